@@ -95,6 +95,14 @@ CREATE TABLE outbox (
 
 CREATE INDEX outbox_by_event ON outbox (event, model, id);
 
+-- Tells gateways which predictions changed, in payloads below NOTIFY's 8000 bytes.
+CREATE FUNCTION notify_changed(ids uuid[]) RETURNS void
+    LANGUAGE sql AS $$
+    SELECT pg_notify('prediction_changed', string_agg(id::text, ','))
+    FROM (SELECT id, (row_number() OVER () - 1) / 200 AS part FROM unnest(ids) AS c (id)) AS c
+    GROUP BY part
+$$;
+
 -- What a model runtime may do: claim requests that the bus told it of, keep
 -- the claim while it works, and nothing else. `outcome` says what to do with
 -- the message: 'claimed' (work on it), 'busy' (somebody does; look again
@@ -114,9 +122,9 @@ BEGIN
                  WHEN r.lease_until > now() THEN 'busy'
                  WHEN r.attempt >= max_attempts THEN 'finished'
                  ELSE 'claimed' END AS outcome
-        FROM requests r
-        WHERE r.id = ANY (ids) AND r.model = for_model
-        ORDER BY r.id FOR UPDATE
+        FROM unnest(ids) AS i (id)
+        JOIN requests r ON r.id = i.id AND r.model = for_model
+        ORDER BY r.id FOR UPDATE OF r
     ), claimed AS (
         UPDATE requests r
         SET state = 'RUNNING', attempt = r.attempt + 1, lease_until = now() + lease
@@ -128,7 +136,7 @@ BEGIN
     FROM unnest(ids) AS i (id)
     LEFT JOIN wanted w ON w.id = i.id
     LEFT JOIN claimed c ON c.id = i.id;
-    PERFORM pg_notify('prediction_changed', '');
+    PERFORM notify_changed(ids);
 END $$;
 
 -- Keeps claims alive; answers with the ids that are still the caller's. A

@@ -1,0 +1,108 @@
+"""The ASGI application inside Envoy: builds the objects at start, takes them down at the end.
+
+Read `_open` from top to bottom as the wiring diagram of the gateway.
+"""
+
+import asyncio
+import logging
+import os
+import sys
+from contextlib import AsyncExitStack
+
+from grpc_health.v1.health_pb2 import HealthCheckResponse
+from predict.v1 import model_service_pb2_grpc, prediction_service_pb2_grpc
+from psycopg_pool import AsyncConnectionPool
+
+from gateway.grpc_asgi import Server
+from gateway.grpc_asgi.asgi import Receive, Scope, Send
+from gateway.predictions import PredictionService
+from gateway.runtimes import Runtimes
+from gateway.servicers import failures, standard
+from gateway.servicers.models import ModelServicer
+from gateway.servicers.predictions import PredictionServicer
+from gateway.settings import Settings
+from gateway.store.catalog import Catalog
+from gateway.store.changes import Changes
+from gateway.store.predictions import PredictionStore
+
+log = logging.getLogger(__name__)
+
+SERVICES = ("predict.v1.PredictionService", "predict.v1.ModelService")
+
+
+class Application:
+    """Serves gRPC once the lifespan has started."""
+
+    def __init__(self) -> None:
+        self._server: Server | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one call, or run the lifespan of the process."""
+        if scope["type"] == "lifespan":
+            await self._lifespan(receive, send)
+        elif self._server is not None:
+            await self._server(scope, receive, send)
+
+    async def _lifespan(self, receive: Receive, send: Send) -> None:
+        await receive()  # lifespan.startup
+        logging.basicConfig(
+            level=logging.INFO,
+            format="%(asctime)s %(levelname)s %(name)s %(message)s",
+            stream=sys.stderr,
+        )
+        async with AsyncExitStack() as stack:
+            try:
+                self._server = await _open(stack, Settings.from_env(os.environ))
+            except Exception as error:
+                log.critical("the gateway cannot start: %s", error)
+                await send({"type": "lifespan.startup.failed", "message": str(error)})
+                return
+            await send({"type": "lifespan.startup.complete"})
+            await receive()  # lifespan.shutdown
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+async def _open(stack: AsyncExitStack, settings: Settings) -> Server:
+    pool = AsyncConnectionPool(
+        kwargs={"autocommit": True},
+        min_size=settings.database_connections,
+        max_size=settings.database_connections,
+        open=False,
+    )
+    await stack.enter_async_context(pool)
+    await pool.wait()
+
+    catalog = Catalog(pool)
+    await catalog.refresh()
+    changes = Changes(refresh_catalog=catalog.refresh)
+    listener = asyncio.create_task(changes.run())
+    stack.callback(listener.cancel)
+
+    runtimes = await stack.enter_async_context(
+        Runtimes(
+            lambda: catalog.models,
+            max_batch=settings.max_batch,
+            max_waiting=settings.max_waiting,
+            timeout_s=settings.max_call_s,
+        )
+    )
+    predictions = PredictionService(
+        store=PredictionStore(pool, max_waiting=settings.max_waiting),
+        runtimes=runtimes,
+        changes=changes,
+        max_call_s=settings.max_call_s,
+    )
+
+    server = Server(on_error=failures.on_error, on_undecodable=failures.on_undecodable)
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
+        PredictionServicer(predictions), server
+    )
+    model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(catalog), server)
+    health = standard.add_health(server)
+    standard.add_reflection(server, SERVICES)
+    for service in ("", *SERVICES):
+        await health.set(service, HealthCheckResponse.SERVING)
+    return server
+
+
+app = Application()

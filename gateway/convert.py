@@ -1,0 +1,126 @@
+"""The contract's messages to the gateway's types and back; pure functions."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Literal, cast
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
+from predict.v1 import model_pb2, prediction_pb2
+from predict.v1.error_reason_pb2 import ErrorReason
+from predict.v1.model_runtime_service_pb2 import RuntimeResult
+from predict.v1.prediction_service_pb2 import ListPredictionsRequest
+
+from gateway.errors import InvalidArgument
+from gateway.prediction import Answer, ListFilter, Output, Prediction, State
+from gateway.store.catalog import Model
+
+_STATE_TO_PROTO = {
+    state: cast(
+        prediction_pb2.PredictionState,
+        prediction_pb2.PredictionState.Value(f"PREDICTION_STATE_{state}"),
+    )
+    for state in State
+}
+_STATE_FROM_PROTO = {number: state for state, number in _STATE_TO_PROTO.items()}
+
+
+def prediction_to_proto(prediction: Prediction) -> prediction_pb2.Prediction:
+    """A prediction as clients see it."""
+    message = prediction_pb2.Prediction(
+        id=prediction.id,
+        model=prediction.model,
+        version=prediction.version,
+        text=prediction.text,
+        state=_STATE_TO_PROTO[prediction.state],
+        features_uri=prediction.features_uri,
+        create_time=prediction.create_time,
+        complete_time=prediction.complete_time,
+        expire_time=prediction.expire_time,
+        error=prediction.error,
+    )
+    if (output := prediction.output) is not None:
+        message.output.label = output.label
+        message.output.confidence = output.confidence
+        message.output.scores.update(output.scores)
+        if output.value is not None:
+            message.output.value = output.value
+    return message
+
+
+def answer_from_proto(result: RuntimeResult) -> Answer:
+    """What a runtime says of one text."""
+    output = result.output
+    return Answer(
+        output=Output(
+            label=output.label,
+            confidence=output.confidence,
+            scores=dict(output.scores),
+            value=output.value if output.HasField("value") else None,
+        ),
+        features_uri=result.features_uri,
+    )
+
+
+def list_filter_from_proto(request: ListPredictionsRequest) -> ListFilter:
+    """The conditions of a list."""
+    return ListFilter(
+        model=request.model,
+        state=_state(request.state),
+        version=request.version,
+        start_time=_time(request, "start_time"),
+        end_time=_time(request, "end_time"),
+    )
+
+
+def model_to_proto(model: Model) -> model_pb2.Model:
+    """A model as clients see it."""
+    return model_pb2.Model(
+        id=model.id,
+        description=model.description,
+        labels=model.labels,
+        traffic=[
+            model_pb2.TrafficTarget(version=version, percent=percent)
+            for version, percent in sorted(model.traffic.items(), key=lambda t: int(t[0]))
+        ],
+    )
+
+
+def _state(number: prediction_pb2.PredictionState) -> State | None:
+    if number == prediction_pb2.PREDICTION_STATE_UNSPECIFIED:
+        return None
+    if number not in _STATE_FROM_PROTO:
+        raise InvalidArgument(
+            ErrorReason.ERROR_REASON_WRONG_TYPE,
+            "state",
+            "is no state of a prediction",
+            expected="PredictionState",
+        )
+    return _STATE_FROM_PROTO[number]
+
+
+def _time(
+    request: ListPredictionsRequest, field: Literal["start_time", "end_time"]
+) -> datetime | None:
+    if not request.HasField(field):
+        return None
+    timestamp: Timestamp = getattr(request, field)
+    try:
+        return timestamp.ToDatetime(tzinfo=UTC)
+    except ValueError:
+        raise InvalidArgument(
+            ErrorReason.ERROR_REASON_OUT_OF_RANGE,
+            field,
+            "is outside the years 1 to 9999",
+            min="0001-01-01T00:00:00Z",
+            max="9999-12-31T23:59:59Z",
+        ) from None
+
+
+def duration_from_proto(duration: Duration, *, field: str) -> timedelta:
+    """A duration; one that no timedelta can hold is refused."""
+    try:
+        return duration.ToTimedelta()
+    except (OverflowError, ValueError):
+        raise InvalidArgument(
+            ErrorReason.ERROR_REASON_OUT_OF_RANGE, field, "is no duration"
+        ) from None

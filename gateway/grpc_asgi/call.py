@@ -1,0 +1,211 @@
+"""One call as it runs: messages in and out, the deadline, the end."""
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import grpc
+
+from gateway.grpc_asgi import asgi
+from gateway.grpc_asgi.context import Context
+from gateway.grpc_asgi.framing import ACCEPTED_ENCODINGS, ENCODINGS, MessageBuffer, frame
+from gateway.grpc_asgi.metadata import (
+    Header,
+    Metadata,
+    headers_from_metadata,
+    percent_encoded,
+    timeout_s_from_header,
+)
+from gateway.grpc_asgi.request import RequestStream, whole_payload
+from gateway.grpc_asgi.status import RpcFailure, Status
+
+if TYPE_CHECKING:
+    from gateway.grpc_asgi.method import Method
+
+_CANCELLED = Status(grpc.StatusCode.CANCELLED, "Cancelled by the client")
+_DEADLINE_EXCEEDED = Status(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
+
+
+class Call(Context):
+    """The active half: what the four kinds of method, the server and the handler drive."""
+
+    _request: RequestStream | None = None
+    _task: asyncio.Task[Any] | None = None
+    _deadline_timer: asyncio.TimerHandle | None = None
+
+    def __init__(
+        self,
+        scope: asgi.Scope,
+        headers: dict[bytes, bytes],
+        receive: asgi.Receive,
+        send: asgi.Send,
+        method: "Method",
+    ) -> None:
+        self._scope = scope
+        self._headers = headers
+        self._receive = receive
+        self._send = send
+        self._method = method
+
+    def begin(self) -> None:
+        """Starts the deadline; the calling task is from here on the one that `stop` cancels."""
+        self._task = asyncio.current_task()
+        timeout = self._headers.get(b"grpc-timeout")
+        if timeout is not None:
+            self._start_deadline(timeout)
+        encoding = self._headers.get(b"grpc-encoding")
+        if encoding is not None and encoding not in ENCODINGS:
+            name = encoding.decode("latin-1")
+            raise RpcFailure(
+                grpc.StatusCode.UNIMPLEMENTED, f"Compression algorithm {name} is not supported"
+            )
+
+    async def read_only(self) -> Any:
+        """Begins the call with the message of a request that must have exactly one."""
+        event = await self._receive()
+        payload = whole_payload(event, self._method.max_message_bytes)
+        self.begin()
+        if payload is None:
+            request = self._request = self._request_stream(complete=False)
+            request.accept(event)
+            payload = await request.read_only()
+        return self._method.decode(payload)
+
+    async def read(self) -> Any:
+        self._raise_if_over()
+        if self._request is None:
+            self._request = self._request_stream(complete=False)
+        payload = await self._request.read()
+        return grpc.aio.EOF if payload is None else self._method.decode(payload)
+
+    async def write(self, message: Any) -> None:
+        self._raise_if_over()
+        await self._send_more(self._frame(message))
+
+    async def send_initial_metadata(self, initial_metadata: Metadata) -> None:
+        self._raise_if_over()
+        if self._started:
+            raise grpc.aio.UsageError("Send initial metadata failed: already sent")
+        await self._start(headers_from_metadata(initial_metadata))
+        await self._send_more(b"")
+
+    async def reply(self, message: Any) -> None:
+        """Ends a call that has one response."""
+        self._raise_if_over()
+        if self._code is not None and self._code is not grpc.StatusCode.OK:
+            await self.end(self._status())
+            return
+        body = self._frame(message)
+        try:
+            if not self._started:
+                await self._start()
+            self._done = True
+            await self._send({"type": "http.response.body", "body": body})
+            await self._send(self._trailers())
+        except OSError:
+            pass  # the client has gone
+
+    async def finish(self) -> None:
+        """Ends a call that has a stream of responses."""
+        self._raise_if_over()
+        await self.end(self._status())
+
+    async def end(self, status: grpc.Status) -> None:
+        """Ends the call with this status and no further message, unless it has ended."""
+        if self._done:
+            return
+        self._done = True
+        headers = _headers_from_status(status)
+        try:
+            if self._started:
+                await self._send(asgi.END)
+                await self._send(asgi.trailers(headers))
+            else:
+                await self._send(asgi.start([asgi.CONTENT_TYPE, *headers], trailers=False))
+                await self._send(asgi.END)
+        except OSError:
+            pass  # the client has gone
+
+    def stop(self, status: Status) -> None:
+        """Cancels the handler; `status` is what the client sees."""
+        if self._task is not None and not self._done and self._stopped is None:
+            self._stopped = status
+            self._task.cancel()
+
+    def look_for_disconnect(self) -> None:
+        """Notices before long that the client has gone while the handler neither reads nor writes."""
+        if self._task is None:
+            return  # still receives
+        if self._request is None:
+            self._request = self._request_stream(complete=True)
+        self._request.look()
+
+    def close(self) -> None:
+        """Lets go of the deadline and calls the handler's callbacks."""
+        self._done = True
+        if self._deadline_timer is not None:
+            self._deadline_timer.cancel()
+        for callback in self._done_callbacks:
+            callback(self)
+
+    def _start_deadline(self, header: bytes) -> None:
+        timeout_s = timeout_s_from_header(header)
+        if timeout_s is not None:
+            loop = asyncio.get_running_loop()
+            self._deadline = loop.time() + timeout_s
+            self._deadline_timer = loop.call_at(self._deadline, self.stop, _DEADLINE_EXCEEDED)
+
+    def _request_stream(self, *, complete: bool) -> RequestStream:
+        return RequestStream(
+            self._receive,
+            buffer=MessageBuffer(
+                encoding=self._headers.get(b"grpc-encoding", b"identity"),
+                max_message_bytes=self._method.max_message_bytes,
+            ),
+            complete=complete,
+            on_disconnect=lambda: self.stop(_CANCELLED),
+        )
+
+    def _frame(self, message: Any) -> bytes:
+        payload = self._method.serialize(message)
+        if self._encoding == b"identity":
+            return frame(payload)
+        compress, self._compress_next = self._compress_next, True
+        return frame(payload, self._accepted_encoding() if compress else b"identity")
+
+    def _accepted_encoding(self) -> bytes:
+        accepted = self._headers.get(b"grpc-accept-encoding", b"")
+        names = (name.strip() for name in accepted.split(b","))
+        return self._encoding if self._encoding in names else b"identity"
+
+    async def _start(self, initial_metadata: list[Header] | None = None) -> None:
+        event = asgi.PLAIN_START
+        if initial_metadata or self._encoding != b"identity":
+            encoding = (b"grpc-encoding", self._accepted_encoding())
+            event = asgi.start([asgi.CONTENT_TYPE, encoding, *(initial_metadata or ())])
+        self._started = True
+        await self._send(event)
+
+    async def _send_more(self, body: bytes) -> None:
+        try:
+            if not self._started:
+                await self._start()
+            # Shielded: the transport completes its future whether or not this task is cancelled.
+            await asyncio.shield(
+                self._send({"type": "http.response.body", "body": body, "more_body": True})
+            )
+        except OSError:
+            self.stop(_CANCELLED)
+            await asyncio.sleep(0)  # where the handler's own task is cancelled
+            raise asyncio.CancelledError from None
+
+    def _trailers(self) -> asgi.Event:
+        if self._details or self._trailing_metadata:
+            return asgi.trailers(_headers_from_status(self._status()))
+        return asgi.OK_TRAILERS
+
+
+def _headers_from_status(status: grpc.Status) -> list[Header]:
+    headers = [(b"grpc-status", b"%d" % status.code.value[0])]
+    if status.details:
+        headers.append((b"grpc-message", percent_encoded(status.details)))
+    return headers + headers_from_metadata(status.trailing_metadata or ())

@@ -1,0 +1,103 @@
+"""The four kinds of method: how each takes its request, runs its handler and answers."""
+
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from functools import wraps
+from typing import Any
+
+import grpc
+
+from gateway.grpc_asgi.call import Call
+from gateway.grpc_asgi.status import UndecodableRequest
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A registered method. `run` takes a call from its request to its last response."""
+
+    path: str
+    behavior: Callable[[Any, Call], Any]
+    deserialize: Callable[[bytes], Any]
+    serialize: Callable[[Any], bytes]
+    max_message_bytes: int
+    run: Callable[[Call, "Method"], Awaitable[None]]
+
+    def decode(self, payload: bytes) -> Any:
+        """Raises UndecodableRequest."""
+        try:
+            return self.deserialize(payload)
+        except Exception as exc:
+            raise UndecodableRequest(payload) from exc
+
+
+def method_from_handler(
+    path: str, handler: grpc.RpcMethodHandler[Any, Any], *, max_message_bytes: int
+) -> Method:
+    behaviors = {
+        (False, False): (_unary_unary, handler.unary_unary),
+        (False, True): (_unary_stream, handler.unary_stream),
+        (True, False): (_stream_unary, handler.stream_unary),
+        (True, True): (_stream_stream, handler.stream_stream),
+    }
+    run, behavior = behaviors[handler.request_streaming, handler.response_streaming]
+    if not handler.response_streaming:
+        behavior = _awaitable(behavior)
+    return Method(
+        path=path,
+        behavior=behavior,
+        deserialize=handler.request_deserializer or bytes,
+        serialize=handler.response_serializer or bytes,
+        max_message_bytes=max_message_bytes,
+        run=run,
+    )
+
+
+async def _unary_unary(call: Call, method: Method) -> None:
+    request = await call.read_only()
+    await call.reply(await method.behavior(request, call))
+
+
+async def _stream_unary(call: Call, method: Method) -> None:
+    call.begin()
+    await call.reply(await method.behavior(_messages(call), call))
+
+
+async def _unary_stream(call: Call, method: Method) -> None:
+    request = await call.read_only()
+    await _respond(call, method.behavior(request, call))
+
+
+async def _stream_stream(call: Call, method: Method) -> None:
+    call.begin()
+    await _respond(call, method.behavior(_messages(call), call))
+
+
+async def _messages(call: Call) -> AsyncIterator[Any]:
+    while (message := await call.read()) is not grpc.aio.EOF:
+        yield message
+
+
+async def _respond(call: Call, responses: Any) -> None:
+    """Runs a handler of either style: one that yields, or a coroutine that calls `write`."""
+    if inspect.isawaitable(responses):
+        await responses
+    else:
+        async with aclosing(responses):
+            async for message in responses:
+                await call.write(message)
+    await call.finish()
+
+
+def _awaitable(behavior: Any) -> Any:
+    """A plain function, such as a generated stub that is not implemented, runs on the event loop."""
+    if inspect.iscoroutinefunction(behavior):
+        return behavior
+
+    @wraps(behavior)
+    async def run(request: Any, context: Call) -> Any:
+        response = behavior(request, context)
+        return await response if inspect.isawaitable(response) else response
+
+    return run

@@ -1,0 +1,78 @@
+"""A prediction as the gateway holds it; the contract's messages are made in convert.py."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from google.rpc import status_pb2
+
+
+class State(StrEnum):
+    """Where a prediction stands; the names are those of the database."""
+
+    ACCEPTED = "ACCEPTED"
+    RUNNING = "RUNNING"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+    CANCELLED = "CANCELLED"
+    EXPIRED = "EXPIRED"
+
+    @property
+    def terminal(self) -> bool:
+        """Whether nothing follows."""
+        return self not in (State.ACCEPTED, State.RUNNING)
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What a model says of a text."""
+
+    label: str
+    confidence: float
+    scores: dict[str, float]
+    value: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An output and where its features lie."""
+
+    output: Output
+    features_uri: str
+
+
+@dataclass(slots=True)
+class Prediction:
+    """One text, handed to one model, and what became of it."""
+
+    id: str
+    model: str
+    version: str
+    text: str
+    state: State
+    create_time: datetime
+    complete_time: datetime | None = None
+    expire_time: datetime | None = None
+    output: Output | None = None
+    features_uri: str = ""
+    error: status_pb2.Status | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListFilter:
+    """Which predictions a list is of; None and "" mean any."""
+
+    model: str = ""
+    state: State | None = None
+    version: str = ""
+    start_time: datetime | None = None
+    end_time: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of a list."""
+
+    predictions: list[Prediction]
+    next_page_token: str
+    """Empty on the last page."""

@@ -1,0 +1,191 @@
+"""The work itself: making predictions, now or later, and finding them again.
+
+No gRPC, no SQL: servicers call this, and this calls the store and the runtimes.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AbstractContextManager, suppress
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from gateway import pages, validation
+from gateway.errors import PredictionFailed, PredictionFinished, PredictionNotFound, RequestIdReused
+from gateway.ids import uuid7
+from gateway.prediction import Answer, ListFilter, Page, Prediction, State
+
+
+class Store(Protocol):
+    """The record of predictions."""
+
+    async def insert_finished(self, prediction: Prediction, request_id: str) -> bool: ...
+    async def insert_accepted(self, prediction: Prediction, request_id: str) -> bool: ...
+    async def get(self, prediction_id: str) -> Prediction | None: ...
+    async def find(self, request_id: str) -> Prediction | None: ...
+    async def search(
+        self, where: ListFilter, *, before_id: str | None, limit: int
+    ) -> list[Prediction]: ...
+    async def cancel(self, prediction_id: str) -> bool: ...
+
+
+class Runtimes(Protocol):
+    """The models, by id and version."""
+
+    def choose_version(self, model: str, *, pinned: str, sticky_key: str) -> str: ...
+    async def predict(
+        self, model: str, version: str, *, prediction_id: str, text: str
+    ) -> Answer: ...
+
+
+class Changes(Protocol):
+    """Tells when a prediction may have changed."""
+
+    def watch(self, prediction_id: str) -> AbstractContextManager[asyncio.Event]: ...
+
+
+class PredictionService:
+    """What every door into the gateway calls. Raises gateway.errors, and TimeoutError when
+    the call takes longer than max_call_s."""
+
+    def __init__(
+        self, *, store: Store, runtimes: Runtimes, changes: Changes, max_call_s: float
+    ) -> None:
+        self._store = store
+        self._runtimes = runtimes
+        self._changes = changes
+        self._max_call_s = max_call_s
+
+    async def predict(
+        self, *, model: str, text: str, request_id: str, version: str, session: str
+    ) -> Prediction:
+        """Predict now; the prediction is durable when this returns.
+
+        request_id: "" or a UUID; a known one gives the prediction it stands for.
+        version: "" leaves the choice to the traffic policy, sticky by session ("" for none).
+        """
+        validation.check_text(text)
+        request_id = validation.check_request_id(request_id)
+        validation.check_version(version)
+        async with asyncio.timeout(self._max_call_s):
+            if request_id and (known := await self._store.find(request_id)):
+                return await self._finished(known, model, text, request_id)
+            prediction = self._new(model, text, version, request_id or session)
+            answer = await self._runtimes.predict(
+                model, prediction.version, prediction_id=prediction.id, text=text
+            )
+            prediction.state = State.SUCCEEDED
+            prediction.output = answer.output
+            prediction.features_uri = answer.features_uri
+            prediction.complete_time = datetime.now(UTC)
+            if await self._store.insert_finished(prediction, request_id):
+                return prediction
+            return await self._finished(await self._winner(request_id), model, text, request_id)
+
+    async def create(
+        self, *, model: str, text: str, request_id: str, version: str, session: str, ttl: timedelta
+    ) -> Prediction:
+        """Accept a text to be predicted later; it is durable when this returns.
+
+        ttl: how long the work may wait and run before it is given up.
+        """
+        validation.check_text(text)
+        request_id = validation.check_request_id(request_id)
+        validation.check_version(version)
+        validation.check_ttl(ttl)
+        async with asyncio.timeout(self._max_call_s):
+            if request_id and (known := await self._store.find(request_id)):
+                return _same_request(known, model, text, request_id)
+            prediction = self._new(model, text, version, request_id or session)
+            prediction.expire_time = prediction.create_time + ttl
+            if await self._store.insert_accepted(prediction, request_id):
+                return prediction
+            return _same_request(await self._winner(request_id), model, text, request_id)
+
+    async def get(self, prediction_id: str) -> Prediction:
+        """Read one prediction."""
+        prediction_id = validation.check_id(prediction_id)
+        if prediction := await self._store.get(prediction_id):
+            return prediction
+        raise PredictionNotFound(prediction_id)
+
+    async def search(self, where: ListFilter, *, page_size: int, page_token: str) -> Page:
+        """Read a page of predictions, newest first. page_size: 0 for the default."""
+        limit = validation.check_page_size(page_size)
+        before_id = pages.decode_token(page_token, where)
+        found = await self._store.search(where, before_id=before_id, limit=limit + 1)
+        token = pages.encode_token(found[limit - 1].id, where) if len(found) > limit else ""
+        return Page(found[:limit], token)
+
+    async def wait(self, prediction_id: str, *, at_most: timedelta) -> Prediction:
+        """Read a prediction once it is finished, or as it stands after the wait."""
+        at_most_s = validation.check_wait_timeout(at_most)
+        prediction = await self.get(prediction_id)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(at_most_s):
+                async for state in self.watch(prediction_id):
+                    prediction = state
+        return prediction
+
+    async def watch(self, prediction_id: str) -> AsyncIterator[Prediction]:
+        """Yield a prediction as it stands and at each change, up to its terminal state."""
+        prediction_id = validation.check_id(prediction_id)
+        with self._changes.watch(prediction_id) as changed:
+            prediction = await self.get(prediction_id)
+            yield prediction
+            while not prediction.state.terminal:
+                await changed.wait()
+                changed.clear()
+                current = await self.get(prediction_id)
+                if current.state is not prediction.state:
+                    prediction = current
+                    yield prediction
+
+    async def cancel(self, prediction_id: str) -> Prediction:
+        """Take an unfinished prediction back; its work is not run, or its result dropped."""
+        prediction_id = validation.check_id(prediction_id)
+        cancelled = await self._store.cancel(prediction_id)
+        prediction = await self.get(prediction_id)
+        if cancelled or prediction.state is State.CANCELLED:
+            return prediction
+        raise PredictionFinished(prediction_id, prediction.state)
+
+    def _new(self, model: str, text: str, version: str, sticky_key: str) -> Prediction:
+        prediction_id = uuid7()
+        chosen = self._runtimes.choose_version(
+            model, pinned=version, sticky_key=sticky_key or prediction_id
+        )
+        return Prediction(
+            id=prediction_id,
+            model=model,
+            version=chosen,
+            text=text,
+            state=State.ACCEPTED,
+            create_time=datetime.now(UTC),
+        )
+
+    async def _winner(self, request_id: str) -> Prediction:
+        """The prediction of a request_id that another call has just written."""
+        prediction = await self._store.find(request_id)
+        if prediction is None:
+            raise RuntimeError(f"request_id {request_id} is taken by no prediction")
+        return prediction
+
+    async def _finished(
+        self, known: Prediction, model: str, text: str, request_id: str
+    ) -> Prediction:
+        """The output of a request that was made before, waited for if it is still in work."""
+        _same_request(known, model, text, request_id)
+        if not known.state.terminal:
+            async for state in self.watch(known.id):
+                known = state
+        if known.error is not None:
+            raise PredictionFailed(known.error)
+        if known.state is not State.SUCCEEDED:
+            raise PredictionFinished(known.id, known.state)
+        return known
+
+
+def _same_request(known: Prediction, model: str, text: str, request_id: str) -> Prediction:
+    if (known.model, known.text) != (model, text):
+        raise RequestIdReused(request_id)
+    return known

@@ -1,0 +1,146 @@
+"""The model runtimes: which version answers, and the micro-batches that go to it."""
+
+import hashlib
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import grpc
+from google.rpc.error_details_pb2 import ErrorInfo
+from grpc_status import rpc_status
+from predict.v1.model_runtime_service_pb2 import PredictBatchRequest, PredictBatchResponse
+from predict.v1.model_runtime_service_pb2_grpc import ModelRuntimeServiceStub
+
+from gateway.batching import Batcher
+from gateway.convert import answer_from_proto
+from gateway.errors import (
+    ModelNotFound,
+    ModelNotReleased,
+    ModelUnavailable,
+    Overloaded,
+    PredictError,
+    VersionNotFound,
+)
+from gateway.prediction import Answer
+from gateway.store.catalog import Model
+
+
+class _Entry(NamedTuple):
+    prediction_id: str
+    text: str
+
+
+class Runtimes:
+    """Calls the runtime of each model; open with `async with`."""
+
+    def __init__(
+        self,
+        models: Callable[[], Mapping[str, Model]],
+        *,
+        max_batch: int,
+        max_waiting: int,
+        timeout_s: float,
+    ) -> None:
+        """models: the catalog as it now stands, by id."""
+        self._models = models
+        self._max_batch = max_batch
+        self._max_waiting = max_waiting
+        self._timeout_s = timeout_s
+        self._channels: dict[str, grpc.aio.Channel] = {}
+        self._batchers: dict[tuple[str, str, str], Batcher[_Entry, Answer]] = {}
+
+    async def __aenter__(self) -> "Runtimes":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for channel in self._channels.values():
+            await channel.close()
+
+    def choose_version(self, model: str, *, pinned: str, sticky_key: str) -> str:
+        """The pinned version, or the one that the traffic policy gives to this key.
+
+        Raises ModelNotFound, ModelNotReleased.
+        """
+        known = self._model(model)
+        if pinned:
+            return pinned
+        if not known.traffic:
+            raise ModelNotReleased(model)
+        if len(known.traffic) == 1:
+            return next(iter(known.traffic))
+        return _split(known.traffic, sticky_key)
+
+    async def predict(self, model: str, version: str, *, prediction_id: str, text: str) -> Answer:
+        """Have one text predicted, together with what else waits for this version.
+
+        Raises Overloaded, VersionNotFound, ModelUnavailable, TimeoutError.
+        """
+        address = self._model(model).address
+        key = (model, version, address)
+        batcher = self._batchers.get(key) or self._add_batcher(key)
+        return await batcher.submit(_Entry(prediction_id, text))
+
+    def _model(self, model: str) -> Model:
+        known = self._models().get(model)
+        if known is None:
+            raise ModelNotFound(model)
+        return known
+
+    def _add_batcher(self, key: tuple[str, str, str]) -> Batcher[_Entry, Answer]:
+        model, version, address = key
+        channel = self._channels.get(address)
+        if channel is None:
+            channel = self._channels[address] = grpc.aio.insecure_channel(
+                address, options=[("grpc.max_receive_message_length", -1)]
+            )
+        stub = ModelRuntimeServiceStub(channel)
+        metadata = (("x-model-version", version),)
+
+        async def run(entries: list[_Entry]) -> list[Answer]:
+            request = PredictBatchRequest(model=model, version=version)
+            for prediction_id, text in entries:
+                request.entries.add(prediction_id=prediction_id, text=text)
+            try:
+                response: PredictBatchResponse = await stub.PredictBatch(
+                    request, timeout=self._timeout_s, metadata=metadata
+                )
+            except grpc.aio.AioRpcError as error:
+                raise _from_runtime(error, model, version) from error
+            return [answer_from_proto(result) for result in response.results]
+
+        batcher = self._batchers[key] = Batcher(
+            run, max_batch=self._max_batch, max_in_flight=2, max_waiting=self._max_waiting
+        )
+        return batcher
+
+
+def _split(traffic: Mapping[str, int], sticky_key: str) -> str:
+    """The version whose share of 0..99 holds the key's hash; the same for the same key."""
+    digest = hashlib.blake2b(sticky_key.encode(), digest_size=8).digest()
+    point = int.from_bytes(digest, "big") % 100
+    for version, percent in sorted(traffic.items(), key=lambda share: int(share[0])):
+        point -= percent
+        if point < 0:
+            return version
+    raise ValueError("the shares of a traffic policy add up to 100")
+
+
+def _from_runtime(error: grpc.aio.AioRpcError, model: str, version: str) -> Exception:
+    code = error.code()
+    if code is grpc.StatusCode.NOT_FOUND:
+        return VersionNotFound(model, version)
+    if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
+        return Overloaded()
+    if code is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return TimeoutError()
+    if code is grpc.StatusCode.UNAVAILABLE:
+        return ModelUnavailable(model)
+    return PredictError(f"the runtime of {model} answered {code.name}: {_reason(error)}")
+
+
+def _reason(error: grpc.aio.AioRpcError) -> str:
+    status = rpc_status.from_call(error)  # type: ignore[arg-type]
+    for detail in status.details if status else ():
+        info = ErrorInfo()
+        if detail.Unpack(info):
+            return str(info.reason)
+    return "no reason"

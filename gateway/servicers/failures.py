@@ -1,0 +1,87 @@
+"""What a client sees of a failed call: every error becomes a google.rpc.Status in its trailers."""
+
+from collections.abc import Iterator
+
+import grpc
+from google.protobuf import descriptor_pool
+from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from grpc_status import rpc_status
+from predict.v1.error_reason_pb2 import ErrorReason
+
+from gateway.errors import InvalidArgument, MalformedMessage, to_status
+
+
+def on_error(method: str, error: Exception) -> grpc.Status:
+    """The status of a call whose handler raised."""
+    return rpc_status.to_status(to_status(error))
+
+
+def on_undecodable(method: str, payload: bytes, error: Exception) -> grpc.Status:
+    """The status of a call whose message is none of its type; names a string that is not UTF-8.
+
+    method: the path, "/package.Service/Method".
+    """
+    name = method.removeprefix("/").replace("/", ".")
+    request = descriptor_pool.Default().FindMethodByName(name).input_type
+    try:
+        field = next(_invalid_strings(request, payload), None)
+    except (IndexError, ValueError):  # not even the wire format is right
+        field = None
+    if field is None:
+        return on_error(method, MalformedMessage())
+    return on_error(
+        method,
+        InvalidArgument(ErrorReason.ERROR_REASON_INVALID_UTF8, field, "is not valid UTF-8"),
+    )
+
+
+def _invalid_strings(message: Descriptor, data: bytes, prefix: str = "") -> Iterator[str]:
+    """The paths of the string fields that are not UTF-8.
+
+    Walks the wire format: https://protobuf.dev/programming-guides/encoding/.
+    """
+    seen: dict[str, int] = {}
+    position = 0
+    while position < len(data):
+        tag, position = _varint(data, position)
+        field = message.fields_by_number.get(tag >> 3)
+        if tag & 7 == 0:
+            _, position = _varint(data, position)
+        elif tag & 7 in (1, 5):
+            position += 8 if tag & 7 == 1 else 4
+        elif tag & 7 == 2:
+            size, position = _varint(data, position)
+            value = data[position : position + size]
+            position += size
+            if field is not None:
+                yield from _in_field(field, value, prefix, seen)
+        else:
+            raise ValueError("groups are not used")
+
+
+def _in_field(
+    field: FieldDescriptor, value: bytes, prefix: str, seen: dict[str, int]
+) -> Iterator[str]:
+    path = prefix + field.name
+    if field.is_repeated:
+        index = seen.setdefault(path, 0)
+        seen[path] += 1
+        path = f"{path}[{index}]"
+    if field.type == FieldDescriptor.TYPE_MESSAGE:
+        yield from _invalid_strings(field.message_type, value, f"{path}.")
+    elif field.type == FieldDescriptor.TYPE_STRING:
+        try:
+            value.decode()
+        except UnicodeDecodeError:
+            yield path
+
+
+def _varint(data: bytes, position: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = data[position]
+        position += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, position
+        shift += 7

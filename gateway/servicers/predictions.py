@@ -1,0 +1,205 @@
+"""PredictionService over gRPC: convert, call, convert. The work is in gateway.predictions."""
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator
+from datetime import timedelta
+from typing import TypeVar
+
+from google.rpc import status_pb2
+from grpc.aio import ServicerContext
+from predict.v1 import prediction_pb2, prediction_service_pb2_grpc
+from predict.v1 import prediction_service_pb2 as pb
+
+from gateway import validation
+from gateway.convert import duration_from_proto, list_filter_from_proto, prediction_to_proto
+from gateway.errors import to_status
+from gateway.predictions import PredictionService
+
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+Context = ServicerContext[Request, Response]
+
+SESSION_HEADER = "x-session-id"
+DEFAULT_TTL = timedelta(hours=24)
+DEFAULT_WAIT = timedelta(seconds=30)
+STREAM_WINDOW = 64  # texts of one stream that are in work at once
+
+
+class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
+    """The door for gRPC, gRPC-Web and, through Envoy's transcoder, REST."""
+
+    def __init__(self, service: PredictionService) -> None:
+        self._service = service
+
+    async def Predict(
+        self, request: pb.PredictRequest, context: Context[pb.PredictRequest, pb.PredictResponse]
+    ) -> pb.PredictResponse:
+        """Answer with the finished prediction."""
+        return pb.PredictResponse(prediction=await self._predict(request, _session(context)))
+
+    async def BatchPredict(
+        self,
+        request: pb.BatchPredictRequest,
+        context: Context[pb.BatchPredictRequest, pb.BatchPredictResponse],
+    ) -> pb.BatchPredictResponse:
+        """Answer with each entry's prediction or error."""
+        validation.check_batch_size(len(request.entries))
+        session = _session(context)
+        outcomes = await asyncio.gather(
+            *(
+                self._predict(
+                    pb.PredictRequest(
+                        model=request.model,
+                        text=entry.text,
+                        request_id=entry.request_id,
+                        version=request.version,
+                    ),
+                    session,
+                )
+                for entry in request.entries
+            ),
+            return_exceptions=True,
+        )
+        return pb.BatchPredictResponse(
+            results=[pb.BatchPredictResult(**_result(outcome)) for outcome in outcomes]
+        )
+
+    async def StreamPredict(
+        self,
+        request_iterator: AsyncIterable[pb.StreamPredictRequest],
+        context: Context[pb.StreamPredictRequest, pb.StreamPredictResponse],
+    ) -> AsyncIterator[pb.StreamPredictResponse]:
+        """Answer each text in turn; up to STREAM_WINDOW of them are in work at once."""
+        session = _session(context)
+        answers: asyncio.Queue[asyncio.Task[prediction_pb2.Prediction] | None] = asyncio.Queue(
+            STREAM_WINDOW
+        )
+        reader = asyncio.create_task(self._read(request_iterator, session, answers))
+        try:
+            while (task := await answers.get()) is not None:
+                (outcome,) = await asyncio.gather(task, return_exceptions=True)
+                yield pb.StreamPredictResponse(**_result(outcome))
+            await reader  # raises what ended the stream of requests early
+        finally:
+            reader.cancel()
+            _cancel_all(answers)
+
+    async def CreatePrediction(
+        self,
+        request: pb.CreatePredictionRequest,
+        context: Context[pb.CreatePredictionRequest, pb.CreatePredictionResponse],
+    ) -> pb.CreatePredictionResponse:
+        """Answer with the accepted prediction."""
+        has_ttl = request.HasField("ttl")
+        prediction = await self._service.create(
+            model=request.model,
+            text=request.text,
+            request_id=request.request_id,
+            version=request.version,
+            session=_session(context),
+            ttl=duration_from_proto(request.ttl, field="ttl") if has_ttl else DEFAULT_TTL,
+        )
+        return pb.CreatePredictionResponse(prediction=prediction_to_proto(prediction))
+
+    async def GetPrediction(
+        self,
+        request: pb.GetPredictionRequest,
+        context: Context[pb.GetPredictionRequest, pb.GetPredictionResponse],
+    ) -> pb.GetPredictionResponse:
+        """Answer with the prediction as it stands."""
+        prediction = await self._service.get(request.id)
+        return pb.GetPredictionResponse(prediction=prediction_to_proto(prediction))
+
+    async def ListPredictions(
+        self,
+        request: pb.ListPredictionsRequest,
+        context: Context[pb.ListPredictionsRequest, pb.ListPredictionsResponse],
+    ) -> pb.ListPredictionsResponse:
+        """Answer with a page."""
+        page = await self._service.search(
+            list_filter_from_proto(request),
+            page_size=request.page_size,
+            page_token=request.page_token,
+        )
+        return pb.ListPredictionsResponse(
+            predictions=[prediction_to_proto(prediction) for prediction in page.predictions],
+            next_page_token=page.next_page_token,
+        )
+
+    async def WaitPrediction(
+        self,
+        request: pb.WaitPredictionRequest,
+        context: Context[pb.WaitPredictionRequest, pb.WaitPredictionResponse],
+    ) -> pb.WaitPredictionResponse:
+        """Answer when the prediction is finished or the wait is over."""
+        has_timeout = request.HasField("timeout")
+        prediction = await self._service.wait(
+            request.id,
+            at_most=duration_from_proto(request.timeout, field="timeout")
+            if has_timeout
+            else DEFAULT_WAIT,
+        )
+        return pb.WaitPredictionResponse(prediction=prediction_to_proto(prediction))
+
+    async def WatchPrediction(
+        self,
+        request: pb.WatchPredictionRequest,
+        context: Context[pb.WatchPredictionRequest, pb.WatchPredictionResponse],
+    ) -> AsyncIterator[pb.WatchPredictionResponse]:
+        """Answer with each state up to the terminal one."""
+        async for prediction in self._service.watch(request.id):
+            yield pb.WatchPredictionResponse(prediction=prediction_to_proto(prediction))
+
+    async def CancelPrediction(
+        self,
+        request: pb.CancelPredictionRequest,
+        context: Context[pb.CancelPredictionRequest, pb.CancelPredictionResponse],
+    ) -> pb.CancelPredictionResponse:
+        """Answer with the cancelled prediction."""
+        prediction = await self._service.cancel(request.id)
+        return pb.CancelPredictionResponse(prediction=prediction_to_proto(prediction))
+
+    async def _read(
+        self,
+        requests: AsyncIterable[pb.StreamPredictRequest],
+        session: str,
+        answers: asyncio.Queue[asyncio.Task[prediction_pb2.Prediction] | None],
+    ) -> None:
+        try:
+            async for message in requests:
+                task = asyncio.create_task(self._predict(message.request, session))
+                await answers.put(task)
+        finally:
+            await answers.put(None)
+
+    async def _predict(self, request: pb.PredictRequest, session: str) -> prediction_pb2.Prediction:
+        prediction = await self._service.predict(
+            model=request.model,
+            text=request.text,
+            request_id=request.request_id,
+            version=request.version,
+            session=session,
+        )
+        return prediction_to_proto(prediction)
+
+
+def _session(context: Context[Request, Response]) -> str:
+    """The caller's session, to which the choice of a version sticks; "" for none."""
+    for name, value in context.invocation_metadata() or ():
+        if name == SESSION_HEADER:
+            return str(value)
+    return ""
+
+
+def _result(
+    outcome: prediction_pb2.Prediction | BaseException,
+) -> dict[str, prediction_pb2.Prediction | status_pb2.Status]:
+    if isinstance(outcome, BaseException):
+        return {"error": to_status(outcome)}
+    return {"prediction": outcome}
+
+
+def _cancel_all(tasks: asyncio.Queue[asyncio.Task[prediction_pb2.Prediction] | None]) -> None:
+    while not tasks.empty():
+        if task := tasks.get_nowait():
+            task.cancel()

@@ -1,0 +1,70 @@
+"""What the database tells of: changed predictions and a changed catalog.
+
+Notifications are a hint. Everybody who waits looks again after a lost connection, and every few
+seconds besides.
+"""
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+
+import psycopg
+
+from gateway.store import catalog
+
+log = logging.getLogger(__name__)
+
+RECHECK_S = 5.0
+
+
+class Changes:
+    """Listens to the database on a connection of its own."""
+
+    def __init__(self, *, refresh_catalog: Callable[[], Awaitable[None]]) -> None:
+        self._refresh_catalog = refresh_catalog
+        self._watchers: defaultdict[str, set[asyncio.Event]] = defaultdict(set)
+
+    @contextmanager
+    def watch(self, prediction_id: str) -> Iterator[asyncio.Event]:
+        """An event that is set whenever the prediction may have changed."""
+        changed = asyncio.Event()
+        self._watchers[prediction_id].add(changed)
+        try:
+            yield changed
+        finally:
+            self._watchers[prediction_id].discard(changed)
+            if not self._watchers[prediction_id]:
+                del self._watchers[prediction_id]
+
+    async def run(self) -> None:
+        """Listen until cancelled; reconnect when the connection is lost."""
+        while True:
+            try:
+                await self._listen()
+            except psycopg.OperationalError as error:
+                log.warning("no notifications from the database: %s", type(error).__name__)
+                await asyncio.sleep(0.5)
+
+    async def _listen(self) -> None:
+        connection = await psycopg.AsyncConnection.connect(autocommit=True)
+        async with connection:
+            await connection.execute("LISTEN prediction_changed")
+            await connection.execute(f"LISTEN {catalog.CHANGED}")
+            while True:
+                await self._recheck()
+                async for notice in connection.notifies(timeout=RECHECK_S):
+                    if notice.channel == catalog.CHANGED:
+                        await self._refresh_catalog()
+                    else:
+                        self._wake(notice.payload.split(","))
+
+    async def _recheck(self) -> None:
+        await self._refresh_catalog()
+        self._wake(list(self._watchers))
+
+    def _wake(self, prediction_ids: list[str]) -> None:
+        for prediction_id in prediction_ids:
+            for changed in self._watchers.get(prediction_id, ()):
+                changed.set()

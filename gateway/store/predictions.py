@@ -1,0 +1,154 @@
+"""The record of predictions in PostgreSQL.
+
+Calls of one kind that come together go together: writes in one commit, reads in one query.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from google.protobuf import json_format
+from google.rpc import error_details_pb2, status_pb2
+from psycopg.rows import TupleRow
+from psycopg_pool import AsyncConnectionPool
+
+from gateway.batching import Batcher
+from gateway.prediction import ListFilter, Output, Prediction, State
+from gateway.store import queries
+
+_SQL = queries.load("gateway.store")
+# json_format finds the types of a Status's details among the imported messages.
+_DETAIL_TYPES = (error_details_pb2.ErrorInfo,)
+
+Write = tuple[Prediction, str]
+"""A prediction and the client's request_id, "" for none."""
+
+
+class PredictionStore:
+    """Writes and reads predictions; psycopg's errors are passed on."""
+
+    def __init__(self, pool: AsyncConnectionPool, *, max_waiting: int) -> None:
+        """max_waiting: rows that may wait for one kind of statement before Overloaded."""
+        self._pool = pool
+        # One write in flight: what waits for a commit shares the next one.
+        self._finished = Batcher[Write, bool](
+            self._insert_finished, max_batch=512, max_in_flight=1, max_waiting=max_waiting
+        )
+        self._accepted = Batcher[Write, bool](
+            self._insert_accepted, max_batch=512, max_in_flight=1, max_waiting=max_waiting
+        )
+        self._reads = Batcher[str, Prediction | None](
+            self._get, max_batch=512, max_in_flight=1, max_waiting=max_waiting
+        )
+        self._finds = Batcher[str, str | None](
+            self._find, max_batch=512, max_in_flight=1, max_waiting=max_waiting
+        )
+
+    async def insert_finished(self, prediction: Prediction, request_id: str) -> bool:
+        """Record a SUCCEEDED prediction and its event; False if the request_id is taken."""
+        return await self._finished.submit((prediction, request_id))
+
+    async def insert_accepted(self, prediction: Prediction, request_id: str) -> bool:
+        """Record an ACCEPTED prediction and its event; False if the request_id is taken."""
+        return await self._accepted.submit((prediction, request_id))
+
+    async def get(self, prediction_id: str) -> Prediction | None:
+        """Read a prediction by its id, a canonical UUID."""
+        return await self._reads.submit(prediction_id)
+
+    async def find(self, request_id: str) -> Prediction | None:
+        """Read the prediction that a client's request_id, a canonical UUID, stands for."""
+        prediction_id = await self._finds.submit(request_id)
+        return await self.get(prediction_id) if prediction_id else None
+
+    async def search(
+        self, where: ListFilter, *, before_id: str | None, limit: int
+    ) -> list[Prediction]:
+        """Read predictions, newest first; only older ones than before_id, if given."""
+        conditions = {name: value or None for name, value in asdict(where).items()}
+        async with self._pool.connection() as connection:
+            # Not prepared: the best plan depends on which conditions are given.
+            cursor = await connection.execute(
+                _SQL["search"],
+                {**conditions, "before_id": before_id, "limit": limit},
+                prepare=False,
+            )
+            return [_prediction(row) for row in await cursor.fetchall()]
+
+    async def cancel(self, prediction_id: str) -> bool:
+        """Cancel an unfinished prediction; False if there is none of that id."""
+        rows = await self._execute("cancel", {"id": prediction_id})
+        return bool(rows)
+
+    async def _insert_finished(self, batch: list[Write]) -> list[bool]:
+        outputs = [p.output for p, _ in batch if p.output]
+        rows = await self._execute(
+            "insert_finished",
+            {
+                **_columns(batch),
+                "complete_time": [p.complete_time for p, _ in batch],
+                "label": [o.label for o in outputs],
+                "confidence": [o.confidence for o in outputs],
+                "scores": [json.dumps(o.scores) for o in outputs],
+                "value": [o.value for o in outputs],
+                "features_uri": [p.features_uri for p, _ in batch],
+            },
+        )
+        return _written(batch, rows)
+
+    async def _insert_accepted(self, batch: list[Write]) -> list[bool]:
+        rows = await self._execute(
+            "insert_accepted",
+            {**_columns(batch), "expire_time": [p.expire_time for p, _ in batch]},
+        )
+        return _written(batch, rows)
+
+    async def _get(self, ids: list[str]) -> list[Prediction | None]:
+        rows = await self._execute("get", {"ids": list(set(ids))})
+        found = {row[0]: _prediction(row) for row in rows}
+        return [found.get(prediction_id) for prediction_id in ids]
+
+    async def _find(self, request_ids: list[str]) -> list[str | None]:
+        rows = await self._execute("find", {"request_ids": request_ids})
+        found: dict[str, str] = dict(rows)
+        return [found.get(request_id) for request_id in request_ids]
+
+    async def _execute(self, query: str, parameters: dict[str, Any]) -> list[TupleRow]:
+        async with self._pool.connection() as connection:
+            cursor = await connection.execute(_SQL[query], parameters, prepare=True)
+            return await cursor.fetchall()
+
+
+def _columns(batch: Sequence[Write]) -> dict[str, list[Any]]:
+    return {
+        "id": [p.id for p, _ in batch],
+        "request_id": [request_id or None for _, request_id in batch],
+        "model": [p.model for p, _ in batch],
+        "version": [p.version for p, _ in batch],
+        "text": [p.text for p, _ in batch],
+        "create_time": [p.create_time for p, _ in batch],
+    }
+
+
+def _written(batch: Sequence[Write], refused_rows: list[TupleRow]) -> list[bool]:
+    refused = {row[0] for row in refused_rows}
+    return [p.id not in refused for p, _ in batch]
+
+
+def _prediction(row: TupleRow) -> Prediction:
+    (id_, model, version, text, state, created, completed, expires, error, label, *output) = row
+    confidence, scores, value, features_uri = output
+    return Prediction(
+        id=id_,
+        model=model,
+        version=version,
+        text=text,
+        state=State(state),
+        create_time=created,
+        complete_time=completed,
+        expire_time=expires,
+        output=Output(label, confidence, scores, value) if label is not None else None,
+        features_uri=features_uri or "",
+        error=json_format.ParseDict(error, status_pb2.Status()) if error is not None else None,
+    )

@@ -1,0 +1,105 @@
+-- name: insert_finished
+-- Records predictions made now, and tells of them with one event a model. A row whose
+-- request_id is taken is left out; the answer is the ids of those.
+WITH input AS MATERIALIZED (
+    SELECT * FROM unnest(
+        %(id)s::uuid[], %(request_id)s::uuid[], %(model)s::text[], %(version)s::text[],
+        %(text)s::text[], %(create_time)s::timestamptz[], %(complete_time)s::timestamptz[],
+        %(label)s::text[], %(confidence)s::float8[], %(scores)s::jsonb[], %(value)s::float8[],
+        %(features_uri)s::text[]
+    ) AS i (id, request_id, model, version, text, create_time, complete_time,
+            label, confidence, scores, value, features_uri)
+), claimed AS (
+    INSERT INTO request_ids (request_id, id)
+    SELECT request_id, id FROM input WHERE request_id IS NOT NULL
+    ON CONFLICT DO NOTHING RETURNING id
+), fresh AS MATERIALIZED (
+    SELECT * FROM input WHERE request_id IS NULL OR id IN (SELECT id FROM claimed)
+), new_requests AS (
+    INSERT INTO requests (id, model, version, text, state, create_time, complete_time)
+    SELECT id, model, version, text, 'SUCCEEDED', create_time, complete_time FROM fresh
+), new_predictions AS (
+    INSERT INTO predictions (id, label, confidence, scores, value, features_uri)
+    SELECT id, label, confidence, scores, value, features_uri FROM fresh
+), events AS (
+    INSERT INTO outbox (id, event, model, payload)
+    SELECT uuidv7(), 'job_completed', model, jsonb_build_object(
+        'model', model,
+        'completeTime', max(complete_time),
+        'predictions', jsonb_agg(jsonb_build_object(
+            'predictionId', id, 'version', version, 'state', 'PREDICTION_STATE_SUCCEEDED')))
+    FROM fresh GROUP BY model
+)
+SELECT id::text FROM input WHERE id NOT IN (SELECT id FROM fresh)
+
+-- name: insert_accepted
+-- Records predictions to be made later, and the events that ask for them. A row whose
+-- request_id is taken is left out; the answer is the ids of those.
+WITH input AS MATERIALIZED (
+    SELECT * FROM unnest(
+        %(id)s::uuid[], %(request_id)s::uuid[], %(model)s::text[], %(version)s::text[],
+        %(text)s::text[], %(create_time)s::timestamptz[], %(expire_time)s::timestamptz[]
+    ) AS i (id, request_id, model, version, text, create_time, expire_time)
+), claimed AS (
+    INSERT INTO request_ids (request_id, id)
+    SELECT request_id, id FROM input WHERE request_id IS NOT NULL
+    ON CONFLICT DO NOTHING RETURNING id
+), fresh AS MATERIALIZED (
+    SELECT * FROM input WHERE request_id IS NULL OR id IN (SELECT id FROM claimed)
+), new_requests AS (
+    INSERT INTO requests (id, model, version, text, state, create_time, expire_time)
+    SELECT id, model, version, text, 'ACCEPTED', create_time, expire_time FROM fresh
+), events AS (
+    INSERT INTO outbox (id, event, model, version, payload)
+    SELECT uuidv7(), 'inference_request', model, version,
+           jsonb_build_object('predictionId', id, 'model', model, 'version', version)
+    FROM fresh
+), wake AS MATERIALIZED (
+    SELECT pg_notify('outbox', '')
+)
+SELECT id::text FROM input, wake WHERE id NOT IN (SELECT id FROM fresh)
+
+-- name: get
+-- Reads predictions by id.
+SELECT r.id::text, r.model, r.version, r.text, r.state::text, r.create_time, r.complete_time,
+       r.expire_time, r.error, p.label, p.confidence, p.scores, p.value, p.features_uri
+FROM unnest(%(ids)s::uuid[]) AS i (id)
+JOIN requests r ON r.id = i.id
+LEFT JOIN predictions p ON p.id = i.id
+
+-- name: find
+-- Reads which predictions the clients' request_ids stand for.
+SELECT request_id::text, id::text FROM request_ids WHERE request_id = ANY (%(request_ids)s::uuid[])
+
+-- name: search
+-- Reads a page of predictions, newest first.
+SELECT r.id::text, r.model, r.version, r.text, r.state::text, r.create_time, r.complete_time,
+       r.expire_time, r.error, p.label, p.confidence, p.scores, p.value, p.features_uri
+FROM requests r LEFT JOIN predictions p ON p.id = r.id
+WHERE (%(model)s::text IS NULL OR r.model = %(model)s)
+  AND (%(version)s::text IS NULL OR r.version = %(version)s)
+  AND (%(state)s::prediction_state IS NULL OR r.state = %(state)s)
+  AND (%(start_time)s::timestamptz IS NULL
+       OR r.id >= uuid_at(%(start_time)s) AND r.create_time >= %(start_time)s)
+  AND (%(end_time)s::timestamptz IS NULL
+       OR r.id < uuid_at(%(end_time)s + interval '1 ms') AND r.create_time < %(end_time)s)
+  AND (%(before_id)s::uuid IS NULL OR r.id < %(before_id)s)
+ORDER BY r.id DESC LIMIT %(limit)s
+
+-- name: cancel
+-- Takes a prediction back unless it is finished, and tells of it.
+WITH cancelled AS (
+    UPDATE requests SET state = 'CANCELLED', complete_time = now()
+    WHERE id = %(id)s::uuid AND state IN ('ACCEPTED', 'RUNNING')
+      AND (expire_time IS NULL OR expire_time > now())
+    RETURNING id, model, version, complete_time
+), event AS (
+    INSERT INTO outbox (id, event, model, version, payload)
+    SELECT uuidv7(), 'job_completed', model, version, jsonb_build_object(
+        'model', model,
+        'completeTime', complete_time,
+        'predictions', jsonb_build_array(jsonb_build_object(
+            'predictionId', id, 'version', version, 'state', 'PREDICTION_STATE_CANCELLED')))
+    FROM cancelled
+)
+SELECT notify_changed(ARRAY[id]) FROM cancelled

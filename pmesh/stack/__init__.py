@@ -1,0 +1,1 @@
+"""The local stack: every part of the product as a child process on this machine."""

@@ -1,0 +1,173 @@
+"""Keeps one part running: starts it, watches it, starts it again when it dies."""
+
+import asyncio
+import signal
+import time
+from asyncio.subprocess import DEVNULL, STDOUT, Process
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from pmesh.stack import processes
+from pmesh.stack.part import Job, Part
+from pmesh.stack.status import PartStatus, State
+
+_READINESS_INTERVAL_S = 0.1
+_WATCH_INTERVAL_S = 1.0
+_MISSES = 3
+"""How many times in a row a watched part may not answer before it is restarted."""
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 30.0
+_DEATHS, _WINDOW_S = 5, 60.0
+"""So many deaths in so many seconds, and the part is reported as failed."""
+
+
+class PartDiedError(Exception):
+    """The part ended, or does not answer; says how."""
+
+
+class PartRunner:
+    """One part and its process."""
+
+    def __init__(
+        self,
+        part: Part,
+        *,
+        log: Path,
+        environment: Callable[[], Mapping[str, str]],
+        changed: Callable[[], None],
+    ) -> None:
+        self.part = part
+        self.status = PartStatus(name=part.name, since=time.time())
+        self.ready = asyncio.Event()
+        """Set once, when it is ready for the first time."""
+        self._log = log
+        self._environment = environment
+        self._changed = changed
+        self._process: Process | None = None
+        self._deaths: deque[float] = deque(maxlen=_DEATHS)
+
+    async def run(self) -> None:
+        """Keep the part running until cancelled; a job until it is done."""
+        while True:
+            try:
+                await self._start()
+                if isinstance(self.part, Job):
+                    return
+                await self._watch()
+            except PartDiedError as death:
+                await self._bury(str(death))
+                await asyncio.sleep(self._pause_s())
+
+    async def stop(self) -> None:
+        """Ask the process to end, kill it when it does not, and whatever it leaves behind."""
+        if self._process is None or self._process.returncode is not None:
+            self._set(State.STOPPED)
+            return
+        self._set(State.STOPPING)
+        self._process.send_signal(self.part.stop_signal)
+        try:
+            async with asyncio.timeout(self.part.stop_timeout_s):
+                await self._process.wait()
+        except TimeoutError:
+            self._set(State.STOPPING, last_exit=f"killed: no end in {self.part.stop_timeout_s} s")
+        await self.kill()
+
+    async def kill(self) -> None:
+        """SIGKILL the process and all of its session."""
+        if self._process is not None:
+            processes.kill_session(self._process.pid)
+            await self._process.wait()
+        self._set(State.STOPPED, pid=None, started=None)
+
+    async def _start(self) -> None:
+        began = time.monotonic()
+        self._set(State.STARTING)
+        await _step(self.part.before)
+        self._process = await self._spawn()
+        pid = self._process.pid
+        self._set(State.STARTING, pid=pid, started=processes.start_time(pid))
+        try:
+            async with asyncio.timeout(self.part.start_timeout_s):
+                await self._until_ready(self._process)
+        except TimeoutError:
+            raise PartDiedError(f"not ready after {self.part.start_timeout_s:.0f} s") from None
+        await _step(self.part.after)
+        state = State.DONE if isinstance(self.part, Job) else State.READY
+        self._set(state, ready_s=round(time.monotonic() - began, 2))
+        self.ready.set()
+
+    async def _spawn(self) -> Process:
+        # The part gets its stop signal also when the supervisor is killed.
+        signal_name = self.part.stop_signal.name.removeprefix("SIG")
+        prefix = ("setpriv", "--pdeathsig", signal_name, "nice", "-n", str(self.part.niceness))
+        with self._log.open("ab") as log:
+            return await asyncio.create_subprocess_exec(
+                *prefix,
+                *self.part.command,
+                stdin=DEVNULL,
+                stdout=log,
+                stderr=STDOUT,
+                env={**self.part.environment, **self._environment()},
+                start_new_session=True,
+            )
+
+    async def _until_ready(self, process: Process) -> None:
+        while not isinstance(self.part, Job):
+            if process.returncode is not None:
+                raise PartDiedError(_describe(process.returncode))
+            if await asyncio.to_thread(self.part.is_ready):
+                return
+            await asyncio.sleep(_READINESS_INTERVAL_S)
+        if code := await process.wait():
+            raise PartDiedError(_describe(code))
+
+    async def _watch(self) -> None:
+        assert self._process is not None
+        ended = asyncio.ensure_future(self._process.wait())
+        interval = _WATCH_INTERVAL_S if self.part.watched else None
+        misses = 0
+        while misses < _MISSES:
+            if (await asyncio.wait({ended}, timeout=interval))[0]:
+                raise PartDiedError(_describe(ended.result()))
+            misses = 0 if await asyncio.to_thread(self.part.is_ready) else misses + 1
+        ended.cancel()
+        raise PartDiedError("it did not answer any more")
+
+    async def _bury(self, last_exit: str) -> None:
+        """Note a death and end what is left of it, so that the next start finds its place free."""
+        if self._process is not None:
+            processes.kill_session(self._process.pid)
+            await self._process.wait()
+        self._deaths.append(time.monotonic())
+        state = State.FAILED if self._keeps_dying() else State.RESTARTING
+        restarts = self.status.restarts + 1
+        self._set(state, pid=None, started=None, restarts=restarts, last_exit=last_exit)
+
+    def _keeps_dying(self) -> bool:
+        full = len(self._deaths) == _DEATHS
+        return full and time.monotonic() - self._deaths[0] < _WINDOW_S
+
+    def _pause_s(self) -> float:
+        recent = [d for d in self._deaths if time.monotonic() - d < _WINDOW_S]
+        return min(_FIRST_PAUSE_S * 4.0 ** (len(recent) - 1), _LONGEST_PAUSE_S)
+
+    def _set(self, state: State, **fields: Any) -> None:
+        since = self.status.since if state is self.status.state else time.time()
+        self.status = replace(self.status, state=state, since=since, **fields)
+        self._changed()
+
+
+async def _step(call: Callable[[], None]) -> None:
+    """One step of a recipe: whatever goes wrong in it is how the part died."""
+    try:
+        await asyncio.to_thread(call)
+    except Exception as error:
+        raise PartDiedError(f"{type(error).__name__}: {error}") from error
+
+
+def _describe(returncode: int) -> str:
+    if returncode < 0:
+        return f"killed by {signal.Signals(-returncode).name}"
+    return f"exit code {returncode}"

@@ -1,0 +1,173 @@
+import asyncio
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+
+from gateway.ids import uuid7
+from gateway.prediction import ListFilter, Output, Prediction, State
+from gateway.store.predictions import PredictionStore
+from tests.integration.postgres import Database
+
+
+def accepted(model: str = "sentiment", version: str = "1", text: str = "a text") -> Prediction:
+    now = datetime.now(UTC)
+    return Prediction(
+        id=uuid7(),
+        model=model,
+        version=version,
+        text=text,
+        state=State.ACCEPTED,
+        create_time=now,
+        expire_time=now + timedelta(hours=1),
+    )
+
+
+def finished(model: str = "sentiment", version: str = "1", text: str = "a text") -> Prediction:
+    now = datetime.now(UTC)
+    return Prediction(
+        id=uuid7(),
+        model=model,
+        version=version,
+        text=text,
+        state=State.SUCCEEDED,
+        create_time=now,
+        complete_time=now,
+        output=Output("positive", 0.75, {"negative": 0.25, "positive": 0.75}, 0.5),
+        features_uri="s3://features/object.parquet#row=3",
+    )
+
+
+async def test_a_finished_prediction_is_read_as_it_was_written(store: PredictionStore) -> None:
+    prediction = finished(text='naïve 😀 "quoted" {braces} \\ , NULL')
+    assert await store.insert_finished(prediction, "")
+    assert await store.get(prediction.id) == prediction
+
+
+async def test_a_model_without_a_value_has_none_in_the_record(store: PredictionStore) -> None:
+    prediction = finished()
+    prediction.output = Output("tweet", 1.0, {"tweet": 1.0}, None)
+    await store.insert_finished(prediction, "")
+    assert await store.get(prediction.id) == prediction
+
+
+async def test_an_accepted_prediction_comes_with_the_event_that_asks_for_it(
+    store: PredictionStore, database: Database
+) -> None:
+    prediction = accepted()
+    assert await store.insert_accepted(prediction, "")
+    assert await store.get(prediction.id) == prediction
+    with database.connect() as connection:
+        (event,) = connection.execute(
+            "SELECT event, model, version, payload FROM outbox"
+        ).fetchall()
+    assert event == {
+        "event": "inference_request",
+        "model": "sentiment",
+        "version": "1",
+        "payload": {"predictionId": prediction.id, "model": "sentiment", "version": "1"},
+    }
+
+
+async def test_predictions_of_one_commit_share_one_event_a_model(
+    store: PredictionStore, database: Database
+) -> None:
+    predictions = [finished("sentiment"), finished("genre"), finished("sentiment")]
+    await asyncio.gather(*(store.insert_finished(p, "") for p in predictions))
+    with database.connect() as connection:
+        events = connection.execute("SELECT model, payload FROM outbox ORDER BY model").fetchall()
+    told = {
+        str(event["model"]): {p["predictionId"] for p in event["payload"]["predictions"]}  # type: ignore[index,call-overload]
+        for event in events
+    }
+    assert told == {
+        "genre": {predictions[1].id},
+        "sentiment": {predictions[0].id, predictions[2].id},
+    }
+
+
+@pytest.mark.parametrize("together", [True, False])
+async def test_a_request_id_stands_for_one_prediction(
+    store: PredictionStore, database: Database, together: bool
+) -> None:
+    request_id = str(uuid4())
+    predictions = [finished() for _ in range(5)]
+    if together:
+        written = await asyncio.gather(*(store.insert_finished(p, request_id) for p in predictions))
+    else:
+        written = [await store.insert_finished(p, request_id) for p in predictions]
+    assert written == [True, False, False, False, False]
+    assert await store.find(request_id) == predictions[0]
+    with database.connect() as connection:
+        count = connection.execute("SELECT count(*) FROM requests").fetchone()
+    assert count == {"count": 1}
+
+
+async def test_a_request_id_is_one_over_both_kinds_of_request(store: PredictionStore) -> None:
+    request_id = str(uuid4())
+    first, second = accepted(), finished()
+    assert await store.insert_accepted(first, request_id)
+    assert not await store.insert_finished(second, request_id)
+    assert await store.get(second.id) is None
+
+
+async def test_an_unknown_id_is_not_found(store: PredictionStore) -> None:
+    assert await store.get(uuid7()) is None
+    assert await store.find(str(uuid4())) is None
+
+
+async def test_a_search_finds_what_fits_all_conditions_newest_first(
+    store: PredictionStore,
+) -> None:
+    async def insert(model: str = "sentiment", version: str = "1") -> Prediction:
+        await asyncio.sleep(0.002)  # ids of one millisecond have no order
+        prediction = finished(model, version)
+        await store.insert_finished(prediction, "")
+        return prediction
+
+    older = await insert()
+    other_model = await insert("genre")
+    other_version = await insert(version="2")
+    newer = await insert()
+    waiting = accepted()
+    await store.insert_accepted(waiting, "")
+
+    async def ids(where: ListFilter, before_id: str | None = None, limit: int = 10) -> list[str]:
+        return [p.id for p in await store.search(where, before_id=before_id, limit=limit)]
+
+    everything = [waiting.id, newer.id, other_version.id, other_model.id, older.id]
+    assert await ids(ListFilter()) == everything
+    assert await ids(ListFilter(), limit=2) == everything[:2]
+    assert await ids(ListFilter(), before_id=newer.id) == everything[2:]
+    assert await ids(ListFilter(model="genre")) == [other_model.id]
+    assert await ids(ListFilter(version="2")) == [other_version.id]
+    assert await ids(ListFilter(state=State.ACCEPTED)) == [waiting.id]
+    assert await ids(ListFilter(model="sentiment", version="1", state=State.SUCCEEDED)) == [
+        newer.id,
+        older.id,
+    ]
+    assert await ids(ListFilter(start_time=newer.create_time)) == [waiting.id, newer.id]
+    assert await ids(ListFilter(end_time=other_model.create_time)) == [older.id]
+
+
+async def test_cancelling_works_once_and_only_on_unfinished_work(store: PredictionStore) -> None:
+    waiting, done = accepted(), finished()
+    await store.insert_accepted(waiting, "")
+    await store.insert_finished(done, "")
+    assert await store.cancel(waiting.id)
+    assert not await store.cancel(waiting.id)
+    assert not await store.cancel(done.id)
+    cancelled = await store.get(waiting.id)
+    assert cancelled is not None
+    assert cancelled.state is State.CANCELLED
+    assert cancelled.complete_time is not None
+
+
+async def test_rows_lie_in_the_partition_of_their_day(
+    store: PredictionStore, database: Database
+) -> None:
+    prediction = finished()
+    await store.insert_finished(prediction, "")
+    with database.connect() as connection:
+        row = connection.execute("SELECT tableoid::regclass::text AS partition FROM requests")
+        assert row.fetchone() == {"partition": f"requests_{prediction.create_time:%Y%m%d}"}

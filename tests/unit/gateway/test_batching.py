@@ -1,0 +1,115 @@
+import asyncio
+
+import pytest
+
+from gateway.batching import Batcher
+from gateway.errors import Overloaded
+
+
+class Recorder:
+    """Runs batches that a test lets go one by one."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+        self.gate = asyncio.Event()
+
+    async def run(self, batch: list[int]) -> list[int | Exception]:
+        self.batches.append(batch)
+        await self.gate.wait()
+        return [item * 10 if item >= 0 else ValueError(item) for item in batch]
+
+
+def batcher(recorder: Recorder, **limits: int) -> Batcher[int, int]:
+    defaults = {"max_batch": 8, "max_in_flight": 1, "max_waiting": 100}
+    return Batcher(recorder.run, **{**defaults, **limits})
+
+
+async def settle() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_calls_of_one_turn_go_together_and_each_gets_its_own_result() -> None:
+    recorder = Recorder()
+    recorder.gate.set()
+    batches = batcher(recorder)
+    assert await asyncio.gather(*(batches.submit(n) for n in range(5))) == [0, 10, 20, 30, 40]
+    assert recorder.batches == [[0, 1, 2, 3, 4]]
+
+
+async def test_what_arrives_during_a_batch_waits_for_the_next_one() -> None:
+    recorder = Recorder()
+    batches = batcher(recorder)
+    first = batches.submit(1)
+    await settle()
+    later = [batches.submit(n) for n in (2, 3)]
+    await settle()
+    assert recorder.batches == [[1]]
+    recorder.gate.set()
+    assert await asyncio.gather(first, *later) == [10, 20, 30]
+    assert recorder.batches == [[1], [2, 3]]
+
+
+async def test_batches_are_no_larger_than_allowed() -> None:
+    recorder = Recorder()
+    recorder.gate.set()
+    batches = batcher(recorder, max_batch=3)
+    await asyncio.gather(*(batches.submit(n) for n in range(7)))
+    assert [len(batch) for batch in recorder.batches] == [3, 3, 1]
+
+
+async def test_batches_run_side_by_side_up_to_the_limit() -> None:
+    recorder = Recorder()
+    batches = batcher(recorder, max_batch=1, max_in_flight=2)
+    futures = [batches.submit(n) for n in range(3)]
+    await settle()
+    assert recorder.batches == [[0], [1]]
+    recorder.gate.set()
+    assert await asyncio.gather(*futures) == [0, 10, 20]
+
+
+async def test_a_cancelled_item_is_never_run() -> None:
+    recorder = Recorder()
+    batches = batcher(recorder)
+    running = batches.submit(1)
+    await settle()
+    cancelled, kept = batches.submit(2), batches.submit(3)
+    cancelled.cancel()
+    recorder.gate.set()
+    assert await asyncio.gather(running, kept) == [10, 30]
+    assert recorder.batches == [[1], [3]]
+
+
+async def test_one_items_error_is_its_own() -> None:
+    recorder = Recorder()
+    recorder.gate.set()
+    batches = batcher(recorder)
+    results = await asyncio.gather(*(batches.submit(n) for n in (1, -1, 2)), return_exceptions=True)
+    assert results[0] == 10
+    assert isinstance(results[1], ValueError)
+    assert results[2] == 20
+
+
+async def test_a_failed_batch_fails_all_its_callers_and_the_next_one_runs() -> None:
+    answers = iter([RuntimeError("down"), None])
+
+    async def run(batch: list[int]) -> list[int]:
+        if error := next(answers):
+            raise error
+        return batch
+
+    batches = Batcher[int, int](run, max_batch=2, max_in_flight=1, max_waiting=10)
+    results = await asyncio.gather(*(batches.submit(n) for n in range(4)), return_exceptions=True)
+    assert [str(result) for result in results] == ["down", "down", "2", "3"]
+
+
+async def test_more_than_may_wait_is_refused_at_once() -> None:
+    recorder = Recorder()
+    batches = batcher(recorder, max_batch=1, max_waiting=2)
+    running = batches.submit(0)
+    await settle()
+    waiting = [batches.submit(1), batches.submit(2)]
+    with pytest.raises(Overloaded):
+        batches.submit(3)
+    recorder.gate.set()
+    assert await asyncio.gather(running, *waiting) == [0, 10, 20]

@@ -8,7 +8,9 @@ import logging
 import os
 import sys
 from contextlib import AsyncExitStack
+from typing import cast
 
+import grpc
 from grpc_health.v1.health_pb2 import HealthCheckResponse
 from predict.v1 import model_service_pb2_grpc, prediction_service_pb2_grpc
 from psycopg_pool import AsyncConnectionPool
@@ -94,10 +96,11 @@ async def _open(stack: AsyncExitStack, settings: Settings) -> Server:
     )
 
     server = Server(on_error=failures.on_error, on_undecodable=failures.on_undecodable)
+    registry = cast(grpc.aio.Server, server)  # it has what the generated functions call
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
-        PredictionServicer(predictions), server
+        PredictionServicer(predictions), registry
     )
-    model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(catalog), server)
+    model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(catalog), registry)
     health = standard.add_health(server)
     standard.add_reflection(server, SERVICES)
     for service in ("", *SERVICES):

@@ -64,17 +64,18 @@ def _http_manager(settings: EnvoySettings) -> dict[str, Any]:
             # Finds clients that went away without a word.
             "connection_keepalive": {"interval": "60s", "timeout": "20s"},
         },
-        "local_reply_config": local_reply_config(),
+        "local_reply_config": local_reply_config(max_body_bytes=MAX_BODY_BYTES),
         "route_config": {
             "virtual_hosts": [
                 {
                     "name": "gateway",
                     "domains": ["*"],
-                    "request_body_buffer_limit": MAX_BODY_BYTES,
+                    "request_body_buffer_limit": MAX_BODY_BYTES + 65536,
+                    "routes": [{"match": {"prefix": "/"}, "non_forwarding_action": {}}],
                 }
             ]
         },
-        "http_filters": http_filters(settings),
+        "http_filters": http_filters(settings, max_body_bytes=MAX_BODY_BYTES),
     }
 
 

@@ -1,5 +1,73 @@
+"""Envoy's own replies, for REST callers in the form of every other error: a google.rpc.Status.
+
+Native gRPC callers keep what Envoy makes for them, and the REST front filter's refusals have the
+form already.
+"""
+
 from typing import Any
 
+from google.rpc import code_pb2
+from predict.v1.error_reason_pb2 import ErrorReason
 
-def local_reply_config() -> dict[str, Any]:
-    return {}
+# The transcoder turns a REST request into gRPC; the header that it leaves, no client can send.
+TO_REST_CALLER = (
+    'response.code_details != "lua_response" && ("x-envoy-original-path" in request.headers'
+    ' || !("content-type" in request.headers)'
+    ' || !request.headers["content-type"].startsWith("application/grpc"))'
+)
+
+
+def local_reply_config(*, max_body_bytes: int) -> dict[str, Any]:
+    """The forms of the HTTP statuses that Envoy may answer with by itself."""
+    too_large = f"the body is larger than {max_body_bytes} bytes"
+    limit = {"max_bytes": str(max_body_bytes)}
+    return {
+        "mappers": [
+            _mapper(400, ErrorReason.ERROR_REASON_MALFORMED_MESSAGE, "the request is malformed"),
+            _mapper(408, ErrorReason.ERROR_REASON_DEADLINE_EXCEEDED, "the request came too slowly"),
+            _mapper(413, ErrorReason.ERROR_REASON_MESSAGE_TOO_LARGE, too_large, limit),
+            _mapper(431, ErrorReason.ERROR_REASON_MESSAGE_TOO_LARGE, "the headers are too large"),
+            _mapper(None, ErrorReason.ERROR_REASON_INTERNAL, "an internal error"),
+        ]
+    }
+
+
+CODES = {
+    ErrorReason.ERROR_REASON_MALFORMED_MESSAGE: code_pb2.INVALID_ARGUMENT,
+    ErrorReason.ERROR_REASON_DEADLINE_EXCEEDED: code_pb2.DEADLINE_EXCEEDED,
+    ErrorReason.ERROR_REASON_MESSAGE_TOO_LARGE: code_pb2.RESOURCE_EXHAUSTED,
+    ErrorReason.ERROR_REASON_INTERNAL: code_pb2.INTERNAL,
+}
+
+
+def _mapper(
+    status: int | None, reason: ErrorReason, message: str, metadata: dict[str, str] | None = None
+) -> dict[str, Any]:
+    condition = TO_REST_CALLER if status is None else f"response.code == {status} && {TO_REST_CALLER}"
+    return {
+        "filter": {
+            "extension_filter": {
+                "name": "envoy.access_loggers.extension_filters.cel",
+                "typed_config": {
+                    "@type": "type.googleapis.com/envoy.extensions.access_loggers.filters.cel"
+                    ".v3.ExpressionFilter",
+                    "expression": condition,
+                },
+            }
+        },
+        "body_format_override": {
+            "content_type": "application/json",
+            "json_format": {
+                "code": CODES[reason],
+                "message": message,
+                "details": [
+                    {
+                        "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+                        "reason": ErrorReason.Name(reason).removeprefix("ERROR_REASON_"),
+                        "domain": "predict.v1",
+                        "metadata": metadata or {},
+                    }
+                ],
+            },
+        },
+    }

@@ -66,7 +66,7 @@ class Call(Context):
         self.begin()
         if payload is None:
             request = self._request = self._request_stream(complete=False)
-            request.accept(event)
+            await request.accept(event)
             payload = await request.read_only()
         return self._method.decode(payload)
 
@@ -114,14 +114,12 @@ class Call(Context):
         if self._done:
             return
         self._done = True
-        headers = _headers_from_status(status)
         try:
             if self._started:
                 await self._send(asgi.END)
-                await self._send(asgi.trailers(headers))
+                await self._send(asgi.trailers(_headers_from_status(status)))
             else:
-                await self._send(asgi.start([asgi.CONTENT_TYPE, *headers], trailers=False))
-                await self._send(asgi.END)
+                await send_status(self._send, status)
         except OSError:
             pass  # the client has gone
 
@@ -132,7 +130,7 @@ class Call(Context):
             self._task.cancel()
 
     def look_for_disconnect(self) -> None:
-        """Notices before long that the client has gone while the handler neither reads nor writes."""
+        """Asks whether the client has gone, for a handler that neither reads nor writes."""
         if self._task is None:
             return  # still receives
         if self._request is None:
@@ -202,6 +200,14 @@ class Call(Context):
         if self._details or self._trailing_metadata:
             return asgi.trailers(_headers_from_status(self._status()))
         return asgi.OK_TRAILERS
+
+
+async def send_status(send: asgi.Send, status: grpc.Status) -> None:
+    """A response that is only a status: what gRPC calls Trailers-Only."""
+    accepted = (b"grpc-accept-encoding", ACCEPTED_ENCODINGS)
+    headers = [asgi.CONTENT_TYPE, accepted, *_headers_from_status(status)]
+    await send(asgi.start(headers, trailers=False))
+    await send(asgi.END)
 
 
 def _headers_from_status(status: grpc.Status) -> list[Header]:

@@ -30,7 +30,7 @@ class Context(grpc.aio.ServicerContext[Any, Any]):
 
     _code: grpc.StatusCode | None = None
     _details = ""
-    _trailing_metadata: Metadata = ()
+    _trailing_metadata: tuple[tuple[str, str | bytes], ...] = ()
     _encoding = b"identity"
     _compress_next = True
     _deadline: float | None = None  # on the clock of the event loop, in seconds
@@ -87,7 +87,7 @@ class Context(grpc.aio.ServicerContext[Any, Any]):
     def details(self) -> str:
         return self._details
 
-    def trailing_metadata(self) -> Metadata:  # type: ignore[override]
+    def trailing_metadata(self) -> tuple[tuple[str, str | bytes], ...]:  # type: ignore[override]
         return self._trailing_metadata
 
     def invocation_metadata(self) -> tuple[tuple[str, str | bytes], ...]:  # type: ignore[override]
@@ -119,6 +119,12 @@ class Context(grpc.aio.ServicerContext[Any, Any]):
 
     def auth_context(self) -> Mapping[str, Any]:
         return {}
+
+    def outcome(self) -> Status | None:
+        """How the call ends whatever its handler still does; None while that is open."""
+        if self._stopped is not None:
+            return self._stopped
+        return None if self._aborted is None else self._status()
 
     def _status(self) -> Status:
         """What the handler made of the call, where it neither failed nor was stopped."""

@@ -29,13 +29,13 @@ class Method:
         try:
             return self.deserialize(payload)
         except Exception as exc:
-            raise UndecodableRequest(payload) from exc
+            raise UndecodableRequest(payload, exc) from exc
 
 
 def method_from_handler(
-    path: str, handler: grpc.RpcMethodHandler[Any, Any], *, max_message_bytes: int
+    path: str, handler: "grpc.RpcMethodHandler[Any, Any]", *, max_message_bytes: int
 ) -> Method:
-    behaviors = {
+    behaviors: dict[tuple[bool, bool], tuple[Any, Any]] = {
         (False, False): (_unary_unary, handler.unary_unary),
         (False, True): (_unary_stream, handler.unary_stream),
         (True, False): (_stream_unary, handler.stream_unary),
@@ -91,7 +91,7 @@ async def _respond(call: Call, responses: Any) -> None:
 
 
 def _awaitable(behavior: Any) -> Any:
-    """A plain function, such as a generated stub that is not implemented, runs on the event loop."""
+    """A plain function, such as a generated stub without implementation, runs on the loop."""
     if inspect.iscoroutinefunction(behavior):
         return behavior
 

@@ -67,14 +67,14 @@ class RequestStream:
             raise RpcFailure(grpc.StatusCode.UNIMPLEMENTED, "Request has more than one message")
         return payload
 
-    def accept(self, event: Event) -> None:
-        """Takes an event that was received."""
-        if event["type"] == "http.disconnect":
-            self._complete = True
+    async def accept(self, event: Event) -> None:
+        """Takes an event that was received. Raises CancelledError when the client has gone."""
+        if _is_disconnect(event):
             self._on_disconnect()
-        else:
-            self._buffer.feed(event.get("body", b""))
-            self._complete = not event.get("more_body", False)
+            await asyncio.sleep(0)  # where the handler's own task is cancelled
+            raise asyncio.CancelledError
+        self._buffer.feed(event.get("body", b""))
+        self._complete = not event.get("more_body", False)
 
     def look(self) -> None:
         """Receives without waiting, so that a disconnect is noticed soon."""
@@ -82,18 +82,16 @@ class RequestStream:
             self._next_event().add_done_callback(self._looked)
 
     def _looked(self, future: asyncio.Future[Event]) -> None:
-        if self._pending is future and (self._complete or _is_disconnect(future.result())):
+        if _is_disconnect(future.result()):
+            self._on_disconnect()
+        elif self._complete:
             self._pending = None
-            self.accept(future.result())
 
     async def _receive_event(self) -> None:
         # Shielded: the transport completes its future whether or not this task is cancelled.
         event = await asyncio.shield(self._next_event())
         self._pending = None
-        self.accept(event)
-        if _is_disconnect(event):
-            await asyncio.sleep(0)  # where the handler's own task is cancelled
-            raise asyncio.CancelledError
+        await self.accept(event)
 
     def _next_event(self) -> asyncio.Future[Event]:
         if self._pending is None:

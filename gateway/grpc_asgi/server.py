@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -10,8 +11,8 @@ from typing import Any
 import grpc
 
 from gateway.grpc_asgi import asgi
-from gateway.grpc_asgi.call import Call
-from gateway.grpc_asgi.metadata import metadata_from_headers
+from gateway.grpc_asgi.call import Call, send_status
+from gateway.grpc_asgi.metadata import Header, metadata_from_headers
 from gateway.grpc_asgi.method import Method, method_from_handler
 from gateway.grpc_asgi.status import RpcFailure, Status, UndecodableRequest
 
@@ -58,9 +59,7 @@ class Server:
         self,
         *,
         on_error: Callable[[str, Exception], grpc.Status] = status_like_grpc_aio,
-        on_undecodable: Callable[
-            [str, bytes, Exception], grpc.Status
-        ] = undecodable_like_grpc_aio,
+        on_undecodable: Callable[[str, bytes, Exception], grpc.Status] = undecodable_like_grpc_aio,
         max_receive_bytes: int = _MAX_RECEIVE_BYTES,
     ) -> None:
         self._on_error = on_error
@@ -70,6 +69,7 @@ class Server:
         self._generic_handlers: list[grpc.GenericRpcHandler] = []
         self._calls: dict[Call, None] = {}  # in flight, the one looked at longest ago first
         self._look_timer: asyncio.TimerHandle | None = None
+        self._idle: asyncio.Event | None = None
 
     @property
     def in_flight(self) -> int:
@@ -77,7 +77,7 @@ class Server:
         return len(self._calls)
 
     def add_registered_method_handlers(
-        self, service_name: str, method_handlers: Mapping[str, grpc.RpcMethodHandler[Any, Any]]
+        self, service_name: str, method_handlers: "Mapping[str, grpc.RpcMethodHandler[Any, Any]]"
     ) -> None:
         for name, handler in method_handlers.items():
             path = f"/{service_name}/{name}"
@@ -89,9 +89,7 @@ class Server:
         """These are asked for the methods that nobody registered."""
         self._generic_handlers.extend(generic_rpc_handlers)
 
-    async def __call__(
-        self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send
-    ) -> None:
+    async def __call__(self, scope: asgi.Scope, receive: asgi.Receive, send: asgi.Send) -> None:
         headers = dict(scope["headers"])
         if scope["method"] != "POST":
             await _refuse(send, 405, [(b"allow", b"POST")])
@@ -101,7 +99,7 @@ class Server:
             return
         method = self._methods.get(scope["path"]) or self._generic_method(scope)
         if method is None:
-            await ...
+            await send_status(send, _NOT_FOUND)
             return
         call = Call(scope, headers, receive, send, method)
         self._calls[call] = None
@@ -113,4 +111,71 @@ class Server:
             await call.end(self._status_of_failure(call, method, exc))
         finally:
             del self._calls[call]
+            if self._idle is not None and not self._calls:
+                self._idle.set()
             call.close()
+
+    async def drain(self, timeout_s: float) -> None:
+        """Waits for the calls in flight; those left after `timeout_s` end as UNAVAILABLE.
+
+        Calls that still arrive are served: to send them elsewhere is Envoy's part.
+        """
+        if await self._becomes_idle(timeout_s):
+            return
+        for call in list(self._calls):
+            call.stop(_DRAINED)
+        await self._becomes_idle(_UNWIND_S)
+
+    async def _becomes_idle(self, timeout_s: float) -> bool:
+        if self._calls:
+            self._idle = asyncio.Event()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._idle.wait(), timeout_s)
+        return not self._calls
+
+    def _generic_method(self, scope: asgi.Scope) -> Method | None:
+        path = scope["path"]
+        details = _CallDetails(path, metadata_from_headers(scope["headers"]))
+        for generic_handler in self._generic_handlers:
+            handler = generic_handler.service(details)
+            if handler is not None:
+                return self._method(path, handler)
+        return None
+
+    def _method(self, path: str, handler: "grpc.RpcMethodHandler[Any, Any]") -> Method:
+        return method_from_handler(path, handler, max_message_bytes=self._max_receive_bytes)
+
+    def _status_of_failure(
+        self, call: Call, method: Method, exc: Exception | asyncio.CancelledError
+    ) -> grpc.Status:
+        if (outcome := call.outcome()) is not None:
+            return outcome
+        if isinstance(exc, asyncio.CancelledError):
+            return _CANCELLED
+        if isinstance(exc, RpcFailure):
+            return exc.status
+        if isinstance(exc, UndecodableRequest):
+            return self._on_undecodable(method.path, exc.payload, exc.error)
+        status = self._on_error(method.path, exc)
+        return Status(
+            call.code() or status.code,
+            status.details,
+            (*call.trailing_metadata(), *(status.trailing_metadata or ())),
+        )
+
+    def _schedule_look(self) -> None:
+        self._look_timer = asyncio.get_running_loop().call_later(_LOOK_INTERVAL_S, self._look)
+
+    def _look(self) -> None:
+        """Learns which clients have gone; costs nothing for calls that end within the interval."""
+        for call in list(islice(self._calls, _LOOKS_AT_ONCE)):
+            self._calls[call] = self._calls.pop(call)
+            call.look_for_disconnect()
+        self._look_timer = None
+        if self._calls:
+            self._schedule_look()
+
+
+async def _refuse(send: asgi.Send, http_status: int, headers: list[Header]) -> None:
+    await send(asgi.start(headers, trailers=False, status=http_status))
+    await send(asgi.END)

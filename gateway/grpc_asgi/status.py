@@ -4,8 +4,6 @@ from dataclasses import dataclass
 
 import grpc
 
-from gateway.grpc_asgi.metadata import Metadata
-
 
 @dataclass(frozen=True, slots=True)
 class Status(grpc.Status):
@@ -13,7 +11,7 @@ class Status(grpc.Status):
 
     code: grpc.StatusCode
     details: str = ""
-    trailing_metadata: Metadata = ()
+    trailing_metadata: tuple[tuple[str, str | bytes], ...] = ()
 
 
 class RpcFailure(Exception):
@@ -25,8 +23,9 @@ class RpcFailure(Exception):
 
 
 class UndecodableRequest(Exception):
-    """The deserializer refused a message; the cause is what it raised."""
+    """The deserializer refused a message, with this error."""
 
-    def __init__(self, payload: bytes) -> None:
+    def __init__(self, payload: bytes, error: Exception) -> None:
         super().__init__("undecodable request")
         self.payload = payload
+        self.error = error

@@ -1,6 +1,7 @@
 """What a client sees of a failed call: every error becomes a google.rpc.Status in its trailers."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 import grpc
 from google.protobuf import descriptor_pool
@@ -23,10 +24,9 @@ def on_undecodable(method: str, payload: bytes, error: Exception) -> grpc.Status
     """
     name = method.removeprefix("/").replace("/", ".")
     request = descriptor_pool.Default().FindMethodByName(name).input_type
-    try:
-        field = next(_invalid_strings(request, payload), None)
-    except (IndexError, ValueError):  # not even the wire format is right
-        field = None
+    field = None
+    with suppress(IndexError, ValueError):  # not even the wire format is right
+        field = next(_invalid_strings(request, payload), None) if request else None
     if field is None:
         return on_error(method, MalformedMessage())
     return on_error(
@@ -67,7 +67,7 @@ def _in_field(
         index = seen.setdefault(path, 0)
         seen[path] += 1
         path = f"{path}[{index}]"
-    if field.type == FieldDescriptor.TYPE_MESSAGE:
+    if field.message_type is not None:
         yield from _invalid_strings(field.message_type, value, f"{path}.")
     elif field.type == FieldDescriptor.TYPE_STRING:
         try:

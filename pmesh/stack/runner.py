@@ -4,7 +4,6 @@ import asyncio
 import signal
 import time
 from asyncio.subprocess import DEVNULL, STDOUT, Process
-from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -18,9 +17,11 @@ _READINESS_INTERVAL_S = 0.1
 _WATCH_INTERVAL_S = 1.0
 _MISSES = 3
 """How many times in a row a watched part may not answer before it is restarted."""
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 30.0
-_DEATHS, _WINDOW_S = 5, 60.0
-"""So many deaths in so many seconds, and the part is reported as failed."""
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 10.0
+_STABLE_S = 5.0
+"""A part that was ready for so long has not died in a row with its earlier deaths."""
+_DEATHS_IN_A_ROW = 5
+"""So many, and the part is reported as failed."""
 
 
 class PartDiedError(Exception):
@@ -46,7 +47,8 @@ class PartRunner:
         self._environment = environment
         self._changed = changed
         self._process: Process | None = None
-        self._deaths: deque[float] = deque(maxlen=_DEATHS)
+        self._deaths = 0
+        """In a row."""
 
     async def run(self) -> None:
         """Keep the part running until cancelled; a job until it is done."""
@@ -85,14 +87,13 @@ class PartRunner:
         began = time.monotonic()
         self._set(State.STARTING)
         await _step(self.part.before)
-        self._process = await self._spawn()
+        try:
+            self._process = await self._spawn()
+        except (OSError, ValueError) as error:  # no such file, no space, environment.json
+            raise PartDiedError(str(error)) from error
         pid = self._process.pid
         self._set(State.STARTING, pid=pid, started=processes.start_time(pid))
-        try:
-            async with asyncio.timeout(self.part.start_timeout_s):
-                await self._until_ready(self._process)
-        except TimeoutError:
-            raise PartDiedError(f"not ready after {self.part.start_timeout_s:.0f} s") from None
+        await self._until_ready(self._process)
         await _step(self.part.after)
         state = State.DONE if isinstance(self.part, Job) else State.READY
         self._set(state, ready_s=round(time.monotonic() - began, 2))
@@ -114,14 +115,18 @@ class PartRunner:
             )
 
     async def _until_ready(self, process: Process) -> None:
-        while not isinstance(self.part, Job):
-            if process.returncode is not None:
-                raise PartDiedError(_describe(process.returncode))
-            if await asyncio.to_thread(self.part.is_ready):
-                return
-            await asyncio.sleep(_READINESS_INTERVAL_S)
-        if code := await process.wait():
-            raise PartDiedError(_describe(code))
+        try:
+            async with asyncio.timeout(self.part.start_timeout_s):
+                while not await asyncio.to_thread(self.part.is_ready):
+                    if process.returncode is not None:
+                        break
+                    await asyncio.sleep(_READINESS_INTERVAL_S)
+        except TimeoutError:
+            raise PartDiedError(f"not ready after {self.part.start_timeout_s:.0f} s") from None
+        if process.returncode is not None and (
+            process.returncode or not isinstance(self.part, Job)
+        ):
+            raise PartDiedError(_describe(process.returncode))
 
     async def _watch(self) -> None:
         assert self._process is not None
@@ -140,18 +145,16 @@ class PartRunner:
         if self._process is not None:
             processes.kill_session(self._process.pid)
             await self._process.wait()
-        self._deaths.append(time.monotonic())
-        state = State.FAILED if self._keeps_dying() else State.RESTARTING
+        self._deaths = 1 if self._was_stable() else self._deaths + 1
+        state = State.FAILED if self._deaths >= _DEATHS_IN_A_ROW else State.RESTARTING
         restarts = self.status.restarts + 1
         self._set(state, pid=None, started=None, restarts=restarts, last_exit=last_exit)
 
-    def _keeps_dying(self) -> bool:
-        full = len(self._deaths) == _DEATHS
-        return full and time.monotonic() - self._deaths[0] < _WINDOW_S
+    def _was_stable(self) -> bool:
+        return self.status.state is State.READY and time.time() - self.status.since >= _STABLE_S
 
     def _pause_s(self) -> float:
-        recent = [d for d in self._deaths if time.monotonic() - d < _WINDOW_S]
-        return min(_FIRST_PAUSE_S * 4.0 ** (len(recent) - 1), _LONGEST_PAUSE_S)
+        return min(_FIRST_PAUSE_S * 2.0 ** (self._deaths - 1), _LONGEST_PAUSE_S)
 
     def _set(self, state: State, **fields: Any) -> None:
         since = self.status.since if state is self.status.state else time.time()

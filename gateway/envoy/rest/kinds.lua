@@ -1,6 +1,6 @@
 -- The kinds of values of Protobuf JSON: which JSON tokens may stand for one, and which text.
 -- The text is that of a number, of a string without its quotes, or of a query parameter.
-local match, find = string.match, string.find
+local match = string.match
 
 local NUMBER, STRING = { number = true }, { string = true }
 local NUMBER_OR_STRING = { number = true, string = true }
@@ -51,12 +51,10 @@ end
 
 local function any() return true end
 
+local function none() return false end
+
 return {
   string = { expected = "a string", tokens = STRING, accepts = any },
-  bytes = {
-    expected = "a base64 string", tokens = STRING,
-    accepts = function(text) return not find(text, "[^%w+/_=-]") end,
-  },
   bool = {
     expected = "true or false", tokens = { boolean = true },
     accepts = function(text) return text == "true" or text == "false" end,
@@ -75,5 +73,7 @@ return {
     expected = 'a time of RFC 3339 such as "2030-01-31T12:00:00Z"', tokens = STRING,
     accepts = is_timestamp,
   },
-  message = { expected = "an object", tokens = {}, accepts = function() return false end },
+  message = { expected = "an object", tokens = { object = true }, accepts = none },
+  map = { expected = "an object", tokens = { object = true }, accepts = none },
+  list = { expected = "an array", tokens = { array = true }, accepts = none },
 }

@@ -155,8 +155,13 @@ $$;
 REVOKE ALL ON FUNCTION claim_requests FROM PUBLIC;
 REVOKE ALL ON FUNCTION extend_claims FROM PUBLIC;
 
+-- Roles belong to the server, not to the database: another one may have made it,
+-- or whoever set up the server, so that the owner of the database need not be
+-- allowed to make roles.
 DO $$ BEGIN
-    CREATE ROLE pmesh_runtime NOLOGIN;
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'pmesh_runtime') THEN
+        CREATE ROLE pmesh_runtime NOLOGIN;
+    END IF;
 EXCEPTION WHEN duplicate_object THEN NULL;
 END $$;
 GRANT EXECUTE ON FUNCTION claim_requests, extend_claims TO pmesh_runtime;

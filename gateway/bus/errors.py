@@ -1,0 +1,36 @@
+"""What can go wrong with the bus, in the words of the code that uses it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+
+class BusUnavailable(Exception):
+    """SNS or SQS cannot be used just now: unreachable, refusing, or without the topic or queue.
+
+    The message is the code or the class of the cause. Trying again later may help.
+    """
+
+
+class UndecodableMessage(Exception):
+    """A message that no event can be made of; trying again does not help.
+
+    The message of the error says why, without any of the content.
+    """
+
+
+@contextmanager
+def bus_errors() -> Iterator[None]:
+    """Turns what boto3 raises into BusUnavailable."""
+    try:
+        yield
+    except ClientError as error:
+        raise BusUnavailable(error_code(error)) from error
+    except BotoCoreError as error:
+        raise BusUnavailable(type(error).__name__) from error
+
+
+def error_code(error: ClientError) -> str:
+    """The service's own name for the error, such as "NotFound"."""
+    return error.response["Error"]["Code"]

@@ -1,0 +1,25 @@
+"""The contract as Envoy's filters need it: its descriptors and the REST bindings in them."""
+
+from collections.abc import Iterator
+from importlib.resources import files
+
+from google.api import annotations_pb2, http_pb2
+from google.protobuf.descriptor_pb2 import FileDescriptorSet, MethodDescriptorProto
+
+
+def load_descriptors() -> FileDescriptorSet:
+    """The descriptors of the contract, with everything that it imports."""
+    data = files("predict.v1").joinpath("descriptors.binpb").read_bytes()
+    return FileDescriptorSet.FromString(data)
+
+
+def rest_methods(
+    descriptors: FileDescriptorSet,
+) -> Iterator[tuple[str, MethodDescriptorProto, http_pb2.HttpRule]]:
+    """Each rpc that has a REST binding: its service's full name, the rpc and the binding."""
+    for file in descriptors.file:
+        for service in file.service:
+            for method in service.method:
+                if method.options.HasExtension(annotations_pb2.http):
+                    rule = method.options.Extensions[annotations_pb2.http]
+                    yield f"{file.package}.{service.name}", method, rule

@@ -1,0 +1,57 @@
+-- Refuses a request with a google.rpc.Status as JSON, the same as the transcoder makes of the
+-- errors of the application.
+local STATUS = {
+  PATH_NOT_FOUND = { http = "404", code = 5 },
+  METHOD_NOT_ALLOWED = { http = "405", code = 12 },
+  MESSAGE_TOO_LARGE = { http = "413", code = 8 },
+  UNSUPPORTED_CONTENT_TYPE = { http = "415", code = 3 },
+}
+local INVALID_ARGUMENT = { http = "400", code = 3 }
+local ESCAPES = { ['"'] = '\\"', ["\\"] = "\\\\" }
+
+local function quoted(s)
+  return '"' .. s:gsub('["\\%z\1-\31]', function(c)
+    return ESCAPES[c] or string.format("\\u%04x", c:byte())
+  end) .. '"'
+end
+
+-- metadata: a list of {name, value}.
+local function error_info(reason, metadata)
+  local entries = {}
+  for i, entry in ipairs(metadata) do entries[i] = quoted(entry[1]) .. ":" .. quoted(entry[2]) end
+  return '{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"' .. reason
+    .. '","domain":"predict.v1","metadata":{' .. table.concat(entries, ",") .. "}}"
+end
+
+local function bad_request(reason, field, description)
+  return '{"@type":"type.googleapis.com/google.rpc.BadRequest","fieldViolations":[{"field":'
+    .. quoted(field) .. ',"description":' .. quoted(description) .. ',"reason":"' .. reason .. '"}]}'
+end
+
+local refusal = {}
+
+function refusal.send(handle, reason, message, metadata, more)
+  local status = STATUS[reason] or INVALID_ARGUMENT
+  local details = error_info(reason, metadata) .. (more and more.details or "")
+  handle:respond(
+    { [":status"] = status.http, ["content-type"] = "application/json", allow = more and more.allow },
+    '{"code":' .. status.code .. ',"message":' .. quoted(message) .. ',"details":[' .. details .. "]}"
+  )
+end
+
+-- Refuses what a check has found: {reason, description, field, expected or position}.
+function refusal.send_fault(handle, fault)
+  if fault.position then
+    local position = tostring(fault.position)
+    local message = "the body is not JSON: " .. fault.description .. " at byte " .. position
+    return refusal.send(handle, fault.reason, message, { { "position", position } })
+  end
+  local message = (fault.field == "" and "the request" or fault.field) .. ": " .. fault.description
+  local metadata = { { "field", fault.field } }
+  if fault.expected then metadata[2] = { "expected", fault.expected } end
+  refusal.send(handle, fault.reason, message, metadata, {
+    details = "," .. bad_request(fault.reason, fault.field, fault.description),
+  })
+end
+
+return refusal

@@ -1,0 +1,132 @@
+"""What a REST request may hold, as data for the REST front filter, from the contract."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from google.api import http_pb2
+from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
+from google.protobuf.descriptor_pool import DescriptorPool
+
+from gateway.envoy.descriptors import rest_methods
+
+KINDS = {
+    FieldDescriptor.TYPE_STRING: "string",
+    FieldDescriptor.TYPE_BOOL: "bool",
+    FieldDescriptor.TYPE_INT32: "int32",
+    FieldDescriptor.TYPE_UINT32: "uint32",
+    FieldDescriptor.TYPE_INT64: "int64",
+    FieldDescriptor.TYPE_UINT64: "uint64",
+    FieldDescriptor.TYPE_DOUBLE: "double",
+    FieldDescriptor.TYPE_ENUM: "enum",
+    FieldDescriptor.TYPE_MESSAGE: "message",
+}
+WELL_KNOWN = {
+    "google.protobuf.Duration": "duration",
+    "google.protobuf.Timestamp": "timestamp",
+}
+
+
+def rest_rules(descriptors: FileDescriptorSet, *, max_body_bytes: int) -> dict[str, Any]:
+    """The routes with their bindings, and the fields of the messages that requests consist of.
+
+    Raises ValueError for a binding or a field of a kind that the filter does not know.
+    """
+    pool = DescriptorPool()
+    for file in descriptors.file:
+        pool.Add(file)
+    routes: dict[str, dict[str, Any]] = {}
+    messages: dict[str, dict[str, Any]] = {}
+    for _, method, rule in rest_methods(descriptors):
+        request = pool.FindMessageTypeByName(method.input_type.removeprefix("."))
+        response = pool.FindMessageTypeByName(method.output_type.removeprefix("."))
+        verb, path = _verb_and_path(rule)
+        route = routes.setdefault(path, {"pattern": _pattern(path), "methods": {}})
+        route["methods"][verb] = _binding(rule, path, request, response)
+        _add_message(messages, request)
+    for route in routes.values():
+        route["allow"] = ", ".join(sorted(route["methods"]))
+    return {"max_body_bytes": max_body_bytes, "routes": [*routes.values()], "messages": messages}
+
+
+def _verb_and_path(rule: http_pb2.HttpRule) -> tuple[str, str]:
+    verb = rule.WhichOneof("pattern")
+    if verb in (None, "custom") or rule.additional_bindings:
+        raise ValueError(f"a REST binding is one path and one method: {rule}")
+    return verb.upper(), getattr(rule, verb)
+
+
+def _pattern(path: str) -> str:
+    """The path as a Lua pattern that captures each variable; "{x}" is one segment."""
+    parts = re.split(r"(\{[a-z_]+\})", path)
+    if any("{" in part or "*" in part for part in parts[::2]):
+        raise ValueError(f"a variable of a path is one segment: {path}")
+    literals = (re.sub(r"[^a-zA-Z0-9/:]", r"%\g<0>", part) for part in parts[::2])
+    return f"^{'([^/:]+)'.join(literals)}$"
+
+
+def _binding(
+    rule: http_pb2.HttpRule, path: str, request: Descriptor, response: Descriptor
+) -> dict[str, Any]:
+    if rule.body not in ("", "*"):
+        raise ValueError(f"{path}: a body is the whole message or nothing")
+    binding = {
+        "message": request.full_name,
+        "bound": re.findall(r"\{([a-z_]+)\}", path),
+        "body": rule.body == "*",
+    }
+    if rule.response_body:
+        # The filter cuts the field out of the text of the answer.
+        if [field.name for field in response.fields] != [rule.response_body]:
+            raise ValueError(f"{path}: {rule.response_body} must be the one field of the answer")
+        binding["response_body"] = response.fields[0].json_name
+    return binding
+
+
+def _add_message(messages: dict[str, dict[str, Any]], message: Descriptor) -> None:
+    """Add the fields of a message, by both names that JSON may give them, and of those in it."""
+    if message.full_name in messages:
+        return
+    fields = messages[message.full_name] = {}
+    for field in message.fields:
+        rule = {"name": field.name, **_field(field)}
+        fields[field.json_name] = fields[field.name] = rule
+        for inner in _inner_messages(rule):
+            _add_message(messages, field.message_type.file.pool.FindMessageTypeByName(inner))
+
+
+def _field(field: FieldDescriptor) -> dict[str, Any]:
+    if field.message_type and field.message_type.GetOptions().map_entry:
+        value = field.message_type.fields_by_name["value"]
+        return {"kind": "map", "each": _value(value)}
+    if field.is_repeated:
+        return {"kind": "list", "each": _value(field)}
+    return _value(field)
+
+
+def _value(field: FieldDescriptor) -> dict[str, Any]:
+    if field.type not in KINDS:
+        raise ValueError(f"{field.full_name}: the REST front filter does not know this type")
+    kind = KINDS[field.type]
+    if kind == "enum":
+        return {"kind": kind, "values": _enum_values(field.enum_type)}
+    if kind != "message":
+        return {"kind": kind}
+    name = field.message_type.full_name
+    if name in WELL_KNOWN:
+        return {"kind": WELL_KNOWN[name]}
+    if name.startswith("google.protobuf."):
+        raise ValueError(f"{field.full_name}: the REST front filter does not know this type")
+    return {"kind": kind, "message": name}
+
+
+def _enum_values(enum: EnumDescriptor) -> dict[str, bool]:
+    """Each name and each number that JSON may give."""
+    return {text: True for value in enum.values for text in (value.name, str(value.number))}
+
+
+def _inner_messages(rule: dict[str, Any]) -> Iterator[str]:
+    for value in (rule, rule.get("each", {})):
+        if value.get("kind") == "message":
+            yield value["message"]

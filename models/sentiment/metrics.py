@@ -1,0 +1,48 @@
+"""How good values are: agreement with the human ratings, over all texts and for each domain."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from model_runtime.abstract_model import Example, FloatArray
+
+from .network import NEUTRAL_BAND
+
+
+def metrics_by_domain(examples: Sequence[Example], values: FloatArray) -> dict[str, float]:
+    """pearson_r, f1_macro, f1_weighted and accuracy, and each again as <domain>/<metric>."""
+    ratings = np.array([example.rating for example in examples]) / 4
+    domains = np.array([example.domain for example in examples])
+    found = _metrics(ratings, values)
+    for domain in np.unique(domains):
+        chosen = domains == domain
+        part = _metrics(ratings[chosen], values[chosen])
+        found |= {f"{domain}/{name}": number for name, number in part.items()}
+    return found
+
+
+def _metrics(ratings: npt.NDArray[np.float64], values: FloatArray) -> dict[str, float]:
+    truth, answer = _classes(ratings), _classes(values)
+    f1, shares = [], []
+    for label in np.unique(truth):
+        hits = np.sum((truth == label) & (answer == label))
+        f1.append(2 * hits / (np.sum(truth == label) + np.sum(answer == label)))
+        shares.append(np.mean(truth == label))
+    return {
+        "pearson_r": _pearson(ratings, values),
+        "f1_macro": float(np.mean(f1)),
+        "f1_weighted": float(np.dot(f1, shares)),
+        "accuracy": float(np.mean(truth == answer)),
+    }
+
+
+def _classes(values: npt.NDArray[np.floating]) -> npt.NDArray[np.int64]:
+    return (values > NEUTRAL_BAND).astype(np.int64) - (values < -NEUTRAL_BAND)
+
+
+def _pearson(ratings: npt.NDArray[np.float64], values: FloatArray) -> float:
+    """0 where either does not vary."""
+    if ratings.std() == 0 or values.std() == 0:
+        return 0.0
+    return float(np.corrcoef(ratings, values)[0, 1])

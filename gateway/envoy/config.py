@@ -2,16 +2,15 @@
 
 from typing import Any
 
-from gateway.envoy.filters import http_filters
+from gateway.envoy.filters import cors_policy, http_filters
 from gateway.envoy.local_replies import local_reply_config
 from gateway.envoy.settings import EnvoySettings
 
-HTTP_MANAGER = (
-    "type.googleapis.com/envoy.extensions.filters.network"
-    ".http_connection_manager.v3.HttpConnectionManager"
-)
+EXTENSIONS = "type.googleapis.com/envoy.extensions"
 MAX_BODY_BYTES = 4 * 1024 * 1024
-"""Largest REST body; the same as the largest gRPC message."""
+"""Largest REST body; a gRPC message has the same limit."""
+GRPC_OVERHEAD_BYTES = 64 * 1024
+"""What the path's variables and the frame may add to a body when it becomes a gRPC message."""
 
 
 def bootstrap(settings: EnvoySettings) -> dict[str, Any]:
@@ -25,57 +24,68 @@ def bootstrap(settings: EnvoySettings) -> dict[str, Any]:
 
 
 def _listener(settings: EnvoySettings) -> dict[str, Any]:
+    manager = {
+        "name": "envoy.filters.network.http_connection_manager",
+        "typed_config": _http_manager(settings),
+    }
     return {
         "name": "gateway",
         "address": _socket(settings.address, settings.port),
+        # With it a second gateway would share the port without an error.
+        "enable_reuse_port": False,
         "per_connection_buffer_limit_bytes": 1024 * 1024,
-        "filter_chains": [
-            {
-                "filters": [
-                    {
-                        "name": "envoy.filters.network.http_connection_manager",
-                        "typed_config": _http_manager(settings),
-                    }
-                ]
-            }
-        ],
+        "filter_chains": [{"filters": [manager]}],
     }
 
 
 def _http_manager(settings: EnvoySettings) -> dict[str, Any]:
     return {
-        "@type": HTTP_MANAGER,
+        "@type": f"{EXTENSIONS}.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "gateway",
         "server_name": "predict-mesh",
         "generate_request_id": False,
+        "use_remote_address": True,
         "normalize_path": True,
         "merge_slashes": True,
-        "use_remote_address": True,
         "early_header_mutation_extensions": [_drop_envoy_headers()],
+        **_limits(),
+        "http2_protocol_options": _http2(),
+        "local_reply_config": local_reply_config(max_body_bytes=MAX_BODY_BYTES),
+        "route_config": {"virtual_hosts": [_virtual_host(settings)]},
+        "http_filters": http_filters(settings, max_body_bytes=MAX_BODY_BYTES),
+    }
+
+
+def _limits() -> dict[str, Any]:
+    return {
         "max_request_headers_kb": 64,
         "request_headers_timeout": "10s",
-        # A stream may rest this long between two messages; longer than any wait.
-        "stream_idle_timeout": "3600s",
         "common_http_protocol_options": {"max_headers_count": 100, "idle_timeout": "600s"},
-        "http2_protocol_options": {
-            "max_concurrent_streams": 1024,
-            "initial_stream_window_size": 1024 * 1024,
-            "initial_connection_window_size": 16 * 1024 * 1024,
-            # Finds clients that went away without a word.
-            "connection_keepalive": {"interval": "60s", "timeout": "20s"},
-        },
-        "local_reply_config": local_reply_config(max_body_bytes=MAX_BODY_BYTES),
-        "route_config": {
-            "virtual_hosts": [
-                {
-                    "name": "gateway",
-                    "domains": ["*"],
-                    "request_body_buffer_limit": MAX_BODY_BYTES + 65536,
-                    "routes": [{"match": {"prefix": "/"}, "non_forwarding_action": {}}],
-                }
-            ]
-        },
-        "http_filters": http_filters(settings, max_body_bytes=MAX_BODY_BYTES),
+        # A stream may rest this long between two messages: longer than any wait.
+        "stream_idle_timeout": "3600s",
+        # From the first notice of a drain to the GOAWAY that refuses new streams.
+        "drain_timeout": "1s",
+    }
+
+
+def _http2() -> dict[str, Any]:
+    return {
+        "max_concurrent_streams": 1024,
+        "initial_stream_window_size": 1024 * 1024,
+        "initial_connection_window_size": 16 * 1024 * 1024,
+        # Finds clients that went away without a word.
+        "connection_keepalive": {"interval": "60s", "timeout": "20s"},
+    }
+
+
+def _virtual_host(settings: EnvoySettings) -> dict[str, Any]:
+    """One route for everything: nothing is forwarded, but the limit and CORS need a route."""
+    return {
+        "name": "gateway",
+        "domains": ["*"],
+        "request_body_buffer_limit": MAX_BODY_BYTES + GRPC_OVERHEAD_BYTES,
+        "routes": [{"match": {"prefix": "/"}, "non_forwarding_action": {}}],
+        "typed_per_filter_config": cors_policy(settings.cors_origins),
     }
 
 
@@ -84,26 +94,22 @@ def _drop_envoy_headers() -> dict[str, Any]:
     return {
         "name": "envoy.http.early_header_mutation.header_mutation",
         "typed_config": {
-            "@type": "type.googleapis.com/envoy.extensions.http.early_header_mutation"
-            ".header_mutation.v3.HeaderMutation",
+            "@type": f"{EXTENSIONS}.http.early_header_mutation.header_mutation.v3.HeaderMutation",
             "mutations": [{"remove_on_match": {"key_matcher": {"prefix": "x-envoy-"}}}],
         },
     }
 
 
 def _connection_limit(max_connections: int) -> dict[str, Any]:
-    return {
-        "resource_monitors": [
-            {
-                "name": "envoy.resource_monitors.global_downstream_max_connections",
-                "typed_config": {
-                    "@type": "type.googleapis.com/envoy.extensions.resource_monitors"
-                    ".downstream_connections.v3.DownstreamConnectionsConfig",
-                    "max_active_downstream_connections": max_connections,
-                },
-            }
-        ]
+    monitor = {
+        "name": "envoy.resource_monitors.global_downstream_max_connections",
+        "typed_config": {
+            "@type": f"{EXTENSIONS}.resource_monitors.downstream_connections.v3"
+            ".DownstreamConnectionsConfig",
+            "max_active_downstream_connections": max_connections,
+        },
     }
+    return {"resource_monitors": [monitor]}
 
 
 def _socket(address: str, port: int) -> dict[str, Any]:

@@ -2,36 +2,54 @@
 
 import base64
 import json
+from importlib.util import find_spec
 from typing import Any
 
 from google.api import annotations_pb2
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
-from pyvoy._server import _pyvoy_module_path
 
 from gateway.envoy.descriptors import load_descriptors, rest_methods
 from gateway.envoy.rest_front import rest_front_script
 from gateway.envoy.rest_rules import rest_rules
 from gateway.envoy.settings import EnvoySettings
 
+TYPES = "type.googleapis.com/envoy"
 MAX_RESPONSE_BYTES = 64 * 1024 * 1024
-FILTERS = "type.googleapis.com/envoy.extensions.filters.http"
+"""Largest answer that the transcoder makes JSON of; no other limit of ours lets one grow to it."""
 
 
 def http_filters(settings: EnvoySettings, *, max_body_bytes: int) -> list[dict[str, Any]]:
-    """The chain: the application comes last, and answers what none before it has answered."""
+    """The chain; its end is the application, and nothing is forwarded."""
     descriptors = load_descriptors()
+    script = rest_front_script(rest_rules(descriptors, max_body_bytes=max_body_bytes))
+    cors = [_filter("cors", "cors.v3.Cors")] if settings.cors_origins else []
     return [
         _health_check(),
-        _filter("cors", "cors.v3.Cors"),
+        *cors,
         _filter("grpc_web", "grpc_web.v3.GrpcWeb"),
-        _rest_front(descriptors, max_body_bytes),
+        _unless_grpc(_filter("lua", "lua.v3.Lua", default_source_code={"inline_string": script})),
         _transcoder(descriptors),
         _application(settings.app),
     ]
 
 
+def cors_policy(origins: tuple[str, ...]) -> dict[str, Any]:
+    """Which web pages may call, for the virtual host; nothing without origins."""
+    if not origins:
+        return {}
+    policy = {
+        "@type": f"{TYPES}.extensions.filters.http.cors.v3.CorsPolicy",
+        "allow_origin_string_match": [{"exact": origin} for origin in origins],
+        "allow_methods": "GET, POST",
+        "allow_headers": "content-type, grpc-timeout, x-grpc-web, x-user-agent",
+        "expose_headers": "grpc-status, grpc-message, grpc-status-details-bin",
+        "max_age": "3600",
+    }
+    return {"envoy.filters.http.cors": policy}
+
+
 def _health_check() -> dict[str, Any]:
-    """Answers /healthz: Envoy listens only when the application has started."""
+    """Answers /healthz itself: Envoy listens only once the application has started."""
     return _filter(
         "health_check",
         "health_check.v3.HealthCheck",
@@ -40,46 +58,30 @@ def _health_check() -> dict[str, Any]:
     )
 
 
-def _rest_front(descriptors: FileDescriptorSet, max_body_bytes: int) -> dict[str, Any]:
-    """Checks what is not gRPC; gRPC-Web has become gRPC before."""
-    rules = rest_rules(descriptors, max_body_bytes=max_body_bytes)
-    script = _filter("lua", "lua.v3.Lua", default_source_code={"inline_string": rest_front_script(rules)})
-    return _skip_grpc(script)
-
-
-def _skip_grpc(http_filter: dict[str, Any]) -> dict[str, Any]:
-    skip = {
-        "name": "skip",
-        "typed_config": {
-            "@type": "type.googleapis.com/envoy.extensions.filters.common.matcher.action.v3.SkipFilter"
-        },
-    }
+def _unless_grpc(http_filter: dict[str, Any]) -> dict[str, Any]:
+    """The filter, for what the transcoder takes for REST; gRPC-Web is gRPC by now."""
     content_type = {
         "name": "content-type",
         "typed_config": {
-            "@type": "type.googleapis.com/envoy.type.matcher.v3.HttpRequestHeaderMatchInput",
+            "@type": f"{TYPES}.type.matcher.v3.HttpRequestHeaderMatchInput",
             "header_name": "content-type",
         },
     }
-    predicates = [
+    is_grpc = [
         {"single_predicate": {"input": content_type, "value_match": match}}
         for match in ({"exact": "application/grpc"}, {"prefix": "application/grpc+"})
     ]
+    skip = {"@type": f"{TYPES}.extensions.filters.common.matcher.action.v3.SkipFilter"}
+    matcher = {
+        "predicate": {"or_matcher": {"predicate": is_grpc}},
+        "on_match": {"action": {"name": "skip", "typed_config": skip}},
+    }
     return {
         "name": http_filter["name"],
         "typed_config": {
-            "@type": "type.googleapis.com/envoy.extensions.common.matching.v3.ExtensionWithMatcher",
+            "@type": f"{TYPES}.extensions.common.matching.v3.ExtensionWithMatcher",
             "extension_config": http_filter,
-            "xds_matcher": {
-                "matcher_list": {
-                    "matchers": [
-                        {
-                            "predicate": {"or_matcher": {"predicate": predicates}},
-                            "on_match": {"action": skip},
-                        }
-                    ]
-                }
-            },
+            "xds_matcher": {"matcher_list": {"matchers": [matcher]}},
         },
     }
 
@@ -91,8 +93,8 @@ def _transcoder(descriptors: FileDescriptorSet) -> dict[str, Any]:
         proto_descriptor_bin=base64.b64encode(_without_response_body(descriptors)).decode(),
         services=sorted({service for service, _, _ in rest_methods(descriptors)}),
         convert_grpc_status=True,
-        max_response_body_size=MAX_RESPONSE_BYTES,
         query_param_unescape_plus=True,
+        max_response_body_size=MAX_RESPONSE_BYTES,
         print_options={
             # A confidence of 0 and an empty list are answers too.
             "always_print_primitive_fields": True,
@@ -103,7 +105,7 @@ def _transcoder(descriptors: FileDescriptorSet) -> dict[str, Any]:
 
 
 def _without_response_body(descriptors: FileDescriptorSet) -> bytes:
-    """The transcoder refuses a response_body that is no HttpBody; the REST front filter does it."""
+    """The transcoder refuses a response_body; the REST front filter cuts it out instead."""
     copy = FileDescriptorSet.FromString(descriptors.SerializeToString())
     for _, method, _ in rest_methods(copy):
         method.options.Extensions[annotations_pb2.http].ClearField("response_body")
@@ -112,13 +114,16 @@ def _without_response_body(descriptors: FileDescriptorSet) -> bytes:
 
 def _application(app: str) -> dict[str, Any]:
     """Python: pyvoy's module, configured as `pyvoy --print-envoy-config` shows."""
+    module = find_spec("pyvoy._pyvoy")
+    if module is None or module.origin is None:
+        raise FileNotFoundError("pyvoy has no module for this platform")
     config = {"app": app, "interface": "asgi", "root_path": "", "lifespan": True}
     return _filter(
         "dynamic_modules",
         "dynamic_modules.v3.DynamicModuleFilter",
         filter_name="pyvoy",
         terminal_filter=True,
-        dynamic_module_config={"module": {"local": {"filename": _pyvoy_module_path()}}},
+        dynamic_module_config={"module": {"local": {"filename": module.origin}}},
         filter_config={
             "@type": "type.googleapis.com/google.protobuf.StringValue",
             "value": json.dumps(config),
@@ -129,5 +134,5 @@ def _application(app: str) -> dict[str, Any]:
 def _filter(name: str, kind: str, **config: Any) -> dict[str, Any]:
     return {
         "name": f"envoy.filters.http.{name}",
-        "typed_config": {"@type": f"{FILTERS}.{kind}", **config},
+        "typed_config": {"@type": f"{TYPES}.extensions.filters.http.{kind}", **config},
     }

@@ -1,7 +1,7 @@
 """Envoy's own replies, for REST callers in the form of every other error: a google.rpc.Status.
 
-Native gRPC callers keep what Envoy makes for them, and the REST front filter's refusals have the
-form already.
+Native gRPC callers keep what Envoy makes for them. The REST front filter's refusals and /healthz
+are replies of Envoy too, and stay as they are.
 """
 
 from typing import Any
@@ -9,29 +9,13 @@ from typing import Any
 from google.rpc import code_pb2
 from predict.v1.error_reason_pb2 import ErrorReason
 
-# The transcoder turns a REST request into gRPC; the header that it leaves, no client can send.
-TO_REST_CALLER = (
-    'response.code_details != "lua_response" && ("x-envoy-original-path" in request.headers'
+# The transcoder makes gRPC of a REST request; the header that it leaves, no client can send.
+IS_ERROR_TO_REST_CALLER = (
+    '!(response.code_details in ["lua_response", "health_check_failed"])'
+    ' && ("x-envoy-original-path" in request.headers'
     ' || !("content-type" in request.headers)'
     ' || !request.headers["content-type"].startsWith("application/grpc"))'
 )
-
-
-def local_reply_config(*, max_body_bytes: int) -> dict[str, Any]:
-    """The forms of the HTTP statuses that Envoy may answer with by itself."""
-    too_large = f"the body is larger than {max_body_bytes} bytes"
-    limit = {"max_bytes": str(max_body_bytes)}
-    return {
-        "mappers": [
-            _mapper(400, ErrorReason.ERROR_REASON_MALFORMED_MESSAGE, "the request is malformed"),
-            _mapper(408, ErrorReason.ERROR_REASON_DEADLINE_EXCEEDED, "the request came too slowly"),
-            _mapper(413, ErrorReason.ERROR_REASON_MESSAGE_TOO_LARGE, too_large, limit),
-            _mapper(431, ErrorReason.ERROR_REASON_MESSAGE_TOO_LARGE, "the headers are too large"),
-            _mapper(None, ErrorReason.ERROR_REASON_INTERNAL, "an internal error"),
-        ]
-    }
-
-
 CODES = {
     ErrorReason.ERROR_REASON_MALFORMED_MESSAGE: code_pb2.INVALID_ARGUMENT,
     ErrorReason.ERROR_REASON_DEADLINE_EXCEEDED: code_pb2.DEADLINE_EXCEEDED,
@@ -40,34 +24,41 @@ CODES = {
 }
 
 
+def local_reply_config(*, max_body_bytes: int) -> dict[str, Any]:
+    """What each HTTP status means that Envoy may answer with by itself; the first match counts."""
+    too_large = f"the body is larger than {max_body_bytes} bytes"
+    limit = {"max_bytes": str(max_body_bytes)}
+    mappers = [
+        _mapper(400, ErrorReason.ERROR_REASON_MALFORMED_MESSAGE, "the request is malformed"),
+        _mapper(408, ErrorReason.ERROR_REASON_DEADLINE_EXCEEDED, "the request came too slowly"),
+        _mapper(413, ErrorReason.ERROR_REASON_MESSAGE_TOO_LARGE, too_large, limit),
+        _mapper(431, ErrorReason.ERROR_REASON_MESSAGE_TOO_LARGE, "the headers are too large"),
+        _mapper(None, ErrorReason.ERROR_REASON_INTERNAL, "an internal error"),
+    ]
+    return {"mappers": mappers}
+
+
 def _mapper(
     status: int | None, reason: ErrorReason, message: str, metadata: dict[str, str] | None = None
 ) -> dict[str, Any]:
-    condition = TO_REST_CALLER if status is None else f"response.code == {status} && {TO_REST_CALLER}"
+    is_status = f"response.code == {status} && " if status else ""
+    info = {
+        "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+        "reason": ErrorReason.Name(reason).removeprefix("ERROR_REASON_"),
+        "domain": "predict.v1",
+        "metadata": metadata or {},
+    }
     return {
-        "filter": {
-            "extension_filter": {
-                "name": "envoy.access_loggers.extension_filters.cel",
-                "typed_config": {
-                    "@type": "type.googleapis.com/envoy.extensions.access_loggers.filters.cel"
-                    ".v3.ExpressionFilter",
-                    "expression": condition,
-                },
-            }
-        },
+        "filter": _condition(is_status + IS_ERROR_TO_REST_CALLER),
         "body_format_override": {
             "content_type": "application/json",
-            "json_format": {
-                "code": CODES[reason],
-                "message": message,
-                "details": [
-                    {
-                        "@type": "type.googleapis.com/google.rpc.ErrorInfo",
-                        "reason": ErrorReason.Name(reason).removeprefix("ERROR_REASON_"),
-                        "domain": "predict.v1",
-                        "metadata": metadata or {},
-                    }
-                ],
-            },
+            "json_format": {"code": CODES[reason], "message": message, "details": [info]},
         },
     }
+
+
+def _condition(expression: str) -> dict[str, Any]:
+    kind = "envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter"
+    config = {"@type": f"type.googleapis.com/{kind}", "expression": expression}
+    name = "envoy.access_loggers.extension_filters.cel"
+    return {"extension_filter": {"name": name, "typed_config": config}}

@@ -110,7 +110,7 @@ def _value(field: FieldDescriptor) -> dict[str, Any]:
         raise ValueError(f"{field.full_name}: the REST front filter does not know this type")
     kind = KINDS[field.type]
     if kind == "enum":
-        return {"kind": kind, "values": _enum_values(field.enum_type)}
+        return {"kind": kind, **_enum_rule(field.enum_type)}
     if kind != "message":
         return {"kind": kind}
     name = field.message_type.full_name
@@ -121,9 +121,11 @@ def _value(field: FieldDescriptor) -> dict[str, Any]:
     return {"kind": kind, "message": name}
 
 
-def _enum_values(enum: EnumDescriptor) -> dict[str, bool]:
-    """Each name and each number that JSON may give."""
-    return {text: True for value in enum.values for text in (value.name, str(value.number))}
+def _enum_rule(enum: EnumDescriptor) -> dict[str, Any]:
+    """The values by each name and each number that JSON may give."""
+    texts = [text for value in enum.values for text in (value.name, str(value.number))]
+    names = ", ".join(value.name for value in enum.values)
+    return {"values": dict.fromkeys(texts, True), "expected": f"one of {names}"}
 
 
 def _inner_messages(rule: dict[str, Any]) -> Iterator[str]:

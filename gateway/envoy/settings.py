@@ -25,21 +25,19 @@ class EnvoySettings:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "EnvoySettings":
-        """Read PMESH_GATEWAY_ADDRESS, _PORT, _ADMIN_PORT, _CORS_ORIGINS, _MAX_CONNECTIONS, _DRAIN_S.
+        """Read PMESH_GATEWAY_ and the name of a field, in capitals, except for the app.
 
-        CORS_ORIGINS is a list with commas. Raises ValueError, naming the variable.
+        PMESH_GATEWAY_CORS_ORIGINS is a list with commas. Raises ValueError, naming the variable.
         """
+        defaults = cls()
+        origins = environ.get("PMESH_GATEWAY_CORS_ORIGINS", "").split(",")
         return cls(
-            address=environ.get("PMESH_GATEWAY_ADDRESS", cls.address),
-            port=int(_number(environ, "PORT", cls.port, maximum=65535)),
-            admin_port=int(_number(environ, "ADMIN_PORT", cls.admin_port, maximum=65535)),
-            cors_origins=tuple(
-                origin.strip()
-                for origin in environ.get("PMESH_GATEWAY_CORS_ORIGINS", "").split(",")
-                if origin.strip()
-            ),
-            max_connections=int(_number(environ, "MAX_CONNECTIONS", cls.max_connections)),
-            drain_s=_number(environ, "DRAIN_S", cls.drain_s),
+            address=environ.get("PMESH_GATEWAY_ADDRESS", defaults.address),
+            port=int(_number(environ, "PORT", defaults.port, maximum=65535)),
+            admin_port=int(_number(environ, "ADMIN_PORT", defaults.admin_port, maximum=65535)),
+            cors_origins=tuple(origin.strip() for origin in origins if origin.strip()),
+            max_connections=int(_number(environ, "MAX_CONNECTIONS", defaults.max_connections)),
+            drain_s=_number(environ, "DRAIN_S", defaults.drain_s),
         )
 
 

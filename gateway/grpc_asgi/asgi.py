@@ -31,5 +31,4 @@ def trailers(headers: list[Header]) -> Event:
 
 PLAIN_START = start([CONTENT_TYPE])
 OK_TRAILERS = trailers([(b"grpc-status", b"0")])
-FLUSH = {"type": "http.response.body", "body": b"", "more_body": True}
 END = {"type": "http.response.body", "body": b"", "more_body": False}

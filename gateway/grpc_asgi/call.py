@@ -1,6 +1,8 @@
 """One call as it runs: messages in and out, the deadline, the end."""
 
 import asyncio
+import logging
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -9,8 +11,8 @@ from gateway.grpc_asgi import asgi
 from gateway.grpc_asgi.context import Context
 from gateway.grpc_asgi.framing import ACCEPTED_ENCODINGS, ENCODINGS, MessageBuffer, frame
 from gateway.grpc_asgi.metadata import (
+    AnyMetadata,
     Header,
-    Metadata,
     headers_from_metadata,
     percent_encoded,
     timeout_s_from_header,
@@ -20,6 +22,8 @@ from gateway.grpc_asgi.status import RpcFailure, Status
 
 if TYPE_CHECKING:
     from gateway.grpc_asgi.method import Method
+
+_LOGGER = logging.getLogger(__name__)
 
 _CANCELLED = Status(grpc.StatusCode.CANCELLED, "Cancelled by the client")
 _DEADLINE_EXCEEDED = Status(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
@@ -70,18 +74,22 @@ class Call(Context):
             payload = await request.read_only()
         return self._method.decode(payload)
 
+    def begin_stream(self) -> AsyncIterator[Any]:
+        """Begins the call; the messages of its request come as the handler asks for them."""
+        self.begin()
+        self._request = self._request_stream(complete=False)
+        return self._messages()
+
     async def read(self) -> Any:
         self._raise_if_over()
-        if self._request is None:
-            self._request = self._request_stream(complete=False)
-        payload = await self._request.read()
+        payload = await self._open_request().read()
         return grpc.aio.EOF if payload is None else self._method.decode(payload)
 
     async def write(self, message: Any) -> None:
         self._raise_if_over()
         await self._send_more(self._frame(message))
 
-    async def send_initial_metadata(self, initial_metadata: Metadata) -> None:
+    async def send_initial_metadata(self, initial_metadata: AnyMetadata) -> None:
         self._raise_if_over()
         if self._started:
             raise grpc.aio.UsageError("Send initial metadata failed: already sent")
@@ -131,11 +139,8 @@ class Call(Context):
 
     def look_for_disconnect(self) -> None:
         """Asks whether the client has gone, for a handler that neither reads nor writes."""
-        if self._task is None:
-            return  # still receives
-        if self._request is None:
-            self._request = self._request_stream(complete=True)
-        self._request.look()
+        if self._task is not None:
+            self._open_request().look()
 
     def close(self) -> None:
         """Lets go of the deadline and calls the handler's callbacks."""
@@ -143,7 +148,10 @@ class Call(Context):
         if self._deadline_timer is not None:
             self._deadline_timer.cancel()
         for callback in self._done_callbacks:
-            callback(self)
+            try:
+                callback(self)
+            except Exception:
+                _LOGGER.exception("Error in a done callback of %s", self._method.path)
 
     def _start_deadline(self, header: bytes) -> None:
         timeout_s = timeout_s_from_header(header)
@@ -151,6 +159,15 @@ class Call(Context):
             loop = asyncio.get_running_loop()
             self._deadline = loop.time() + timeout_s
             self._deadline_timer = loop.call_at(self._deadline, self.stop, _DEADLINE_EXCEEDED)
+
+    async def _messages(self) -> AsyncIterator[Any]:
+        while (message := await self.read()) is not grpc.aio.EOF:
+            yield message
+
+    def _open_request(self) -> RequestStream:
+        if self._request is None:  # it came whole, and nothing follows
+            self._request = self._request_stream(complete=True)
+        return self._request
 
     def _request_stream(self, *, complete: bool) -> RequestStream:
         return RequestStream(

@@ -8,7 +8,12 @@ from urllib.parse import quote
 import grpc
 
 from gateway.grpc_asgi import asgi
-from gateway.grpc_asgi.metadata import Metadata, headers_from_metadata, metadata_from_headers
+from gateway.grpc_asgi.metadata import (
+    AnyMetadata,
+    Metadata,
+    headers_from_metadata,
+    metadata_from_headers,
+)
 from gateway.grpc_asgi.status import Status
 
 if TYPE_CHECKING:
@@ -28,9 +33,10 @@ class Context(grpc.aio.ServicerContext[Any, Any]):
     change and ask nothing.
     """
 
+    _scope: asgi.Scope
     _code: grpc.StatusCode | None = None
     _details = ""
-    _trailing_metadata: tuple[tuple[str, str | bytes], ...] = ()
+    _trailing_metadata: Metadata = ()
     _encoding = b"identity"
     _compress_next = True
     _deadline: float | None = None  # on the clock of the event loop, in seconds
@@ -40,11 +46,8 @@ class Context(grpc.aio.ServicerContext[Any, Any]):
     _done = False
     _done_callbacks: Sequence[Callable[["Call"], None]] = ()
 
-    def __init__(self, scope: asgi.Scope) -> None:
-        self._scope = scope
-
     async def abort(
-        self, code: grpc.StatusCode, details: str = "", trailing_metadata: Metadata = ()
+        self, code: grpc.StatusCode, details: str = "", trailing_metadata: AnyMetadata = ()
     ) -> Never:
         if code is grpc.StatusCode.OK:
             raise ValueError("a call cannot be aborted with OK")
@@ -66,9 +69,10 @@ class Context(grpc.aio.ServicerContext[Any, Any]):
     def set_details(self, details: str) -> None:
         self._details = details
 
-    def set_trailing_metadata(self, trailing_metadata: Metadata) -> None:
-        headers_from_metadata(trailing_metadata)  # a bad entry is the handler's error, here
-        self._trailing_metadata = tuple(trailing_metadata)
+    def set_trailing_metadata(self, trailing_metadata: AnyMetadata) -> None:
+        metadata = tuple(trailing_metadata)
+        headers_from_metadata(metadata)  # so that a bad entry fails here, in the handler
+        self._trailing_metadata = metadata
 
     def set_compression(self, compression: grpc.Compression) -> None:
         if self._started:
@@ -87,10 +91,10 @@ class Context(grpc.aio.ServicerContext[Any, Any]):
     def details(self) -> str:
         return self._details
 
-    def trailing_metadata(self) -> tuple[tuple[str, str | bytes], ...]:  # type: ignore[override]
+    def trailing_metadata(self) -> Metadata:  # type: ignore[override]
         return self._trailing_metadata
 
-    def invocation_metadata(self) -> tuple[tuple[str, str | bytes], ...]:  # type: ignore[override]
+    def invocation_metadata(self) -> Metadata:  # type: ignore[override]
         return metadata_from_headers(self._scope["headers"])
 
     def time_remaining(self) -> float | None:  # type: ignore[override]  # None without a deadline

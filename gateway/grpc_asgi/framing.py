@@ -51,8 +51,12 @@ class MessageBuffer:
         flag, length = PREFIX.unpack_from(data)
         if flag > 1:
             raise RpcFailure(grpc.StatusCode.INTERNAL, f"Bad GRPC frame type {flag:#04x}")
-        if length > self._max_message_bytes:
-            raise _too_large(length, self._max_message_bytes)
+        limit = self._max_message_bytes
+        if length > limit:
+            raise RpcFailure(
+                grpc.StatusCode.RESOURCE_EXHAUSTED,
+                f"SERVER: Received message larger than max ({length} vs. {limit})",
+            )
         end = PREFIX_BYTES + length
         if len(data) < end:
             return None
@@ -73,14 +77,9 @@ class MessageBuffer:
         except zlib.error as exc:
             raise RpcFailure(grpc.StatusCode.INTERNAL, "Message does not decompress") from exc
         if len(message) > limit:
-            raise _too_large(len(message), limit)
+            raise RpcFailure(
+                grpc.StatusCode.RESOURCE_EXHAUSTED, "Decompressed message larger than max"
+            )
         if not decompressor.eof or decompressor.unused_data:
             raise RpcFailure(grpc.StatusCode.INTERNAL, "Message does not decompress")
         return message
-
-
-def _too_large(length: int, limit: int) -> RpcFailure:
-    return RpcFailure(
-        grpc.StatusCode.RESOURCE_EXHAUSTED,
-        f"Received message larger than max ({length} vs. {limit})",
-    )

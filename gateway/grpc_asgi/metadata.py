@@ -5,7 +5,12 @@ import re
 from collections.abc import Iterable
 from urllib.parse import quote
 
-Metadata = Iterable[tuple[str, str | bytes]]
+import grpc
+
+from gateway.grpc_asgi.status import RpcFailure
+
+Metadata = tuple[tuple[str, str | bytes], ...]
+AnyMetadata = Iterable[tuple[str, str | bytes]]
 Header = tuple[bytes, bytes]
 
 _TIMEOUT = re.compile(rb"([0-9]{1,8})([HMSmun])")
@@ -37,11 +42,8 @@ def timeout_s_from_header(value: bytes) -> float | None:
     return int(match[1]) * _UNIT_S[match[2]] if match else None
 
 
-def metadata_from_headers(headers: Iterable[Header]) -> tuple[tuple[str, str | bytes], ...]:
-    """The metadata a client sent, in order.
-
-    Raises ValueError for a `-bin` value that is not base64.
-    """
+def metadata_from_headers(headers: Iterable[Header]) -> Metadata:
+    """The metadata a client sent, in order. Raises RpcFailure for binary that is not base64."""
     metadata: list[tuple[str, str | bytes]] = []
     for name, value in headers:
         if name in _RESERVED_HEADERS:
@@ -49,13 +51,13 @@ def metadata_from_headers(headers: Iterable[Header]) -> tuple[tuple[str, str | b
         key = name.decode("ascii")
         if key.endswith("-bin"):
             # Proxies may join repeated headers with commas, which base64 does not use.
-            metadata.extend((key, _from_base64(part)) for part in value.split(b","))
+            metadata.extend((key, _from_base64(key, part)) for part in value.split(b","))
         else:
             metadata.append((key, value.decode("latin-1")))
     return tuple(metadata)
 
 
-def headers_from_metadata(metadata: Metadata) -> list[Header]:
+def headers_from_metadata(metadata: AnyMetadata) -> list[Header]:
     """Raises ValueError for what HTTP headers cannot carry, and for names the protocol owns."""
     headers = []
     for key, value in metadata:
@@ -75,6 +77,9 @@ def percent_encoded(details: str) -> bytes:
     return quote(details, safe=_PRINTABLE, errors="replace").encode()
 
 
-def _from_base64(value: bytes) -> bytes:
+def _from_base64(key: str, value: bytes) -> bytes:
     stripped = value.strip().rstrip(b"=")
-    return binascii.a2b_base64(stripped + b"=" * (-len(stripped) % 4), strict_mode=True)
+    try:
+        return binascii.a2b_base64(stripped + b"=" * (-len(stripped) % 4), strict_mode=True)
+    except binascii.Error as exc:
+        raise RpcFailure(grpc.StatusCode.INTERNAL, f"Metadata {key} is not base64") from exc

@@ -1,7 +1,7 @@
 """The four kinds of method: how each takes its request, runs its handler and answers."""
 
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from functools import wraps
@@ -60,8 +60,7 @@ async def _unary_unary(call: Call, method: Method) -> None:
 
 
 async def _stream_unary(call: Call, method: Method) -> None:
-    call.begin()
-    await call.reply(await method.behavior(_messages(call), call))
+    await call.reply(await method.behavior(call.begin_stream(), call))
 
 
 async def _unary_stream(call: Call, method: Method) -> None:
@@ -70,13 +69,7 @@ async def _unary_stream(call: Call, method: Method) -> None:
 
 
 async def _stream_stream(call: Call, method: Method) -> None:
-    call.begin()
-    await _respond(call, method.behavior(_messages(call), call))
-
-
-async def _messages(call: Call) -> AsyncIterator[Any]:
-    while (message := await call.read()) is not grpc.aio.EOF:
-        yield message
+    await _respond(call, method.behavior(call.begin_stream(), call))
 
 
 async def _respond(call: Call, responses: Any) -> None:

@@ -4,7 +4,6 @@ import asyncio
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -27,7 +26,6 @@ _UNWIND_S = 1.0
 
 _CANCELLED = Status(grpc.StatusCode.CANCELLED, "Cancelled")
 _DRAINED = Status(grpc.StatusCode.UNAVAILABLE, "Server shutting down")
-_NOT_FOUND = Status(grpc.StatusCode.UNIMPLEMENTED, "Method not found!")
 
 
 def status_like_grpc_aio(method: str, exc: Exception) -> grpc.Status:
@@ -40,10 +38,10 @@ def undecodable_like_grpc_aio(method: str, payload: bytes, exc: Exception) -> gr
     return status_like_grpc_aio(method, exc)
 
 
-@dataclass(frozen=True, slots=True)
 class _CallDetails(grpc.HandlerCallDetails):
-    method: str
-    invocation_metadata: Any
+    def __init__(self, scope: asgi.Scope) -> None:
+        self.method = scope["path"]
+        self.invocation_metadata = metadata_from_headers(scope["headers"])
 
 
 class Server:
@@ -69,7 +67,7 @@ class Server:
         self._generic_handlers: list[grpc.GenericRpcHandler] = []
         self._calls: dict[Call, None] = {}  # in flight, the one looked at longest ago first
         self._look_timer: asyncio.TimerHandle | None = None
-        self._idle: asyncio.Event | None = None
+        self._idle = asyncio.Event()
 
     @property
     def in_flight(self) -> int:
@@ -97,9 +95,10 @@ class Server:
         if headers.get(b"content-type") not in _CONTENT_TYPES:
             await _refuse(send, 415, [(b"accept", b"application/grpc")])
             return
-        method = self._methods.get(scope["path"]) or self._generic_method(scope)
-        if method is None:
-            await send_status(send, _NOT_FOUND)
+        try:
+            method = self._methods.get(scope["path"]) or self._generic_method(scope)
+        except RpcFailure as failure:
+            await send_status(send, failure.status)
             return
         call = Call(scope, headers, receive, send, method)
         self._calls[call] = None
@@ -111,7 +110,7 @@ class Server:
             await call.end(self._status_of_failure(call, method, exc))
         finally:
             del self._calls[call]
-            if self._idle is not None and not self._calls:
+            if not self._calls:
                 self._idle.set()
             call.close()
 
@@ -128,19 +127,18 @@ class Server:
 
     async def _becomes_idle(self, timeout_s: float) -> bool:
         if self._calls:
-            self._idle = asyncio.Event()
+            self._idle.clear()
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._idle.wait(), timeout_s)
         return not self._calls
 
-    def _generic_method(self, scope: asgi.Scope) -> Method | None:
-        path = scope["path"]
-        details = _CallDetails(path, metadata_from_headers(scope["headers"]))
+    def _generic_method(self, scope: asgi.Scope) -> Method:
+        details = _CallDetails(scope)
         for generic_handler in self._generic_handlers:
             handler = generic_handler.service(details)
             if handler is not None:
-                return self._method(path, handler)
-        return None
+                return self._method(details.method, handler)
+        raise RpcFailure(grpc.StatusCode.UNIMPLEMENTED, "Method not found!")
 
     def _method(self, path: str, handler: "grpc.RpcMethodHandler[Any, Any]") -> Method:
         return method_from_handler(path, handler, max_message_bytes=self._max_receive_bytes)

@@ -3,11 +3,14 @@
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
+from typing import TypeVar
 
 import psycopg
 
 from gateway.bus.errors import BusUnavailable
+
+Item = TypeVar("Item")
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +44,21 @@ async def repeat(
                 log.info("%s: the outage is over, after %d failures", name, failures)
             failures = 0
             await sleep(pause_s, stop)
+
+
+async def for_each(items: Iterable[Item], do: Callable[[Item], Awaitable[None]]) -> None:
+    """Do a thing for each item, where the bus may be unavailable for some of them only.
+
+    Raises BusUnavailable at the end if it was for any.
+    """
+    unavailable: BusUnavailable | None = None
+    for item in items:
+        try:
+            await do(item)
+        except BusUnavailable as error:
+            unavailable = error
+    if unavailable is not None:
+        raise unavailable
 
 
 async def sleep(delay_s: float, wake: asyncio.Event) -> None:

@@ -1,9 +1,17 @@
 -- name: lock_models
 -- Models with requests to publish. One relay at a time has a model, until its transaction ends,
 -- so that the bound on work in flight holds; the count must come in a later statement.
-SELECT m.id FROM models m
-WHERE EXISTS (SELECT FROM outbox o WHERE o.event = 'inference_request' AND o.model = m.id)
-  AND pg_try_advisory_xact_lock(hashtextextended('publish ' || m.id, 0))
+WITH RECURSIVE waiting AS (  -- hops from model to model in the index: the backlog may be long
+    (SELECT model FROM outbox WHERE event = 'inference_request' ORDER BY model LIMIT 1)
+    UNION ALL
+    SELECT (SELECT o.model FROM outbox o
+            WHERE o.event = 'inference_request' AND o.model > w.model
+            ORDER BY o.model LIMIT 1)
+    FROM waiting w WHERE w.model IS NOT NULL
+)
+SELECT model FROM waiting
+WHERE model IS NOT NULL
+  AND pg_try_advisory_xact_lock(hashtextextended('publish ' || model, 0))
 
 -- name: claim_requests
 -- The oldest requests to publish of each model, no more than may be in flight. What is finished
@@ -114,7 +122,7 @@ RETURNING r.id::text, r.model, r.version, r.state::text
 -- Unfinished requests that no runtime works on or may claim again.
 SELECT id::text, attempt FROM requests
 WHERE model = %(model)s AND state = 'RUNNING' AND attempt >= %(max_attempts)s
-  AND lease_until <= now() - make_interval(secs => %(age_s)s)
+  AND publish_time <= now() - make_interval(secs => %(age_s)s) AND lease_until <= now()
 LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 
 -- name: stuck_models

@@ -49,9 +49,7 @@ class Settings:
             bus_prefix=environ.get("PMESH_BUS_PREFIX", cls.bus_prefix),
             features_bucket=environ.get("PMESH_FEATURES_BUCKET", cls.features_bucket),
             max_attempts=int(_positive(environ, "PMESH_MAX_ATTEMPTS", cls.max_attempts)),
-            max_in_flight=int(
-                _positive(environ, "PMESH_RELAY_MAX_IN_FLIGHT", cls.max_in_flight)
-            ),
+            max_in_flight=int(_positive(environ, "PMESH_RELAY_MAX_IN_FLIGHT", cls.max_in_flight)),
             poll_s=_positive(environ, "PMESH_RELAY_POLL_S", cls.poll_s),
             receive_wait_s=int(
                 _positive(environ, "PMESH_RELAY_RECEIVE_WAIT_S", cls.receive_wait_s)

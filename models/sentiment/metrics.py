@@ -1,6 +1,7 @@
 """How good values are: agreement with the human ratings, over all texts and for each domain."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -37,7 +38,7 @@ def _metrics(ratings: npt.NDArray[np.float64], values: FloatArray) -> dict[str, 
     }
 
 
-def _classes(values: npt.NDArray[np.floating]) -> npt.NDArray[np.int64]:
+def _classes(values: npt.NDArray[np.floating[Any]]) -> npt.NDArray[np.int64]:
     return (values > NEUTRAL_BAND).astype(np.int64) - (values < -NEUTRAL_BAND)
 
 

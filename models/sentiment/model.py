@@ -16,7 +16,7 @@ from .network import HIDDEN_SIZE, NEUTRAL_BAND, Network
 from .text import BUCKETS, WordCache, bags
 
 BATCH_SIZE = 64
-MIN_STEPS = 300
+MIN_STEPS = 200
 MIN_EPOCHS = 3
 LEARNING_RATE = 2e-3
 LABEL_LOSS_SHARE = 0.1
@@ -50,15 +50,17 @@ class Model(AbstractModel):
         targets = torch.tensor([example.rating / MAX_RATING for example in examples])
         self._network.rarity.copy_(self._rarity(texts))
         epochs = max(MIN_EPOCHS, MIN_STEPS * BATCH_SIZE // len(texts))
-        batches = [b for _ in range(epochs) for b in torch.randperm(len(texts)).split(BATCH_SIZE)]
-        optimizer = torch.optim.AdamW(self._network.parameters(), LEARNING_RATE, weight_decay=1e-3)
+        batches = [b for _ in range(epochs) for b in _shuffled(len(texts))]
+        optimizer = torch.optim.AdamW(
+            self._network.parameters(), LEARNING_RATE, weight_decay=1e-3, fused=True
+        )
         schedule = torch.optim.lr_scheduler.OneCycleLR(
             optimizer, LEARNING_RATE, total_steps=len(batches), pct_start=0.2
         )
         for step, batch in enumerate(batches, start=1):
             loss = self._loss([texts[i] for i in batch.tolist()], targets[batch])
             optimizer.zero_grad()
-            loss.backward()
+            torch.autograd.backward(loss)
             optimizer.step()
             schedule.step()
             progress(step / len(batches))
@@ -88,3 +90,8 @@ class Model(AbstractModel):
         for text in texts:
             found[np.unique(bags([text], self._cache).ids)] += 1
         return torch.from_numpy(np.log((1 + len(texts)) / (1 + found)) + 1).float()
+
+
+def _shuffled(count: int) -> Sequence[Tensor]:
+    """The numbers below `count` in random order, in batches."""
+    return torch.split(torch.randperm(count), BATCH_SIZE)

@@ -12,9 +12,9 @@ Ids = npt.NDArray[np.int64]
 
 BUCKETS = 2**17
 LETTERS = range(2, 6)  # lengths of the letter groups
-START = zlib.crc32(b"<start>")
 PAIR_FACTOR = 1_000_003
 MAX_CACHED_WORDS = 50_000
+BEGIN = "\n"  # stands before the first word, so that no text is empty
 
 # The lengths bound what one hostile "word" can cost.
 WORD = re.compile(r"\w{1,32}(?:'\w{1,8})?|[^\w\s]{1,8}")
@@ -39,7 +39,7 @@ class WordCache(dict[str, tuple[int, Ids]]):
 
 def bags(texts: Sequence[str], cache: WordCache) -> Bags:
     """Split and hash: bucket numbers are 0 to BUCKETS - 1."""
-    lines = [WORD.findall(text.lower()) for text in texts]
+    lines = [[BEGIN, *WORD.findall(text.lower())] for text in texts]
     entries = [cache[word] for words in lines for word in words]
     counts = np.fromiter(map(len, lines), np.int64, len(lines))
     letters = [groups for _, groups in entries]
@@ -56,14 +56,14 @@ def bags(texts: Sequence[str], cache: WordCache) -> Bags:
 def _letter_groups(word: str) -> Ids:
     framed = f"<{word}>"
     groups = {framed[i : i + n] for n in LETTERS for i in range(len(framed) - n + 1)}
-    codes = [zlib.crc32(group.encode("utf-8", "replace")) for group in sorted(groups)]
-    return np.array(codes, np.int64) % BUCKETS
+    codes = (zlib.crc32(group.encode("utf-8", "replace")) for group in sorted(groups))
+    return np.fromiter((code % BUCKETS for code in codes), np.int64, len(groups))
 
 
 def _words_and_pairs(codes: Ids, starts: Ids) -> Ids:
     """Each word's bucket followed by that of the pair which it ends."""
-    previous = np.empty_like(codes)
-    previous[1:] = codes[:-1]
-    previous[starts[starts < len(codes)]] = START
+    previous = np.roll(codes, 1)
+    previous[starts] = 0
     pairs = previous * PAIR_FACTOR ^ codes
-    return np.stack([codes, pairs], axis=1).reshape(-1) % BUCKETS
+    buckets: Ids = np.stack([codes, pairs], axis=1).reshape(-1) % BUCKETS
+    return buckets

@@ -17,7 +17,10 @@ class Part:
     command: Sequence[str]
     environment: Mapping[str, str] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
-    """Parts that must have been ready before this one is first started."""
+    """Parts that must have been ready before this one is first started; it is stopped before
+    them."""
+    uses: tuple[str, ...] = ()
+    """Parts that it is stopped before, and does not wait for."""
     before: Callable[[], None] = nothing
     """Called before each start, such as to make its files."""
     is_ready: Callable[[], bool]

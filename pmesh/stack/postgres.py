@@ -26,7 +26,6 @@ _SETTINGS = {
     "shared_buffers": "128MB",
     "max_wal_size": "4GB",  # bursts of inserts must not force checkpoints
     "checkpoint_timeout": "15min",
-    "wal_compression": "lz4",
     "wal_level": "minimal",  # nobody replicates it
     "max_wal_senders": "0",
     "io_method": "sync",  # the data fits into memory: no need of reader processes

@@ -46,6 +46,7 @@ class PartRunner:
         self._log = log
         self._environment = environment
         self._changed = changed
+        self._is_job = isinstance(part, Job)
         self._process: Process | None = None
         self._deaths = 0
         """In a row."""
@@ -55,7 +56,7 @@ class PartRunner:
         while True:
             try:
                 await self._start()
-                if isinstance(self.part, Job):
+                if self._is_job:
                     return
                 await self._watch()
             except PartDiedError as death:
@@ -92,11 +93,15 @@ class PartRunner:
         except (OSError, ValueError) as error:  # no such file, no space, environment.json
             raise PartDiedError(str(error)) from error
         pid = self._process.pid
-        self._set(State.STARTING, pid=pid, started=processes.start_time(pid))
+        under_way = State.RUNNING if self._is_job else State.STARTING
+        self._set(under_way, pid=pid, started=processes.start_time(pid))
         await self._until_ready(self._process)
         await _step(self.part.after)
-        state = State.DONE if isinstance(self.part, Job) else State.READY
-        self._set(state, ready_s=round(time.monotonic() - began, 2))
+        ready_s = round(time.monotonic() - began, 2)
+        if self._is_job:
+            self._set(State.DONE, pid=None, started=None, ready_s=ready_s)
+        else:
+            self._set(State.READY, ready_s=ready_s)
         self.ready.set()
 
     async def _spawn(self) -> Process:
@@ -119,14 +124,15 @@ class PartRunner:
             async with asyncio.timeout(self.part.start_timeout_s):
                 while not await asyncio.to_thread(self.part.is_ready):
                     if process.returncode is not None:
-                        break
+                        return self._ended(process.returncode)
                     await asyncio.sleep(_READINESS_INTERVAL_S)
         except TimeoutError:
             raise PartDiedError(f"not ready after {self.part.start_timeout_s:.0f} s") from None
-        if process.returncode is not None and (
-            process.returncode or not isinstance(self.part, Job)
-        ):
-            raise PartDiedError(_describe(process.returncode))
+
+    def _ended(self, returncode: int) -> None:
+        """Only a job may end, and only well."""
+        if returncode or not self._is_job:
+            raise PartDiedError(_describe(returncode))
 
     async def _watch(self) -> None:
         assert self._process is not None

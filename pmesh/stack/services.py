@@ -4,10 +4,12 @@ import sys
 from collections.abc import Callable, Mapping
 
 from pmesh.stack.part import Part
-from pmesh.stack.readiness import answers_http
+from pmesh.stack.readiness import accepts_connections, answers_http
 
 
-def gateway_part(*, port: int, admin_port: int, environment: Mapping[str, str]) -> Part:
+def gateway_part(
+    *, port: int, admin_port: int, environment: Mapping[str, str], runtimes: tuple[str, ...]
+) -> Part:
     """Envoy with the Python servicers in it, on the one port that clients know."""
     return Part(
         name="gateway",
@@ -19,6 +21,7 @@ def gateway_part(*, port: int, admin_port: int, environment: Mapping[str, str]) 
             "PMESH_GATEWAY_ADMIN_PORT": str(admin_port),
         },
         needs=("postgres",),
+        uses=runtimes,
         is_ready=lambda: answers_http(port, "/healthz"),
         stop_timeout_s=40,  # it lets calls in flight end
     )
@@ -32,4 +35,30 @@ def relay_part(*, environment: Mapping[str, str], is_ready: Callable[[], bool]) 
         environment=environment,
         needs=("postgres", "aws"),
         is_ready=is_ready,
+    )
+
+
+def runtime_name(model: str) -> str:
+    """The name of the part beside a model."""
+    return f"runtime-{model}"
+
+
+def runtime_part(
+    *, model: str, port: int, triton_port: int, environment: Mapping[str, str]
+) -> Part:
+    """The process beside one model: its gRPC door and its queue door."""
+    return Part(
+        name=runtime_name(model),
+        command=(sys.executable, "-m", "model_runtime"),
+        environment={
+            **environment,
+            "PMESH_MODEL": model,
+            "PMESH_RUNTIME_ADDRESS": f"127.0.0.1:{port}",
+            "PMESH_TRITON_ADDRESS": f"127.0.0.1:{triton_port}",
+            "PMESH_RECEIVE_WAIT_S": "2",  # a stop waits for the end of a look at the queue
+        },
+        needs=("postgres", "aws"),
+        uses=("triton", "s3"),
+        is_ready=lambda: accepts_connections(port),
+        stop_timeout_s=40,  # it ends the batches that it has begun
     )

@@ -13,6 +13,8 @@ class State(StrEnum):
     """For the parts that it needs."""
     STARTING = "starting"
     READY = "ready"
+    RUNNING = "running"
+    """A job under way."""
     DONE = "done"
     """A job that ended well."""
     RESTARTING = "restarting"
@@ -51,6 +53,8 @@ class StackStatus:
     state: State
     gateway_port: int
     ports: dict[str, int]
+    failed: list[str]
+    """Parts for which the stack could not start."""
     parts: list[PartStatus]
 
     def part(self, name: str) -> PartStatus:

@@ -66,12 +66,13 @@ class Supervisor:
             self._change.clear()
 
     async def stop(self) -> None:
-        """Stop the parts: each one after all that need it have ended."""
+        """Stop the parts: each one after all that need or use it have ended."""
         await self._cancel_tasks()
         stopped = {name: asyncio.Event() for name in self._runners}
 
         async def stop_in_turn(name: str) -> None:
-            users = [r.part.name for r in self._runners.values() if name in r.part.needs]
+            parts = [runner.part for runner in self._runners.values()]
+            users = [part.name for part in parts if name in (*part.needs, *part.uses)]
             await asyncio.gather(*(stopped[user].wait() for user in users))
             await self._runners[name].stop()
             stopped[name].set()

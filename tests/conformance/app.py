@@ -14,7 +14,7 @@ from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
 
 from gateway.grpc_asgi import Server
-from tests.integration.grpc_asgi.asgi_app import App
+from tests.integration.grpc_asgi.servers import App
 
 Payload = service_pb2.ConformancePayload
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -87,9 +87,7 @@ async def _send_metadata(context: Context, definition: Any) -> None:
     context.set_trailing_metadata(_metadata(definition.response_trailers))
 
 
-async def _fail_if_defined(
-    context: Context, definition: Any, info: Payload.RequestInfo
-) -> None:
+async def _fail_if_defined(context: Context, definition: Any, info: Payload.RequestInfo) -> None:
     """Aborts with the error of the definition; its details say what was requested, if unsaid."""
     if not definition.HasField("error"):
         return

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.integration.aws import Aws
+from tests.integration.bus_probe import Bus
 from tests.integration.postgres import Database, Postgres
 
 
@@ -34,3 +35,11 @@ def aws(aws_server: Aws) -> Aws:
     """SNS, SQS and S3 with nothing in them."""
     aws_server.reset()
     return aws_server
+
+
+@pytest.fixture
+def bus(aws: Aws) -> Bus:
+    """The topic and the queues, as the command makes them."""
+    bus = Bus(aws)
+    bus.provision()
+    return bus

@@ -8,7 +8,7 @@ import tempfile
 from dataclasses import dataclass
 from importlib.metadata import distribution
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 from uuid import uuid4
 
 import psycopg
@@ -40,7 +40,7 @@ class Database:
             host=env["PGHOST"], port=env["PGPORT"], user=env["PGUSER"], dbname=env["PGDATABASE"]
         )
 
-    def connect(self) -> psycopg.Connection[dict[str, object]]:
+    def connect(self) -> psycopg.Connection[dict[str, Any]]:
         return psycopg.connect(self.conninfo, autocommit=True, row_factory=dict_row)
 
 
@@ -53,7 +53,16 @@ class Postgres:
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        initdb = [str(BINARIES / "initdb"), "-D", str(self._data), "-U", "postgres", "-A", "trust", "-N"]
+        initdb = [
+            str(BINARIES / "initdb"),
+            "-D",
+            str(self._data),
+            "-U",
+            "postgres",
+            "-A",
+            "trust",
+            "-N",
+        ]
         subprocess.run([*AS_ANOTHER_USER, *initdb], check=True, stdout=subprocess.DEVNULL)
         self.start()
         self._create_template()

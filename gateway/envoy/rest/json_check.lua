@@ -6,7 +6,13 @@ local messages = require("rules").messages
 local MAX_DEPTH = 32
 -- Longer ones are no field's name, and no number, duration, time or enum value.
 local MAX_NAME, MAX_WORD = 128, 64
-local QUOTE, OPEN_OBJECT, CLOSE_OBJECT, OPEN_ARRAY, CLOSE_ARRAY, COMMA, COLON = byte('"{}[],:', 1, 7)
+local SPACE, QUOTE, OPEN_OBJECT, CLOSE_OBJECT, OPEN_ARRAY, CLOSE_ARRAY, COMMA, COLON =
+  byte(' "{}[],:', 1, 8)
+local LITERALS = {
+  [byte("n")] = { "null", "^null" },
+  [byte("t")] = { "boolean", "^true" },
+  [byte("f")] = { "boolean", "^false" },
+}
 
 -- The document that is being checked. The check does not yield, so one set serves all requests.
 -- beyond_ascii: the next byte of the text that is not ASCII. trail: the names and indexes that lead
@@ -34,11 +40,13 @@ local function report(reason, description, depth, expected)
 end
 
 local function wrong_type(field, depth)
-  local expected = kinds[field.kind].expected
+  local expected = kinds.expected(field)
   report("WRONG_TYPE", "must be " .. expected, depth, expected)
 end
 
 local function next_byte()
+  local c = byte(text, position)
+  if c and c > SPACE then return c end
   position = find(text, "[^ \t\r\n]", position) or #text + 1
   return byte(text, position)
 end
@@ -60,35 +68,30 @@ local function string_token(depth)
   return first, last, escaped
 end
 
--- What a string says; of one too long to mean anything, its plain beginning.
+-- What a string says; of one too long to mean anything, its beginning as it was sent.
 local function word(first, last, escaped, limit)
-  if last - first < limit then
-    local raw = sub(text, first, last)
-    return escaped and json_strings.unescape(raw) or raw
-  end
-  return string.match(sub(text, first, first + limit - 1), "^[^\\\128-\255]*") .. "..."
+  if last - first >= limit then return sub(text, first, first + limit - 1) .. "..." end
+  local raw = sub(text, first, last)
+  return escaped and json_strings.unescape(raw) or raw
 end
 
-local function past(pattern, from)
-  local _, last = find(text, pattern, from)
-  return last and last + 1 or from
-end
-
--- Steps over a number, true, false or null. Gives which of them, its first and its last byte.
+-- Steps over a number, true, false or null. Gives its token, its first and its last byte.
 local function literal_token()
-  local first, token = position, "number"
-  if find(text, "^null", first) then
-    token, position = "null", first + 4
-  elseif find(text, "^true", first) then
-    token, position = "boolean", first + 4
-  elseif find(text, "^false", first) then
-    token, position = "boolean", first + 5
-  elseif find(text, "^-?%d", first) and not find(text, "^-?0%d", first) then
-    position = past("^[eE][+-]?%d+", past("^%.%d+", past("^-?%d+", first)))
-  else
+  local first = position
+  local token, pattern = "number", "^-?%d+"
+  local literal = LITERALS[byte(text, first)]
+  if literal then token, pattern = literal[1], literal[2] end
+  local _, last = find(text, pattern, first)
+  if not last or not literal and last > first and find(text, "^-?0%d", first) then
     malformed("not a value")
   end
-  return token, first, position - 1
+  if not literal and find(text, "^[.eE]", last + 1) then
+    local _, fraction = find(text, "^%.%d+", last + 1)
+    local _, exponent = find(text, "^[eE][+-]?%d+", (fraction or last) + 1)
+    last = exponent or fraction or last
+  end
+  position = last + 1
+  return token, first, last
 end
 
 local function scalar(field, depth)
@@ -100,7 +103,7 @@ local function scalar(field, depth)
   end
   -- null leaves a field unset; the elements of a list or map have no name and take none.
   if not field or fault or (token == "null" and field.name) then return end
-  local kind = kinds[field.kind]
+  local kind = kinds.of(field)
   if not (kind.tokens[token] and kind.accepts(word(first, last, escaped, MAX_WORD), field)) then
     wrong_type(field, depth)
   end
@@ -170,7 +173,7 @@ function value(field, seen, depth)
   if c ~= OPEN_OBJECT and c ~= OPEN_ARRAY then return scalar(field, depth) end
   if depth == MAX_DEPTH then malformed("nested too deeply") end
   local token = c == OPEN_OBJECT and "object" or "array"
-  if field and not kinds[field.kind].tokens[token] then
+  if field and not kinds.of(field).tokens[token] then
     wrong_type(field, depth)
     field = nil
   end

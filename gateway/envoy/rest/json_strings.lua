@@ -2,7 +2,7 @@
 local byte, find = string.byte, string.find
 local utf8 = require("utf8")
 
-local QUOTE, BACKSLASH = byte('"\\', 1, 2)
+local SPACE, QUOTE, BACKSLASH = byte(' "\\', 1, 3)
 local ESCAPES = { b = "\b", f = "\f", n = "\n", r = "\r", t = "\t" }
 
 local json_strings = {}
@@ -25,14 +25,16 @@ function json_strings.read(text, first)
   local escaped, whole = false, true
   local i = first
   while true do
-    i = find(text, '["\\%z\1-\31]', i)
-    if not i then return nil, "a string without an end", #text + 1 end
     local c = byte(text, i)
+    if not c then return nil, "a string without an end", i end
     if c == QUOTE then return i - 1, escaped, whole end
-    if c ~= BACKSLASH then return nil, "a control character in a string", i end
-    local last, whole_escape = escape_end(text, i)
-    if not last then return nil, "no such escape", i end
-    escaped, whole, i = true, whole and whole_escape, last + 1
+    if c < SPACE then return nil, "a control character in a string", i end
+    if c == BACKSLASH then
+      local last, whole_escape = escape_end(text, i)
+      if not last then return nil, "no such escape", i end
+      escaped, whole, i = true, whole and whole_escape, last
+    end
+    i = i + 1
   end
 end
 

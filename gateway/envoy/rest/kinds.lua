@@ -53,19 +53,32 @@ local function any() return true end
 
 local function none() return false end
 
-return {
+local KINDS = {
   string = { expected = "a string", tokens = STRING, accepts = any },
   bool = {
     expected = "true or false", tokens = { boolean = true },
     accepts = function(text) return text == "true" or text == "false" end,
   },
-  int32 = { expected = "an integer of 32 bits", tokens = NUMBER_OR_STRING, accepts = integer(-2 ^ 31, 2 ^ 31 - 1) },
-  uint32 = { expected = "an integer from 0, of 32 bits", tokens = NUMBER_OR_STRING, accepts = integer(0, 2 ^ 32 - 1) },
-  int64 = { expected = "an integer of 64 bits", tokens = NUMBER_OR_STRING, accepts = integer(-2 ^ 63, 2 ^ 63) },
-  uint64 = { expected = "an integer from 0, of 64 bits", tokens = NUMBER_OR_STRING, accepts = integer(0, 2 ^ 64) },
+  int32 = {
+    expected = "an integer of 32 bits", tokens = NUMBER_OR_STRING,
+    accepts = integer(-2 ^ 31, 2 ^ 31 - 1),
+  },
+  uint32 = {
+    expected = "an integer of 32 bits, not below 0", tokens = NUMBER_OR_STRING,
+    accepts = integer(0, 2 ^ 32 - 1),
+  },
+  -- Doubles cannot tell the outermost values apart: the transcoder refuses what passes here.
+  int64 = {
+    expected = "an integer of 64 bits", tokens = NUMBER_OR_STRING,
+    accepts = integer(-2 ^ 63, 2 ^ 63),
+  },
+  uint64 = {
+    expected = "an integer of 64 bits, not below 0", tokens = NUMBER_OR_STRING,
+    accepts = integer(0, 2 ^ 64),
+  },
   double = { expected = "a number", tokens = NUMBER_OR_STRING, accepts = is_float },
   enum = {
-    expected = "a value of the enum", tokens = NUMBER_OR_STRING,
+    tokens = NUMBER_OR_STRING,
     accepts = function(text, field) return field.values[text] end,
   },
   duration = { expected = 'a duration in seconds such as "1.5s"', tokens = STRING, accepts = is_duration },
@@ -76,4 +89,10 @@ return {
   message = { expected = "an object", tokens = { object = true }, accepts = none },
   map = { expected = "an object", tokens = { object = true }, accepts = none },
   list = { expected = "an array", tokens = { array = true }, accepts = none },
+}
+
+return {
+  of = function(field) return KINDS[field.kind] end,
+  -- What a value of the field must be, in words.
+  expected = function(field) return field.expected or KINDS[field.kind].expected end,
 }

@@ -32,9 +32,9 @@ local function parameter_fault(name, text, fields, seen)
     return fault("INVALID_UTF8", field.name, "must be valid UTF-8")
   end
   local value = field.each or field
-  local kind = kinds[value.kind]
-  if not kind.accepts(text, value) then
-    return fault("WRONG_TYPE", field.name, "must be " .. kind.expected, kind.expected)
+  if not kinds.of(value).accepts(text, value) then
+    local expected = kinds.expected(value)
+    return fault("WRONG_TYPE", field.name, "must be " .. expected, expected)
   end
   seen[field.name] = not field.each and "is given more than once" or nil
 end
@@ -46,7 +46,8 @@ function query_check.fault(query, message, bound)
   for _, name in ipairs(bound) do seen[name] = "is given by the path" end
   for pair in query:gmatch("[^&]+") do
     local name, text = pair:gsub("%+", " "):match("^([^=]*)=?(.*)$")
-    local found = parameter_fault(query_check.decode(name), query_check.decode(text), messages[message], seen)
+    name, text = query_check.decode(name), query_check.decode(text)
+    local found = parameter_fault(name, text, messages[message], seen)
     if found then return found end
   end
 end

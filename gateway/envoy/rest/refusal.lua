@@ -1,5 +1,7 @@
 -- Refuses a request with a google.rpc.Status as JSON, the same as the transcoder makes of the
 -- errors of the application.
+local utf8 = require("utf8")
+
 local STATUS = {
   PATH_NOT_FOUND = { http = "404", code = 5 },
   METHOD_NOT_ALLOWED = { http = "405", code = 12 },
@@ -10,6 +12,7 @@ local INVALID_ARGUMENT = { http = "400", code = 3 }
 local ESCAPES = { ['"'] = '\\"', ["\\"] = "\\\\" }
 
 local function quoted(s)
+  if not utf8.valid(s, 1, #s) then s = s:gsub("[\128-\255]", "?") end
   return '"' .. s:gsub('["\\%z\1-\31]', function(c)
     return ESCAPES[c] or string.format("\\u%04x", c:byte())
   end) .. '"'

@@ -80,7 +80,8 @@ end
 function envoy_on_response(handle)
   local name = (handle:streamInfo():dynamicMetadata():get(METADATA) or {}).response_body
   if not name or handle:headers():get(":status") ~= "200" then return end
-  local buffer = handle:body()
+  local buffer = handle:body(true)
+  local body = buffer:getBytes(0, buffer:length())
   local prefix = '{"' .. name .. '":'
-  buffer:setBytes(buffer:getBytes(#prefix, buffer:length() - #prefix - 1))
+  if body:sub(1, #prefix) == prefix then buffer:setBytes(body:sub(#prefix + 1, -2)) end
 end

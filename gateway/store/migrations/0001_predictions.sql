@@ -43,6 +43,8 @@ CREATE TABLE requests (
 CREATE INDEX requests_by_model ON requests (model, id DESC);
 CREATE INDEX requests_unfinished ON requests (model, publish_time)
     WHERE state IN ('ACCEPTED', 'RUNNING');
+CREATE INDEX requests_expiring ON requests (expire_time)
+    WHERE state IN ('ACCEPTED', 'RUNNING');
 
 CREATE TABLE predictions (
     id uuid PRIMARY KEY,             -- of its request

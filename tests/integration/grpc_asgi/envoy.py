@@ -62,7 +62,7 @@ class Envoy:
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
-                with urlopen(f"http://{admin_path.read_text()}/listeners?format=json") as reply:  # noqa: S310
+                with urlopen(f"http://{admin_path.read_text()}/listeners?format=json") as reply:
                     listeners = json.load(reply)["listener_statuses"]
                 return int(listeners[0]["local_address"]["socket_address"]["port_value"])
             except (FileNotFoundError, ValueError, URLError, KeyError, ConnectionError):

@@ -1,0 +1,66 @@
+# Everything a developer types. `make run` and `make test` need Python and nothing else.
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+BIN := .venv/bin
+UV := build/uv/bin/uv
+UV_VERSION := 0.13.9
+INSTALLED := .venv/.installed
+GENERATED := build/gen/predict/v1/descriptors.binpb
+PROTOS := $(wildcard protos/predict/v1/*.proto)
+
+.PHONY: help run test lint format protos bench lock clean
+
+help: ## Show this
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+run: $(INSTALLED) $(GENERATED) ## Install, start everything, make the first predictions
+	@$(BIN)/pmesh up
+
+test: $(INSTALLED) $(GENERATED) ## Run all tests
+	@$(BIN)/pytest
+
+lint: $(INSTALLED) $(GENERATED) ## Check style, types, imports and the contract
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/buf lint
+	$(BIN)/buf format --diff --exit-code protos
+	.ci/breaking
+
+format: $(INSTALLED) ## Put code and contract into their style
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+	$(BIN)/buf format --write protos
+
+protos: $(INSTALLED) ## Generate the code of the contract
+	@$(BIN)/python build_protos.py
+
+bench: $(INSTALLED) $(GENERATED) ## Measure speed against the alternatives
+	@$(BIN)/python -m benchmarks
+
+lock: $(UV) ## Choose the newest versions that fit together
+	$(UV) pip compile --quiet --universal --extra dev --python-version 3.11 --upgrade \
+	    --output-file requirements.lock pyproject.toml
+
+clean: ## Remove what was installed and generated; the data directory stays
+	rm -rf .venv build
+
+# uv finds a Python that fits, or fetches one, and installs much faster than pip.
+$(UV):
+	@python3 -m venv build/uv || { \
+	    echo "python3 with its venv module is needed: on Debian, apt install python3-venv"; exit 1; }
+	@build/uv/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+
+$(INSTALLED): requirements.lock pyproject.toml build_protos.py | $(UV)
+	@echo "installing; the first time takes a few minutes"
+	@$(UV) venv --quiet --allow-existing --python '>=3.11,<3.13' .venv
+	@$(UV) pip install --quiet --python .venv --requirement requirements.lock
+	@$(UV) pip install --quiet --python .venv --no-build-isolation --no-deps --editable .
+	@touch $@
+
+$(GENERATED): $(PROTOS) build_protos.py | $(INSTALLED)
+	@$(BIN)/python build_protos.py

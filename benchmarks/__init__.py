@@ -1,0 +1,1 @@
+"""Measures the local stack against what people use instead: `python -m benchmarks`."""

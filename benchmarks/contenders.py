@@ -1,0 +1,117 @@
+"""What is measured side by side: the stack by REST and by gRPC, and the three references."""
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from benchmarks import questions
+from benchmarks.load import Load, call_grpc, post_json
+from benchmarks.processes import Parts
+from benchmarks.questions import MODEL, Verdict
+from benchmarks.references import create_database, fastapi
+from benchmarks.stack import SERVING, RunningStack
+from models.sentiment.model import Model
+
+REST = "Predict Mesh, REST"
+GRPC = "Predict Mesh, gRPC"
+TRITON = "Triton alone, gRPC"
+PLAIN = "FastAPI, model inside"
+RECORDING = "FastAPI, and an INSERT"
+
+_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contender:
+    """One way to get a prediction."""
+
+    name: str
+    load: Callable[[int, int], Load]
+    """Asks with so many calls in flight, for so many seconds."""
+    ask: Callable[[str], Verdict]
+    parts: Parts
+    recorded: bool = False
+    """Whether each answer is a row in `predictions`."""
+
+
+class WrongAnswerError(Exception):
+    """A contender does not say what the model says."""
+
+
+@contextmanager
+def contenders(stack: RunningStack, texts: list[str]) -> Iterator[list[Contender]]:
+    """Start the references; give all contenders, in the order of the tables."""
+    bodies = stack.model.with_name("bodies.jsonl")
+    bodies.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    serve = partial(fastapi, model=stack.model)
+    database = create_database(stack.postgres)
+    with (
+        serve("plain", port=stack.ports["plain"], environment={}) as plain,
+        serve("recording", port=stack.ports["recording"], environment=database) as recording,
+    ):
+        predict = f"http://{stack.gateway}/v1/models/{MODEL}:predict"
+        parts = stack.parts(*SERVING)
+        yield [
+            _rest(REST, predict, bodies, parts, recorded=True),
+            _grpc(GRPC, stack.gateway, texts, parts, recorded=True),
+            _grpc(TRITON, stack.triton, texts, stack.parts("triton")),
+            _rest(PLAIN, _reference(stack, "plain"), bodies, {"uvicorn": plain}),
+            _rest(
+                RECORDING,
+                _reference(stack, "recording"),
+                bodies,
+                {"uvicorn": recording, **stack.parts("postgres")},
+            ),
+        ]
+
+
+def check(contender: Contender, model: Model, texts: list[str]) -> None:
+    """Compare answers with the model's own. Raises WrongAnswerError."""
+    scores = model.predict(texts).scores
+    for text, row in zip(texts, scores, strict=True):
+        said, meant = contender.ask(text), Verdict(model.labels[row.argmax()], float(row.max()))
+        if said.label != meant.label or abs(said.confidence - meant.confidence) > _TOLERANCE:
+            raise WrongAnswerError(f"{contender.name} says {said}, the model says {meant}")
+
+
+def _rest(name: str, url: str, bodies: Path, parts: Parts, *, recorded: bool = False) -> Contender:
+    return Contender(
+        name=name,
+        load=lambda in_flight, seconds: post_json(
+            url, bodies, in_flight=in_flight, seconds=seconds
+        ),
+        ask=lambda text: questions.read_rest(questions.ask_rest(url, text)),
+        parts=parts,
+        recorded=recorded,
+    )
+
+
+def _grpc(
+    name: str, address: str, texts: list[str], parts: Parts, *, recorded: bool = False
+) -> Contender:
+    """h2load sends one message only: the text of median length."""
+    gateway = recorded
+    path = questions.PREDICT if gateway else questions.INFER
+    encode = questions.predict_message if gateway else questions.infer_message
+    decode = questions.read_predict if gateway else questions.read_infer
+    message = encode(sorted(texts, key=len)[len(texts) // 2])
+
+    def load(in_flight: int, seconds: int) -> Load:
+        reply = questions.ask_grpc(address, path, message)
+        url = f"http://{address}{path}"
+        return call_grpc(url, message, len(reply), in_flight=in_flight, amount=f"-D{seconds}")
+
+    return Contender(
+        name=name,
+        load=load,
+        ask=lambda text: decode(questions.ask_grpc(address, path, encode(text))),
+        parts=parts,
+        recorded=recorded,
+    )
+
+
+def _reference(stack: RunningStack, factory: str) -> str:
+    return f"http://127.0.0.1:{stack.ports[factory]}/predict"

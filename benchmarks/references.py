@@ -1,0 +1,61 @@
+"""The programs that the stack is compared with, started beside it."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import httpx
+import psycopg
+
+from benchmarks.fastapi_app import CREATE_TABLE
+from pmesh.stack.postgres import OWNER, SUPERUSER, Postgres
+
+WORKERS = 2
+"""Of uvicorn: what serves most on the machine that the figures in README.md are of."""
+_DATABASE = "benchmark"
+_START_S = 60
+
+
+def create_database(postgres: Postgres) -> Mapping[str, str]:
+    """A database for the answers that FastAPI records, on the same server; its PG* variables."""
+    superuser = postgres.conninfo(SUPERUSER, "postgres")
+    with psycopg.connect(superuser, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {_DATABASE} OWNER {OWNER}")
+    with psycopg.connect(postgres.conninfo(OWNER, _DATABASE)) as connection:
+        connection.execute(CREATE_TABLE)
+    return {**postgres.environment(OWNER), "PGDATABASE": _DATABASE}
+
+
+@contextmanager
+def fastapi(
+    factory: str, *, port: int, model: Path, environment: Mapping[str, str]
+) -> Iterator[int]:
+    """Serve benchmarks.fastapi_app's `plain` or `recording`; gives its process id."""
+    command = (
+        *("setpriv", "--pdeathsig", "TERM", sys.executable, "-m", "uvicorn", "--factory"),
+        *(f"benchmarks.fastapi_app:{factory}", "--port", str(port), "--workers", str(WORKERS)),
+        *("--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning"),
+    )
+    process = subprocess.Popen(
+        command, env={**os.environ, **environment, "BENCH_MODEL": str(model)}
+    )
+    try:
+        _wait_until_it_answers(process, port)
+        yield process.pid
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _wait_until_it_answers(process: "subprocess.Popen[bytes]", port: int) -> None:
+    until = time.monotonic() + _START_S
+    while time.monotonic() < until and process.poll() is None:
+        with suppress(httpx.TransportError):
+            httpx.get(f"http://127.0.0.1:{port}/openapi.json")
+            return
+        time.sleep(0.2)
+    raise RuntimeError(f"FastAPI does not answer on port {port}")

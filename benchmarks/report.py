@@ -1,0 +1,104 @@
+"""The tables on the terminal."""
+
+from collections.abc import Iterable, Mapping
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.contenders import PLAIN, RECORDING, TRITON
+from benchmarks.later import IN_FLIGHT, Later
+from benchmarks.now import Summary
+from benchmarks.targets import Target
+
+REFERENCES = (TRITON, PLAIN, RECORDING)
+
+
+def now_table(summaries: Mapping[tuple[str, int], Summary]) -> Table:
+    """Every contender at every number of calls in flight."""
+    table = _table("Predictions made now", "in flight", "", "answers/s")
+    for name in REFERENCES:
+        table.add_column(f"of {name}", justify="right")
+    for head in ("p50 ms", "p99 ms", "CPU s / 1,000", "failed", "not kept", "spread", "noise"):
+        table.add_column(head, justify="right")
+    last = None
+    for (name, in_flight), summary in sorted(summaries.items(), key=lambda item: item[0][1]):
+        if last not in (None, in_flight):
+            table.add_section()
+        last = in_flight
+        ratios = (summary.rate / summaries[other, in_flight].rate for other in REFERENCES)
+        table.add_row(
+            *(str(in_flight), name, f"{summary.rate:,.0f}"),
+            *(f"{ratio:.2f}" for ratio in ratios),
+            *(f"{summary.p50_ms:.2f}", f"{summary.p99_ms:.2f}"),
+            f"{sum(summary.cpu_s_per_1000.values()):.2f}",
+            *(str(summary.failed), str(summary.lost)),
+            *(f"{summary.spread:.0%}", f"{summary.foreign_share:.0%}"),
+        )
+    return table
+
+
+def cpu_table(summaries: Mapping[tuple[str, int], Summary], names: Iterable[str]) -> Table:
+    """CPU seconds of each part."""
+    table = _table("CPU seconds for 1,000 answers, by part", "in flight", "")
+    rows = [(key, summaries[key]) for key in summaries if key[0] in names]
+    parts = list(rows[0][1].cpu_s_per_1000)
+    for part in parts:
+        table.add_column(part, justify="right")
+    for (name, in_flight), summary in rows:
+        used = (f"{summary.cpu_s_per_1000[part]:.3f}" for part in parts)
+        table.add_row(str(in_flight), name, *used)
+    return table
+
+
+def memory_table(resident_mib: Mapping[str, float]) -> Table:
+    """Resident memory after the load."""
+    table = _table("Resident memory after the load", "part", "MiB")
+    for part, size in resident_mib.items():
+        table.add_row(part, f"{size:,.0f}")
+    table.add_section()
+    table.add_row("all", f"{sum(resident_mib.values()):,.0f}")
+    return table
+
+
+def later_table(later: Later) -> Table:
+    """Work for later."""
+    latency, burst, bound = later.latency, later.burst, later.emulator_rate
+    count = burst.accepted.answers
+    table = _table("Predictions made later", "what", "figure")
+    rows = {
+        f"accepted to finished, {latency.count} one by one, p50": f"{latency.p50_ms:.0f} ms",
+        "the same, p99": f"{latency.p99_ms:.0f} ms",
+        f"burst of {count:,}: accepted, {IN_FLIGHT} at once": f"{burst.accepted.rate:,.0f} /s",
+        "burst: refused": f"{burst.accepted.failed}",
+        "burst: all finished after": f"{burst.finished_s:.1f} s",
+        "burst: finished": f"{burst.finished_rate:,.0f} /s",
+        "bound: the emulator with nothing else to do": f"{bound:,.0f} /s",
+        "burst: given up, or unfinished": f"{burst.failed + burst.unfinished}",
+    }
+    for row in rows.items():
+        table.add_row(*row)
+    return table
+
+
+def target_table(targets: Iterable[Target]) -> Table:
+    """What was to be reached."""
+    table = _table("Targets", "what", "figure", "target", "")
+    for target in targets:
+        bound = f"{'at least' if target.at_least else 'below'} {target.bound:.3g} {target.unit}"
+        mark = "[green]reached[/]" if target.reached else "[red]missed[/]"
+        table.add_row(target.name, f"{target.value:.3g} {target.unit}", bound, mark)
+    return table
+
+
+def show(console: Console, *tables: Table) -> None:
+    """Print them one below the other."""
+    for table in tables:
+        console.print()
+        console.print(table)
+
+
+def _table(title: str, *heads: str) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold")
+    for position, head in enumerate(heads):
+        table.add_column(head, justify="left" if position < 2 else "right")
+    return table

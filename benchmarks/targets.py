@@ -1,0 +1,54 @@
+"""What the project wants to reach, as ratios within one run wherever the machine matters."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from benchmarks.contenders import GRPC, PLAIN, RECORDING, REST, TRITON
+from benchmarks.later import Later
+from benchmarks.now import Summary
+
+Summaries = dict[tuple[str, int], Summary]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """One figure and its bound."""
+
+    name: str
+    value: float
+    bound: float
+    unit: str
+    at_least: bool
+
+    @property
+    def reached(self) -> bool:
+        """A report, not a test: nothing fails if it is not."""
+        return self.value >= self.bound if self.at_least else self.value <= self.bound
+
+
+def now_targets(summaries: Summaries, gateway_mib: float) -> Iterator[Target]:
+    """Of predictions made now."""
+    rate = {name: summaries[name, 64].rate for name, _ in summaries}
+    yield _ratio("REST at 64, of FastAPI", rate[REST] / rate[PLAIN], 1.5)
+    yield _ratio("REST at 64, of FastAPI with an INSERT", rate[REST] / rate[RECORDING], 4)
+    yield _ratio("gRPC at 64, of Triton alone", rate[GRPC] / rate[TRITON], 0.8)
+    yield _limit("REST at 1, p50", summaries[REST, 1].p50_ms, 4, "ms")
+    yield _limit("gRPC at 1, p50", summaries[GRPC, 1].p50_ms, 4, "ms")
+    yield _limit("memory of the gateway", gateway_mib, 250, "MiB")
+
+
+def later_targets(later: Later, sync_rate: float | None) -> Iterator[Target]:
+    """Of predictions made later. sync_rate: gRPC at 64, if it was measured."""
+    burst = later.burst
+    yield _limit("accepted to finished, idle, p50", later.latency.p50_ms, 150, "ms")
+    if sync_rate:
+        yield _ratio("accepted, of the rate of Predict", burst.accepted.rate / sync_rate, 1 / 3)
+    yield _ratio("finished, of the emulator's rate", burst.finished_rate / later.emulator_rate, 1)
+
+
+def _ratio(name: str, value: float, bound: float) -> Target:
+    return Target(name=name, value=value, bound=bound, unit="x", at_least=True)
+
+
+def _limit(name: str, value: float, bound: float, unit: str) -> Target:
+    return Target(name=name, value=value, bound=bound, unit=unit, at_least=False)

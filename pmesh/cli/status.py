@@ -1,0 +1,76 @@
+"""`pmesh status`: how each part of the stack stands."""
+
+import json
+import time
+from dataclasses import asdict
+
+from rich.table import Table
+
+from pmesh.cli.options import HOME, HomeOption, JsonOption, console, fail
+from pmesh.stack.control import Stack
+from pmesh.stack.processes import resident_bytes
+from pmesh.stack.status import PartStatus, StackStatus, State
+
+_COLOURS = {
+    State.READY: "green",
+    State.DONE: "green",
+    State.RESTARTING: "yellow",
+    State.FAILED: "red",
+}
+
+
+def status(home: HomeOption = HOME, as_json: JsonOption = False) -> None:
+    """Show how each part of the stack stands, and where it answers.
+
+    Example: [bold]pmesh status --json | jq .parts[/]
+    """
+    found = Stack(home).status()
+    if found is None:
+        fail(f"no stack runs on {home}", "pmesh up")
+    if as_json:
+        print(json.dumps(asdict(found) | {"urls": urls(found)}, indent=2))
+        return
+    console.print(table(found))
+    for name, url in urls(found).items():
+        console.print(f"{name:<8} {url}")
+
+
+def urls(status: StackStatus) -> dict[str, str]:
+    """Where a person can look."""
+    return {
+        "gateway": f"http://127.0.0.1:{status.gateway_port}",
+        **({"mlflow": f"http://127.0.0.1:{status.ports['mlflow']}"} if status.ports else {}),
+    }
+
+
+def table(status: StackStatus) -> Table:
+    """One row for each part."""
+    rows = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("part", "state", "for", "pid", "memory", "restarts", "last exit"):
+        right = column in ("for", "pid", "memory", "restarts")
+        rows.add_column(column, justify="right" if right else "left")
+    for part in status.parts:
+        rows.add_row(
+            part.name,
+            state_text(part),
+            duration(time.time() - part.since),
+            str(part.pid or ""),
+            f"{resident_bytes(part.pid) >> 20} MB" if part.pid else "",
+            str(part.restarts or ""),
+            part.last_exit,
+        )
+    return rows
+
+
+def state_text(part: PartStatus) -> str:
+    """A state in its colour."""
+    colour = _COLOURS.get(part.state)
+    return f"[{colour}]{part.state}[/]" if colour else str(part.state)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: 4 s, 12 min, 3 h, 2 d."""
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{max(seconds, 0):.0f} s"

@@ -1,0 +1,174 @@
+"""The parts of the local stack, wired together: read it as the picture of what runs."""
+
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+
+import psycopg
+
+from gateway.store.catalog import Model, register_models
+from gateway.store.migrate import migrate
+from pmesh.stack.aws import aws_part, s3_part
+from pmesh.stack.environment import aws_environment
+from pmesh.stack.home import Home
+from pmesh.stack.mlflow import mlflow_part
+from pmesh.stack.model_list import ModelEntry
+from pmesh.stack.part import Job, Part
+from pmesh.stack.postgres import OWNER, ROLES, RUNTIME, SUPERUSER, Postgres
+from pmesh.stack.services import gateway_part, relay_part, runtime_name, runtime_part
+from pmesh.stack.triton import Triton
+
+_KEY_ID = "predict-mesh"
+_TOPIC_ARN = "arn:aws:sns:us-east-1:123456789012:predict-events"
+
+
+def port_names(models: Sequence[ModelEntry]) -> list[str]:
+    """What needs a port on loopback, the gateway's public one aside."""
+    fixed = ("postgres", "aws", "s3", "mlflow", "triton-http", "triton-grpc", "triton-metrics")
+    return [*fixed, "gateway-admin", *(runtime_name(model.id) for model in models)]
+
+
+class LocalStack:
+    """All that the parts share."""
+
+    def __init__(
+        self,
+        home: Home,
+        *,
+        gateway_port: int,
+        ports: Mapping[str, int],
+        models: Sequence[ModelEntry],
+        environment: dict[str, str],
+    ) -> None:
+        """environment: what every part gets."""
+        self._home = home
+        self._gateway_port = gateway_port
+        self._ports = ports
+        self._models = models
+        self._base = environment
+        self._s3_secret = home.secret("s3")
+        self._aws = aws_environment(
+            port=ports["aws"], s3_port=ports["s3"], key_id=_KEY_ID, secret=self._s3_secret
+        )
+        self._postgres = Postgres(
+            home.path / "postgres",
+            port=ports["postgres"],
+            passwords={role: home.secret(f"postgres-{role}") for role in ROLES},
+        )
+        self._triton = Triton(
+            home,
+            http_port=ports["triton-http"],
+            grpc_port=ports["triton-grpc"],
+            metrics_port=ports["triton-metrics"],
+        )
+
+    def parts(self) -> list[Part]:
+        """Every part, in the order in which they are shown."""
+        return [
+            self._postgres.part(environment=self._base, after=self._migrate),
+            s3_part(
+                self._home,
+                port=self._ports["s3"],
+                environment=self._base,
+                key_id=_KEY_ID,
+                secret=self._s3_secret,
+            ),
+            aws_part(
+                port=self._ports["aws"], environment=self._base, provision=self._provision_bus
+            ),
+            self._triton.part(environment=self._base),
+            *(self._runtime(model) for model in self._models),
+            self._relay(),
+            self._gateway(),
+            mlflow_part(
+                self._home,
+                port=self._ports["mlflow"],
+                environment=self._base,
+                needs=("triton", "relay", "gateway"),  # these first: they make predictions
+            ),
+            self._first_training(),
+        ]
+
+    def release_command(self, *arguments: str) -> tuple[str, ...]:
+        """The program that trains models and gives them the traffic; see release.py."""
+        return (
+            *(sys.executable, "-m", "pmesh.stack.release"),
+            *("--repository", str(self._triton.repository)),
+            *("--triton-port", str(self._ports["triton-http"])),
+            *arguments,
+        )
+
+    def release_environment(self) -> dict[str, str]:
+        """The environment of that program."""
+        mlflow = {"MLFLOW_TRACKING_URI": f"http://127.0.0.1:{self._ports['mlflow']}"}
+        return self._base | self._postgres.environment(OWNER) | mlflow
+
+    def _first_training(self) -> Part:
+        models = [model.id for model in self._models]
+        return Job(
+            name="training",
+            command=self.release_command("--missing", *models),
+            environment=self.release_environment(),
+            needs=("postgres", "triton"),
+        )
+
+    def _runtime(self, model: ModelEntry) -> Part:
+        environment = self._base | self._postgres.environment(RUNTIME) | self._aws
+        return runtime_part(
+            model=model.id,
+            port=self._ports[runtime_name(model.id)],
+            triton_port=self._ports["triton-grpc"],
+            environment=environment | {"PMESH_TOPIC_ARN": _TOPIC_ARN},
+        )
+
+    def _migrate(self) -> None:
+        """Bring the schema and the list of models up to date."""
+        migrate(self._postgres.conninfo(OWNER))
+        models = [
+            Model(
+                id=model.id,
+                description=model.description,
+                labels=model.labels,
+                address=f"127.0.0.1:{self._ports[runtime_name(model.id)]}",
+                traffic={},
+            )
+            for model in self._models
+        ]
+        with psycopg.connect(self._postgres.conninfo(OWNER)) as connection:
+            register_models(connection, models)
+
+    def _provision_bus(self) -> None:
+        """Make topic, queues and bucket: the emulator forgets them at each restart."""
+        command = (sys.executable, "-m", "gateway.bus.topology", *(m.id for m in self._models))
+        done = subprocess.run(
+            command, env=self._base | self._aws, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise RuntimeError(done.stderr.strip())
+
+    def _relay(self) -> Part:
+        owner = self._postgres.environment(OWNER)
+        # PGAPPNAME names its connections to PostgreSQL, by which it is seen to work.
+        environment = self._base | owner | self._aws | {"PMESH_TOPIC_ARN": _TOPIC_ARN}
+        return relay_part(
+            environment=environment | {"PGAPPNAME": "relay"},
+            is_ready=lambda: self._is_connected("relay"),
+        )
+
+    def _gateway(self) -> Part:
+        return gateway_part(
+            port=self._gateway_port,
+            admin_port=self._ports["gateway-admin"],
+            environment=self._base | self._postgres.environment(OWNER),
+            runtimes=tuple(runtime_name(model.id) for model in self._models),
+        )
+
+    def _is_connected(self, application: str) -> bool:
+        query = "SELECT FROM pg_stat_activity WHERE application_name = %s"
+        with (
+            suppress(psycopg.OperationalError),
+            psycopg.connect(self._postgres.conninfo(SUPERUSER, "postgres")) as connection,
+        ):
+            return connection.execute(query, (application,)).fetchone() is not None
+        return False

@@ -1,0 +1,42 @@
+"""One stack for the run: every part a real process, in a data directory of its own."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pmesh.stack.control import Stack
+from pmesh.stack.ports import assign_ports
+from tests.e2e.doors import Door
+from tests.e2e.mesh import IMPATIENT, Mesh
+from tests.e2e.oracle import Oracle
+
+
+@pytest.fixture(scope="session")
+def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
+    """The running stack; it trains its models first."""
+    directory = tmp_path_factory.mktemp("mesh")
+    port = assign_ports(directory / "gateway-port", ["gateway"])["gateway"]
+    stack = Stack(directory / "home", gateway_port=port)
+    stack.home.create()
+    for part, environment in IMPATIENT.items():
+        stack.set_environment(part, environment)
+    try:
+        stack.start()
+        mesh = Mesh(stack)
+        yield mesh
+        mesh.close()
+    finally:
+        stack.stop()
+
+
+@pytest.fixture(scope="session")
+def oracle(mesh: Mesh) -> Oracle:
+    """The models, asked without the product."""
+    return Oracle(mesh)
+
+
+@pytest.fixture(params=["grpc", "rest"])
+def door(request: pytest.FixtureRequest, mesh: Mesh) -> Door:
+    """Each protocol in turn."""
+    return mesh.grpc if request.param == "grpc" else mesh.rest

@@ -1,0 +1,104 @@
+"""What a model runtime and a curious test do on the bus."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+from uuid import uuid4
+
+from gateway.bus.topology import Names, provision
+from tests.integration.aws import Aws
+
+MODELS = ("sentiment", "genre")
+TOPIC_ARN = "arn:aws:sns:us-east-1:123456789012:predict-events"
+
+
+class Bus:
+    """The bus from outside the relay."""
+
+    def __init__(self, aws: Aws) -> None:
+        self.aws = aws
+        self.environment = {**aws.environment, "PMESH_TOPIC_ARN": TOPIC_ARN}
+        self.sqs = aws.client("sqs")
+        self.sns = aws.client("sns")
+
+    def provision(self) -> None:
+        """Make everything, as the command does."""
+        provision(
+            MODELS,
+            names=Names("predict"),
+            features_bucket="predict-features",
+            sns=self.sns,
+            sqs=self.sqs,
+            s3=self.aws.client("s3"),
+        )
+
+    def url(self, queue: str) -> str:
+        url: str = self.sqs.get_queue_url(QueueName=queue)["QueueUrl"]
+        return url
+
+    def receive(self, queue: str, *, wait_s: int = 0, delete: bool = True) -> list[dict[str, Any]]:
+        """Up to 10 messages."""
+        url = self.url(queue)
+        messages: list[dict[str, Any]] = self.sqs.receive_message(
+            QueueUrl=url,
+            MaxNumberOfMessages=10,
+            WaitTimeSeconds=wait_s,
+            MessageAttributeNames=["All"],
+        ).get("Messages", [])
+        if delete and messages:
+            entries = [
+                {"Id": str(i), "ReceiptHandle": m["ReceiptHandle"]} for i, m in enumerate(messages)
+            ]
+            self.sqs.delete_message_batch(QueueUrl=url, Entries=entries)
+        return messages
+
+    def drain(self, queue: str) -> Iterator[dict[str, Any]]:
+        """Events that are in the queue now."""
+        while messages := self.receive(queue):
+            for message in messages:
+                yield json.loads(message["Body"])
+
+    def depth(self, queue: str) -> int:
+        """Messages in the queue, visible or not."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        answer = self.sqs.get_queue_attributes(QueueUrl=self.url(queue), AttributeNames=names)
+        return sum(int(value) for value in answer["Attributes"].values())
+
+    def set_visibility_timeout(self, queue: str, timeout_s: int) -> None:
+        """How long messages that were received, from now on, are hidden."""
+        self.sqs.set_queue_attributes(
+            QueueUrl=self.url(queue), Attributes={"VisibilityTimeout": str(timeout_s)}
+        )
+
+    def watch(self, event: str) -> str:
+        """A new queue that takes events of this kind; answers with its name."""
+        name = f"watch-{uuid4().hex}"
+        url = self.sqs.create_queue(QueueName=name)["QueueUrl"]
+        arn = self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+        self.sns.subscribe(
+            TopicArn=TOPIC_ARN,
+            Protocol="sqs",
+            Endpoint=arn["Attributes"]["QueueArn"],
+            Attributes={
+                "RawMessageDelivery": "true",
+                "FilterPolicy": json.dumps({"event": [event]}),
+            },
+        )
+        return name
+
+    def publish(self, event: str, body: dict[str, Any] | str, *, model: str = "sentiment") -> None:
+        """Publish one event as a model runtime would."""
+        text = body if isinstance(body, str) else json.dumps(body)
+        self.sns.publish(
+            TopicArn=TOPIC_ARN,
+            Message=text,
+            MessageAttributes={
+                name: {"DataType": "String", "StringValue": value}
+                for name, value in {"event": event, "action": model, "version": "1"}.items()
+            },
+        )
+
+    def answer(self, *bodies: dict[str, Any]) -> None:
+        """Publish answers of models, in order."""
+        for body in bodies:
+            self.publish("inference_response", body, model=body["model"])

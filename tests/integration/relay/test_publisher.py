@@ -1,0 +1,172 @@
+"""The outbox to the bus."""
+
+import json
+import random
+from concurrent.futures import ThreadPoolExecutor
+
+from gateway.ids import uuid7
+from tests.integration.bus_probe import Bus
+from tests.integration.polling import wait_until
+from tests.integration.postgres import Database
+from tests.integration.relay.conftest import StartRelay
+from tests.integration.relay.requests import Requests, accept
+from tests.integration.relay.runtime import work_off
+
+
+def test_a_request_is_on_the_bus_once_it_is_accepted(
+    start_relay: StartRelay, requests: Requests, bus: Bus
+) -> None:
+    start_relay()
+    (prediction_id,) = requests.accept(model="genre")
+    (message,) = bus.receive("predict-genre", wait_s=10)
+    event = json.loads(message["Body"])
+    assert event.pop("eventId")
+    assert event == {"predictionId": prediction_id, "model": "genre", "version": "1"}
+    assert message["MessageAttributes"]["version"]["StringValue"] == "1"
+    wait_until(lambda: requests.get(prediction_id)["publish_time"] is not None)
+    assert requests.query("SELECT * FROM outbox") == []
+
+
+def test_every_committed_event_is_published_and_none_of_an_aborted_transaction(
+    start_relay: StartRelay, requests: Requests, bus: Bus, database: Database
+) -> None:
+    start_relay(poll_s=0.05)
+    start_relay(poll_s=0.05)
+
+    def transact(seed: int) -> list[str]:
+        chance = random.Random(seed)  # noqa: S311
+        with database.connect() as connection, connection.transaction(force_rollback=seed % 3 == 0):
+            ids = []
+            for _ in range(chance.randint(1, 4)):
+                ids.append(accept(connection))
+                connection.execute("SELECT pg_sleep(%s)", (chance.choice([0, 0, 0.01, 0.3]),))
+        return ids if seed % 3 else []
+
+    with ThreadPoolExecutor(50) as pool:
+        committed = {id for ids in pool.map(transact, range(200)) for id in ids}
+    assert len(committed) > 200
+    wait_until(lambda: requests.query("SELECT * FROM outbox") == [], timeout_s=30)
+    published = [event["predictionId"] for event in bus.drain("predict-sentiment")]
+    assert sorted(published) == sorted(committed)
+
+
+def test_no_more_than_the_bound_is_in_flight_and_a_slow_model_holds_up_no_other(
+    start_relay: StartRelay, requests: Requests, bus: Bus
+) -> None:
+    requests.accept(40, model="genre")
+    requests.accept(40, model="sentiment")
+    start_relay(max_in_flight=15)
+    start_relay(max_in_flight=15)
+    work_off(bus, requests, lambda: requests.states()["SUCCEEDED"] == 40)
+    assert bus.depth("predict-genre") == 15
+    waiting = requests.query("SELECT * FROM outbox WHERE event = 'inference_request'")
+    assert len(waiting) == 25
+
+
+def test_two_relays_publish_each_request_once(
+    start_relay: StartRelay, requests: Requests, bus: Bus
+) -> None:
+    relays = [start_relay(max_in_flight=20) for _ in range(2)]
+    for model in ("sentiment", "genre"):
+        requests.accept(100, model=model)
+    first = work_off(bus, requests, lambda: requests.states()["SUCCEEDED"] == 100)
+    second = work_off(bus, requests, lambda: requests.states()["SUCCEEDED"] == 200, model="genre")
+    assert set((first + second).values()) == {1}
+    assert [relay.exit_code for relay in relays] == [None, None]
+
+
+def test_a_finished_request_is_not_published(
+    start_relay: StartRelay, requests: Requests, bus: Bus
+) -> None:
+    cancelled, wanted = requests.accept(2)
+    requests.execute("UPDATE requests SET state = 'CANCELLED' WHERE id = %s", (cancelled,))
+    start_relay()
+    (message,) = bus.receive("predict-sentiment", wait_s=10)
+    assert json.loads(message["Body"])["predictionId"] == wanted
+    wait_until(lambda: requests.query("SELECT * FROM outbox") == [])
+    assert bus.depth("predict-sentiment") == 0
+
+
+def test_a_request_that_the_bus_does_not_take_fails_and_holds_up_no_other(
+    start_relay: StartRelay, requests: Requests, bus: Bus
+) -> None:
+    poison, good = requests.accept(2)
+    requests.execute(
+        "UPDATE outbox SET payload = payload || jsonb_build_object('pad', repeat('x', 300000))"
+        " WHERE payload ->> 'predictionId' = %s",
+        (poison,),
+    )
+    completed = bus.watch("job_completed")
+    relay = start_relay(poll_s=0.05)
+    wait_until(lambda: requests.get(poison)["state"] == "FAILED")
+    assert requests.get(poison)["complete_time"] is not None
+    assert requests.get(poison)["error"]["details"] == [
+        {
+            "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+            "reason": "INTERNAL",
+            "domain": "predict.v1",
+        }
+    ]
+    assert [event["predictionId"] for event in bus.drain("predict-sentiment")] == [good]
+    (message,) = bus.receive(completed, wait_s=10)
+    assert json.loads(message["Body"])["predictions"] == [
+        {"predictionId": poison, "version": "1", "state": "PREDICTION_STATE_FAILED"}
+    ]
+    assert "set event" in relay.log
+    assert "xxx" not in relay.log
+
+
+def test_a_completion_that_the_bus_does_not_take_is_dropped(
+    start_relay: StartRelay, requests: Requests, bus: Bus
+) -> None:
+    completed = bus.watch("job_completed")
+    poison, good = complete(requests, pad=300_000), complete(requests)
+    relay = start_relay(poll_s=0.05)
+    (message,) = bus.receive(completed, wait_s=10)
+    assert json.loads(message["Body"])["eventId"] == good
+    wait_until(lambda: requests.query("SELECT * FROM outbox") == [])
+    assert f"set event {poison} aside" in relay.log
+
+
+def test_an_event_without_a_request_is_taken_out(
+    start_relay: StartRelay, requests: Requests, bus: Bus
+) -> None:
+    for payload in ("{}", '{"predictionId": "no id"}', f'{{"predictionId": "{uuid7()}"}}'):
+        requests.execute(
+            "INSERT INTO outbox (id, event, model, payload)"
+            " VALUES (%s, 'inference_request', 'sentiment', %s)",
+            (uuid7(), payload),
+        )
+    (good,) = requests.accept()
+    start_relay()
+    (message,) = bus.receive("predict-sentiment", wait_s=10)
+    assert json.loads(message["Body"])["predictionId"] == good
+    wait_until(lambda: requests.query("SELECT * FROM outbox") == [])
+
+
+def test_a_new_request_overtakes_a_flood_of_completions(
+    start_relay: StartRelay, requests: Requests, bus: Bus
+) -> None:
+    for _ in range(600):
+        complete(requests)
+    start_relay()
+    wait_until(lambda: count_completions(requests) < 600)
+    requests.accept()
+    assert bus.receive("predict-sentiment", wait_s=10)
+    assert count_completions(requests) > 300
+    wait_until(lambda: count_completions(requests) == 0)
+
+
+def complete(requests: Requests, *, pad: int = 0) -> str:
+    """Puts a completion into the outbox; answers with the id of the event."""
+    event_id = uuid7()
+    requests.execute(
+        "INSERT INTO outbox (id, event, model, payload) VALUES (%s, 'job_completed', 'sentiment',"
+        " jsonb_build_object('model', 'sentiment', 'pad', repeat('x', %s)))",
+        (event_id, pad),
+    )
+    return event_id
+
+
+def count_completions(requests: Requests) -> int:
+    return len(requests.query("SELECT FROM outbox WHERE event = 'job_completed'"))

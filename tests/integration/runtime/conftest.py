@@ -1,0 +1,64 @@
+"""The runtime as a process, on a real Triton, PostgreSQL, bus and S3."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from tests.integration.bus_probe import Bus
+from tests.integration.postgres import Database
+from tests.integration.runtime.parrot.model import Model
+from tests.integration.runtime.process import Runtime
+from tests.integration.runtime.requests import Requests
+from tests.integration.s3 import S3
+from tests.integration.triton import Triton
+
+StartRuntime = Callable[..., Runtime]
+
+
+@pytest.fixture(scope="session")
+def triton() -> Iterator[Triton]:
+    """Two versions of the parrot, called "sentiment"."""
+    triton = Triton()
+    for version in (1, 2):
+        triton.add("sentiment", str(version), Model(version=version))
+    with triton:
+        yield triton
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3]:
+    with S3() as server:
+        yield server
+
+
+@pytest.fixture
+def requests(database: Database, bus: Bus) -> Requests:
+    return Requests(database, bus)
+
+
+@pytest.fixture
+def start_runtime(
+    database: Database, bus: Bus, s3: S3, triton: Triton
+) -> Iterator[StartRuntime]:
+    """Starts runtimes and waits until they serve; keyword arguments are PMESH_* variables."""
+    parts = {
+        **database.environment,
+        **bus.environment,
+        **s3.environment,
+        "PMESH_TRITON_ADDRESS": triton.address,
+    }
+    with ExitStack() as runtimes:
+
+        def start(**variables: str) -> Runtime:
+            runtime = runtimes.enter_context(Runtime({**parts, **variables}))
+            runtime.wait_until_serving()
+            return runtime
+
+        yield start
+
+
+@pytest.fixture
+def runtime(start_runtime: StartRuntime) -> Runtime:
+    """A runtime that serves."""
+    return start_runtime()

@@ -1,0 +1,116 @@
+"""A real Triton for tests, and faults to it."""
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import urllib.request
+from pathlib import Path
+from typing import Self
+
+from model_runtime.abstract_model import AbstractModel
+from model_runtime.artifact import write_artifact
+from tests.integration.aws import free_port
+from tests.integration.polling import wait_until
+from triton_repo import server
+from triton_repo.writer import write_version
+
+
+class Triton:
+    """One server with a repository of its own; lay versions into it before it starts."""
+
+    def __init__(self) -> None:
+        self._directory = Path(tempfile.mkdtemp(prefix="triton-"))
+        self.repository = self._directory / "repository"
+        self.repository.mkdir()
+        self._backends = self._directory / "backends"
+        self.http_port = free_port()
+        self._grpc_port = free_port()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        server.prepare_backends(self._backends)
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+        shutil.rmtree(self._directory)
+
+    @property
+    def address(self) -> str:
+        """host:port of its gRPC."""
+        return f"127.0.0.1:{self._grpc_port}"
+
+    def add(self, name: str, version: str, model: AbstractModel) -> None:
+        """Lay a version into the repository."""
+        with tempfile.TemporaryDirectory() as scratch:
+            artifact = Path(scratch) / "model"
+            write_artifact(model, artifact)
+            write_version(self.repository, name, version, artifact)
+
+    def load(self, name: str) -> None:
+        """Have the running server look at a model's folder again."""
+        url = f"http://127.0.0.1:{self.http_port}/v2/repository/models/{name}/load"
+        urllib.request.urlopen(urllib.request.Request(url, b"{}")).close()  # noqa: S310
+
+    def start(self) -> None:
+        command = server.command(
+            repository=self.repository,
+            backends=self._backends,
+            http_port=self.http_port,
+            grpc_port=self._grpc_port,
+            metrics_port=free_port(),
+            memory_prefix=f"{self._directory.name}-",
+        )
+        with (self._directory / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "KILL", "--", *command],
+                env=server.environment(os.environ),
+                stdout=log,
+                stderr=log,
+            )
+        wait_until(self._is_ready, timeout_s=60)
+
+    def kill(self) -> None:
+        """SIGKILL to the server and to the processes of its models."""
+        assert self._process is not None
+        stubs = self._stubs()
+        self._process.kill()
+        self._process.wait()
+        for stub in stubs:
+            _kill(stub)
+        for region in Path("/dev/shm").glob(f"{self._directory.name}-*"):  # noqa: S108
+            region.unlink()
+
+    def kill_stub(self, name: str, version: str) -> None:
+        """SIGKILL to the process of one version; the server lives on."""
+        (stub,) = [s for s in self._stubs() if f"/{name}/{version}/" in _command_line(s)]
+        _kill(stub)
+
+    def _stubs(self) -> list[int]:
+        stub = str(self._backends / "python" / server.STUB)
+        pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
+        return [pid for pid in pids if _command_line(pid).startswith(stub)]
+
+    def _is_ready(self) -> bool:
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}/v2/health/ready").close()  # noqa: S310
+        except OSError:
+            return False
+        return True
+
+
+def _command_line(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text()
+    except OSError:  # it has just ended
+        return ""
+
+
+def _kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        return

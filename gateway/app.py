@@ -95,7 +95,12 @@ async def _open(stack: AsyncExitStack, settings: Settings) -> Server:
         max_call_s=settings.max_call_s,
     )
 
-    server = Server(on_error=failures.on_error, on_undecodable=failures.on_undecodable)
+    server = Server(
+        on_error=failures.on_error,
+        on_undecodable=failures.on_undecodable,
+        on_failure=failures.on_failure,
+        max_receive_bytes=failures.MAX_MESSAGE_BYTES,
+    )
     registry = cast(grpc.aio.Server, server)  # it has what the generated functions call
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
         PredictionServicer(predictions), registry

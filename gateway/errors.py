@@ -54,6 +54,26 @@ class MalformedMessage(PredictError):
         super().__init__("the message cannot be decoded")
 
 
+class MessageTooLarge(PredictError):
+    """The request is larger than any request needs to be."""
+
+    code = StatusCode.RESOURCE_EXHAUSTED
+    reason = ErrorReason.ERROR_REASON_MESSAGE_TOO_LARGE
+
+    def __init__(self, max_bytes: int) -> None:
+        super().__init__(f"the message is larger than {max_bytes} bytes", max_bytes=max_bytes)
+
+
+class MethodNotFound(PredictError):
+    """No rpc has this path, or the request does not fit its kind."""
+
+    code = StatusCode.UNIMPLEMENTED
+    reason = ErrorReason.ERROR_REASON_PATH_NOT_FOUND
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"there is no rpc {path} for this request", path=path)
+
+
 class ModelNotFound(PredictError):
     """No model of this id is registered."""
 

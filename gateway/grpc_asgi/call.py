@@ -35,6 +35,7 @@ class Call(Context):
     _request: RequestStream | None = None
     _task: asyncio.Task[Any] | None = None
     _deadline_timer: asyncio.TimerHandle | None = None
+    _lasts = False
 
     def __init__(
         self,
@@ -138,9 +139,13 @@ class Call(Context):
             self._task.cancel()
 
     def look_for_disconnect(self) -> None:
-        """Asks whether the client has gone, for a handler that neither reads nor writes."""
-        if self._task is not None:
+        """Asks whether the client has gone, for a handler that neither reads nor writes.
+
+        The first time it does not ask yet: most calls end before the second, and cost nothing.
+        """
+        if self._lasts and self._task is not None:
             self._open_request().look()
+        self._lasts = True
 
     def close(self) -> None:
         """Lets go of the deadline and calls the handler's callbacks."""

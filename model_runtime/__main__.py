@@ -146,6 +146,7 @@ def main() -> None:
     )
     # The pool tells of every failed connection; the door tells once of an outage.
     logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+    logging.getLogger("botocore").setLevel(logging.WARNING)
     try:
         uvloop.run(serve(Settings.from_env(os.environ)))
     except (ValueError, AddressInUse) as exc:

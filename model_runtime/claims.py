@@ -23,11 +23,13 @@ class Claim(NamedTuple):
 
 
 class ClaimOutcome(NamedTuple):
-    """What became of ids. Those in neither are being worked on by another runtime."""
+    """What became of ids. Those in none are being worked on by another runtime."""
 
     claimed: list[Claim]
     finished: set[str]
     """Nothing is to be done for these."""
+    alone: list[str]
+    """These were tried before; each is to be claimed by itself."""
 
 
 class Claims:
@@ -48,12 +50,14 @@ class Claims:
                 _CLAIM, (self._model, list(ids), self._lease_s, self._max_attempts)
             )
             rows = await cursor.fetchall()
-        outcome = ClaimOutcome([], set())
+        outcome = ClaimOutcome([], set(), [])
         for prediction_id, what, version, attempt, text in rows:
             if what == "claimed":
                 outcome.claimed.append(Claim(str(prediction_id), version, attempt, text))
             elif what == "finished":
                 outcome.finished.add(str(prediction_id))
+            elif what == "alone":
+                outcome.alone.append(str(prediction_id))
         return outcome
 
     async def extend(self, claims: Iterable[Claim]) -> set[str]:

@@ -45,7 +45,8 @@ class Retry:
 
     def _note_failure(self, exc: Exception) -> None:
         if not self._away:
-            log.warning("%s is away, trying again: %s", self._dependency, type(exc).__name__)
+            cause = str(exc).partition("\n")[0] or type(exc).__name__
+            log.warning("%s is away, trying again: %s", self._dependency, cause)
         self._away = True
 
     def _note_success(self) -> None:

@@ -53,6 +53,7 @@ class QueueDoor:
         self._receive_wait_s = receive_wait_s
         self._lease_s = lease_s
         self._slots = asyncio.Semaphore(MAX_BATCHES)
+        self._alone = asyncio.Lock()
 
     async def run(self) -> None:
         """Work until `stop` is set; then finish what runs and give back what does not."""
@@ -79,8 +80,11 @@ class QueueDoor:
     async def _handle(self, messages: "Sequence[Message]") -> None:
         try:
             receipts = self._receipts(messages)
-            if receipts:
-                await self._work_on(receipts)
+            tried_before = await self._work_on(receipts) if receipts else []
+            for prediction_id in tried_before:
+                # One of them may kill this process: it shall not take the others with it.
+                async with self._alone:
+                    await self._work_on({prediction_id: receipts[prediction_id]})
         finally:
             self._slots.release()
 
@@ -96,19 +100,23 @@ class QueueDoor:
                 receipts[prediction_id].append(message["ReceiptHandle"])
         return receipts
 
-    async def _work_on(self, receipts: dict[str, list[str]]) -> None:
+    async def _work_on(self, receipts: dict[str, list[str]]) -> list[str]:
+        """Work on what can be claimed together; answers what must be claimed by itself."""
         work = Work(receipts)
+        alone: list[str] = []
         try:
             if self._stop.is_set():
                 raise Stopping
             outcome = await self._retries.store(lambda: self._claims.claim(list(receipts)))
             await self._delete([r for finished in outcome.finished for r in receipts[finished]])
+            alone = outcome.alone
             work.take(outcome.claimed)
             async with self._keeper.keeping(work):
                 await self._publish(await self._answerer.answer(work))
                 await self._delete(work.held_receipts())
         except Stopping:
             await self._keeper.give_back(work)
+        return alone
 
     async def _publish(self, answers: Sequence[InferenceResponded]) -> None:
         remaining = [to_entry(answer) for answer in answers]

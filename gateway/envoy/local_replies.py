@@ -11,7 +11,8 @@ from predict.v1.error_reason_pb2 import ErrorReason
 
 # The transcoder makes gRPC of a REST request; the header that it leaves, no client can send.
 IS_ERROR_TO_REST_CALLER = (
-    '!(response.code_details in ["lua_response", "health_check_failed"])'
+    'response.code_details != "lua_response"'
+    ' && !response.code_details.startsWith("health_check")'
     ' && ("x-envoy-original-path" in request.headers'
     ' || !("content-type" in request.headers)'
     ' || !request.headers["content-type"].startsWith("application/grpc"))'

@@ -1,7 +1,6 @@
 """What a REST request may hold, as data for the REST front filter, from the contract."""
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 from google.api import http_pb2
@@ -11,7 +10,7 @@ from google.protobuf.descriptor_pool import DescriptorPool
 
 from gateway.envoy.descriptors import rest_methods
 
-KINDS = {
+SCALARS = {
     FieldDescriptor.TYPE_STRING: "string",
     FieldDescriptor.TYPE_BOOL: "bool",
     FieldDescriptor.TYPE_INT32: "int32",
@@ -19,8 +18,6 @@ KINDS = {
     FieldDescriptor.TYPE_INT64: "int64",
     FieldDescriptor.TYPE_UINT64: "uint64",
     FieldDescriptor.TYPE_DOUBLE: "double",
-    FieldDescriptor.TYPE_ENUM: "enum",
-    FieldDescriptor.TYPE_MESSAGE: "message",
 }
 WELL_KNOWN = {
     "google.protobuf.Duration": "duration",
@@ -90,35 +87,31 @@ def _add_message(messages: dict[str, dict[str, Any]], message: Descriptor) -> No
         return
     fields = messages[message.full_name] = {}
     for field in message.fields:
-        rule = {"name": field.name, **_field(field)}
-        fields[field.json_name] = fields[field.name] = rule
-        for inner in _inner_messages(rule):
-            _add_message(messages, field.message_type.file.pool.FindMessageTypeByName(inner))
+        entry = field.message_type if _is_map(field) else None
+        value = entry.fields_by_name["value"] if entry else field
+        rule = _value(value)
+        if rule["kind"] == "message" and value.message_type:
+            _add_message(messages, value.message_type)
+        if field.is_repeated:
+            rule = {"kind": "map" if entry else "list", "each": rule}
+        fields[field.json_name] = fields[field.name] = {"name": field.name, **rule}
 
 
-def _field(field: FieldDescriptor) -> dict[str, Any]:
-    if field.message_type and field.message_type.GetOptions().map_entry:
-        value = field.message_type.fields_by_name["value"]
-        return {"kind": "map", "each": _value(value)}
-    if field.is_repeated:
-        return {"kind": "list", "each": _value(field)}
-    return _value(field)
+def _is_map(field: FieldDescriptor) -> bool:
+    return field.message_type is not None and field.message_type.GetOptions().map_entry
 
 
 def _value(field: FieldDescriptor) -> dict[str, Any]:
-    if field.type not in KINDS:
-        raise ValueError(f"{field.full_name}: the REST front filter does not know this type")
-    kind = KINDS[field.type]
-    if kind == "enum":
-        return {"kind": kind, **_enum_rule(field.enum_type)}
-    if kind != "message":
-        return {"kind": kind}
-    name = field.message_type.full_name
+    if field.enum_type:
+        return {"kind": "enum", **_enum_rule(field.enum_type)}
+    if not field.message_type and field.type in SCALARS:
+        return {"kind": SCALARS[field.type]}
+    name = field.message_type.full_name if field.message_type else ""
     if name in WELL_KNOWN:
         return {"kind": WELL_KNOWN[name]}
-    if name.startswith("google.protobuf."):
+    if not name or name.startswith("google.protobuf."):
         raise ValueError(f"{field.full_name}: the REST front filter does not know this type")
-    return {"kind": kind, "message": name}
+    return {"kind": "message", "message": name}
 
 
 def _enum_rule(enum: EnumDescriptor) -> dict[str, Any]:
@@ -126,9 +119,3 @@ def _enum_rule(enum: EnumDescriptor) -> dict[str, Any]:
     texts = [text for value in enum.values for text in (value.name, str(value.number))]
     names = ", ".join(value.name for value in enum.values)
     return {"values": dict.fromkeys(texts, True), "expected": f"one of {names}"}
-
-
-def _inner_messages(rule: dict[str, Any]) -> Iterator[str]:
-    for value in (rule, rule.get("each", {})):
-        if value.get("kind") == "message":
-            yield value["message"]

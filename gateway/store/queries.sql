@@ -72,7 +72,7 @@ LEFT JOIN predictions p ON p.id = i.id
 SELECT request_id::text, id::text FROM request_ids WHERE request_id = ANY (%(request_ids)s::uuid[])
 
 -- name: search
--- Reads a page of predictions, newest first.
+-- Reads a page of predictions, newest first. An id is made just before its create_time.
 SELECT r.id::text, r.model, r.version, r.text, r.state::text, r.create_time, r.complete_time,
        r.expire_time, r.error, p.label, p.confidence, p.scores, p.value, p.features_uri
 FROM requests r LEFT JOIN predictions p ON p.id = r.id
@@ -80,7 +80,7 @@ WHERE (%(model)s::text IS NULL OR r.model = %(model)s)
   AND (%(version)s::text IS NULL OR r.version = %(version)s)
   AND (%(state)s::prediction_state IS NULL OR r.state = %(state)s)
   AND (%(start_time)s::timestamptz IS NULL
-       OR r.id >= uuid_at(%(start_time)s) AND r.create_time >= %(start_time)s)
+       OR r.id >= uuid_at(%(start_time)s - interval '1 s') AND r.create_time >= %(start_time)s)
   AND (%(end_time)s::timestamptz IS NULL
        OR r.id < uuid_at(%(end_time)s + interval '1 ms') AND r.create_time < %(end_time)s)
   AND (%(before_id)s::uuid IS NULL OR r.id < %(before_id)s)

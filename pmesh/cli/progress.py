@@ -55,6 +55,8 @@ class LiveTable:
 
     def _render(self) -> Table:
         rows = Table(box=None, pad_edge=False, show_header=False)
+        for width in (1, 18, 8, 6):  # so that the columns stand still
+            rows.add_column(min_width=width)
         for part in self._status.parts if self._status else ():
             mark = "[green]✓[/]" if part.state in (State.READY, State.DONE) else "·"
             rows.add_row(mark, part.name, _note(part), _seconds(part))

@@ -8,7 +8,7 @@ from rich.table import Table
 
 from pmesh.cli.options import HOME, HomeOption, JsonOption, console, fail
 from pmesh.stack.control import Stack
-from pmesh.stack.processes import resident_bytes
+from pmesh.stack.processes import memory_bytes
 from pmesh.stack.status import PartStatus, StackStatus, State
 
 _COLOURS = {
@@ -55,7 +55,7 @@ def table(status: StackStatus) -> Table:
             state_text(part),
             duration(time.time() - part.since),
             str(part.pid or ""),
-            f"{resident_bytes(part.pid) >> 20} MB" if part.pid else "",
+            f"{memory_bytes(part.pid) >> 20} MB" if part.pid else "",
             str(part.restarts or ""),
             part.last_exit,
         )

@@ -7,7 +7,6 @@ call on work that no caller sees, the more the deeper its queues are: `_quicken`
 import copy
 import functools
 import logging
-import signal
 import sys
 import time
 
@@ -24,9 +23,7 @@ from werkzeug.serving import make_server
 
 
 def main() -> None:
-    """Serve until SIGTERM or SIGINT."""
-    for stop in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(stop, lambda *_: sys.exit(0))
+    """Serve until a signal ends the process: there is nothing to save."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)  # a line for each call
     _quicken()
     application = DomainDispatcherApplication(create_backend_app)

@@ -2,10 +2,11 @@
 
 import contextlib
 import os
+import re
 import signal
 from pathlib import Path
 
-_SESSION, _START_TIME = 3, 19  # fields of /proc/<pid>/stat after the command, proc(5)
+_PARENT, _SESSION, _START_TIME = 1, 3, 19  # fields of /proc/<pid>/stat after the command, proc(5)
 
 
 def start_time(pid: int) -> int | None:
@@ -19,8 +20,7 @@ def start_time(pid: int) -> int | None:
 
 def session_members(session: int) -> list[int]:
     """The pids in a session, which is named by the pid of its first process."""
-    pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
-    return [p for p in pids if (fields := _stat(p)) and int(fields[_SESSION]) == session]
+    return [p for p in _all() if (fields := _stat(p)) and int(fields[_SESSION]) == session]
 
 
 def kill_session(session: int) -> None:
@@ -30,14 +30,29 @@ def kill_session(session: int) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
-def resident_bytes(session: int) -> int:
-    """Resident memory of the processes of a session; pages that they share count for each."""
-    page = os.sysconf("SC_PAGE_SIZE")
-    total = 0
-    for pid in session_members(session):
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            total += int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * page
-    return total
+def memory_bytes(pid: int) -> int:
+    """Memory of a process and all that it started; of a shared page, its share."""
+    children: dict[int, list[int]] = {}
+    for process in _all():
+        if fields := _stat(process):
+            children.setdefault(int(fields[_PARENT]), []).append(process)
+    tree = [pid]
+    for process in tree:  # grows as it goes
+        tree += children.get(process, [])
+    return sum(map(_proportional_bytes, tree))
+
+
+def _proportional_bytes(pid: int) -> int:
+    try:
+        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except (FileNotFoundError, ProcessLookupError, PermissionError):
+        return 0
+    (kilobytes,) = re.findall(r"^Pss: +(\d+) kB", rollup, re.MULTILINE)
+    return int(kilobytes) * 1024
+
+
+def _all() -> list[int]:
+    return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
 
 
 def _stat(pid: int) -> list[str] | None:

@@ -15,7 +15,7 @@ from pmesh.stack.ports import is_free
 from pmesh.stack.postgres import AS_ORDINARY_USER
 
 _GIB = 1 << 30
-_MEMORY_BYTES = 3 * _GIB
+_MEMORY_BYTES = 2 * _GIB
 _DISK_BYTES = 2 * _GIB
 _SHARED_MEMORY = "/dev/shm"  # noqa: S108
 _SHARED_MEMORY_BYTES = 256 << 20

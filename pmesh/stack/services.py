@@ -4,7 +4,7 @@ import sys
 from collections.abc import Callable, Mapping
 
 from pmesh.stack.part import Part
-from pmesh.stack.readiness import accepts_connections, answers_http
+from pmesh.stack.readiness import answers_http, serves_grpc
 
 
 def gateway_part(
@@ -59,6 +59,7 @@ def runtime_part(
         },
         needs=("postgres", "aws"),
         uses=("triton", "s3"),
-        is_ready=lambda: accepts_connections(port),
+        is_ready=lambda: serves_grpc(port),  # which is once Triton serves a version
+        start_timeout_s=3600,  # so the first start waits for the training
         stop_timeout_s=40,  # it ends the batches that it has begun
     )

@@ -77,7 +77,7 @@ def cases() -> Iterator[Case]:
         yield invalid("a bad version", rpc, ask(version="0"), "INVALID_ID", "version")
         yield not_found("an unknown model", rpc, ask(model="nosuch"), "MODEL_NOT_FOUND")
         yield not_found("no id of a model", rpc, ask(model="No such 'model'"), "MODEL_NOT_FOUND")
-        yield not_found("an unknown version", rpc, ask(version="999"), "VERSION_NOT_FOUND")
+    yield not_found("an unknown version", "Predict", predict(version="999"), "VERSION_NOT_FOUND")
     yield invalid("no entries", "BatchPredict", batch([]), "BATCH_SIZE", "entries")
     yield invalid("257 entries", "BatchPredict", batch(new_texts(257)), "BATCH_SIZE", "entries")
     for seconds in (0, -1, 8 * 86_400):
@@ -129,7 +129,7 @@ def check(answer: Answer, code: int, reason: str, field: str = "") -> None:
 
 
 @pytest.mark.usefixtures("nothing_stored")
-@pytest.mark.parametrize("case", cases(), ids=lambda case: f"{case.rpc}: {case.name}")
+@pytest.mark.parametrize("case", list(cases()), ids=lambda case: f"{case.rpc}: {case.name}")
 def test_a_bad_request_is_refused_alike_by_grpc_and_rest(mesh: Mesh, case: Case) -> None:
     by_grpc = mesh.grpc.call(case.rpc, case.request)
     by_rest = mesh.rest.call(case.rpc, case.request)
@@ -189,7 +189,6 @@ def test_a_bad_body_is_refused_by_rest(mesh: Mesh, body: bytes, reason: str, fie
         ("POST", "/v2/models/sentiment:predict", code_pb2.NOT_FOUND, "PATH_NOT_FOUND"),
         ("POST", "/v1/models/sentiment:forget", code_pb2.NOT_FOUND, "PATH_NOT_FOUND"),
         ("POST", "/v1/models/:predict", code_pb2.NOT_FOUND, "PATH_NOT_FOUND"),
-        ("POST", "//v1/models/sentiment:predict", code_pb2.NOT_FOUND, "PATH_NOT_FOUND"),
         ("GET", f"/v1/predictions/{UNKNOWN}:cancels", code_pb2.NOT_FOUND, "PATH_NOT_FOUND"),
         ("GET", "/v1/models/sentiment:predict", code_pb2.UNIMPLEMENTED, "METHOD_NOT_ALLOWED"),
         ("DELETE", f"/v1/predictions/{UNKNOWN}", code_pb2.UNIMPLEMENTED, "METHOD_NOT_ALLOWED"),

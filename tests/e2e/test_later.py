@@ -2,8 +2,10 @@
 
 import io
 import json
-from collections.abc import Iterator
-from datetime import UTC, datetime
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pyarrow.parquet as parquet
@@ -19,7 +21,7 @@ from predict.v1.prediction_service_pb2 import (
     WatchPredictionRequest,
 )
 
-from tests.e2e.doors import Door
+from tests.e2e.doors import Answer, Door
 from tests.e2e.mesh import MODELS, Mesh
 from tests.e2e.oracle import Oracle, agree
 from tests.e2e.texts import new_text
@@ -74,6 +76,12 @@ def test_a_prediction_made_later_has_the_answer_of_its_model(
     assert got == finished
 
 
+def test_a_version_that_nobody_serves_fails(door: Door) -> None:
+    finished = wait(door, accept(door, version="999"))
+    assert state(finished) == "FAILED"
+    assert Answer(finished.error).info.reason == "VERSION_NOT_FOUND"
+
+
 def test_a_wait_that_is_over_answers_with_the_prediction_as_it_stands(
     mesh: Mesh, door: Door
 ) -> None:
@@ -92,24 +100,15 @@ def test_a_watch_over_grpc_tells_the_states_in_order(mesh: Mesh) -> None:
 
 
 def test_a_watch_over_rest_tells_the_states_as_server_sent_events(mesh: Mesh) -> None:
-    accepted: Prediction | None = None
-    with mesh.stopped("runtime-genre"):
-        accepted = accept(mesh.rest, "genre")
-        path = f"/v1/predictions/{accepted.id}:watch"
-        with mesh.rest.client.stream("GET", path) as response:
-            assert response.headers["content-type"] == "text/event-stream"
+    with ExitStack() as stack:
+        with mesh.stopped("runtime-genre"):
+            path = f"/v1/predictions/{accept(mesh.rest, 'genre').id}:watch"
+            response = stack.enter_context(mesh.rest.client.stream("GET", path))
             lines = (line for line in response.iter_lines() if line)
             seen = [event_state(next(lines))]
-            with_runtime = mesh.stack.kill("runtime-genre", _continue())
-            assert with_runtime
-            seen += [event_state(line) for line in lines]
+        seen += [event_state(line) for line in lines]
+    assert response.headers["content-type"] == "text/event-stream"
     check_order(seen)
-
-
-def _continue() -> Any:
-    import signal
-
-    return signal.SIGCONT
 
 
 def event_state(line: str) -> str:
@@ -162,56 +161,51 @@ def test_what_expires_before_a_model_has_it_is_never_run(mesh: Mesh, door: Door)
     assert not was_run(mesh, accepted)
 
 
+Completions = dict[str, set[tuple[str, str]]]
+"""By prediction: the events that name it, each with the state that it tells."""
+
+
 @pytest.fixture
-def completions(mesh: Mesh) -> Iterator[dict[str, set[tuple[str, str]]]]:
-    """What a subscriber learns: the events and states of each prediction."""
-    queue = mesh.bus.watch("job_completed")
+def read_completions(mesh: Mesh) -> Iterator[Callable[[], Completions]]:
+    """What a subscriber has learned so far."""
+    bus = mesh.bus
+    queue = bus.watch("job_completed")
+    learned: Completions = defaultdict(set)
 
-    class Seen(dict[str, set[tuple[str, str]]]):
-        def __missing__(self, prediction_id: str) -> set[tuple[str, str]]:
-            for event in mesh.bus.drain(queue):
-                for done in event["predictions"]:
-                    known = self.get(done["predictionId"], set())
-                    self[done["predictionId"]] = known | {(event["eventId"], done["state"])}
-            return self.get(prediction_id, set())
+    def read() -> Completions:
+        for event in bus.drain(queue):
+            for done in event["predictions"]:
+                learned[done["predictionId"]].add((event["eventId"], done["state"]))
+        return learned
 
-    yield Seen()
-    mesh.bus.sqs.delete_queue(QueueUrl=mesh.bus.url(queue))
+    yield read
+    bus.unwatch(queue)
 
 
 def test_each_end_is_told_to_subscribers_by_one_event(
-    mesh: Mesh, door: Door, completions: dict[str, set[tuple[str, str]]]
+    mesh: Mesh, door: Door, read_completions: Callable[[], Completions]
 ) -> None:
     now = door.call("Predict", PredictRequest(model="genre", text=new_text())).message.prediction
     later = wait(door, accept(door))
     with mesh.stopped("runtime-sentiment"):
         cancelled, expiring = accept(door), accept(door, ttl=Duration(seconds=1))
         door.call("CancelPrediction", CancelPredictionRequest(id=cancelled.id))
-        wait(door, expiring)
-    for prediction, end in (
-        (now, "SUCCEEDED"),
-        (later, "SUCCEEDED"),
-        (cancelled, "CANCELLED"),
-        (expiring, "EXPIRED"),
-    ):
-        wait_until(lambda prediction=prediction: bool(completions[prediction.id]))  # type: ignore[misc]
-        ((_, told),) = completions[prediction.id]
+        expired = wait(door, expiring)
+    ends = {now.id: "SUCCEEDED", later.id: "SUCCEEDED", cancelled.id: "CANCELLED", expired.id: "EXPIRED"}
+    wait_until(lambda: ends.keys() <= read_completions().keys())
+    for prediction_id, end in ends.items():
+        ((_, told),) = read_completions()[prediction_id]
         assert told == f"PREDICTION_STATE_{end}"
 
 
 def read_row(mesh: Mesh, uri: str) -> dict[str, Any]:
     """The row of a features_uri."""
-    bucket, _, key = uri.removeprefix("s3://").partition("/")
-    key, _, row = key.partition("#row=")
+    bucket, key, row = re.fullmatch("s3://([^/]+)/(.+)#row=([0-9]+)", uri).groups()  # type: ignore[union-attr]
     s3 = mesh.aws.client("s3")
-
-    def is_written() -> bool:
-        return any(entry["Key"] == key for entry in s3.list_objects_v2(Bucket=bucket, Prefix=key).get("Contents", []))
-
-    wait_until(is_written)
+    wait_until(lambda: "Contents" in s3.list_objects_v2(Bucket=bucket, Prefix=key))
     body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-    row_fields: dict[str, Any] = parquet.read_table(io.BytesIO(body)).to_pylist()[int(row)]
-    return row_fields
+    rows: list[dict[str, Any]] = parquet.read_table(io.BytesIO(body)).to_pylist()
+    return rows[int(row)]
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -223,4 +217,3 @@ def test_the_features_lie_where_the_prediction_says(mesh: Mesh, door: Door, mode
         assert row["prediction_id"] == prediction.id
         assert row["version"] == prediction.version
         assert any(row["features"])
-    assert datetime.now(UTC) > later.complete_time.ToDatetime(tzinfo=UTC)

@@ -12,7 +12,7 @@ from tests.integration.polling import wait_until
 
 
 class Aws:
-    """moto's server. What it holds is gone after `reset` and after `stop`."""
+    """moto, as the local stack runs it. What it holds is gone after `reset` and after `stop`."""
 
     def __init__(self) -> None:
         self._port = _free_port()
@@ -32,7 +32,7 @@ class Aws:
         self.stop()
 
     def start(self) -> None:
-        server = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self._port)]
+        server = [sys.executable, "-m", "pmesh.stack.aws_emulator", str(self._port)]
         self._process = subprocess.Popen(
             ["setpriv", "--pdeathsig", "KILL", "--", *server],
             stdout=subprocess.DEVNULL,

@@ -86,6 +86,14 @@ class Bus:
         )
         return name
 
+    def unwatch(self, queue: str) -> None:
+        """Take such a queue away again."""
+        present = self.sns.list_subscriptions_by_topic(TopicArn=TOPIC_ARN)["Subscriptions"]
+        for subscription in present:
+            if subscription["Endpoint"].endswith(f":{queue}"):
+                self.sns.unsubscribe(SubscriptionArn=subscription["SubscriptionArn"])
+        self.sqs.delete_queue(QueueUrl=self.url(queue))
+
     def publish(self, event: str, body: dict[str, Any] | str, *, model: str = "sentiment") -> None:
         """Publish one event as a model runtime would."""
         text = body if isinstance(body, str) else json.dumps(body)

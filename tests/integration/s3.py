@@ -6,8 +6,8 @@ import tempfile
 from pathlib import Path
 from typing import Self
 
-from tests.integration.aws import free_port, listens
 from tests.integration.polling import wait_until
+from tests.integration.ports import free_port, listens
 
 KEY, SECRET = "test", "test"  # noqa: S105
 BUCKET = "predict-features"
@@ -41,6 +41,11 @@ class S3:
             stderr=subprocess.DEVNULL,
         )
         wait_until(lambda: listens(self._port), timeout_s=20)
+
+    def locate(self, uri: str) -> tuple[Path, int]:
+        """The file and the row of "s3://bucket/key#row=N"."""
+        key, _, row = uri.removeprefix("s3://").partition("#row=")
+        return self.directory / key, int(row)
 
     def stop(self) -> None:
         """What is in the buckets stays."""

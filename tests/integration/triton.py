@@ -11,7 +11,7 @@ from typing import Self
 
 from model_runtime.abstract_model import AbstractModel
 from model_runtime.artifact import write_artifact
-from tests.integration.aws import free_port
+from tests.integration.ports import free_port
 from tests.integration.polling import wait_until
 from triton_repo import server
 from triton_repo.writer import write_version
@@ -83,6 +83,11 @@ class Triton:
             _kill(stub)
         for region in Path("/dev/shm").glob(f"{self._directory.name}-*"):  # noqa: S108
             region.unlink()
+
+    def restart(self) -> None:
+        """As its supervisor does."""
+        self.kill()
+        self.start()
 
     def kill_stub(self, name: str, version: str) -> None:
         """SIGKILL to the process of one version; the server lives on."""

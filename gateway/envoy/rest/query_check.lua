@@ -31,12 +31,13 @@ local function parameter_fault(name, text, fields, seen)
   if not query_check.is_text(text) then
     return fault("INVALID_UTF8", field.name, "must be valid UTF-8")
   end
-  local value = field.each or field
+  local is_list = field.kind == "list"
+  local value = is_list and field.each or field
   if not kinds.of(value).accepts(text, value) then
     local expected = kinds.expected(value)
     return fault("WRONG_TYPE", field.name, "must be " .. expected, expected)
   end
-  seen[field.name] = not field.each and "is given more than once" or nil
+  if not is_list then seen[field.name] = "is given more than once" end
 end
 
 -- The fault of a query, or nil. message: nil if no parameter is allowed. bound: names of fields

@@ -5,6 +5,14 @@ local refusal, rules = require("refusal"), require("rules")
 
 -- Where a request leaves word for its response.
 local METADATA = "rest_front"
+-- The transcoder reads no compressed gRPC.
+local COMPRESSION = { "grpc-encoding", "grpc-accept-encoding" }
+-- What the transcoder leaves of a gRPC answer.
+local REMAINS = { "grpc-status", "grpc-message", "grpc-encoding", "grpc-accept-encoding" }
+
+local function remove(headers, names)
+  for _, name in ipairs(names) do headers:remove(name) end
+end
 
 -- The binding's methods and the path's values, or nil.
 local function find_route(path)
@@ -39,11 +47,12 @@ local function accept_body(handle, binding)
   local buffer = handle:body()
   local size = buffer and buffer:length() or 0
   if size == 0 then return true end
+  if size > rules.max_body_bytes then return refuse_size(handle) end
   if not binding.body then
     local fault = { reason = "UNKNOWN_FIELD", field = "", description = "takes no body" }
     return refusal.send_fault(handle, fault)
   end
-  if not content_type:lower():match("^application/json%s*;?") or coding ~= "identity" then
+  if content_type:lower():match("^[^;%s]*") ~= "application/json" or coding ~= "identity" then
     local message = "the body must be application/json, without a content coding"
     return refusal.send(handle, "UNSUPPORTED_CONTENT_TYPE", message, { { "content_type", content_type } })
   end
@@ -68,16 +77,15 @@ function envoy_on_request(handle)
   local fault = path_fault(binding.bound, values)
     or query_check.fault(query, not binding.body and binding.message, binding.bound)
   if fault then return refusal.send_fault(handle, fault) end
-  -- The transcoder reads no compressed gRPC.
-  headers:remove("grpc-encoding")
-  headers:remove("grpc-accept-encoding")
+  remove(headers, COMPRESSION)
   if accept_body(handle, binding) and binding.response_body then
     handle:streamInfo():dynamicMetadata():set(METADATA, "response_body", binding.response_body)
   end
 end
 
--- Answers with one field of the response message: {"prediction":X} becomes X.
+-- Answers with the one field of the message that is the response_body: {"prediction":X} becomes X.
 function envoy_on_response(handle)
+  remove(handle:headers(), REMAINS)
   local name = (handle:streamInfo():dynamicMetadata():get(METADATA) or {}).response_body
   if not name or handle:headers():get(":status") ~= "200" then return end
   local buffer = handle:body(true)

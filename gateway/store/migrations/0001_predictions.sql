@@ -7,7 +7,7 @@ CREATE TYPE prediction_state AS ENUM
 -- ranges of time and the primary key stays unique over all partitions.
 CREATE FUNCTION uuid_at(moment timestamptz) RETURNS uuid
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
-    SELECT (lpad(to_hex((extract(epoch FROM moment) * 1000)::bigint), 12, '0')
+    SELECT (lpad(to_hex(floor(extract(epoch FROM moment) * 1000)::bigint), 12, '0')
             || repeat('0', 20))::uuid
 $$;
 
@@ -109,7 +109,8 @@ $$;
 -- the claim while it works, and nothing else. `outcome` says what to do with
 -- the message: 'claimed' (work on it), 'busy' (somebody does; look again
 -- later), 'finished' (nothing to do: terminal, expired, unknown, or tried as
--- often as allowed).
+-- often as allowed), 'alone' (claim it by itself: it was tried before, and
+-- may be what killed its runtime and would take others with it).
 CREATE FUNCTION claim_requests(
     for_model text, ids uuid[], lease interval, max_attempts integer
 ) RETURNS TABLE (id uuid, outcome text, version text, attempt integer, text text)
@@ -123,6 +124,7 @@ BEGIN
                  THEN 'finished'
                  WHEN r.lease_until > now() THEN 'busy'
                  WHEN r.attempt >= max_attempts THEN 'finished'
+                 WHEN r.attempt > 0 AND cardinality(ids) > 1 THEN 'alone'
                  ELSE 'claimed' END AS outcome
         FROM unnest(ids) AS i (id)
         JOIN requests r ON r.id = i.id AND r.model = for_model

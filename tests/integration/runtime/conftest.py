@@ -38,9 +38,7 @@ def requests(database: Database, bus: Bus) -> Requests:
 
 
 @pytest.fixture
-def start_runtime(
-    database: Database, bus: Bus, s3: S3, triton: Triton
-) -> Iterator[StartRuntime]:
+def start_runtime(database: Database, bus: Bus, s3: S3, triton: Triton) -> Iterator[StartRuntime]:
     """Starts runtimes and waits until they serve; keyword arguments are PMESH_* variables."""
     parts = {
         **database.environment,

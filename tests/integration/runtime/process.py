@@ -15,7 +15,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from predict.v1.model_runtime_service_pb2 import PredictBatchRequest, PredictBatchResponse
 from predict.v1.model_runtime_service_pb2_grpc import ModelRuntimeServiceStub
 
-from tests.integration.aws import free_port
+from tests.integration.ports import free_port
 from tests.integration.polling import wait_until
 
 

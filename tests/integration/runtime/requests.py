@@ -50,7 +50,9 @@ class Requests:
             self.publish(prediction_id)
         return ids
 
-    def wait_for_answers(self, ids: Sequence[str], *, timeout_s: float = 20) -> list[dict[str, Any]]:
+    def wait_for_answers(
+        self, ids: Sequence[str], *, timeout_s: float = 20
+    ) -> list[dict[str, Any]]:
         """The answers to these, in their order."""
         wait_until(lambda: self._collect() >= set(ids), timeout_s=timeout_s)
         return [self.answers[prediction_id] for prediction_id in ids]

@@ -61,11 +61,13 @@ async def test_parts_start_after_what_they_need_and_stop_before_it(
 async def test_a_part_stops_before_what_it_uses_without_having_waited_for_it(
     home: Home, supervise: Supervise
 ) -> None:
+    door_is_ready = (home.path / "door.ready").exists
     supervisor = supervise(
-        tiny_part(home, "model", needs=("door",)), tiny_part(home, "door", uses=("model",))
+        tiny_part(home, "model", is_ready=door_is_ready), tiny_part(home, "door", uses=("model",))
     )
     await supervisor.start()
-    assert (home.path / "journal").read_text().split() == ["start", "door", "start", "model"]
+    await supervisor.stop()
+    assert (home.path / "journal").read_text().splitlines()[2:] == ["stop door", "stop model"]
 
 
 async def test_a_killed_part_is_restarted_and_its_status_says_so(

@@ -1,0 +1,48 @@
+"""`pmesh logs`."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pmesh.stack.home import Home
+
+LOGS = (sys.executable, "-m", "pmesh.cli", "logs")
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    home = Home(tmp_path)
+    home.create()
+    home.log("relay").write_text("one\ntwo\nthree\n")
+    home.log("aws").write_text("four\n")
+    return home
+
+
+def run(home: Home, *arguments: str) -> str:
+    command = (*LOGS, *arguments, "--home", str(home.path))
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout
+
+
+def test_the_last_lines_of_one_part_are_shown_as_they_are(home: Home) -> None:
+    assert run(home, "relay", "-n", "2") == "two\nthree\n"
+
+
+def test_the_lines_of_all_parts_are_shown_with_the_parts_name(home: Home) -> None:
+    lines = [line.split() for line in run(home, "-n", "1").splitlines()]
+    assert lines == [["aws", "four"], ["relay", "three"]]
+
+
+def test_following_shows_whole_lines_as_they_are_written(home: Home) -> None:
+    command = (*LOGS, "relay", "-f", "-n", "1", "--home", str(home.path))
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "three\n"
+        with home.log("relay").open("a") as log:
+            for part in ("fo", "ur\n", "five\n"):
+                log.write(part)
+                log.flush()
+        assert process.stdout.readline() == "four\n"
+        assert process.stdout.readline() == "five\n"
+        process.terminate()

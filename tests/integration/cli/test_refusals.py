@@ -1,0 +1,121 @@
+"""What `pmesh` says when it cannot do what it was asked: the problem, and what to do."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from pmesh.stack.home import Home
+from pmesh.stack.ports import assign_ports
+
+PMESH = (sys.executable, "-m", "pmesh.cli")
+
+
+def pmesh(
+    *arguments: str, environment: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        (*PMESH, *arguments),
+        env={**os.environ, **(environment or {})},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Home:
+    return Home(tmp_path / "home")
+
+
+@pytest.fixture
+def port(tmp_path: Path) -> int:
+    return assign_ports(tmp_path / "ports.json", ["gateway"])["gateway"]
+
+
+@pytest.fixture
+def taken_port(port: int) -> Iterator[int]:
+    with socket.create_server(("127.0.0.1", port)):
+        yield port
+
+
+def test_a_port_that_is_taken(home: Home, taken_port: int) -> None:
+    done = pmesh("up", "--home", str(home.path), "--port", str(taken_port))
+    assert done.returncode == 1
+    assert f"port {taken_port}: taken by another program" in done.stderr
+    assert f"pmesh up --port {taken_port + 10}" in done.stderr
+    assert not home.path.exists()
+
+
+def test_a_disk_without_space(home: Home, port: int) -> None:
+    home.create()
+    small = f'mount -t tmpfs -o size=50m tmpfs {home.path} && exec "$@"'
+    done = subprocess.run(
+        (
+            *("unshare", "--user", "--map-root-user", "--mount", "sh", "-c", small, "sh"),
+            *(*PMESH, "up", "--home", str(home.path), "--port", str(port)),
+        ),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 1
+    assert "data directory" in done.stderr
+    assert "free some space" in done.stderr
+
+
+def test_a_tool_that_is_missing(home: Home, port: int, tmp_path: Path) -> None:
+    for name in ("nice", "unshare", "true"):
+        found = shutil.which(name)
+        assert found is not None
+        (tmp_path / name).symlink_to(found)
+    path = {"PATH": str(tmp_path)}
+    done = pmesh("up", "--home", str(home.path), "--port", str(port), environment=path)
+    assert done.returncode == 1
+    assert "setpriv: not found" in done.stderr
+    assert "install the packages util-linux and coreutils" in done.stderr
+
+
+def test_a_second_stack_on_one_directory(home: Home, port: int) -> None:
+    home.create()
+    with home.lock():
+        done = subprocess.run(
+            (sys.executable, "-m", "pmesh.stack", str(home.path), str(port)),
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+    assert done.returncode == 1
+    assert done.stderr == f"a stack is running on {home.path}\n"
+
+
+@pytest.mark.parametrize("command", ["status", "down", "predict sentiment good", "train sentiment"])
+def test_a_stack_that_does_not_run(home: Home, command: str) -> None:
+    done = pmesh(*command.split(), environment={"PMESH_HOME": str(home.path)})
+    assert done.returncode == 1
+    assert f"no stack runs on {home.path}" in done.stderr
+    assert done.stdout == ""
+
+
+@pytest.mark.parametrize("arguments", [(), ("good", "--file", __file__)])
+def test_a_prediction_of_nothing_or_of_two_things(home: Home, arguments: tuple[str, ...]) -> None:
+    done = pmesh("predict", "sentiment", *arguments, "--home", str(home.path))
+    assert done.returncode == 1
+    assert "give one text, or --file with many" in done.stderr
+
+
+def test_logs_of_a_part_that_there_is_not(home: Home) -> None:
+    home.create()
+    home.log("relay").write_text("a line\n")
+    done = pmesh("logs", "relya", "--home", str(home.path))
+    assert done.returncode == 1
+    assert "there is no part 'relya'" in done.stderr
+    assert "one of: relay" in done.stderr

@@ -1,0 +1,63 @@
+"""The data that models learn from."""
+
+from pathlib import Path
+
+import pytest
+
+from model_runtime.abstract_model import Example
+from model_runtime.dataset import InvalidDataset, fingerprint, read_examples, split
+
+HEADER = "id\trating\ttext\n"
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text)
+    return path
+
+
+def test_rows_become_examples(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.tsv", HEADER + 'movies-1\t-2.5\tA "quoted" text, with a comma\n')
+    (example,) = read_examples([path])
+    assert example == Example("movies-1", -2.5, 'A "quoted" text, with a comma')
+    assert example.domain == "movies"
+
+
+@pytest.mark.parametrize(
+    "row", ["movies-1\t2.5", "movies-1\tgood\ta text", "movies-1\t1\ta\ttext", ""]
+)
+def test_a_row_of_another_shape_is_named(tmp_path: Path, row: str) -> None:
+    path = write(tmp_path / "a.tsv", f"{HEADER}movies-1\t1\ta text\n{row}\n")
+    with pytest.raises(InvalidDataset, match=r"a\.tsv:3"):
+        read_examples([path])
+
+
+@pytest.mark.parametrize("text", ["", "rating\tid\ttext\n", "movies-1\t1\ta text\n"])
+def test_a_file_without_the_header_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(InvalidDataset, match="the first line"):
+        read_examples([write(tmp_path / "a.tsv", text)])
+
+
+def test_a_file_without_rows_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidDataset, match="no examples"):
+        read_examples([write(tmp_path / "a.tsv", HEADER)])
+
+
+def test_the_same_examples_are_held_out_of_every_data_set() -> None:
+    examples = [Example(f"movies-{n}", 0.0, "a text") for n in range(1000)]
+    learned, held_out = split(examples)
+    assert len(learned) + len(held_out) == 1000
+    assert 50 < len(held_out) < 150
+    assert split(examples[:500])[1] == [e for e in held_out if e in examples[:500]]
+
+
+def test_too_few_examples_cannot_be_split() -> None:
+    with pytest.raises(InvalidDataset, match="too few"):
+        split([Example("movies-1", 0.0, "a text")])
+
+
+def test_the_fingerprint_is_of_the_contents(tmp_path: Path) -> None:
+    first, second = write(tmp_path / "a", "one"), write(tmp_path / "b", "two")
+    same = fingerprint([second, first])
+    assert fingerprint([first, second]) == same
+    write(first, "three")
+    assert fingerprint([first, second]) != same

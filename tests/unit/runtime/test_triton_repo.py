@@ -1,0 +1,61 @@
+"""The Triton repository: what is written into it."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from triton_repo.config import Manifest, render
+from triton_repo.writer import VersionExists, write_version
+
+
+@pytest.fixture
+def artifact(tmp_path: Path) -> Path:
+    directory = tmp_path / "artifact"
+    (directory / "code").mkdir(parents=True)
+    (directory / "code" / "some.py").write_text("")
+    manifest = {"labels": ["a", "b"], "has_value": False}
+    (directory / "model.json").write_text(json.dumps(manifest))
+    return directory
+
+
+def test_only_a_model_with_a_value_has_that_output() -> None:
+    assert '"value"' in render("m", Manifest(labels=["a"], has_value=True))
+    assert '"value"' not in render("m", Manifest(labels=["a"], has_value=False))
+
+
+def test_labels_are_quoted() -> None:
+    text = render("m", Manifest(labels=['say "no"', "a\\b"], has_value=False))
+    (line,) = [line for line in text.splitlines() if '"labels"' in line]
+    quoted = line.partition("string_value: ")[2].removesuffix(" } }")
+    assert json.loads(json.loads(quoted)) == ['say "no"', "a\\b"]
+
+
+def test_a_version_is_laid_whole(tmp_path: Path, artifact: Path) -> None:
+    target = write_version(tmp_path, "m", "3", artifact)
+    assert target == tmp_path / "m" / "3"
+    assert (target / "code" / "some.py").exists()
+    assert "class TritonPythonModel" in (target / "model.py").read_text()
+    assert sorted(p.name for p in target.parent.iterdir()) == ["3", "config.pbtxt"]
+
+
+def test_versions_lie_side_by_side_and_never_change(tmp_path: Path, artifact: Path) -> None:
+    write_version(tmp_path, "m", "1", artifact)
+    write_version(tmp_path, "m", "2", artifact)
+    (artifact / "model.json").write_text("{}")
+    with pytest.raises(VersionExists):
+        write_version(tmp_path, "m", "1", artifact)
+    assert (tmp_path / "m" / "1" / "model.json").read_text() != "{}"
+
+
+def test_a_write_that_fails_leaves_nothing(
+    tmp_path: Path, artifact: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_version(tmp_path, "m", "1", artifact)
+    assert list((tmp_path / "m").iterdir()) == []

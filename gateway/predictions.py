@@ -7,12 +7,15 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime, timedelta
+from itertools import accumulate
 from typing import Protocol
 
 from gateway import pages, validation
 from gateway.errors import PredictionFailed, PredictionFinished, PredictionNotFound, RequestIdReused
 from gateway.ids import uuid7
 from gateway.prediction import Answer, ListFilter, Page, Prediction, State
+
+MAX_PAGE_TEXT_BYTES = 2 * 1024 * 1024
 
 
 class Store(Protocol):
@@ -23,7 +26,7 @@ class Store(Protocol):
     async def get(self, prediction_id: str) -> Prediction | None: ...
     async def find(self, request_id: str) -> Prediction | None: ...
     async def search(
-        self, where: ListFilter, *, before_id: str | None, limit: int
+        self, where: ListFilter, *, before_id: str | None, limit: int, max_bytes: int
     ) -> list[Prediction]: ...
     async def cancel(self, prediction_id: str) -> bool: ...
 
@@ -109,12 +112,21 @@ class PredictionService:
         raise PredictionNotFound(prediction_id)
 
     async def search(self, where: ListFilter, *, page_size: int, page_token: str) -> Page:
-        """Read a page of predictions, newest first. page_size: 0 for the default."""
+        """Read a page of predictions, newest first.
+
+        page_size: 0 for the default. The page is shorter where its texts are long: clients of
+        gRPC take no more than 4 MiB unless told to.
+        """
         limit = validation.check_page_size(page_size)
         before_id = pages.decode_token(page_token, where)
-        found = await self._store.search(where, before_id=before_id, limit=limit + 1)
-        token = pages.encode_token(found[limit - 1].id, where) if len(found) > limit else ""
-        return Page(found[:limit], token)
+        found = await self._store.search(
+            where, before_id=before_id, limit=limit + 1, max_bytes=MAX_PAGE_TEXT_BYTES
+        )
+        sizes = accumulate(len(prediction.text.encode()) for prediction in found)
+        fitting = sum(size <= MAX_PAGE_TEXT_BYTES for size in sizes)
+        page = found[: min(limit, max(fitting, 1))]
+        more = len(found) > len(page)
+        return Page(page, pages.encode_token(page[-1].id, where) if more else "")
 
     async def wait(self, prediction_id: str, *, at_most: timedelta) -> Prediction:
         """Read a prediction once it is finished, or as it stands after the wait."""

@@ -57,17 +57,13 @@ class Answerer:
     async def _predict_patiently(
         self, work: Work, version: str, claims: Sequence[Claim]
     ) -> list[InferenceResponded]:
-        """Tries again while the model is away, each time without what was lost meanwhile."""
-        tries = 0
-
-        async def predict() -> list[InferenceResponded]:
-            nonlocal tries
-            if tries:
-                await self._keeper.renew(work)
-            tries += 1
-            return await self._predict(version, work.held(claims))
-
-        return await self._retry(predict)
+        """Waits while the model is away, and goes on without what was lost meanwhile."""
+        for _ in range(MAX_CRASHES):
+            try:
+                return await self._predict(version, work.held(claims))
+            except (ModelUnavailable, DeadlineExceeded) as exc:
+                crashed = isinstance(exc, ModelCrashed)
+        
 
     async def _predict(self, version: str, claims: Sequence[Claim]) -> list[InferenceResponded]:
         if not claims:

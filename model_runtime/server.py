@@ -11,6 +11,7 @@ from grpc_health.v1.health_pb2 import HealthCheckResponse
 from predict.v1 import model_runtime_service_pb2_grpc
 from predict.v1.model_runtime_service_pb2 import DESCRIPTOR
 
+from model_runtime.errors import ModelUnavailable
 from model_runtime.servicer import ModelRuntimeServicer
 from model_runtime.triton import TritonModel
 
@@ -59,7 +60,12 @@ async def serving(
 async def _watch(triton: TritonModel, checks: health.HealthServicer) -> None:
     """Make health follow the model."""
     while True:
-        await _set(checks, serving=await triton.is_ready())
+        try:
+            await triton.check()
+        except ModelUnavailable:
+            await _set(checks, serving=False)
+        else:
+            await _set(checks, serving=True)
         await asyncio.sleep(PROBE_INTERVAL_S)
 
 

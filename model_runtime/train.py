@@ -7,18 +7,21 @@ import argparse
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from mlflow.exceptions import MlflowException
 from rich.console import Console
 from rich.progress import Progress
 
-from model_runtime.abstract_model import AbstractModel
+from model_runtime.abstract_model import AbstractModel, Example
 from model_runtime.artifact import UnknownModel, model_class, model_directory, write_artifact
 from model_runtime.dataset import InvalidDataset, fingerprint, read_examples, split
-from model_runtime.registry import TrainingRun, training_run
+from model_runtime.registry import training_run
 from triton_repo.writer import write_version
+
+CONSOLE = Console(stderr=True)
 
 
 def main() -> None:
@@ -48,12 +51,20 @@ def train_version(
     Answers the version. Raises UnknownModel, InvalidDataset, OSError, MlflowException.
     """
     model = model_class(name)()
-    with (
-        training_run(tracking_uri=tracking_uri, model=name) as run,
-        tempfile.TemporaryDirectory() as scratch,
-    ):
-        _fit(model, name, data=data, seed=seed, run=run)
-        artifact = Path(scratch) / "model"
+    learned, held_out = split(read_examples(data))
+    with training_run(tracking_uri=tracking_uri, model=name) as run, _scratch() as scratch:
+        run.log_parameters(
+            {
+                "seed": seed,
+                "examples": len(learned),
+                "held_out": len(held_out),
+                "data": " ".join(path.name for path in data),
+                "data_sha256": fingerprint(data),
+            }
+        )
+        _train(model, name, learned, seed=seed)
+        run.log_metrics(_evaluate(model, held_out))
+        artifact = scratch / "model"
         write_artifact(model, artifact)
         version = run.register(artifact)
         write_version(repository, name, version, artifact)
@@ -65,29 +76,25 @@ def shipped_data(name: str) -> list[Path]:
     return sorted((model_directory(name) / "data").glob("*.tsv"))
 
 
-def _fit(
-    model: AbstractModel, name: str, *, data: Sequence[Path], seed: int, run: TrainingRun
-) -> None:
-    learned, held_out = split(read_examples(data))
-    run.log_parameters(
-        {
-            "seed": seed,
-            "examples": len(learned),
-            "held_out": len(held_out),
-            "data": " ".join(path.name for path in data),
-            "data_sha256": fingerprint(data),
-        }
-    )
-    console = Console(stderr=True)
-    with Progress(console=console) as progress:
+def _train(model: AbstractModel, name: str, examples: Sequence[Example], *, seed: int) -> None:
+    with Progress(console=CONSOLE) as progress:
         task = progress.add_task(f"training {name}", total=1.0)
         model.train(
-            learned, seed=seed, progress=lambda share: progress.update(task, completed=share)
+            examples, seed=seed, progress=lambda share: progress.update(task, completed=share)
         )
-    metrics = model.eval(held_out)
-    run.log_metrics(metrics)
+
+
+def _evaluate(model: AbstractModel, examples: Sequence[Example]) -> dict[str, float]:
+    metrics = model.eval(examples)
     for metric, value in metrics.items():
-        console.print(f"  {metric} {value:.3f}")
+        CONSOLE.print(f"  {metric} {value:.3f}")
+    return metrics
+
+
+@contextmanager
+def _scratch() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory() as directory:
+        yield Path(directory)
 
 
 def _parser() -> argparse.ArgumentParser:

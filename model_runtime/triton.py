@@ -13,6 +13,7 @@ from model_runtime.abstract_model import FloatArray
 from model_runtime.errors import (
     DeadlineExceeded,
     InferenceError,
+    ModelCrashed,
     ModelFailed,
     ModelUnavailable,
     VersionNotFound,
@@ -66,7 +67,8 @@ class TritonModel:
     async def infer(self, version: str, texts: Sequence[str], *, timeout_s: float) -> Answer:
         """Have 1 to 256 texts predicted together.
 
-        Raises VersionNotFound, ModelUnavailable (retryable), ModelFailed, DeadlineExceeded.
+        Raises VersionNotFound, ModelUnavailable (retryable), ModelCrashed, ModelFailed,
+        DeadlineExceeded.
         """
         if not version.isdecimal():
             raise VersionNotFound(self.model, version)
@@ -79,19 +81,20 @@ class TritonModel:
         tensors = _tensors(response)
         return Answer(declared.labels, tensors["scores"], tensors["features"], tensors.get("value"))
 
-    async def is_ready(self) -> bool:
-        """Whether every loaded version answers, and there is one.
+    async def check(self) -> None:
+        """Return if every loaded version answers, and there is one; else raise ModelUnavailable.
 
-        Triton 2.51 calls a model ready whose backend process is dead (server#8604), so each
-        version is asked to predict.
+        Triton 2.51 calls a model ready whose process is dead (server#8604), so each version is
+        asked to predict.
         """
+        versions = await self._loaded_versions()
+        if not versions:
+            raise ModelUnavailable(self.model)
         try:
-            versions = await self._loaded_versions()
             for version in versions:
                 await self.infer(version, [PROBE_TEXT], timeout_s=CONTROL_TIMEOUT_S)
-        except InferenceError:
-            return False
-        return bool(versions)
+        except InferenceError as exc:
+            raise ModelUnavailable(self.model) from exc
 
     async def _loaded_versions(self) -> list[str]:
         request = service_pb2.RepositoryIndexRequest(ready=True)
@@ -120,6 +123,8 @@ class TritonModel:
                 return ModelFailed(self.model)
             case grpc.StatusCode.DEADLINE_EXCEEDED:
                 return DeadlineExceeded()
+            case grpc.StatusCode.INTERNAL:  # "Stub process ... is not healthy"
+                return ModelCrashed(self.model)
             case _:
                 return ModelUnavailable(self.model)
 

@@ -36,7 +36,7 @@ def command(
     http_port: int,
     grpc_port: int,
     metrics_port: int,
-    memory_prefix: str | None = None,
+    memory_prefix: str,
 ) -> list[str]:
     """The command line: every model of the repository, on the loopback interface.
 
@@ -44,7 +44,6 @@ def command(
         ones (server#4145).
     A model that does not load leaves the others served. Ready: GET /v2/models/<model>/ready.
     """
-    memory = [f"--backend-config=python,shm-region-prefix-name={memory_prefix}"]
     return [
         str(binary()),
         f"--model-repository={repository}",
@@ -61,15 +60,16 @@ def command(
         "--allow-gpu-metrics=false",
         "--pinned-memory-pool-byte-size=0",
         "--log-info=false",
-        *(memory if memory_prefix else []),
+        f"--backend-config=python,shm-region-prefix-name={memory_prefix}",
     ]
 
 
 def environment(inherited: Mapping[str, str]) -> dict[str, str]:
     """The environment: the backend's processes find the wheel's libraries and this Python."""
-    libraries = _wheel().parent.parent / "nvidia_pytriton.libs"
+    wheel_libraries = _wheel().parent.parent / "nvidia_pytriton.libs"
+    libraries = f"{wheel_libraries}:{Path(sys.base_prefix) / 'lib'}"  # the second: libpython
     path = f"{Path(sys.executable).parent}:{inherited.get('PATH', '')}"
-    return {**inherited, "LD_LIBRARY_PATH": str(libraries), "PATH": path}
+    return {**inherited, "LD_LIBRARY_PATH": libraries, "PATH": path}
 
 
 def _wheel() -> Path:

@@ -19,7 +19,8 @@ from gateway.errors import (
     to_status,
 )
 
-MAX_MESSAGE_BYTES = 4 * 1024 * 1024
+# A REST body of 4 MiB, which Envoy lets pass, may be a little longer as a message.
+MAX_MESSAGE_BYTES = 4 * 1024 * 1024 + 64 * 1024
 
 
 def on_error(method: str, error: Exception) -> grpc.Status:

@@ -63,15 +63,18 @@ class PredictionStore:
         return await self.get(prediction_id) if prediction_id else None
 
     async def search(
-        self, where: ListFilter, *, before_id: str | None, limit: int
+        self, where: ListFilter, *, before_id: str | None, limit: int, max_bytes: int
     ) -> list[Prediction]:
-        """Read predictions, newest first; only older ones than before_id, if given."""
+        """Read predictions, newest first; only older ones than before_id, if given.
+
+        The last one is at the most the first whose text goes beyond max_bytes in all.
+        """
         conditions = {name: value or None for name, value in asdict(where).items()}
         async with self._pool.connection() as connection:
             # Not prepared: the best plan depends on which conditions are given.
             cursor = await connection.execute(
                 _SQL["search"],
-                {**conditions, "before_id": before_id, "limit": limit},
+                {**conditions, "before_id": before_id, "limit": limit, "max_bytes": max_bytes},
                 prepare=False,
             )
             return [_prediction(row) for row in await cursor.fetchall()]

@@ -72,19 +72,30 @@ LEFT JOIN predictions p ON p.id = i.id
 SELECT request_id::text, id::text FROM request_ids WHERE request_id = ANY (%(request_ids)s::uuid[])
 
 -- name: search
--- Reads a page of predictions, newest first. An id is made just before its create_time.
+-- Reads a page of predictions, newest first; what follows max_bytes of text is left for the next.
+WITH page AS (
+    SELECT r.*, sum(octet_length(r.text)) OVER (ORDER BY r.id DESC) - octet_length(r.text)
+               AS bytes_before
+    FROM (
+        SELECT * FROM requests r
+        WHERE (%(model)s::text IS NULL OR r.model = %(model)s)
+          AND (%(version)s::text IS NULL OR r.version = %(version)s)
+          AND (%(state)s::prediction_state IS NULL OR r.state = %(state)s)
+          -- An id is made up to a moment before its create_time.
+          AND (%(start_time)s::timestamptz IS NULL
+               OR r.id >= uuid_at(%(start_time)s - interval '1 s')
+                  AND r.create_time >= %(start_time)s)
+          AND (%(end_time)s::timestamptz IS NULL
+               OR r.id < uuid_at(%(end_time)s + interval '1 s') AND r.create_time < %(end_time)s)
+          AND (%(before_id)s::uuid IS NULL OR r.id < %(before_id)s)
+        ORDER BY r.id DESC LIMIT %(limit)s
+    ) AS r
+)
 SELECT r.id::text, r.model, r.version, r.text, r.state::text, r.create_time, r.complete_time,
        r.expire_time, r.error, p.label, p.confidence, p.scores, p.value, p.features_uri
-FROM requests r LEFT JOIN predictions p ON p.id = r.id
-WHERE (%(model)s::text IS NULL OR r.model = %(model)s)
-  AND (%(version)s::text IS NULL OR r.version = %(version)s)
-  AND (%(state)s::prediction_state IS NULL OR r.state = %(state)s)
-  AND (%(start_time)s::timestamptz IS NULL
-       OR r.id >= uuid_at(%(start_time)s - interval '1 s') AND r.create_time >= %(start_time)s)
-  AND (%(end_time)s::timestamptz IS NULL
-       OR r.id < uuid_at(%(end_time)s + interval '1 ms') AND r.create_time < %(end_time)s)
-  AND (%(before_id)s::uuid IS NULL OR r.id < %(before_id)s)
-ORDER BY r.id DESC LIMIT %(limit)s
+FROM page r LEFT JOIN predictions p ON p.id = r.id
+WHERE r.bytes_before <= %(max_bytes)s
+ORDER BY r.id DESC
 
 -- name: cancel
 -- Takes a prediction back unless it is finished, and tells of it.

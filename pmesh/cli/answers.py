@@ -43,8 +43,7 @@ def as_line(text: str, outcome: Outcome) -> Text:
 
 def as_json(text: str, outcome: Outcome) -> str:
     """The Prediction as REST answers it; or {"text", "error"}."""
-    fields: dict[str, Any]
-    fields = MessageToDict(outcome, preserving_proto_field_name=True)
+    fields: dict[str, Any] = MessageToDict(outcome)
     if isinstance(outcome, Status):
         fields = {"text": text, "error": fields}
     return json.dumps(fields, ensure_ascii=False)

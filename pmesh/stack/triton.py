@@ -31,7 +31,7 @@ class Triton:
         self._metrics_port = metrics_port
         # Servers that share a machine must not share the names of their memory.
         digest = hashlib.sha256(str(home.path).encode()).hexdigest()
-        self._region_prefix = f"pmesh-{digest[:8]}-"
+        self._memory_prefix = f"pmesh-{digest[:8]}-"
 
     def part(self, *, environment: Mapping[str, str]) -> Part:
         """Its recipe."""
@@ -41,13 +41,11 @@ class Triton:
             http_port=self._http_port,
             grpc_port=self._grpc_port,
             metrics_port=self._metrics_port,
+            memory_prefix=self._memory_prefix,
         )
         return Part(
             name="triton",
-            command=(
-                *command,
-                f"--backend-config=python,shm-region-prefix-name={self._region_prefix}",
-            ),
+            command=command,
             environment=server.environment(environment),
             before=self._prepare,
             is_ready=self._is_ready,
@@ -57,7 +55,7 @@ class Triton:
     def _prepare(self) -> None:
         self.repository.mkdir(exist_ok=True)
         server.prepare_backends(self._backends)
-        for region in _SHARED_MEMORY.glob(f"{self._region_prefix}*"):  # of a server that was killed
+        for region in _SHARED_MEMORY.glob(f"{self._memory_prefix}*"):  # of a server that was killed
             region.unlink()
 
     def _is_ready(self) -> bool:

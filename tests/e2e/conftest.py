@@ -7,6 +7,7 @@ import pytest
 
 from pmesh.stack.control import Stack
 from pmesh.stack.ports import assign_ports
+from tests.e2e.completions import Completions
 from tests.e2e.doors import Door
 from tests.e2e.mesh import IMPATIENT, Mesh
 from tests.e2e.oracle import Oracle
@@ -40,3 +41,11 @@ def oracle(mesh: Mesh) -> Oracle:
 def door(request: pytest.FixtureRequest, mesh: Mesh) -> Door:
     """Each protocol in turn."""
     return mesh.grpc if request.param == "grpc" else mesh.rest
+
+
+@pytest.fixture
+def completions(mesh: Mesh) -> Iterator[Completions]:
+    """A subscriber to what is finished from now on."""
+    completions = Completions(mesh.bus)
+    yield completions
+    completions.close()

@@ -93,9 +93,7 @@ class Grpc:
         multicallable = kind(path, response_deserializer=response.FromString)
         try:
             answer = multicallable(payload, timeout=timeout_s)
-            return Answer(
-                status_pb2.Status(), next(answer) if method.server_streaming else answer
-            )
+            return Answer(status_pb2.Status(), next(answer) if method.server_streaming else answer)
         except grpc.RpcError as error:
             return failed(error)
 

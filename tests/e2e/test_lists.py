@@ -88,7 +88,9 @@ def test_the_end_of_a_time_is_not_part_of_it(
     last = made[-1]
     (page,) = walk(
         door,
-        ListPredictionsRequest(start_time=made[0].create_time, end_time=last.create_time, page_size=1000),
+        ListPredictionsRequest(
+            start_time=made[0].create_time, end_time=last.create_time, page_size=1000
+        ),
     )
     assert last not in page
     assert made[0] in page

@@ -29,7 +29,8 @@ def content(prediction: prediction_pb2.Prediction) -> dict[str, object]:
 
 @pytest.mark.parametrize("model", MODELS)
 @pytest.mark.parametrize(
-    "text", [new_text(), "x", "Ünïcode 🙂 \u202e\t\r\n\x01\x7f 'quoted' \\u0041 \"", "long " * 13_000]
+    "text",
+    [new_text(), "x", "Ünïcode 🙂 \u202e\t\r\n\x01\x7f 'quoted' \\u0041 \"", "long " * 13_000],
 )
 def test_rest_and_grpc_give_the_same_prediction(mesh: Mesh, model: str, text: str) -> None:
     request = PredictRequest(model=model, text=text)
@@ -45,7 +46,9 @@ def test_rest_and_grpc_give_the_same_prediction(mesh: Mesh, model: str, text: st
 def test_the_answer_is_the_one_of_the_model(door: Door, oracle: Oracle) -> None:
     for model in MODELS:
         text = new_text()
-        output = door.call("Predict", PredictRequest(model=model, text=text)).message.prediction.output
+        output = door.call(
+            "Predict", PredictRequest(model=model, text=text)
+        ).message.prediction.output
         (right,) = oracle.scores(model, [text])
         assert agree(output.scores, right)
         assert output.label == max(right, key=lambda label: right[label])
@@ -112,6 +115,8 @@ def test_the_models_are_the_same_through_both_doors(mesh: Mesh) -> None:
 def test_the_model_that_is_named_is_the_one_that_answers(door: Door, oracle: Oracle) -> None:
     text = new_text()
     for model in MODELS:
-        output = door.call("Predict", PredictRequest(model=model, text=text)).message.prediction.output
+        output = door.call(
+            "Predict", PredictRequest(model=model, text=text)
+        ).message.prediction.output
         assert sorted(output.scores) == sorted(oracle.labels[model])
     assert not set(oracle.labels["sentiment"]) & set(oracle.labels["genre"])

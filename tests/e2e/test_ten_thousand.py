@@ -1,20 +1,20 @@
 """Ten thousand requests of all kinds at once, many of them sent twice."""
 
-import asyncio
+import json
 import random
 from collections import defaultdict
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
+from http.client import HTTPConnection
 from itertools import chain
+from queue import SimpleQueue
 from typing import Any
 from uuid import uuid4
 
-import grpc
-import httpx
 import pytest
 from google.protobuf import json_format
 from predict.v1.prediction_pb2 import PREDICTION_STATE_SUCCEEDED, Prediction
 from predict.v1.prediction_service_pb2 import CreatePredictionRequest, PredictRequest
-from predict.v1.prediction_service_pb2_grpc import PredictionServiceStub
 
 from tests.e2e.mesh import MODELS, Mesh
 from tests.e2e.oracle import Oracle, agree
@@ -31,25 +31,28 @@ Request = PredictRequest | CreatePredictionRequest
 
 
 class Client:
-    """Both doors, asked from one loop."""
+    """One user of both doors; it has one call in flight."""
 
-    def __init__(self, mesh: Mesh, http: httpx.AsyncClient, channel: grpc.aio.Channel) -> None:
-        self._http = http
-        self._stub = PredictionServiceStub(channel)
+    def __init__(self, mesh: Mesh) -> None:
+        self._stub = mesh.predictions
+        self._http = HTTPConnection(mesh.address, timeout=30)
 
-    async def send(self, request: Request, *, by_rest: bool) -> Prediction:
+    def send(self, request: Request, *, by_rest: bool) -> Prediction:
         if by_rest:
-            return await self._send_by_rest(request)
+            return self._send_by_rest(request)
         if isinstance(request, PredictRequest):
-            return (await self._stub.Predict(request, timeout=30)).prediction
-        return (await self._stub.CreatePrediction(request, timeout=30)).prediction
+            return self._stub.Predict(request, timeout=30).prediction
+        return self._stub.CreatePrediction(request, timeout=30).prediction
 
-    async def _send_by_rest(self, request: Request) -> Prediction:
+    def _send_by_rest(self, request: Request) -> Prediction:
         verb = ":predict" if isinstance(request, PredictRequest) else "/predictions"
-        body = {"text": request.text, "requestId": request.request_id}
-        response = await self._http.post(f"/v1/models/{request.model}{verb}", json=body)
-        assert response.status_code == httpx.codes.OK, response.text
-        return json_format.Parse(response.text, Prediction())
+        body = json.dumps({"text": request.text, "requestId": request.request_id})
+        path, headers = f"/v1/models/{request.model}{verb}", {"content-type": "application/json"}
+        self._http.request("POST", path, body, headers)
+        response = self._http.getresponse()
+        answer = response.read()
+        assert response.status == HTTPStatus.OK, answer
+        return json_format.Parse(answer, Prediction())
 
 
 def distinct_requests() -> list[Request]:
@@ -61,49 +64,42 @@ def distinct_requests() -> list[Request]:
 
 
 def mixed(requests: list[Request]) -> list[Request]:
-    """In any order; each repetition at once after its first or far from it."""
+    """In any order; of the repetitions half follow their first at once, half come at any time."""
     repeated = random.sample(requests, REQUESTS - DISTINCT)
-    at_once, far = repeated[::2], repeated[1::2]
-    once = {request.request_id for request in at_once}
-    singles = random.sample(requests + far, len(requests) + len(far))
-    twins = set(once)
-
-    def with_twins() -> Iterator[Request]:
-        for request in singles:
-            yield request
-            if request.request_id in twins:
-                twins.remove(request.request_id)
-                yield request
-
-    return list(with_twins())
+    at_once, at_any_time = repeated[::2], repeated[1::2]
+    doubled = {request.request_id for request in at_once}
+    order = random.sample(requests, len(requests))
+    order = [twin for one in order for twin in [one] * (1 + (one.request_id in doubled))]
+    for request in at_any_time:
+        order.insert(random.randrange(len(order)), request)
+    return order
 
 
-async def send_all(mesh: Mesh, requests: list[Request]) -> list[Prediction]:
-    answers: list[Prediction | None] = [None] * len(requests)
-    remaining = iter(enumerate(requests))
-    limits = httpx.Limits(max_connections=IN_FLIGHT)
-    async with (
-        httpx.AsyncClient(base_url=mesh.url, limits=limits, timeout=30, trust_env=False) as http,
-        grpc.aio.insecure_channel(mesh.address) as channel,
-    ):
-        client = Client(mesh, http, channel)
+def send_all(mesh: Mesh, requests: list[Request]) -> list[Prediction]:
+    """All of them, IN_FLIGHT at a time, through both doors in turn."""
+    clients: SimpleQueue[Client] = SimpleQueue()
+    for _ in range(IN_FLIGHT):
+        clients.put(Client(mesh))
 
-        async def work() -> None:
-            for number, request in remaining:
-                answers[number] = await client.send(request, by_rest=number % 2 == 0)
+    def send(number: int, request: Request) -> Prediction:
+        client = clients.get()
+        try:
+            return client.send(request, by_rest=number % 2 == 0)
+        finally:
+            clients.put(client)
 
-        await asyncio.gather(*(work() for _ in range(IN_FLIGHT)))
-    return [answer for answer in answers if answer is not None]
+    with ThreadPoolExecutor(IN_FLIGHT) as users:
+        return list(users.map(send, range(len(requests)), requests))
 
 
 @pytest.mark.timeout(180)
-async def test_ten_thousand_mixed_requests_make_one_row_each_and_no_answer_is_mixed_up(
+def test_ten_thousand_mixed_requests_make_one_row_each_and_no_answer_is_mixed_up(
     mesh: Mesh, oracle: Oracle
 ) -> None:
     distinct = distinct_requests()
     requests = mixed(distinct)
     assert len(requests) == REQUESTS
-    answers = await send_all(mesh, requests)
+    answers = send_all(mesh, requests)
     predictions: dict[str, set[str]] = defaultdict(set)
     for request, answer in zip(requests, answers, strict=True):
         assert (answer.model, answer.text) == (request.model, request.text)

@@ -79,8 +79,7 @@ def check_settled(mesh: Mesh, oracle: Oracle, requests: Sequence[Ask]) -> None:
 
     def all_finished() -> bool:
         ((finished,),) = mesh.query(
-            "SELECT count(*) FROM requests WHERE id = ANY (%s::uuid[])"
-            " AND state::text = ANY (%s)",
+            "SELECT count(*) FROM requests WHERE id = ANY (%s::uuid[]) AND state::text = ANY (%s)",
             (ids, list(_FINISHED)),
         )
         return bool(finished == len(ids))

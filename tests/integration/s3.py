@@ -9,7 +9,7 @@ from typing import Self
 from tests.integration.polling import wait_until
 from tests.integration.ports import free_port, listens
 
-KEY, SECRET = "test", "test"  # noqa: S105
+KEY, SECRET = "test", "test"
 BUCKET = "predict-features"
 
 

@@ -11,8 +11,8 @@ from typing import Self
 
 from model_runtime.abstract_model import AbstractModel
 from model_runtime.artifact import write_artifact
-from tests.integration.ports import free_port
 from tests.integration.polling import wait_until
+from tests.integration.ports import free_port
 from triton_repo import server
 from triton_repo.writer import write_version
 
@@ -53,7 +53,7 @@ class Triton:
     def load(self, name: str) -> None:
         """Have the running server look at a model's folder again."""
         url = f"http://127.0.0.1:{self.http_port}/v2/repository/models/{name}/load"
-        urllib.request.urlopen(urllib.request.Request(url, b"{}")).close()  # noqa: S310
+        urllib.request.urlopen(urllib.request.Request(url, b"{}")).close()
 
     def start(self) -> None:
         command = server.command(
@@ -101,7 +101,7 @@ class Triton:
 
     def _is_ready(self) -> bool:
         try:
-            urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}/v2/health/ready").close()  # noqa: S310
+            urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}/v2/health/ready").close()
         except OSError:
             return False
         return True

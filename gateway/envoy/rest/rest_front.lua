@@ -30,6 +30,10 @@ local function path_fault(bound, values)
   end
 end
 
+-- What curl says of any -d, and what says nothing, is taken for JSON as well.
+local JSON_TYPES =
+  { ["application/json"] = true, ["application/x-www-form-urlencoded"] = true, [""] = true }
+
 local function refuse_size(handle)
   local limit = tostring(rules.max_body_bytes)
   local message = "the body is larger than " .. limit .. " bytes"
@@ -52,7 +56,7 @@ local function accept_body(handle, binding)
     local fault = { reason = "UNKNOWN_FIELD", field = "", description = "takes no body" }
     return refusal.send_fault(handle, fault)
   end
-  if content_type:lower():match("^[^;%s]*") ~= "application/json" or coding ~= "identity" then
+  if not JSON_TYPES[content_type:lower():match("^[^;%s]*")] or coding ~= "identity" then
     local message = "the body must be application/json, without a content coding"
     return refusal.send(handle, "UNSUPPORTED_CONTENT_TYPE", message, { { "content_type", content_type } })
   end

@@ -27,6 +27,16 @@ def test_native_grpc_passes_untouched(gateway: GatewayProcess) -> None:
     assert (refused.code(), refused.details()) == (grpc.StatusCode.INVALID_ARGUMENT, "text: no")
 
 
+def test_a_native_client_cannot_speak_for_envoy(gateway: GatewayProcess) -> None:
+    request = prediction_service_pb2.PredictRequest(text="a")
+    metadata = (("x-envoy-original-method", "spoofed"), ("x-mine", "kept"))
+    with grpc.insecure_channel(f"127.0.0.1:{gateway.port}") as channel:
+        stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        seen = stub.Predict(request, metadata=metadata).prediction.output.label
+    assert "kept" in seen
+    assert "spoofed" not in seen
+
+
 def test_a_rest_path_with_the_content_type_of_grpc_is_unimplemented(
     gateway: GatewayProcess,
 ) -> None:

@@ -13,7 +13,6 @@ from tests.integration.envoy.gateway_process import (
     Answer,
     GatewayProcess,
     echo_settings,
-    free_ports,
 )
 from tests.integration.polling import wait_until
 
@@ -107,12 +106,3 @@ def test_connections_over_the_limit_are_closed(tmp_path: Path) -> None:
         for connection in held:
             connection.close()
         wait_until(lambda: gateway._serves_or_ended())
-
-
-def test_no_port_is_shared_with_another_gateway(tmp_path: Path) -> None:
-    settings = echo_settings()
-    with GatewayProcess(log=tmp_path / "log", settings=settings):
-        [admin_port] = free_ports(1)
-        second = echo_settings(port=settings.port, admin_port=admin_port)
-        with GatewayProcess(log=tmp_path / "second", settings=second) as gateway:
-            assert gateway.process.wait(10) == 1

@@ -207,7 +207,7 @@ def test_a_get_takes_no_body(gateway: GatewayProcess) -> None:
     "headers",
     [
         {"content-type": "text/plain"},
-        {"content-type": "application/x-www-form-urlencoded"},
+        {"content-type": "multipart/form-data; boundary=x"},
         {"content-type": "application/jsonx"},
         {"content-type": "application/grpc-web+json"},
         {"content-type": "application/json", "content-encoding": "gzip"},

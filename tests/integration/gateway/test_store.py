@@ -133,7 +133,10 @@ async def test_a_search_finds_what_fits_all_conditions_newest_first(
     await store.insert_accepted(waiting, "")
 
     async def ids(where: ListFilter, before_id: str | None = None, limit: int = 10) -> list[str]:
-        return [p.id for p in await store.search(where, before_id=before_id, limit=limit)]
+        return [
+            p.id
+            for p in await store.search(where, before_id=before_id, limit=limit, max_bytes=1000)
+        ]
 
     everything = [waiting.id, newer.id, other_version.id, other_model.id, older.id]
     assert await ids(ListFilter()) == everything
@@ -171,3 +174,15 @@ async def test_rows_lie_in_the_partition_of_their_day(
     with database.connect() as connection:
         row = connection.execute("SELECT tableoid::regclass::text AS partition FROM requests")
         assert row.fetchone() == {"partition": f"requests_{prediction.create_time:%Y%m%d}"}
+
+
+async def test_a_search_ends_with_the_first_text_beyond_the_bytes(store: PredictionStore) -> None:
+    for _ in range(4):
+        await store.insert_finished(finished(text="x" * 1000), "")
+        await asyncio.sleep(0.002)
+
+    async def found(max_bytes: int) -> int:
+        rows = await store.search(ListFilter(), before_id=None, limit=10, max_bytes=max_bytes)
+        return len(rows)
+
+    assert [await found(n) for n in (0, 999, 1000, 2500, 9999)] == [1, 1, 2, 3, 4]

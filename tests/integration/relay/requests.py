@@ -38,11 +38,14 @@ class Requests:
     ) -> dict[str, int]:
         """Claim as a runtime does; answers with the attempts of those that were claimed."""
         rows = self.query(
-            "SELECT id::text, attempt FROM claim_requests(%s, %s::uuid[], %s, %s)"
-            " WHERE outcome = 'claimed'",
+            "SELECT id::text, outcome, attempt FROM claim_requests(%s, %s::uuid[], %s, %s)",
             (model, list(ids), lease, limit),
         )
-        return {row["id"]: row["attempt"] for row in rows}
+        claimed = {row["id"]: row["attempt"] for row in rows if row["outcome"] == "claimed"}
+        for row in rows:
+            if row["outcome"] == "alone":
+                claimed |= self.claim([row["id"]], model=model, lease=lease, limit=limit)
+        return claimed
 
     def states(self) -> Counter[str]:
         rows = self.query("SELECT state::text, count(*) AS size FROM requests GROUP BY state")

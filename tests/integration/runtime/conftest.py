@@ -5,7 +5,8 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.integration.bus_probe import Bus
+from tests.integration.bus_probe import TOPIC_ARN, Bus
+from tests.integration.ports import free_port
 from tests.integration.postgres import Database
 from tests.integration.runtime.parrot.model import Model
 from tests.integration.runtime.process import Runtime
@@ -14,6 +15,12 @@ from tests.integration.s3 import S3
 from tests.integration.triton import Triton
 
 StartRuntime = Callable[..., Runtime]
+
+AWS_KEYS = {
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_DEFAULT_REGION": "us-east-1",
+}
 
 
 @pytest.fixture(scope="session")
@@ -35,6 +42,28 @@ def s3() -> Iterator[S3]:
 @pytest.fixture
 def requests(database: Database, bus: Bus) -> Requests:
     return Requests(database, bus)
+
+
+@pytest.fixture(scope="session")
+def lone_environment(s3: S3, triton: Triton) -> dict[str, str]:
+    """Of a runtime that never had a database or a bus: its gRPC door does without."""
+    nowhere = str(free_port())
+    return {
+        **s3.environment,
+        **AWS_KEYS,
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{nowhere}",
+        "PGHOST": "127.0.0.1",
+        "PGPORT": nowhere,
+        "PMESH_TOPIC_ARN": TOPIC_ARN,
+        "PMESH_TRITON_ADDRESS": triton.address,
+    }
+
+
+@pytest.fixture(scope="module")
+def lone_runtime(lone_environment: dict[str, str]) -> Iterator[Runtime]:
+    with Runtime(lone_environment) as runtime:
+        runtime.wait_until_serving()
+        yield runtime
 
 
 @pytest.fixture

@@ -15,18 +15,18 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from predict.v1.model_runtime_service_pb2 import PredictBatchRequest, PredictBatchResponse
 from predict.v1.model_runtime_service_pb2_grpc import ModelRuntimeServiceStub
 
-from tests.integration.ports import free_port
 from tests.integration.polling import wait_until
+from tests.integration.ports import free_port
 
 
 class Runtime:
-    """`python -m model_runtime` for the model "sentiment"; killed when the test ends."""
+    """`python -m model_runtime`; killed when the test ends."""
 
-    def __init__(self, environment: dict[str, str]) -> None:
+    def __init__(self, environment: dict[str, str], *, model: str = "sentiment") -> None:
         self._directory = tempfile.TemporaryDirectory(prefix="runtime-")
         self._log = Path(self._directory.name) / "log"
         address = f"127.0.0.1:{free_port()}"
-        variables = {"PMESH_MODEL": "sentiment", "PMESH_RUNTIME_ADDRESS": address}
+        variables = {"PMESH_MODEL": model, "PMESH_RUNTIME_ADDRESS": address}
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", "--", sys.executable, "-m", "model_runtime"],

@@ -64,7 +64,8 @@ class Requests:
 
     def state(self, prediction_id: str) -> dict[str, Any]:
         (row,) = self.query(
-            "SELECT state::text, attempt, lease_until > now() AS leased FROM requests WHERE id = %s",
+            "SELECT state::text, attempt, lease_until > now() AS leased"
+            " FROM requests WHERE id = %s",
             (prediction_id,),
         )
         return row

@@ -28,8 +28,16 @@ def test_fields_of_a_newer_publisher_are_passed_over() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "[]", "null", body(predictionId="1"), body(predictionId=1), body(model="genre")]
-    + ["[" * 10_000],
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        "[" * 10_000,
+        body(predictionId="1"),
+        body(predictionId=1),
+        body(model="genre"),
+    ],
 )
 def test_anything_else_is_no_request(text: str) -> None:
     with pytest.raises(UndecodableMessage):

@@ -1,0 +1,100 @@
+"""The life of a stack on one machine, as `pmesh up` and Ctrl-C begin and end it."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from pmesh.stack.control import Stack
+from pmesh.stack.ports import assign_ports
+from pmesh.stack.processes import session_members
+from tests.e2e.texts import new_text
+from tests.integration.polling import wait_until
+
+SECOND_START_S = 30
+"""Twice what is promised of a machine that does nothing else."""
+ANSWERS = re.compile(r"(REST|gRPC|queue) .* positive 0\.\d\d", re.MULTILINE)
+
+
+class Terminal:
+    """A person at a terminal with one data directory."""
+
+    def __init__(self, directory: Path) -> None:
+        port = assign_ports(directory / "gateway-port", ["gateway"])["gateway"]
+        self._up = ("up", "--port", str(port))
+        self._url = f"http://127.0.0.1:{port}"
+        self._said = directory / "said"
+        self._environment = {**os.environ, "PMESH_HOME": str(directory / "home")}
+        self.stack = Stack(directory / "home", gateway_port=port)
+
+    def pmesh(self, *arguments: str) -> str:
+        """What a command prints."""
+        return subprocess.run(
+            (sys.executable, "-m", "pmesh.cli", *arguments),
+            env=self._environment,
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+            timeout=300,
+        ).stdout
+
+    @contextmanager
+    def up(self) -> Iterator[str]:
+        """`pmesh up` until it has said what to type next, which is the answer; then Ctrl-C."""
+        with self._said.open("w") as said:
+            command = (sys.executable, "-m", "pmesh.cli", *self._up)
+            process = subprocess.Popen(command, env=self._environment, stdout=said, stderr=said)
+        try:
+            wait_until(lambda: "Next" in self._said.read_text(), timeout_s=300)
+            yield self._said.read_text()
+        finally:
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=60) == 0, self._said.read_text()
+        assert "stopped; everything is kept in" in self._said.read_text()
+
+    def sessions(self) -> list[int]:
+        """Of the supervisor and of every part that runs."""
+        status = self.stack.status()
+        assert status is not None
+        return [status.pid, *(part.pid for part in status.parts if part.pid is not None)]
+
+    def predict(self, model: str) -> dict[str, object]:
+        """A finished prediction."""
+        answer: dict[str, object] = json.loads(self.pmesh("predict", model, new_text(), "--json"))
+        return answer
+
+    def read(self, prediction_id: object) -> dict[str, object]:
+        """The same prediction later."""
+        answer: dict[str, object] = httpx.get(f"{self._url}/v1/predictions/{prediction_id}").json()
+        return answer
+
+
+@pytest.mark.timeout(600)
+def test_a_stack_trains_predicts_stops_without_a_trace_and_goes_on(tmp_path: Path) -> None:
+    terminal = Terminal(tmp_path)
+    with terminal.up() as said:
+        assert len(ANSWERS.findall(said)) == 3
+        assert terminal.predict("genre")["version"] == "1"
+        assert "genre 2 has the traffic" in terminal.pmesh("train", "genre")
+        wait_until(lambda: terminal.predict("genre")["version"] == "2")
+        before = terminal.predict("sentiment")
+        sessions = terminal.sessions()
+        assert len(sessions) == 10
+    assert [pid for session in sessions for pid in session_members(session)] == []
+    assert terminal.stack.status() is None
+
+    began = time.monotonic()
+    with terminal.up() as said:
+        assert time.monotonic() - began < SECOND_START_S
+        assert len(ANSWERS.findall(said)) == 3
+        assert terminal.predict("genre")["version"] == "2"
+        assert terminal.read(before["id"]) == before

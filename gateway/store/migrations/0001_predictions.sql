@@ -68,10 +68,14 @@ BEGIN
     FOR i IN 0..days_ahead LOOP
         day := date_trunc('day', now(), 'UTC') + i * interval '1 day';
         FOREACH parent IN ARRAY ARRAY['requests', 'predictions'] LOOP
-            EXECUTE format(
-                'CREATE TABLE IF NOT EXISTS %I PARTITION OF %I FOR VALUES FROM (%L) TO (%L)',
-                parent || to_char(day AT TIME ZONE 'UTC', '_YYYYMMDD'), parent,
-                uuid_at(day), uuid_at(day + interval '1 day'));
+            BEGIN
+                EXECUTE format(
+                    'CREATE TABLE IF NOT EXISTS %I PARTITION OF %I FOR VALUES FROM (%L) TO (%L)',
+                    parent || to_char(day AT TIME ZONE 'UTC', '_YYYYMMDD'), parent,
+                    uuid_at(day), uuid_at(day + interval '1 day'));
+            EXCEPTION WHEN check_violation THEN
+                NULL;  -- rows of this day lie in the default partition already, and stay there
+            END;
         END LOOP;
     END LOOP;
 END $$;

@@ -39,6 +39,22 @@ def test_a_text_arrives_as_it_was_sent(gateway: GatewayProcess, body: bytes, tex
     assert received(answer.json).get("text", "") == text
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"content-type": ""},
+        {"content-type": "application/x-www-form-urlencoded"},  # as `curl -d` says
+        {"content-type": "Application/JSON; charset=utf-8"},
+    ],
+    ids=str,
+)
+def test_json_is_taken_for_json_whatever_it_is_called(
+    gateway: GatewayProcess, headers: dict[str, str]
+) -> None:
+    answer = gateway.request("POST", PREDICT, b'{"text":"a"}', headers)
+    assert (answer.status, answer.json["text"]) == (200, "a")
+
+
 @pytest.mark.parametrize("name", ["requestId", "request_id"])
 def test_both_names_of_a_field_are_accepted(gateway: GatewayProcess, name: str) -> None:
     answer = gateway.request("POST", PREDICT, {"text": "a", name: "r"})

@@ -186,3 +186,22 @@ async def test_a_search_ends_with_the_first_text_beyond_the_bytes(store: Predict
         return len(rows)
 
     assert [await found(n) for n in (0, 999, 1000, 2500, 9999)] == [1, 1, 2, 3, 4]
+
+
+async def test_a_day_that_the_default_partition_took_over_holds_up_no_other(
+    database: Database,
+) -> None:
+    with database.connect() as connection:
+        (day,) = connection.execute(
+            "SELECT (date_trunc('day', now(), 'UTC') + interval '8 days')::timestamptz AS day"
+        ).fetchall()
+        connection.execute(
+            "INSERT INTO requests (id, model, version, text, state, create_time)"
+            " VALUES (uuid_at(%(day)s), 'm', '1', 't', 'ACCEPTED', %(day)s)",
+            day,
+        )
+        connection.execute("SELECT create_partitions(9)")
+        tables = connection.execute(
+            "SELECT count(*) FROM pg_inherits WHERE inhparent = 'requests'::regclass"
+        ).fetchone()
+    assert tables == {"count": 10}  # the default, days 0 to 7, and day 9

@@ -15,11 +15,12 @@ from benchmarks.references import create_database, fastapi
 from benchmarks.stack import SERVING, RunningStack
 from models.sentiment.model import Model
 
-REST = "Predict Mesh, REST"
-GRPC = "Predict Mesh, gRPC"
-TRITON = "Triton alone, gRPC"
-PLAIN = "FastAPI, model inside"
-RECORDING = "FastAPI, and an INSERT"
+REST = "REST"
+GRPC = "gRPC"
+TRITON = "Triton"
+"""The same server and model, called by gRPC without anything between."""
+PLAIN = "FastAPI"
+RECORDING = "FastAPI+INSERT"
 
 _TOLERANCE = 1e-3
 

@@ -17,8 +17,8 @@ def now_table(summaries: Mapping[tuple[str, int], Summary]) -> Table:
     """Every contender at every number of calls in flight."""
     table = _table("Predictions made now", "in flight", "", "answers/s")
     for name in REFERENCES:
-        table.add_column(f"of {name}", justify="right")
-    for head in ("p50 ms", "p99 ms", "CPU s / 1,000", "failed", "not kept", "spread", "noise"):
+        table.add_column(f"/ {name}", justify="right")
+    for head in ("p50 ms", "p99 ms", "CPU s/1k", "failed", "lost", "spread", "noise"):
         table.add_column(head, justify="right")
     last = None
     for (name, in_flight), summary in sorted(summaries.items(), key=lambda item: item[0][1]):

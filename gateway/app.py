@@ -84,6 +84,7 @@ async def _open(stack: AsyncExitStack, settings: Settings) -> Server:
         Runtimes(
             lambda: catalog.models,
             max_batch=settings.max_batch,
+            batches_in_flight=settings.batches_in_flight,
             max_waiting=settings.max_waiting,
             timeout_s=settings.max_call_s,
         )

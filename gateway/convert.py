@@ -33,9 +33,9 @@ def prediction_to_proto(prediction: Prediction) -> prediction_pb2.Prediction:
         text=prediction.text,
         state=_STATE_TO_PROTO[prediction.state],
         features_uri=prediction.features_uri,
-        create_time=prediction.create_time,
-        complete_time=prediction.complete_time,
-        expire_time=prediction.expire_time,
+        create_time=_timestamp(prediction.create_time),
+        complete_time=_timestamp(prediction.complete_time),
+        expire_time=_timestamp(prediction.expire_time),
         error=prediction.error,
     )
     if (output := prediction.output) is not None:
@@ -45,6 +45,13 @@ def prediction_to_proto(prediction: Prediction) -> prediction_pb2.Prediction:
         if output.value is not None:
             message.output.value = output.value
     return message
+
+
+def _timestamp(moment: datetime | None) -> Timestamp | None:
+    """Faster than what protobuf makes of a datetime, which each prediction has two of."""
+    if moment is None:
+        return None
+    return Timestamp(seconds=int(moment.timestamp()), nanos=moment.microsecond * 1000)
 
 
 def answer_from_proto(result: RuntimeResult) -> Answer:

@@ -37,12 +37,17 @@ class Runtimes:
         models: Callable[[], Mapping[str, Model]],
         *,
         max_batch: int,
+        batches_in_flight: int,
         max_waiting: int,
         timeout_s: float,
     ) -> None:
-        """models: the catalog as it now stands, by id."""
+        """models: the catalog as it now stands, by id.
+
+        batches_in_flight: for one version of a model.
+        """
         self._models = models
         self._max_batch = max_batch
+        self._batches_in_flight = batches_in_flight
         self._max_waiting = max_waiting
         self._timeout_s = timeout_s
         self._channels: dict[str, grpc.aio.Channel] = {}
@@ -108,7 +113,10 @@ class Runtimes:
             return [answer_from_proto(result) for result in response.results]
 
         batcher = self._batchers[key] = Batcher(
-            run, max_batch=self._max_batch, max_in_flight=2, max_waiting=self._max_waiting
+            run,
+            max_batch=self._max_batch,
+            max_in_flight=self._batches_in_flight,
+            max_waiting=self._max_waiting,
         )
         return batcher
 

@@ -13,6 +13,9 @@ class Settings:
 
     max_batch: int = 256
     """Texts that go to a model in one call, at the most."""
+    batches_in_flight: int = 1
+    """Such calls side by side for one version: as many as Triton has instances of it. More make
+    the batches smaller, and each batch costs the same to carry."""
     max_waiting: int = 2048
     """Texts that may wait for one version of a model, and rows that may wait for the database,
     before calls are refused as OVERLOADED."""
@@ -23,12 +26,14 @@ class Settings:
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> "Settings":
-        """Read PMESH_GATEWAY_MAX_BATCH, _MAX_WAITING, _MAX_CALL_S and _DATABASE_CONNECTIONS.
+        """Read PMESH_GATEWAY_MAX_BATCH, _BATCHES_IN_FLIGHT, _MAX_WAITING, _MAX_CALL_S and
+        _DATABASE_CONNECTIONS.
 
         Raises ValueError, naming the variable, for what is no number above 0.
         """
         return cls(
             max_batch=int(_positive(environ, "MAX_BATCH", cls.max_batch)),
+            batches_in_flight=int(_positive(environ, "BATCHES_IN_FLIGHT", cls.batches_in_flight)),
             max_waiting=int(_positive(environ, "MAX_WAITING", cls.max_waiting)),
             max_call_s=_positive(environ, "MAX_CALL_S", cls.max_call_s),
             database_connections=int(

@@ -72,13 +72,14 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
             log.info("serving %s on %s", settings.model, settings.address)
             direct = DirectFeatures(store=features, retry=retries.features)
             service = InferenceService(triton=triton, features=direct)
-            door = _queue_door(settings, service, pool, executor, retries, stop)
+            door = _queue_door(settings, triton, service, pool, executor, retries, stop)
             await _run_until_drained(door, stop, drain_s=settings.drain_s)
     log.info("stopped")
 
 
 def _queue_door(
     settings: Settings,
+    triton: TritonModel,
     service: InferenceService,
     pool: AsyncConnectionPool,
     executor: Executor,
@@ -101,9 +102,7 @@ def _queue_door(
         ),
         claims=claims,
         keeper=keeper,
-        answerer=Answerer(
-            model=settings.model, service=service, keeper=keeper, retry=retries.model
-        ),
+        answerer=Answerer(triton=triton, service=service, keeper=keeper, retry=retries.model),
         retries=retries,
         stop=stop,
         receive_wait_s=settings.receive_wait_s,

@@ -6,22 +6,29 @@ from collections.abc import Sequence
 from predict.v1.events_pb2 import InferenceResponded
 
 from model_runtime.claims import Claim
-from model_runtime.errors import ModelFailed, VersionNotFound
+from model_runtime.errors import DeadlineExceeded, ModelFailed, ModelUnavailable, VersionNotFound
 from model_runtime.events import failed, succeeded
 from model_runtime.outages import Retry
 from model_runtime.service import InferenceService
+from model_runtime.triton import TritonModel
 from model_runtime.work import Keeper, Work
 
 TIMEOUT_S = 60.0
+MAX_TRIES = 3
+
+
+class GivenUp(Exception):
+    """A model that is well does not survive this work, or does not end it in time."""
 
 
 class Answerer:
     """Runs claimed requests through the service."""
 
     def __init__(
-        self, *, model: str, service: InferenceService, keeper: Keeper, retry: Retry
+        self, *, triton: TritonModel, service: InferenceService, keeper: Keeper, retry: Retry
     ) -> None:
-        self._model = model
+        self._triton = triton
+        self._model = triton.model
         self._service = service
         self._keeper = keeper
         self._retry = retry
@@ -29,7 +36,7 @@ class Answerer:
     async def answer(self, work: Work) -> list[InferenceResponded]:
         """An output or an error for each request that is still ours.
 
-        Waits while the model or S3 is away. Raises Stopping.
+        Waits while the model or S3 is away. Raises Stopping, GivenUp.
         """
         by_version = defaultdict(list)
         for claim in work.claims.values():
@@ -58,12 +65,13 @@ class Answerer:
         self, work: Work, version: str, claims: Sequence[Claim]
     ) -> list[InferenceResponded]:
         """Waits while the model is away, and goes on without what was lost meanwhile."""
-        for _ in range(MAX_CRASHES):
+        for _ in range(MAX_TRIES):
             try:
                 return await self._predict(version, work.held(claims))
-            except (ModelUnavailable, DeadlineExceeded) as exc:
-                crashed = isinstance(exc, ModelCrashed)
-        
+            except (ModelUnavailable, DeadlineExceeded):
+                await self._retry(self._triton.check)
+                await self._keeper.renew(work)
+        raise GivenUp
 
     async def _predict(self, version: str, claims: Sequence[Claim]) -> list[InferenceResponded]:
         if not claims:

@@ -57,17 +57,13 @@ class BatchSizeOutOfRange(InferenceError):
 
 
 class ModelUnavailable(InferenceError):
-    """Triton does not answer. Trying again later helps."""
+    """Triton does not answer, or the model's process is dead. Trying again later helps."""
 
     code = StatusCode.UNAVAILABLE
     reason = ErrorReason.ERROR_REASON_MODEL_UNAVAILABLE
 
     def __init__(self, model: str) -> None:
         super().__init__(f"model {model!r} does not answer; try again", model=model)
-
-
-class ModelCrashed(ModelUnavailable):
-    """The model's process is dead, for whatever reason; the text may be the reason."""
 
 
 class ModelFailed(InferenceError):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from predict.v1.events_pb2 import InferenceResponded
 
-from model_runtime.answers import Answerer
+from model_runtime.answers import Answerer, GivenUp
 from model_runtime.bus import MAX_BATCH, BusUnavailable, Queue, Topic
 from model_runtime.claims import Claims
 from model_runtime.events import UndecodableMessage, requested_id, to_entry
@@ -114,7 +114,7 @@ class QueueDoor:
             async with self._keeper.keeping(work):
                 await self._publish(await self._answerer.answer(work))
                 await self._delete(work.held_receipts())
-        except Stopping:
+        except (Stopping, GivenUp):
             await self._keeper.give_back(work)
         return alone
 

@@ -5,7 +5,7 @@ import asyncio
 import psycopg
 
 from model_runtime.bus import BusUnavailable
-from model_runtime.errors import DeadlineExceeded, ModelUnavailable
+from model_runtime.errors import ModelUnavailable
 from model_runtime.features import FeaturesUnavailable
 from model_runtime.outages import Retry
 
@@ -18,4 +18,4 @@ class Retries:
         self.topic = Retry("the topic", BusUnavailable, stop=stop)
         self.store = Retry("PostgreSQL", psycopg.Error, stop=stop)
         self.features = Retry("S3", FeaturesUnavailable, stop=stop)
-        self.model = Retry("the model", ModelUnavailable, DeadlineExceeded, stop=stop)
+        self.model = Retry("the model", ModelUnavailable, stop=stop)

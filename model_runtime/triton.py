@@ -13,7 +13,6 @@ from model_runtime.abstract_model import FloatArray
 from model_runtime.errors import (
     DeadlineExceeded,
     InferenceError,
-    ModelCrashed,
     ModelFailed,
     ModelUnavailable,
     VersionNotFound,
@@ -67,8 +66,7 @@ class TritonModel:
     async def infer(self, version: str, texts: Sequence[str], *, timeout_s: float) -> Answer:
         """Have 1 to 256 texts predicted together.
 
-        Raises VersionNotFound, ModelUnavailable (retryable), ModelCrashed, ModelFailed,
-        DeadlineExceeded.
+        Raises VersionNotFound, ModelUnavailable (retryable), ModelFailed, DeadlineExceeded.
         """
         if not version.isdecimal():
             raise VersionNotFound(self.model, version)
@@ -84,8 +82,8 @@ class TritonModel:
     async def check(self) -> None:
         """Return if every loaded version answers, and there is one; else raise ModelUnavailable.
 
-        Triton 2.51 calls a model ready whose process is dead (server#8604), so each version is
-        asked to predict.
+        Triton 2.51 calls a model ready whose process is dead, so each version is asked to
+        predict.
         """
         versions = await self._loaded_versions()
         if not versions:
@@ -123,8 +121,6 @@ class TritonModel:
                 return ModelFailed(self.model)
             case grpc.StatusCode.DEADLINE_EXCEEDED:
                 return DeadlineExceeded()
-            case grpc.StatusCode.INTERNAL:  # "Stub process ... is not healthy"
-                return ModelCrashed(self.model)
             case _:
                 return ModelUnavailable(self.model)
 

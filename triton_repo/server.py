@@ -41,7 +41,7 @@ def command(
     """The command line: every model of the repository, on the loopback interface.
 
     memory_prefix: starts the names of its shared memory; servers on one machine need different
-        ones (server#4145).
+        ones.
     A model that does not load leaves the others served. Ready: GET /v2/models/<model>/ready.
     """
     return [

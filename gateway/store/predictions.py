@@ -4,8 +4,9 @@ Calls of one kind that come together go together: writes in one commit, reads in
 """
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import datetime
+from functools import partial
 from typing import Any
 
 from google.protobuf import json_format
@@ -33,10 +34,16 @@ class PredictionStore:
         self._pool = pool
         # One write in flight: what waits for a commit shares the next one.
         self._finished = Batcher[Write, bool](
-            self._insert_finished, max_batch=512, max_in_flight=1, max_waiting=max_waiting
+            partial(self._insert, "insert_finished"),
+            max_batch=512,
+            max_in_flight=1,
+            max_waiting=max_waiting,
         )
         self._accepted = Batcher[Write, bool](
-            self._insert_accepted, max_batch=512, max_in_flight=1, max_waiting=max_waiting
+            partial(self._insert, "insert_accepted"),
+            max_batch=512,
+            max_in_flight=1,
+            max_waiting=max_waiting,
         )
         self._reads = Batcher[str, Prediction | None](
             self._get, max_batch=512, max_in_flight=1, max_waiting=max_waiting
@@ -84,28 +91,11 @@ class PredictionStore:
         rows = await self._execute("cancel", {"id": prediction_id})
         return bool(rows)
 
-    async def _insert_finished(self, batch: list[Write]) -> list[bool]:
-        outputs = [p.output for p, _ in batch if p.output]
-        rows = await self._execute(
-            "insert_finished",
-            {
-                **_columns(batch),
-                "complete_time": [p.complete_time for p, _ in batch],
-                "label": [o.label for o in outputs],
-                "confidence": [o.confidence for o in outputs],
-                "scores": [json.dumps(o.scores) for o in outputs],
-                "value": [o.value for o in outputs],
-                "features_uri": [p.features_uri for p, _ in batch],
-            },
-        )
-        return _written(batch, rows)
-
-    async def _insert_accepted(self, batch: list[Write]) -> list[bool]:
-        rows = await self._execute(
-            "insert_accepted",
-            {**_columns(batch), "expire_time": [p.expire_time for p, _ in batch]},
-        )
-        return _written(batch, rows)
+    async def _insert(self, query: str, batch: list[Write]) -> list[bool]:
+        """The rows go as one JSON document: psycopg takes several times as long for arrays."""
+        rows = json.dumps([_row(*write) for write in batch], ensure_ascii=False)
+        refused = {row[0] for row in await self._execute(query, {"rows": rows})}
+        return [prediction.id not in refused for prediction, _ in batch]
 
     async def _get(self, ids: list[str]) -> list[Prediction | None]:
         rows = await self._execute("get", {"ids": list(set(ids))})
@@ -123,20 +113,28 @@ class PredictionStore:
             return await cursor.fetchall()
 
 
-def _columns(batch: Sequence[Write]) -> dict[str, list[Any]]:
+def _row(prediction: Prediction, request_id: str) -> dict[str, Any]:
+    """As json_to_recordset reads it."""
+    output = prediction.output
     return {
-        "id": [p.id for p, _ in batch],
-        "request_id": [request_id or None for _, request_id in batch],
-        "model": [p.model for p, _ in batch],
-        "version": [p.version for p, _ in batch],
-        "text": [p.text for p, _ in batch],
-        "create_time": [p.create_time for p, _ in batch],
+        "id": prediction.id,
+        "request_id": request_id or None,
+        "model": prediction.model,
+        "version": prediction.version,
+        "text": prediction.text,
+        "create_time": _text(prediction.create_time),
+        "complete_time": _text(prediction.complete_time),
+        "expire_time": _text(prediction.expire_time),
+        "label": output and output.label,
+        "confidence": output and output.confidence,
+        "scores": output and output.scores,
+        "value": output and output.value,
+        "features_uri": prediction.features_uri,
     }
 
 
-def _written(batch: Sequence[Write], refused_rows: list[TupleRow]) -> list[bool]:
-    refused = {row[0] for row in refused_rows}
-    return [p.id not in refused for p, _ in batch]
+def _text(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None
 
 
 def _prediction(row: TupleRow) -> Prediction:

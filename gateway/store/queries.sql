@@ -2,13 +2,10 @@
 -- Records predictions made now, and tells of them with one event a model. A row whose
 -- request_id is taken is left out; the answer is the ids of those.
 WITH input AS MATERIALIZED (
-    SELECT * FROM unnest(
-        %(id)s::uuid[], %(request_id)s::uuid[], %(model)s::text[], %(version)s::text[],
-        %(text)s::text[], %(create_time)s::timestamptz[], %(complete_time)s::timestamptz[],
-        %(label)s::text[], %(confidence)s::float8[], %(scores)s::jsonb[], %(value)s::float8[],
-        %(features_uri)s::text[]
-    ) AS i (id, request_id, model, version, text, create_time, complete_time,
-            label, confidence, scores, value, features_uri)
+    SELECT * FROM json_to_recordset(%(rows)s::json) AS i (
+        id uuid, request_id uuid, model text, version text, text text,
+        create_time timestamptz, complete_time timestamptz,
+        label text, confidence float8, scores jsonb, value float8, features_uri text)
 ), claimed AS (
     INSERT INTO request_ids (request_id, id)
     SELECT request_id, id FROM input WHERE request_id IS NOT NULL
@@ -36,10 +33,9 @@ SELECT id::text FROM input WHERE id NOT IN (SELECT id FROM fresh)
 -- Records predictions to be made later, and the events that ask for them. A row whose
 -- request_id is taken is left out; the answer is the ids of those.
 WITH input AS MATERIALIZED (
-    SELECT * FROM unnest(
-        %(id)s::uuid[], %(request_id)s::uuid[], %(model)s::text[], %(version)s::text[],
-        %(text)s::text[], %(create_time)s::timestamptz[], %(expire_time)s::timestamptz[]
-    ) AS i (id, request_id, model, version, text, create_time, expire_time)
+    SELECT * FROM json_to_recordset(%(rows)s::json) AS i (
+        id uuid, request_id uuid, model text, version text, text text,
+        create_time timestamptz, expire_time timestamptz)
 ), claimed AS (
     INSERT INTO request_ids (request_id, id)
     SELECT request_id, id FROM input WHERE request_id IS NOT NULL

@@ -1,6 +1,7 @@
 """PostgreSQL: the source of truth of the stack, on loopback TCP with passwords."""
 
 import os
+import pwd
 import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,8 +18,9 @@ DATABASE = "predict"
 OWNER, RUNTIME, SUPERUSER = ROLES = ("predict", "runtime", "postgres")
 """The gateway and the relay own the database, runtimes may only claim requests."""
 
-# PostgreSQL refuses to run as root: a namespace of its own shows it an ordinary user.
-AS_ORDINARY_USER = ("unshare", "--user", "--map-user=1000", "--")
+# PostgreSQL refuses to run as root, and as a user without a name, as containers have them: a
+# namespace of its own then shows it the user "nobody".
+AS_NOBODY = ("unshare", "--user", "--map-user=65534", "--")
 
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -130,4 +132,12 @@ class Postgres:
 
 def _run_as(program: str, *arguments: str) -> tuple[str, ...]:
     command = (str(postgres_binary(program)), *arguments)
-    return AS_ORDINARY_USER + command if os.geteuid() == 0 else command
+    return AS_NOBODY + command if needs_namespace() else command
+
+
+def needs_namespace() -> bool:
+    """Whether PostgreSQL would refuse to run as the user of this process."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_uid == 0
+    except KeyError:
+        return True

@@ -12,7 +12,7 @@ import find_libpython
 
 from pmesh.stack.binaries import package_directory, postgres_binary, script
 from pmesh.stack.ports import is_free
-from pmesh.stack.postgres import AS_ORDINARY_USER
+from pmesh.stack.postgres import AS_NOBODY, needs_namespace
 
 _GIB = 1 << 30
 _MEMORY_BYTES = 2 * _GIB
@@ -38,7 +38,7 @@ def check_machine(home: Path, *, gateway_port: int) -> Iterator[Finding]:
     yield _libpython()
     yield from _tools()
     yield from _packages()
-    if os.geteuid() == 0:
+    if needs_namespace():
         yield _user_namespaces()
     yield _memory()
     yield _shared_memory()
@@ -79,7 +79,7 @@ def _libpython() -> Finding:
 
 
 def _tools() -> Iterator[Finding]:
-    wanted = ["setpriv", "nice"] + (["unshare"] if os.geteuid() == 0 else [])
+    wanted = ["setpriv", "nice"] + (["unshare"] if needs_namespace() else [])
     for name in wanted:
         found = shutil.which(name)
         remedy = "install the packages util-linux and coreutils"
@@ -108,13 +108,13 @@ def _packages() -> Iterator[Finding]:
 
 
 def _user_namespaces() -> Finding:
-    allowed = subprocess.run((*AS_ORDINARY_USER, "true"), capture_output=True, check=False)
+    allowed = subprocess.run((*AS_NOBODY, "true"), capture_output=True, check=False)
     return Finding(
         "user namespaces",
         allowed.returncode == 0,
         "allowed" if allowed.returncode == 0 else allowed.stderr.decode().strip(),
-        "PostgreSQL does not run as root, and here root cannot become another user for it:"
-        " run as an ordinary user",
+        "PostgreSQL does not run as root nor as a user without a name, and here it cannot be"
+        " shown another one: run as an ordinary user",
     )
 
 

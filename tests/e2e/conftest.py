@@ -1,7 +1,6 @@
 """One stack for the run: every part a real process, in a data directory of its own."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -41,6 +40,18 @@ def oracle(mesh: Mesh) -> Oracle:
 def door(request: pytest.FixtureRequest, mesh: Mesh) -> Door:
     """Each protocol in turn."""
     return mesh.grpc if request.param == "grpc" else mesh.rest
+
+
+@pytest.fixture
+def nothing_stored(mesh: Mesh) -> Iterator[None]:
+    """Sees to it that the test leaves no row."""
+    sizes = (
+        "SELECT (SELECT count(*) FROM requests), (SELECT count(*) FROM predictions),"
+        " (SELECT count(*) FROM request_ids)"
+    )
+    before = mesh.query(sizes)
+    yield
+    assert mesh.query(sizes) == before
 
 
 @pytest.fixture

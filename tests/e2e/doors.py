@@ -89,10 +89,12 @@ class Grpc:
         method = METHODS[rpc]
         path = f"/{method.containing_service.full_name}/{rpc}"
         response = symbol_database.Default().GetSymbol(method.output_type.full_name)
-        kind = self.channel.unary_stream if method.server_streaming else self.channel.unary_unary
-        multicallable = kind(path, response_deserializer=response.FromString)
+        kind: Any = (
+            self.channel.unary_stream if method.server_streaming else self.channel.unary_unary
+        )
+        call = kind(path, response_deserializer=response.FromString)
         try:
-            answer = multicallable(payload, timeout=timeout_s)
+            answer = call(payload, timeout=timeout_s)
             return Answer(status_pb2.Status(), next(answer) if method.server_streaming else answer)
         except grpc.RpcError as error:
             return failed(error)

@@ -4,7 +4,7 @@ import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 from uuid import uuid4
 
 import boto3
@@ -101,7 +101,7 @@ class Mesh:
         """The bus from outside."""
         return Bus(self.aws)  # type: ignore[arg-type]
 
-    def query(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+    def query(self, sql: LiteralString, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Ask the database."""
         with psycopg.connect(
             host="127.0.0.1",
@@ -111,7 +111,7 @@ class Mesh:
             password=self.stack.home.secret(f"postgres-{OWNER}"),
             connect_timeout=2,
         ) as connection:
-            return connection.execute(sql, parameters).fetchall()  # type: ignore[arg-type]
+            return connection.execute(sql, parameters).fetchall()
 
     @contextmanager
     def stopped(self, part: str) -> Iterator[None]:

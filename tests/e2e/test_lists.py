@@ -1,6 +1,7 @@
 """Lists of predictions: pages and conditions."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -69,7 +70,12 @@ def test_conditions_are_joined_by_and(
 ) -> None:
     succeeded = prediction_pb2.PREDICTION_STATE_SUCCEEDED
     start = made[3].create_time
-    conditions = {"model": model, "start_time": start, "end_time": after(made), "page_size": 100}
+    conditions: dict[str, Any] = {
+        "model": model,
+        "start_time": start,
+        "end_time": after(made),
+        "page_size": 100,
+    }
     wanted = [
         p
         for p in made[::-1]

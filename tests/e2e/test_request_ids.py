@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -50,7 +51,7 @@ def test_calls_at_once_with_one_request_id_make_one_prediction(mesh: Mesh, rpc: 
 def test_a_request_id_with_another_body_is_refused(
     mesh: Mesh, rpc: str, changed: dict[str, str]
 ) -> None:
-    fields = {"model": "sentiment", "text": new_text(), "request_id": str(uuid4())}
+    fields: dict[str, Any] = {"model": "sentiment", "text": new_text(), "request_id": str(uuid4())}
     first = mesh.grpc.call(rpc, KINDS[rpc](**fields)).message.prediction
     other = KINDS[rpc](**fields | changed)
     by_grpc, by_rest = mesh.grpc.call(rpc, other), mesh.rest.call(rpc, other)
@@ -65,7 +66,11 @@ def test_a_request_id_with_another_body_is_refused(
 
 
 def test_asked_now_what_was_accepted_for_later_gives_the_one_prediction(door: Door) -> None:
-    fields = {"model": "sentiment", "text": new_text(), "request_id": str(uuid4()).upper()}
+    fields: dict[str, Any] = {
+        "model": "sentiment",
+        "text": new_text(),
+        "request_id": str(uuid4()).upper(),
+    }
     later = door.call("CreatePrediction", CreatePredictionRequest(**fields)).message.prediction
     now = door.call("Predict", PredictRequest(**fields)).message.prediction
     assert now.id == later.id
@@ -75,7 +80,7 @@ def test_asked_now_what_was_accepted_for_later_gives_the_one_prediction(door: Do
 
 
 def test_asked_now_what_failed_later_gives_the_error_again(door: Door) -> None:
-    fields = {"model": "sentiment", "text": new_text(), "request_id": str(uuid4())}
+    fields: dict[str, Any] = {"model": "sentiment", "text": new_text(), "request_id": str(uuid4())}
     create = CreatePredictionRequest(**fields, version="999")
     later = door.call("CreatePrediction", create).message.prediction
     failed = door.call("WaitPrediction", WaitPredictionRequest(id=later.id)).message.prediction

@@ -71,7 +71,7 @@ def mixed(requests: list[Request]) -> list[Request]:
     order = random.sample(requests, len(requests))
     order = [twin for one in order for twin in [one] * (1 + (one.request_id in doubled))]
     for request in at_any_time:
-        order.insert(random.randrange(len(order)), request)
+        order.insert(random.randrange(len(order)), request)  # noqa: S311
     return order
 
 
@@ -116,7 +116,7 @@ def test_ten_thousand_mixed_requests_make_one_row_each_and_no_answer_is_mixed_up
 
 def right_scores(oracle: Oracle, requests: list[Request]) -> dict[str, dict[str, float]]:
     """By request_id; different enough to tell whose answer one is."""
-    rights = {}
+    rights: dict[str, dict[str, float]] = {}
     for model in MODELS:
         of_model = [request for request in requests if request.model == model]
         scores = oracle.scores(model, [request.text for request in of_model])

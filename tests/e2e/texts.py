@@ -6,12 +6,13 @@ from uuid import uuid4
 CANARY = "zq7canary"
 """In every text of the suite: what no log may hold."""
 
-_WORDS = (
-    "awful bad boring bright broken brilliant cheap clever dull excellent fine flimsy funny good "
-    "great happy hate lazy lovely love noisy perfect poor quick sad silly slow solid terrible "
-    "tired useful useless warm weak wonderful worst actor battery camera ending film kettle lamp "
-    "morning music pan phone plot scene screen story train weather never not very really so too"
-).split()
+_VOCABULARY = """
+awful bad boring bright broken brilliant cheap clever dull excellent fine flimsy funny good great
+happy hate lazy lovely love noisy perfect poor quick sad silly slow solid terrible tired useful
+useless warm weak wonderful worst actor battery camera ending film kettle lamp morning music pan
+phone plot scene screen story train weather never not very really so too
+"""
+_WORDS = _VOCABULARY.split()
 _random = random.Random(7)  # noqa: S311
 
 

@@ -52,7 +52,15 @@ class Triton:
 
     def load(self, name: str) -> None:
         """Have the running server look at a model's folder again."""
-        url = f"http://127.0.0.1:{self.http_port}/v2/repository/models/{name}/load"
+        self._control(name, "load")
+
+    def reload(self, name: str) -> None:
+        """Start the processes of a model again."""
+        self._control(name, "unload")
+        self._control(name, "load")
+
+    def _control(self, name: str, verb: str) -> None:
+        url = f"http://127.0.0.1:{self.http_port}/v2/repository/models/{name}/{verb}"
         urllib.request.urlopen(urllib.request.Request(url, b"{}")).close()
 
     def start(self) -> None:
@@ -91,8 +99,15 @@ class Triton:
 
     def kill_stub(self, name: str, version: str) -> None:
         """SIGKILL to the process of one version; the server lives on."""
-        (stub,) = [s for s in self._stubs() if f"/{name}/{version}/" in _command_line(s)]
+        (stub,) = self._stubs_of(name, version)
         _kill(stub)
+
+    def has_stub(self, name: str, version: str) -> bool:
+        """Whether the process of a version lives."""
+        return self._stubs_of(name, version) != []
+
+    def _stubs_of(self, name: str, version: str) -> list[int]:
+        return [stub for stub in self._stubs() if f"/{name}/{version}/" in _command_line(stub)]
 
     def _stubs(self) -> list[int]:
         stub = str(self._backends / "python" / server.STUB)

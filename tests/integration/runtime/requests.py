@@ -54,13 +54,17 @@ class Requests:
         self, ids: Sequence[str], *, timeout_s: float = 20
     ) -> list[dict[str, Any]]:
         """The answers to these, in their order."""
-        wait_until(lambda: self._collect() >= set(ids), timeout_s=timeout_s)
+        wait_until(lambda: self.collect() >= set(ids), timeout_s=timeout_s)
         return [self.answers[prediction_id] for prediction_id in ids]
 
     def wait_until_deleted(self) -> None:
-        """Until the queue is empty: every message was dealt with."""
-        wait_until(lambda: self._bus.depth(QUEUE) == 0, timeout_s=20)
-        self._collect()
+        """Until every message was dealt with."""
+        wait_until(self.is_idle, timeout_s=20)
+        self.collect()
+
+    def is_idle(self) -> bool:
+        """Whether the queue is empty."""
+        return self._bus.depth(QUEUE) == 0
 
     def state(self, prediction_id: str) -> dict[str, Any]:
         (row,) = self.query(
@@ -78,7 +82,8 @@ class Requests:
         with self._database.connect() as connection:
             return connection.execute(sql, parameters).fetchall()
 
-    def _collect(self) -> set[str]:
+    def collect(self) -> set[str]:
+        """Take new answers; answers with the ids of all."""
         for body in self._bus.drain(ANSWERS):
             self.answers[body["predictionId"]] = body
             self.answer_count += 1

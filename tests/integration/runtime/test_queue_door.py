@@ -76,6 +76,23 @@ def test_a_text_that_the_model_cannot_process_fails_alone(
     assert "poison" not in json.dumps(answers) + runtime.log
 
 
+def test_a_text_that_ends_the_models_process_is_given_up_and_takes_no_other_with_it(
+    start_runtime: StartRuntime, requests: Requests, triton: Triton
+) -> None:
+    start_runtime(PMESH_MAX_ATTEMPTS="2", PMESH_LEASE_S="3")
+    one, crash, two = requests.send("one", "crash", "two")
+
+    def supervise() -> bool:
+        if not triton.has_stub("sentiment", "1"):
+            triton.reload("sentiment")
+        requests.collect()
+        return {one, two} <= set(requests.answers) and requests.is_idle()
+
+    wait_until(supervise, timeout_s=90)
+    assert crash not in requests.answers
+    assert requests.state(crash) == {"state": "RUNNING", "attempt": 2, "leased": False}
+
+
 def test_a_version_that_is_not_loaded_is_an_error(runtime: Runtime, requests: Requests) -> None:
     (answer,) = requests.wait_for_answers(requests.send("a text", version="9"))
     assert reason(answer) == "VERSION_NOT_FOUND"

@@ -16,9 +16,10 @@ from tests.integration.triton import Triton
 Train = Callable[..., subprocess.CompletedProcess[str]]
 
 
-@pytest.fixture
-def tracking_uri(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path}/mlflow.db"
+@pytest.fixture(scope="module")
+def tracking_uri(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """One for all, since MLflow takes long to make its tables."""
+    return f"sqlite:///{tmp_path_factory.mktemp('mlflow')}/mlflow.db"
 
 
 @pytest.fixture
@@ -43,10 +44,10 @@ def test_a_trained_model_is_recorded_and_answers(
 ) -> None:
     trained = train("genre", "--repository", str(triton.repository))
     assert trained.returncode == 0, trained.stderr
-    assert trained.stdout.splitlines()[-1] == "1"
+    number = trained.stdout.splitlines()[-1]
 
     client = MlflowClient(tracking_uri)
-    version = client.get_model_version("genre", "1")
+    version = client.get_model_version("genre", number)
     run = client.get_run(version.run_id)
     assert run.info.status == "FINISHED"
     assert len(run.data.params["data_sha256"]) == 64
@@ -57,7 +58,7 @@ def test_a_trained_model_is_recorded_and_answers(
     triton.load("genre")
     with Runtime(lone_environment, model="genre") as runtime:
         runtime.wait_until_serving()
-        (result,) = runtime.predict(["omg so happy :) @bob"], model="genre").results
+        (result,) = runtime.predict(["omg so happy :) @bob"], model="genre", version=number).results
     assert result.output.label == "tweet"
     assert not result.output.HasField("value")
 
@@ -68,7 +69,8 @@ def test_given_files_are_learned_instead(train: Train, tracking_uri: str, tmp_pa
     trained = train("genre", "--repository", str(tmp_path / "repository"), "--data", *data)
     assert trained.returncode == 0, trained.stderr
     client = MlflowClient(tracking_uri)
-    run = client.get_run(client.get_model_version("genre", "1").run_id)
+    number = trained.stdout.splitlines()[-1]
+    run = client.get_run(client.get_model_version("genre", number).run_id)
     assert run.data.params["data"] == "movies.tsv tweets.tsv"
 
 

@@ -1,5 +1,6 @@
 """A model for tests whose answers show which text and which version they are of."""
 
+import os
 import time
 import zlib
 from collections.abc import Sequence
@@ -14,7 +15,8 @@ from model_runtime.abstract_model import AbstractModel, Example, Predictions, Pr
 class Model(AbstractModel):
     """The value is the length of the text; the features end with its checksum.
 
-    A text with "poison" in it makes the model fail; "sleep 1.5" keeps it busy for so long.
+    A text with "poison" in it makes the model fail; "sleep 1.5" keeps it busy for so long;
+    "crash" ends its process.
     """
 
     labels = ("negative", "neutral", "positive")
@@ -27,6 +29,8 @@ class Model(AbstractModel):
     def predict(self, texts: Sequence[str]) -> Predictions:
         if any("poison" in text for text in texts):
             raise ValueError("poison")
+        if "crash" in texts:
+            os._exit(1)
         for text in texts:
             if text.startswith("sleep "):
                 time.sleep(float(text.split()[1]))

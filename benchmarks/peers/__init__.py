@@ -1,0 +1,1 @@
+"""Our place in a benchmark of model servers that is not part of this project."""

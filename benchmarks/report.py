@@ -16,6 +16,11 @@ REFERENCES = (TRITON, PLAIN, RECORDING)
 def now_table(summaries: Mapping[tuple[str, int], Summary]) -> Table:
     """Every contender at every number of calls in flight."""
     table = _table("Predictions made now", "in flight", "", "answers/s")
+    table.caption = (
+        "REST and gRPC: Predict Mesh, each answer durable. Triton: the same server, asked directly."
+        " FastAPI: the model in its process. / X: the rate over that of X."
+        " lost: answers without a row. noise: what others took of the machine."
+    )
     for name in REFERENCES:
         table.add_column(f"/ {name}", justify="right")
     for head in ("p50 ms", "p99 ms", "CPU s/1k", "failed", "lost", "spread", "noise"):
@@ -43,7 +48,7 @@ def cpu_table(summaries: Mapping[tuple[str, int], Summary], names: Iterable[str]
     rows = [(key, summaries[key]) for key in summaries if key[0] in names]
     parts = list(rows[0][1].cpu_s_per_1000)
     for part in parts:
-        table.add_column(part, justify="right")
+        table.add_column(part.partition("-")[0], justify="right")
     for (name, in_flight), summary in rows:
         used = (f"{summary.cpu_s_per_1000[part]:.3f}" for part in parts)
         table.add_row(str(in_flight), name, *used)
@@ -72,7 +77,7 @@ def later_table(later: Later) -> Table:
         "burst: refused": f"{burst.accepted.failed}",
         "burst: all finished after": f"{burst.finished_s:.1f} s",
         "burst: finished": f"{burst.finished_rate:,.0f} /s",
-        "bound: the emulator with nothing else to do": f"{bound:,.0f} /s",
+        "bound: what the emulator lets through, alone": f"{bound:,.0f} /s",
         "burst: given up, or unfinished": f"{burst.failed + burst.unfinished}",
     }
     for row in rows.items():
@@ -98,7 +103,7 @@ def show(console: Console, *tables: Table) -> None:
 
 
 def _table(title: str, *heads: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold")
+    table = Table(title=title, title_justify="left", title_style="bold", caption_justify="left")
     for position, head in enumerate(heads):
         table.add_column(head, justify="left" if position < 2 else "right")
     return table

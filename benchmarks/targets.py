@@ -30,8 +30,8 @@ def now_targets(summaries: Summaries, gateway_mib: float) -> Iterator[Target]:
     """Of predictions made now."""
     rate = {name: summaries[name, 64].rate for name, _ in summaries}
     yield _ratio("REST at 64, of FastAPI", rate[REST] / rate[PLAIN], 1.5)
-    yield _ratio("REST at 64, of FastAPI with an INSERT", rate[REST] / rate[RECORDING], 4)
-    yield _ratio("gRPC at 64, of Triton alone", rate[GRPC] / rate[TRITON], 0.8)
+    yield _ratio("REST at 64, of FastAPI + INSERT", rate[REST] / rate[RECORDING], 4)
+    yield _ratio("gRPC at 64, of Triton", rate[GRPC] / rate[TRITON], 0.8)
     yield _limit("REST at 1, p50", summaries[REST, 1].p50_ms, 4, "ms")
     yield _limit("gRPC at 1, p50", summaries[GRPC, 1].p50_ms, 4, "ms")
     yield _limit("memory of the gateway", gateway_mib, 250, "MiB")
@@ -43,7 +43,8 @@ def later_targets(later: Later, sync_rate: float | None) -> Iterator[Target]:
     yield _limit("accepted to finished, idle, p50", later.latency.p50_ms, 150, "ms")
     if sync_rate:
         yield _ratio("accepted, of the rate of Predict", burst.accepted.rate / sync_rate, 1 / 3)
-    yield _ratio("finished, of the emulator's rate", burst.finished_rate / later.emulator_rate, 1)
+    # Alone, the emulator shares the machine with nobody: a little less is as fast as it lets.
+    yield _ratio("finished, of the emulator's rate", burst.finished_rate / later.emulator_rate, 0.8)
 
 
 def _ratio(name: str, value: float, bound: float) -> Target:

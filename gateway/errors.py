@@ -117,6 +117,15 @@ class ModelUnavailable(PredictError):
         super().__init__(f"model {model!r} does not answer; try again", model=model)
 
 
+class ModelFailed(PredictError):
+    """The model cannot process the text; trying again does not help."""
+
+    reason = ErrorReason.ERROR_REASON_MODEL_FAILED
+
+    def __init__(self, model: str) -> None:
+        super().__init__(f"model {model!r} could not process the text", model=model)
+
+
 class PredictionNotFound(PredictError):
     """No prediction has this id."""
 

@@ -1,7 +1,7 @@
 """The model runtimes: which version answers, and the micro-batches that go to it."""
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import grpc
@@ -13,6 +13,7 @@ from predict.v1.model_runtime_service_pb2_grpc import ModelRuntimeServiceStub
 from gateway.batching import Batcher
 from gateway.convert import answer_from_proto
 from gateway.errors import (
+    ModelFailed,
     ModelNotFound,
     ModelNotReleased,
     ModelUnavailable,
@@ -22,6 +23,13 @@ from gateway.errors import (
 )
 from gateway.prediction import Answer
 from gateway.store.catalog import Model
+
+
+_CHANNEL_OPTIONS = [
+    ("grpc.max_receive_message_length", -1),
+    # A runtime that comes back is found within a second, not gRPC's two minutes.
+    ("grpc.max_reconnect_backoff_ms", 1000),
+]
 
 
 class _Entry(NamedTuple):
@@ -94,23 +102,17 @@ class Runtimes:
         model, version, address = key
         channel = self._channels.get(address)
         if channel is None:
-            channel = self._channels[address] = grpc.aio.insecure_channel(
-                address, options=[("grpc.max_receive_message_length", -1)]
-            )
-        stub = ModelRuntimeServiceStub(channel)
-        metadata = (("x-model-version", version),)
+            channel = grpc.aio.insecure_channel(address, options=_CHANNEL_OPTIONS)
+            self._channels[address] = channel
+        client = _VersionClient(channel, model, version, timeout_s=self._timeout_s)
 
-        async def run(entries: list[_Entry]) -> list[Answer]:
-            request = PredictBatchRequest(model=model, version=version)
-            for prediction_id, text in entries:
-                request.entries.add(prediction_id=prediction_id, text=text)
+        async def run(entries: list[_Entry]) -> Sequence[Answer | Exception]:
             try:
-                response: PredictBatchResponse = await stub.PredictBatch(
-                    request, timeout=self._timeout_s, metadata=metadata
-                )
-            except grpc.aio.AioRpcError as error:
-                raise _from_runtime(error, model, version) from error
-            return [answer_from_proto(result) for result in response.results]
+                return await client.predict(entries)
+            except VersionNotFound:
+                # Anybody may ask for any version: what does not exist is not remembered.
+                self._batchers.pop(key, None)
+                raise
 
         batcher = self._batchers[key] = Batcher(
             run,
@@ -119,6 +121,63 @@ class Runtimes:
             max_waiting=self._max_waiting,
         )
         return batcher
+
+
+class _VersionClient:
+    """Asks one version of a model."""
+
+    def __init__(
+        self, channel: grpc.aio.Channel, model: str, version: str, *, timeout_s: float
+    ) -> None:
+        self._stub = ModelRuntimeServiceStub(channel)
+        self._model = model
+        self._version = version
+        self._timeout_s = timeout_s
+
+    async def predict(self, entries: list[_Entry]) -> Sequence[Answer | Exception]:
+        """Predict a batch; if a text makes the model fail, each text by itself."""
+        try:
+            return await self._predict_together(entries)
+        except ModelFailed:
+            if len(entries) == 1:
+                raise
+        return [await self._predict_alone(entry) for entry in entries]
+
+    async def _predict_alone(self, entry: _Entry) -> Answer | Exception:
+        try:
+            (answer,) = await self._predict_together([entry])
+        except (PredictError, TimeoutError) as error:
+            return error
+        return answer
+
+    async def _predict_together(self, entries: list[_Entry]) -> list[Answer]:
+        request = PredictBatchRequest(model=self._model, version=self._version)
+        for prediction_id, text in entries:
+            request.entries.add(prediction_id=prediction_id, text=text)
+        try:
+            response: PredictBatchResponse = await self._stub.PredictBatch(
+                request,
+                timeout=self._timeout_s,
+                metadata=(("x-model-version", self._version),),
+            )
+        except grpc.aio.AioRpcError as error:
+            raise self._error(error) from error
+        return [answer_from_proto(result) for result in response.results]
+
+    def _error(self, error: grpc.aio.AioRpcError) -> Exception:
+        match error.code():
+            case grpc.StatusCode.NOT_FOUND:
+                return VersionNotFound(self._model, self._version)
+            case grpc.StatusCode.RESOURCE_EXHAUSTED:
+                return Overloaded()
+            case grpc.StatusCode.DEADLINE_EXCEEDED:
+                return TimeoutError()
+            case grpc.StatusCode.UNAVAILABLE:
+                return ModelUnavailable(self._model)
+            case _ if _reason(error) == "MODEL_FAILED":
+                return ModelFailed(self._model)
+            case code:
+                return RuntimeError(f"the runtime of {self._model} answered {code.name}")
 
 
 def _split(traffic: Mapping[str, int], sticky_key: str) -> str:
@@ -132,23 +191,10 @@ def _split(traffic: Mapping[str, int], sticky_key: str) -> str:
     raise ValueError("the shares of a traffic policy add up to 100")
 
 
-def _from_runtime(error: grpc.aio.AioRpcError, model: str, version: str) -> Exception:
-    code = error.code()
-    if code is grpc.StatusCode.NOT_FOUND:
-        return VersionNotFound(model, version)
-    if code is grpc.StatusCode.RESOURCE_EXHAUSTED:
-        return Overloaded()
-    if code is grpc.StatusCode.DEADLINE_EXCEEDED:
-        return TimeoutError()
-    if code is grpc.StatusCode.UNAVAILABLE:
-        return ModelUnavailable(model)
-    return PredictError(f"the runtime of {model} answered {code.name}: {_reason(error)}")
-
-
 def _reason(error: grpc.aio.AioRpcError) -> str:
     status = rpc_status.from_call(error)  # type: ignore[arg-type]
     for detail in status.details if status else ():
         info = ErrorInfo()
         if detail.Unpack(info):
             return str(info.reason)
-    return "no reason"
+    return ""

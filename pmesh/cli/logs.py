@@ -1,7 +1,9 @@
 """`pmesh logs`: what the parts write."""
 
 import time
+from collections import deque
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated, TextIO
 
@@ -9,7 +11,6 @@ import typer
 
 from pmesh.cli.options import HOME, HomeOption, fail
 from pmesh.stack.home import Home
-from pmesh.stack.logs import last_lines
 
 _POLL_S = 0.2
 
@@ -24,12 +25,19 @@ def logs(
 
     Example: [bold]pmesh logs relay -f[/]
     """
-    files = _files(Home(home), part)
-    for file in files:
-        for line in last_lines(file, lines):
-            print(_prefix(file, part) + line)
-    if follow:
-        _follow(files, part)
+    with ExitStack() as stack:
+        streams = {
+            file: stack.enter_context(file.open(encoding="utf-8", errors="replace"))
+            for file in _files(Home(home), part)
+        }
+        for file, stream in streams.items():
+            for line in deque(_new_lines(stream), maxlen=lines):
+                print(_prefix(file, part) + line)
+        while follow:
+            for file, stream in streams.items():
+                for line in _new_lines(stream):
+                    print(_prefix(file, part) + line, flush=True)
+            time.sleep(_POLL_S)
 
 
 def _files(home: Home, part: str) -> list[Path]:
@@ -43,27 +51,8 @@ def _files(home: Home, part: str) -> list[Path]:
     return [home.log(part)]
 
 
-def _follow(files: list[Path], part: str) -> None:
-    streams = {file: _open_at_end(file) for file in files}
-    try:
-        while True:
-            for file, stream in streams.items():
-                for line in _new_lines(stream):
-                    print(_prefix(file, part) + line, flush=True)
-            time.sleep(_POLL_S)
-    finally:
-        for stream in streams.values():
-            stream.close()
-
-
-def _open_at_end(file: Path) -> TextIO:
-    stream = file.open(encoding="utf-8", errors="replace")
-    stream.seek(0, 2)
-    return stream
-
-
 def _new_lines(stream: TextIO) -> Iterator[str]:
-    """The whole lines written since the last look."""
+    """The whole lines that were not read yet."""
     while True:
         position = stream.tell()
         line = stream.readline()

@@ -156,7 +156,7 @@ CREATE FUNCTION extend_claims(
     UPDATE requests r SET lease_until = now() + lease
     FROM unnest(ids, attempts) AS c (id, attempt)
     WHERE r.id = c.id AND r.attempt = c.attempt AND r.model = for_model
-      AND r.state = 'RUNNING'
+      AND r.state = 'RUNNING' AND (r.expire_time IS NULL OR r.expire_time > now())
     RETURNING r.id
 $$;
 

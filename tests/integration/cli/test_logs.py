@@ -36,8 +36,9 @@ def test_the_lines_of_all_parts_are_shown_with_the_parts_name(home: Home) -> Non
 
 def test_following_shows_whole_lines_as_they_are_written(home: Home) -> None:
     command = (*LOGS, "relay", "-f", "-n", "1", "--home", str(home.path))
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    try:
         assert process.stdout.readline() == "three\n"
         with home.log("relay").open("a") as log:
             for part in ("fo", "ur\n", "five\n"):
@@ -45,4 +46,6 @@ def test_following_shows_whole_lines_as_they_are_written(home: Home) -> None:
                 log.flush()
         assert process.stdout.readline() == "four\n"
         assert process.stdout.readline() == "five\n"
-        process.terminate()
+    finally:
+        process.kill()
+        process.communicate()

@@ -24,7 +24,6 @@ from gateway.errors import (
 from gateway.prediction import Answer
 from gateway.store.catalog import Model
 
-
 _CHANNEL_OPTIONS = [
     ("grpc.max_receive_message_length", -1),
     # A runtime that comes back is found within a second, not gRPC's two minutes.

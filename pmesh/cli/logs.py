@@ -2,10 +2,10 @@
 
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Annotated, TextIO
+from typing import Annotated, BinaryIO
 
 import typer
 
@@ -27,16 +27,14 @@ def logs(
     """
     with ExitStack() as stack:
         streams = {
-            file: stack.enter_context(file.open(encoding="utf-8", errors="replace"))
+            "" if part else f"{file.stem:<18} ": stack.enter_context(file.open("rb"))
             for file in _files(Home(home), part)
         }
-        for file, stream in streams.items():
-            for line in deque(_new_lines(stream), maxlen=lines):
-                print(_prefix(file, part) + line)
+        for prefix, stream in streams.items():
+            _print(prefix, deque(_new_lines(stream), maxlen=lines))
         while follow:
-            for file, stream in streams.items():
-                for line in _new_lines(stream):
-                    print(_prefix(file, part) + line, flush=True)
+            for prefix, stream in streams.items():
+                _print(prefix, _new_lines(stream))
             time.sleep(_POLL_S)
 
 
@@ -51,16 +49,17 @@ def _files(home: Home, part: str) -> list[Path]:
     return [home.log(part)]
 
 
-def _new_lines(stream: TextIO) -> Iterator[str]:
+def _print(prefix: str, lines: Iterable[bytes]) -> None:
+    for line in lines:
+        print(prefix + line.decode(errors="replace"), end="", flush=True)
+
+
+def _new_lines(stream: BinaryIO) -> Iterator[bytes]:
     """The whole lines that were not read yet."""
     while True:
         position = stream.tell()
         line = stream.readline()
-        if not line.endswith("\n"):
+        if not line.endswith(b"\n"):
             stream.seek(position)
             return
-        yield line.rstrip("\n")
-
-
-def _prefix(file: Path, part: str) -> str:
-    return "" if part else f"{file.stem:<18} "
+        yield line

@@ -1,5 +1,6 @@
 """The whole stack as a test sees it: asked from outside, with parts stopped and killed."""
 
+import pkgutil
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -125,6 +126,7 @@ class Mesh:
     @contextmanager
     def fault(self, part: str, place: str, *, text: str = "", times: int = 1) -> Iterator[Fault]:
         """Restart a part with a fault in it; at the end it runs without."""
+        pkgutil.resolve_name(place.rpartition(":")[0])  # or it would never fire
         marker = self.stack.home.path / f"fault-{uuid4().hex}"
         variables = {
             "PYTHONPATH": str(FAULTS),

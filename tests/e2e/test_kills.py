@@ -41,7 +41,7 @@ STEPS = [
     Step(
         "the gateway, before it commits an answer",
         "gateway",
-        "gateway.store.predictions:PredictionStore._insert_finished:before",
+        "gateway.store.predictions:PredictionStore.insert_finished:before",
     ),
     Step(
         "the relay, before it publishes",
@@ -52,12 +52,12 @@ STEPS = [
     Step(
         "the runtime, when it has received",
         "runtime-sentiment",
-        "model_runtime.queue_door:QueueDoor._work_on:before",
+        "model_runtime.claims:Claims.claim:before",
     ),
     Step(
         "the gateway, after it has committed an answer",
         "gateway",
-        "gateway.store.predictions:PredictionStore._insert_finished:after",
+        "gateway.store.predictions:PredictionStore.insert_finished:after",
     ),
     Step(
         "the relay, after it has published",
@@ -73,7 +73,7 @@ STEPS = [
     Step(
         "the gateway, after it has accepted for later",
         "gateway",
-        "gateway.store.predictions:PredictionStore._insert_accepted:after",
+        "gateway.store.predictions:PredictionStore.insert_accepted:after",
     ),
     Step(
         "the relay, before it commits results",
@@ -89,7 +89,7 @@ STEPS = [
     Step(
         "the gateway, before it accepts for later",
         "gateway",
-        "gateway.store.predictions:PredictionStore._insert_accepted:before",
+        "gateway.store.predictions:PredictionStore.insert_accepted:before",
     ),
     Step(
         "the relay, after it has committed results",
@@ -117,7 +117,7 @@ STEPS = [
     Step(
         "the runtime, when it has published",
         "runtime-genre",
-        "model_runtime.queue_door:QueueDoor._publish:after",
+        "model_runtime.bus:Topic.publish:after",
     ),
 ]
 

@@ -85,7 +85,7 @@ class LocalStack:
                 self._home,
                 port=self._ports["mlflow"],
                 environment=self._base,
-                needs=("triton", "relay", "gateway"),  # these first: they make predictions
+                needs=("triton",),  # predictions wait for the one, not for the other
             ),
             self._first_training(),
         ]

@@ -79,6 +79,8 @@ class Batcher(Generic[Item, Result]):
         results: Sequence[Result | Exception]
         try:
             results = await self._run([item for item, _ in batch])
+            if len(results) != len(batch):
+                raise ValueError(f"{len(results)} results for a batch of {len(batch)}")
         except Exception as error:  # every caller gets it
             results = [error] * len(batch)
         for (_, future), result in zip(batch, results, strict=True):

@@ -1,6 +1,7 @@
 """The model runtimes: which version answers, and the micro-batches that go to it."""
 
 import hashlib
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -149,7 +150,7 @@ class _VersionClient:
             return error
         return answer
 
-    async def _predict_together(self, entries: list[_Entry]) -> list[Answer]:
+    async def _predict_together(self, entries: list[_Entry]) -> Sequence[Answer | Exception]:
         request = PredictBatchRequest(model=self._model, version=self._version)
         for prediction_id, text in entries:
             request.entries.add(prediction_id=prediction_id, text=text)
@@ -161,7 +162,14 @@ class _VersionClient:
             )
         except grpc.aio.AioRpcError as error:
             raise self._error(error) from error
-        return [answer_from_proto(result) for result in response.results]
+        return [self._checked(answer_from_proto(result)) for result in response.results]
+
+    def _checked(self, answer: Answer) -> Answer | Exception:
+        """The answer, if its numbers are numbers: no others can be recorded or sent as JSON."""
+        output = answer.output
+        if math.isfinite(output.confidence + sum(output.scores.values()) + (output.value or 0.0)):
+            return answer
+        return ModelFailed(self._model)
 
     def _error(self, error: grpc.aio.AioRpcError) -> Exception:
         match error.code():

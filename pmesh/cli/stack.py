@@ -28,8 +28,7 @@ def up(
 ) -> None:
     """Start the whole product on this machine; Ctrl-C stops it.
 
-    The first start trains the models. Everything is kept in the data directory, so that a later
-    start goes on with it.
+    The first start trains the models; a later one goes on with what was kept.
 
     [bold]pmesh up --port 9090 --home ~/mesh[/]
     """

@@ -18,7 +18,8 @@ from gateway.store.catalog import Model
 
 
 class Shouting(pb_grpc.ModelRuntimeServiceServicer):
-    """Labels a text with itself in capitals; has version 1, and cannot process "bad"."""
+    """Labels a text with itself in capitals; has version 1. It cannot process "bad", and of
+    "odd" it says no number."""
 
     def __init__(self) -> None:
         self.batches: list[list[str]] = []
@@ -39,7 +40,9 @@ class Shouting(pb_grpc.ModelRuntimeServiceServicer):
             await context.abort_with_status(rpc_status.to_status(status))
         response = pb.PredictBatchResponse()
         for text in texts:
-            response.results.add(features_uri="").output.label = text.upper()
+            output = response.results.add().output
+            output.label = text.upper()
+            output.confidence = float("nan") if text == "odd" else 1.0
         return response
 
 
@@ -76,9 +79,12 @@ async def test_calls_that_come_together_go_together(runtimes: Runtimes, servicer
     assert servicer.batches == [["a", "b", "c"]]
 
 
-async def test_a_text_that_the_model_cannot_process_fails_alone(runtimes: Runtimes) -> None:
+@pytest.mark.parametrize("bad", ["bad", "odd"])
+async def test_a_text_that_the_model_cannot_process_fails_alone(
+    runtimes: Runtimes, bad: str
+) -> None:
     outcomes = await asyncio.gather(
-        *(label(runtimes, text) for text in ("a", "bad", "c")), return_exceptions=True
+        *(label(runtimes, text) for text in ("a", bad, "c")), return_exceptions=True
     )
     assert (outcomes[0], outcomes[2]) == ("A", "C")
     assert isinstance(outcomes[1], ModelFailed)

@@ -103,6 +103,15 @@ async def test_a_failed_batch_fails_all_its_callers_and_the_next_one_runs() -> N
     assert [str(result) for result in results] == ["down", "down", "2", "3"]
 
 
+async def test_a_batch_with_results_missing_fails_instead_of_hanging() -> None:
+    async def run(batch: list[int]) -> list[int]:
+        return batch[1:]
+
+    batches = Batcher[int, int](run, max_batch=2, max_in_flight=1, max_waiting=10)
+    results = await asyncio.gather(*(batches.submit(n) for n in range(2)), return_exceptions=True)
+    assert [type(result) for result in results] == [ValueError, ValueError]
+
+
 async def test_more_than_may_wait_is_refused_at_once() -> None:
     recorder = Recorder()
     batches = batcher(recorder, max_batch=1, max_waiting=2)

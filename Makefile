@@ -46,7 +46,7 @@ bench: $(INSTALLED) $(GENERATED) ## Measure speed against the alternatives
 	@$(BIN)/python -m benchmarks
 
 lock: $(UV) ## Choose the newest versions that fit together
-	$(UV) pip compile --quiet --universal --extra dev --python-version 3.11 --upgrade \
+	$(UV) pip compile --quiet --no-header --no-annotate --universal --extra dev --python-version 3.11 --upgrade \
 	    --output-file requirements.lock pyproject.toml
 
 clean: ## Remove what was installed and generated; the data directory stays

@@ -34,8 +34,10 @@ def generate() -> None:
     protos = sorted(str(p.relative_to(ROOT / "protos")) for p in ROOT.glob("protos/**/*.proto"))
     shutil.rmtree(OUT, ignore_errors=True)
     OUT.mkdir(parents=True)
+    plugin = Path(sys.executable).parent / "protoc-gen-mypy_grpc"
     arguments = [
         "protoc",
+        f"--plugin={plugin}",
         f"-I{ROOT / 'protos'}",
         *(f"-I{directory}" for directory in includes),
         f"--python_out={OUT}",

@@ -2,9 +2,8 @@
 
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from benchmarks import questions
@@ -12,7 +11,7 @@ from benchmarks.load import Load, call_grpc, post_json
 from benchmarks.processes import Parts
 from benchmarks.questions import MODEL, Verdict
 from benchmarks.references import create_database, fastapi
-from benchmarks.stack import SERVING, RunningStack
+from benchmarks.stack import SERVING, RunningStack, free_port
 from models.sentiment.model import Model
 
 REST = "REST"
@@ -21,6 +20,8 @@ TRITON = "Triton"
 """The same server and model, called by gRPC without anything between."""
 PLAIN = "FastAPI"
 RECORDING = "FastAPI+INSERT"
+TWICE = " x2"
+"""Two processes of uvicorn; the others have one, as uvicorn starts by itself."""
 
 _TOLERANCE = 1e-3
 
@@ -45,27 +46,16 @@ class WrongAnswerError(Exception):
 @contextmanager
 def contenders(stack: RunningStack, texts: list[str]) -> Iterator[list[Contender]]:
     """Start the references; give all contenders, in the order of the tables."""
-    bodies = stack.model.with_name("bodies.jsonl")
+    bodies = stack.directory / "bodies.jsonl"
     bodies.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
-    serve = partial(fastapi, model=stack.model)
-    database = create_database(stack.postgres)
-    with (
-        serve("plain", port=stack.ports["plain"], environment={}) as plain,
-        serve("recording", port=stack.ports["recording"], environment=database) as recording,
-    ):
-        predict = f"http://{stack.gateway}/v1/models/{MODEL}:predict"
-        parts = stack.parts(*SERVING)
+    predict = f"http://{stack.gateway}/v1/models/{MODEL}:predict"
+    parts = stack.parts(*SERVING)
+    with _references(stack, bodies) as references:
         yield [
             _rest(REST, predict, bodies, parts, recorded=True),
             _grpc(GRPC, stack.gateway, texts, parts, recorded=True),
             _grpc(TRITON, stack.triton, texts, stack.parts("triton")),
-            _rest(PLAIN, _reference(stack, "plain"), bodies, {"uvicorn": plain}),
-            _rest(
-                RECORDING,
-                _reference(stack, "recording"),
-                bodies,
-                {"uvicorn": recording, **stack.parts("postgres")},
-            ),
+            *references,
         ]
 
 
@@ -114,5 +104,20 @@ def _grpc(
     )
 
 
-def _reference(stack: RunningStack, factory: str) -> str:
-    return f"http://127.0.0.1:{stack.ports[factory]}/predict"
+@contextmanager
+def _references(stack: RunningStack, bodies: Path) -> Iterator[list[Contender]]:
+    """Both kinds of FastAPI, each with one process and with two."""
+    database, started = create_database(stack.postgres), []
+    with ExitStack() as exits:
+        for name, factory in ((PLAIN, "plain"), (RECORDING, "recording")):
+            for workers, suffix in ((1, ""), (2, TWICE)):
+                port = free_port()
+                server = fastapi(
+                    factory, workers=workers, port=port, model=stack.model, environment=database
+                )
+                parts = {"uvicorn": exits.enter_context(server)}
+                if factory == "recording":
+                    parts |= stack.parts("postgres")
+                url = f"http://127.0.0.1:{port}/predict"
+                started.append(_rest(name + suffix, url, bodies, parts))
+        yield started

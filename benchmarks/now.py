@@ -11,6 +11,8 @@ from benchmarks.record import Record
 
 IN_FLIGHT = (1, 16, 64)
 WARM_UP_S = 1
+NOISY_SHARE = 0.1
+"""Of the machine, taken by others: runs with more do not count where there are quieter ones."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +31,7 @@ class Run:
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """Medians of the repetitions."""
+    """Medians of the repetitions; without noisy ones, if any was quiet."""
 
     rate: float
     p50_ms: float
@@ -59,7 +61,11 @@ def summarise(runs: Iterable[Run]) -> dict[tuple[str, int], Summary]:
     groups: dict[tuple[str, int], list[Run]] = {}
     for run in runs:
         groups.setdefault((run.contender, run.in_flight), []).append(run)
-    return {key: _summary(group) for key, group in groups.items()}
+    return {key: _summary(_quiet(group) or group) for key, group in groups.items()}
+
+
+def _quiet(runs: list[Run]) -> list[Run]:
+    return [run for run in runs if run.foreign_share <= NOISY_SHARE]
 
 
 def _run(contender: Contender, record: Record, in_flight: int, seconds: int) -> Run:

@@ -14,8 +14,6 @@ import psycopg
 from benchmarks.fastapi_app import CREATE_TABLE
 from pmesh.stack.postgres import OWNER, SUPERUSER, Postgres
 
-WORKERS = 2
-"""Of uvicorn: what serves most on the machine that the figures in README.md are of."""
 _DATABASE = "benchmark"
 _START_S = 60
 
@@ -32,12 +30,12 @@ def create_database(postgres: Postgres) -> Mapping[str, str]:
 
 @contextmanager
 def fastapi(
-    factory: str, *, port: int, model: Path, environment: Mapping[str, str]
+    factory: str, *, workers: int, port: int, model: Path, environment: Mapping[str, str]
 ) -> Iterator[int]:
     """Serve benchmarks.fastapi_app's `plain` or `recording`; gives its process id."""
     command = (
         *("setpriv", "--pdeathsig", "TERM", sys.executable, "-m", "uvicorn", "--factory"),
-        *(f"benchmarks.fastapi_app:{factory}", "--port", str(port), "--workers", str(WORKERS)),
+        *(f"benchmarks.fastapi_app:{factory}", "--port", str(port), "--workers", str(workers)),
         *("--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning"),
     )
     process = subprocess.Popen(

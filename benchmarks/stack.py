@@ -1,5 +1,6 @@
 """A local stack of its own, in a directory that is gone afterwards."""
 
+import socket
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,7 +9,6 @@ from pathlib import Path
 from benchmarks.processes import Parts
 from benchmarks.questions import MODEL
 from pmesh.stack.control import Stack
-from pmesh.stack.ports import assign_ports
 from pmesh.stack.postgres import OWNER, ROLES, Postgres
 
 SERVING = ("gateway", f"runtime-{MODEL}", "triton", "postgres", "relay", "aws", "s3")
@@ -16,19 +16,19 @@ SERVING = ("gateway", f"runtime-{MODEL}", "triton", "postgres", "relay", "aws", 
 
 
 class RunningStack:
-    """Where the parts are, and free ports for the programs beside them."""
+    """Where the parts are."""
 
-    def __init__(self, stack: Stack, ports: dict[str, int]) -> None:
+    def __init__(self, stack: Stack) -> None:
         status = stack.status()
         assert status is not None
         self._stack = stack
-        self.ports = ports
         self.gateway = f"127.0.0.1:{status.gateway_port}"
         self.triton = f"127.0.0.1:{status.ports['triton-grpc']}"
         self.aws = f"http://127.0.0.1:{status.ports['aws']}"
-        self.model = stack.home.path / "triton_repo" / MODEL / "1"
+        self.directory = stack.home.path
+        self.model = self.directory / "triton_repo" / MODEL / "1"
         self.postgres = Postgres(
-            stack.home.path / "postgres",
+            self.directory / "postgres",
             port=status.ports["postgres"],
             passwords={role: stack.home.secret(f"postgres-{role}") for role in ROLES},
         )
@@ -49,10 +49,16 @@ class RunningStack:
 def running_stack() -> Iterator[RunningStack]:
     """Start everything, models trained; stop it at the end. Raises StackFailedError."""
     with tempfile.TemporaryDirectory(prefix="pmesh-bench-") as directory:
-        ports = assign_ports(Path(directory, "own-ports.json"), ("gateway", "plain", "recording"))
-        stack = Stack(Path(directory, "home"), gateway_port=ports["gateway"])
+        stack = Stack(Path(directory, "home"), gateway_port=free_port())
         try:
             stack.start()
-            yield RunningStack(stack, ports)
+            yield RunningStack(stack)
         finally:
             stack.stop()
+
+
+def free_port() -> int:
+    """A port of loopback that nothing listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

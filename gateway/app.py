@@ -32,6 +32,10 @@ log = logging.getLogger(__name__)
 SERVICES = ("predict.v1.PredictionService", "predict.v1.ModelService")
 
 
+DRAIN_S = 1.0
+"""Seconds that calls get to end when Envoy stops; gateway.main has waited for them before."""
+
+
 class Application:
     """Serves gRPC once the lifespan has started."""
 
@@ -61,6 +65,7 @@ class Application:
                 return
             await send({"type": "lifespan.startup.complete"})
             await receive()  # lifespan.shutdown
+            await self._server.drain(DRAIN_S)
         await send({"type": "lifespan.shutdown.complete"})
 
 

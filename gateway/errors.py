@@ -16,6 +16,7 @@ from psycopg_pool import PoolTimeout
 log = logging.getLogger(__name__)
 
 DOMAIN = "predict.v1"
+_INTERNAL = "an internal error; the log of the gateway has the details"
 
 
 class PredictError(Exception):
@@ -72,6 +73,17 @@ class MethodNotFound(PredictError):
 
     def __init__(self, path: str) -> None:
         super().__init__(f"there is no rpc {path} for this request", path=path)
+
+
+class ShuttingDown(PredictError):
+    """The gateway is being stopped; another one, or this one started again, will answer."""
+
+    code = StatusCode.UNAVAILABLE
+    reason = ErrorReason.ERROR_REASON_SHUTTING_DOWN
+    retry_delay_s = 1.0
+
+    def __init__(self) -> None:
+        super().__init__("the gateway is shutting down; try again")
 
 
 class ModelNotFound(PredictError):
@@ -209,9 +221,13 @@ def to_status(error: BaseException) -> status_pb2.Status:
     elif isinstance(error, psycopg.OperationalError | PoolTimeout):
         log.warning("the database does not answer: %s", type(error).__name__)
         error = StoreUnavailable()
+    elif isinstance(error, psycopg.Error):
+        # Only its kind: PostgreSQL's message may quote what was to be written.
+        log.error("unexpected %s, SQLSTATE %s", type(error).__name__, error.sqlstate)
+        error = PredictError(_INTERNAL)
     elif not isinstance(error, PredictError):
         log.error("unexpected %s", type(error).__name__, exc_info=error)
-        error = PredictError("an internal error; the log of the gateway has the details")
+        error = PredictError(_INTERNAL)
     status = status_pb2.Status(code=error.code.value[0], message=str(error))
     _attach(
         status,

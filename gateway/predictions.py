@@ -28,7 +28,7 @@ class Store(Protocol):
     async def search(
         self, where: ListFilter, *, before_id: str | None, limit: int, max_bytes: int
     ) -> list[Prediction]: ...
-    async def cancel(self, prediction_id: str) -> bool: ...
+    async def cancel(self, prediction_id: str) -> None: ...
 
 
 class Runtimes(Protocol):
@@ -66,6 +66,7 @@ class PredictionService:
         request_id: "" or a UUID; a known one gives the prediction it stands for.
         version: "" leaves the choice to the traffic policy, sticky by session ("" for none).
         """
+        validation.check_model(model)
         validation.check_text(text)
         request_id = validation.check_request_id(request_id)
         validation.check_version(version)
@@ -91,6 +92,7 @@ class PredictionService:
 
         ttl: how long the work may wait and run before it is given up.
         """
+        validation.check_model(model)
         validation.check_text(text)
         request_id = validation.check_request_id(request_id)
         validation.check_version(version)
@@ -117,8 +119,13 @@ class PredictionService:
         page_size: 0 for the default. The page is shorter where its texts are long: clients of
         gRPC take no more than 4 MiB unless told to.
         """
+        if where.model:
+            validation.check_model(where.model)
+        validation.check_version(where.version)
         limit = validation.check_page_size(page_size)
         before_id = pages.decode_token(page_token, where)
+        if before_id is not None:
+            validation.check_id(before_id, "page_token")
         found = await self._store.search(
             where, before_id=before_id, limit=limit + 1, max_bytes=MAX_PAGE_TEXT_BYTES
         )
@@ -155,9 +162,9 @@ class PredictionService:
     async def cancel(self, prediction_id: str) -> Prediction:
         """Take an unfinished prediction back; its work is not run, or its result dropped."""
         prediction_id = validation.check_id(prediction_id)
-        cancelled = await self._store.cancel(prediction_id)
+        await self._store.cancel(prediction_id)
         prediction = await self.get(prediction_id)
-        if cancelled or prediction.state is State.CANCELLED:
+        if prediction.state is State.CANCELLED:
             return prediction
         raise PredictionFinished(prediction_id, prediction.state)
 

@@ -13,11 +13,13 @@ from gateway.errors import InvalidArgument
 
 MAX_TEXT_BYTES = 65_536
 MAX_BATCH_ENTRIES = 256
+MAX_BATCH_TEXT_BYTES = 2 * 1024 * 1024  # the answers, with the texts in them, stay below 4 MiB
 MAX_PAGE_SIZE = 1000
 DEFAULT_PAGE_SIZE = 50
 MAX_WAIT = timedelta(minutes=5)
 MIN_TTL, MAX_TTL = timedelta(seconds=1), timedelta(days=7)
 
+_MODEL = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _VERSION = re.compile(r"[1-9][0-9]{0,17}")
 
 
@@ -39,6 +41,20 @@ def check_text(text: str) -> None:
     if text.isspace():
         raise InvalidArgument(
             ErrorReason.ERROR_REASON_TEXT_BLANK, "text", "is nothing but white space"
+        )
+
+
+def check_model(model: str) -> None:
+    """Refuse a missing id of a model and one that no model can have."""
+    if not model:
+        raise InvalidArgument(
+            ErrorReason.ERROR_REASON_REQUIRED_FIELD_MISSING, "model", "is required"
+        )
+    if not _MODEL.fullmatch(model):
+        raise InvalidArgument(
+            ErrorReason.ERROR_REASON_INVALID_ID,
+            "model",
+            'is not 1 to 63 of a-z, 0-9 and "-", starting with a letter',
         )
 
 
@@ -97,6 +113,18 @@ def check_batch_size(size: int) -> None:
             f"has {size} entries; 1 to {MAX_BATCH_ENTRIES} are allowed",
             size=size,
             max_size=MAX_BATCH_ENTRIES,
+        )
+
+
+def check_batch_text(size_bytes: int) -> None:
+    """Refuse a batch whose texts are too long together."""
+    if size_bytes > MAX_BATCH_TEXT_BYTES:
+        raise InvalidArgument(
+            ErrorReason.ERROR_REASON_BATCH_SIZE,
+            "entries",
+            f"has {size_bytes} bytes of text; at most {MAX_BATCH_TEXT_BYTES} are allowed",
+            bytes=size_bytes,
+            max_bytes=MAX_BATCH_TEXT_BYTES,
         )
 
 

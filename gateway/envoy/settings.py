@@ -18,7 +18,7 @@ class EnvoySettings:
     """Origins of web pages that may call, as "https://app.example.com". Empty: none."""
     max_connections: int = 4096
     """Connections that may be open at once; more are closed at once."""
-    drain_s: float = 30.0
+    drain_s: float = 10.0
     """Seconds that calls in flight get to end when the gateway is told to stop."""
     app: str = "gateway.app:app"
     """The ASGI application behind the filters, as "module:attribute"."""

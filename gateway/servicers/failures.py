@@ -15,7 +15,7 @@ from gateway.errors import (
     MalformedMessage,
     MessageTooLarge,
     MethodNotFound,
-    PredictError,
+    ShuttingDown,
     to_status,
 )
 
@@ -34,9 +34,10 @@ def on_undecodable(method: str, payload: bytes, error: Exception) -> grpc.Status
     method: the path, "/package.Service/Method".
     """
     name = method.removeprefix("/").replace("/", ".")
-    request = descriptor_pool.Default().FindMethodByName(name).input_type
     field = None
-    with suppress(IndexError, ValueError):  # not even the wire format is right
+    # KeyError: a method that has no descriptor of its own; else not even the wire format is right.
+    with suppress(KeyError, IndexError, ValueError):
+        request = descriptor_pool.Default().FindMethodByName(name).input_type
         field = next(_invalid_strings(request, payload), None) if request else None
     if field is None:
         return on_error(method, MalformedMessage())
@@ -48,15 +49,26 @@ def on_undecodable(method: str, payload: bytes, error: Exception) -> grpc.Status
 
 def on_failure(method: str, status: grpc.Status) -> grpc.Status:
     """The status of a call that the protocol itself ended, with our reason for it."""
-    if status.code is grpc.StatusCode.DEADLINE_EXCEEDED:
-        error: PredictError = DeadlineExceeded()
-    elif status.code is grpc.StatusCode.RESOURCE_EXHAUSTED:
-        error = MessageTooLarge(MAX_MESSAGE_BYTES)
-    elif status.code is grpc.StatusCode.UNIMPLEMENTED:
-        error = MethodNotFound(method)
-    else:
-        return status
-    return on_error(method, error)
+    match status.code:
+        case grpc.StatusCode.DEADLINE_EXCEEDED:
+            return on_error(method, DeadlineExceeded())
+        case grpc.StatusCode.RESOURCE_EXHAUSTED:
+            return on_error(method, MessageTooLarge(MAX_MESSAGE_BYTES))
+        case grpc.StatusCode.UNAVAILABLE:
+            return on_error(method, ShuttingDown())
+        case grpc.StatusCode.UNIMPLEMENTED if not _exists(method):
+            return on_error(method, MethodNotFound(method))
+        case grpc.StatusCode.CANCELLED:
+            return status  # nobody is there to see it
+    return on_error(method, MalformedMessage())
+
+
+def _exists(method: str) -> bool:
+    try:
+        descriptor_pool.Default().FindMethodByName(method.removeprefix("/").replace("/", "."))
+    except KeyError:
+        return False
+    return True
 
 
 def _invalid_strings(message: Descriptor, data: bytes, prefix: str = "") -> Iterator[str]:
@@ -75,6 +87,8 @@ def _invalid_strings(message: Descriptor, data: bytes, prefix: str = "") -> Iter
             position += 8 if tag & 7 == 1 else 4
         elif tag & 7 == 2:
             size, position = _varint(data, position)
+            if size > len(data) - position:
+                raise ValueError("a field is longer than its message")
             value = data[position : position + size]
             position += size
             if field is not None:
@@ -101,11 +115,11 @@ def _in_field(
 
 
 def _varint(data: bytes, position: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
+    value = 0
+    for shift in range(0, 70, 7):
         byte = data[position]
         position += 1
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
             return value, position
-        shift += 7
+    raise ValueError("a varint has at most 10 bytes")

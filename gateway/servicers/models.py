@@ -40,6 +40,7 @@ class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
         context: ServicerContext[pb.GetModelRequest, pb.GetModelResponse],
     ) -> pb.GetModelResponse:
         """Answer with one model."""
+        validation.check_model(request.model)
         model = self._catalog.models.get(request.model)
         if model is None:
             raise ModelNotFound(request.model)

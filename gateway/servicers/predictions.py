@@ -44,6 +44,7 @@ class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
     ) -> pb.BatchPredictResponse:
         """Answer with each entry's prediction or error."""
         validation.check_batch_size(len(request.entries))
+        validation.check_batch_text(request.ByteSize())
         session = _session(context)
         outcomes = await asyncio.gather(
             *(
@@ -168,7 +169,11 @@ class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
         try:
             async for message in requests:
                 task = asyncio.create_task(self._predict(message.request, session))
-                await answers.put(task)
+                try:
+                    await answers.put(task)
+                except asyncio.CancelledError:
+                    task.cancel()
+                    raise
         finally:
             await answers.put(None)
 

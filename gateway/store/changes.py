@@ -43,7 +43,7 @@ class Changes:
         while True:
             try:
                 await self._listen()
-            except psycopg.OperationalError as error:
+            except psycopg.Error as error:
                 log.warning("no notifications from the database: %s", type(error).__name__)
                 await asyncio.sleep(0.5)
 

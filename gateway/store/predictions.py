@@ -3,6 +3,7 @@
 Calls of one kind that come together go together: writes in one commit, reads in one query.
 """
 
+import asyncio
 import json
 from dataclasses import asdict
 from datetime import datetime
@@ -32,6 +33,7 @@ class PredictionStore:
     def __init__(self, pool: AsyncConnectionPool, *, max_waiting: int) -> None:
         """max_waiting: rows that may wait for one kind of statement before Overloaded."""
         self._pool = pool
+        self._searches = asyncio.Semaphore(1)  # the other connections are for what is quick
         # One write in flight: what waits for a commit shares the next one.
         self._finished = Batcher[Write, bool](
             partial(self._insert, "insert_finished"),
@@ -77,7 +79,12 @@ class PredictionStore:
         The last one is at the most the first whose text goes beyond max_bytes in all.
         """
         conditions = {name: value or None for name, value in asdict(where).items()}
-        async with self._pool.connection() as connection:
+        async with (
+            self._searches,
+            self._pool.connection() as connection,
+            connection.transaction(),
+        ):
+            await connection.execute(_SQL["limit_search"])
             # Not prepared: the best plan depends on which conditions are given.
             cursor = await connection.execute(
                 _SQL["search"],
@@ -86,10 +93,9 @@ class PredictionStore:
             )
             return [_prediction(row) for row in await cursor.fetchall()]
 
-    async def cancel(self, prediction_id: str) -> bool:
-        """Cancel an unfinished prediction; False if there is none of that id."""
-        rows = await self._execute("cancel", {"id": prediction_id})
-        return bool(rows)
+    async def cancel(self, prediction_id: str) -> None:
+        """Cancel a prediction if it is unfinished."""
+        await self._execute("cancel", {"id": prediction_id})
 
     async def _insert(self, query: str, batch: list[Write]) -> list[bool]:
         """The rows go as one JSON document: psycopg takes several times as long for arrays."""

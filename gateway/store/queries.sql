@@ -67,6 +67,10 @@ LEFT JOIN predictions p ON p.id = i.id
 -- Reads which predictions the clients' request_ids stand for.
 SELECT request_id::text, id::text FROM request_ids WHERE request_id = ANY (%(request_ids)s::uuid[])
 
+-- name: limit_search
+-- Bounds a search by conditions that few predictions meet.
+SET LOCAL statement_timeout = '5s'
+
 -- name: search
 -- Reads a page of predictions, newest first; what follows max_bytes of text is left for the next.
 WITH page AS (
@@ -94,19 +98,21 @@ WHERE r.bytes_before <= %(max_bytes)s
 ORDER BY r.id DESC
 
 -- name: cancel
--- Takes a prediction back unless it is finished, and tells of it.
+-- Takes a prediction back unless it is finished, and tells of it; if its time is over, it expires.
 WITH cancelled AS (
-    UPDATE requests SET state = 'CANCELLED', complete_time = now()
+    UPDATE requests
+    SET state = (CASE WHEN expire_time <= now() THEN 'EXPIRED' ELSE 'CANCELLED' END)
+                ::prediction_state,
+        complete_time = now()
     WHERE id = %(id)s::uuid AND state IN ('ACCEPTED', 'RUNNING')
-      AND (expire_time IS NULL OR expire_time > now())
-    RETURNING id, model, version, complete_time
+    RETURNING id, model, version, state, complete_time
 ), event AS (
     INSERT INTO outbox (id, event, model, version, payload)
     SELECT uuidv7(), 'job_completed', model, version, jsonb_build_object(
         'model', model,
         'completeTime', complete_time,
         'predictions', jsonb_build_array(jsonb_build_object(
-            'predictionId', id, 'version', version, 'state', 'PREDICTION_STATE_CANCELLED')))
+            'predictionId', id, 'version', version, 'state', 'PREDICTION_STATE_' || state)))
     FROM cancelled
 )
 SELECT notify_changed(ARRAY[id]) FROM cancelled

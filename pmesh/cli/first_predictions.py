@@ -6,17 +6,18 @@ import time
 from collections.abc import Callable
 
 from predict.v1.prediction_pb2 import Prediction
+from rich.markup import escape
 
 from pmesh.cli.client import CallFailedError, GatewayClient
-from pmesh.cli.options import fail, messages
+from pmesh.cli.options import messages
 from pmesh.stack.status import StackStatus
 
 _MODEL = "sentiment"
 _TEXT = "What a wonderful surprise, thank you so much!"
 
 
-def show_first_predictions(status: StackStatus) -> None:
-    """Predict by REST, by gRPC and through the queue; print the answers."""
+def show_first_predictions(status: StackStatus) -> bool:
+    """Predict by REST, by gRPC and through the queue; whether all were answered."""
     port = status.gateway_port
     with GatewayClient(port) as client:
         ways: dict[str, Callable[[], tuple[str, float]]] = {
@@ -27,19 +28,21 @@ def show_first_predictions(status: StackStatus) -> None:
             ),
         }
         messages.print(f'\n[bold]{_MODEL}[/] of "{_TEXT}"')
-        for way, ask in ways.items():
-            _show(way, ask)
+        answered = [_show(way, ask) for way, ask in ways.items()]
     _show_next_steps(port)
+    return all(answered)
 
 
-def _show(way: str, ask: Callable[[], tuple[str, float]]) -> None:
+def _show(way: str, ask: Callable[[], tuple[str, float]]) -> bool:
     began = time.monotonic()
     try:
         label, confidence = ask()
     except (CallFailedError, OSError) as error:
-        fail(f"{way}: {error}", "pmesh status, then pmesh logs")
+        messages.print(f"  {way:<42} [bold red]failed[/]", escape(str(error)))
+        return False
     elapsed_ms = (time.monotonic() - began) * 1000
     messages.print(f"  {way:<42} [bold green]{label}[/] {confidence:.2f}  {elapsed_ms:.0f} ms")
+    return True
 
 
 def _by_rest(port: int) -> tuple[str, float]:

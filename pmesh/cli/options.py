@@ -10,8 +10,12 @@ HomeOption = Annotated[
     Path,
     typer.Option("--home", envvar="PMESH_HOME", help="The data directory of the stack."),
 ]
+PortOption = Annotated[
+    int, typer.Option("--port", min=1, max=65535, help="The port of the gateway.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead.")]
 HOME = Path(".pmesh")
+PORT = 8080
 
 console = Console(highlight=False, soft_wrap=True)
 """Answers, on standard output."""

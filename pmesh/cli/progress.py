@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Protocol, Self
 
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 
 from pmesh.cli.options import messages
@@ -86,7 +87,7 @@ class ChangeLines:
 
 
 def _note(part: PartStatus) -> str:
-    died = f" (died: {part.last_exit})" if part.last_exit else ""
+    died = f" (died: {escape(part.last_exit)})" if part.last_exit else ""
     return state_text(part) + died
 
 

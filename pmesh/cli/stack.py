@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from pmesh.cli.options import HOME, HomeOption, fail, messages
+from pmesh.cli.options import HOME, PORT, HomeOption, PortOption, fail, messages
 from pmesh.stack.advice import advice
 from pmesh.stack.control import Stack
 from pmesh.stack.logs import last_lines
@@ -21,7 +21,7 @@ _LOG_LINES = 15
 
 def up(
     home: HomeOption = HOME,
-    port: Annotated[int, typer.Option(min=1, max=65535, help="Of the gateway.")] = 8080,
+    port: PortOption = PORT,
     detach: Annotated[
         bool, typer.Option("--detach", help="Return once it is ready and leave it running.")
     ] = False,
@@ -44,9 +44,9 @@ def up(
         display = LiveTable() if messages.is_terminal else ChangeLines()
         status = show_until(statuses, display, State.READY, *_ENDS)
         if status is not None and status.state is State.READY:
-            show_first_predictions(status)
+            answered = show_first_predictions(status)
             if detach:
-                return
+                raise typer.Exit(0 if answered else 1)
             status = show_until(statuses, ChangeLines(status), *_ENDS)
     if status is None or status.state is not State.STOPPED:
         _explain(stack, status)

@@ -4,6 +4,7 @@ import json
 import time
 from dataclasses import asdict
 
+from rich.markup import escape
 from rich.table import Table
 
 from pmesh.cli.options import HOME, HomeOption, JsonOption, console, fail
@@ -39,7 +40,7 @@ def urls(status: StackStatus) -> dict[str, str]:
     """Where a person can look."""
     return {
         "gateway": f"http://127.0.0.1:{status.gateway_port}",
-        **({"mlflow": f"http://127.0.0.1:{status.ports['mlflow']}"} if status.ports else {}),
+        "mlflow": f"http://127.0.0.1:{status.ports['mlflow']}",
     }
 
 
@@ -49,15 +50,16 @@ def table(status: StackStatus) -> Table:
     for column in ("part", "state", "for", "pid", "memory", "restarts", "last exit"):
         right = column in ("for", "pid", "memory", "restarts")
         rows.add_column(column, justify="right" if right else "left")
+    memory = memory_bytes(part.pid for part in status.parts if part.pid is not None)
     for part in status.parts:
         rows.add_row(
             part.name,
             state_text(part),
             duration(time.time() - part.since),
             str(part.pid or ""),
-            f"{memory_bytes(part.pid) >> 20} MB" if part.pid else "",
+            f"{memory[part.pid] >> 20} MB" if part.pid else "",
             str(part.restarts or ""),
-            part.last_exit,
+            escape(part.last_exit),
         )
     return rows
 

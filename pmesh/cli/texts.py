@@ -9,7 +9,8 @@ def read_texts(file: Path) -> Iterator[str]:
 
     Empty ones are left out. Raises ValueError for a .tsv without that column.
     """
-    lines = file.read_text(encoding="utf-8").splitlines()
+    # Not splitlines: a text may hold other characters that end a line for Unicode.
+    lines = file.read_text(encoding="utf-8").split("\n")
     if file.suffix == ".tsv":
         lines = list(_column(lines, file))
     yield from (line for line in lines if line.strip())

@@ -10,10 +10,9 @@ from pathlib import Path
 
 from pmesh.stack.home import Home
 from pmesh.stack.logs import last_lines
-from pmesh.stack.status import PartStatus, StackStatus, State, read_status
+from pmesh.stack.status import PartStatus, StackStatus, State, is_alive, read_status
 
 _POLL_S = 0.1
-_ENDED = (State.STOPPED, State.FAILED)
 
 
 class StackFailedError(Exception):
@@ -30,7 +29,8 @@ class Stack:
 
     def status(self) -> StackStatus | None:
         """How it stands; None if it does not run."""
-        return read_status(self.home.status) if self.home.is_locked() else None
+        status = read_status(self.home.status)
+        return status if status is not None and is_alive(status) else None
 
     def launch(self, *, detached: bool = False) -> None:
         """Start its supervisor, which ends with this process unless detached."""
@@ -50,16 +50,14 @@ class Stack:
     def follow(self) -> Iterator[StackStatus]:
         """Each status of the stack that `launch` started, until the supervisor ends."""
         assert self._supervisor is not None
-        last = None
-        while self._supervisor.poll() is None:
+        last, ended = None, False
+        while not ended:
+            ended = self._supervisor.poll() is not None
             status = read_status(self.home.status)
             if status is not None and status.pid == self._supervisor.pid and status != last:
                 yield status
                 last = status
             time.sleep(_POLL_S)
-        status = read_status(self.home.status)
-        if status is not None and status.pid == self._supervisor.pid and status != last:
-            yield status
 
     def start(self) -> None:
         """Launch it and return once it is ready. Raises StackFailedError."""
@@ -69,14 +67,16 @@ class Stack:
 
     def interrupt(self) -> None:
         """Ask it to stop; a second time: to kill its parts."""
-        if (status := self.status()) is not None:
+        if self._supervisor is not None:
+            self._supervisor.terminate()
+        elif (status := self.status()) is not None:
             os.kill(status.pid, signal.SIGTERM)
 
     def stop(self, *, timeout_s: float = 60) -> None:
         """Stop it and return once it has ended. Raises TimeoutError."""
         self.interrupt()
         until = time.monotonic() + timeout_s
-        while self.home.is_locked():
+        while self.status() is not None:
             if time.monotonic() > until:
                 raise TimeoutError(f"the stack has not stopped within {timeout_s:.0f} s")
             time.sleep(_POLL_S)

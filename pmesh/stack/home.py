@@ -75,16 +75,6 @@ class Home:
                 raise AlreadyRunningError(f"a stack is running on {self.path}") from None
             yield
 
-    def is_locked(self) -> bool:
-        """Whether a stack runs on this directory."""
-        if not (self.path / "lock").exists():
-            return False
-        try:
-            with self.lock():
-                return False
-        except AlreadyRunningError:
-            return True
-
 
 def _write_private(file: Path, text: str) -> None:
     """Replace a file that only its owner may read, whole or not at all."""

@@ -4,9 +4,14 @@ import contextlib
 import os
 import re
 import signal
+import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 _PARENT, _SESSION, _START_TIME = 1, 3, 19  # fields of /proc/<pid>/stat after the command, proc(5)
+
+_KILL_S = 10.0
+"""The kernel may hold a process that writes to a slow disk."""
 
 
 def start_time(pid: int) -> int | None:
@@ -24,22 +29,28 @@ def session_members(session: int) -> list[int]:
 
 
 def kill_session(session: int) -> None:
-    """SIGKILL every process of a session."""
-    for pid in session_members(session):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+    """SIGKILL every process of a session and wait, within limits, for their end."""
+    until = time.monotonic() + _KILL_S
+    while (members := session_members(session)) and time.monotonic() < until:
+        for pid in members:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.01)
 
 
-def memory_bytes(pid: int) -> int:
-    """Memory of a process and all that it started; of a shared page, its share."""
+def memory_bytes(pids: Iterable[int]) -> dict[int, int]:
+    """Memory of each process with all that it started; of a shared page, its share."""
     children: dict[int, list[int]] = {}
     for process in _all():
         if fields := _stat(process):
             children.setdefault(int(fields[_PARENT]), []).append(process)
-    tree = [pid]
-    for process in tree:  # grows as it goes
-        tree += children.get(process, [])
-    return sum(map(_proportional_bytes, tree))
+
+    def tree(pid: int) -> Iterator[int]:
+        yield pid
+        for child in children.get(pid, ()):
+            yield from tree(child)
+
+    return {pid: sum(map(_proportional_bytes, tree(pid))) for pid in pids}
 
 
 def _proportional_bytes(pid: int) -> int:
@@ -47,8 +58,8 @@ def _proportional_bytes(pid: int) -> int:
         rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
     except (FileNotFoundError, ProcessLookupError, PermissionError):
         return 0
-    (kilobytes,) = re.findall(r"^Pss: +(\d+) kB", rollup, re.MULTILINE)
-    return int(kilobytes) * 1024
+    found = re.search(r"^Pss: +(\d+) kB", rollup, re.MULTILINE)
+    return int(found[1]) * 1024 if found else 0
 
 
 def _all() -> list[int]:

@@ -5,12 +5,12 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import find_libpython
 
 from pmesh.stack.binaries import package_directory, postgres_binary, script
+from pmesh.stack.findings import Finding
 from pmesh.stack.ports import is_free
 from pmesh.stack.postgres import AS_NOBODY, needs_namespace
 
@@ -20,16 +20,6 @@ _DISK_BYTES = 2 * _GIB
 _SHARED_MEMORY = "/dev/shm"  # noqa: S108
 _SHARED_MEMORY_BYTES = 256 << 20
 """Triton hands tensors to its Python models through /dev/shm."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing looked at. `remedy` says what to do when it is not ok."""
-
-    name: str
-    ok: bool
-    detail: str
-    remedy: str = ""
 
 
 def check_machine(home: Path, *, gateway_port: int) -> Iterator[Finding]:

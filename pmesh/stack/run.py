@@ -10,6 +10,7 @@ from pmesh.stack.home import Home
 from pmesh.stack.leftovers import end_leftovers
 from pmesh.stack.logs import rotate
 from pmesh.stack.part import Part
+from pmesh.stack.processes import start_time
 from pmesh.stack.status import PartStatus, StackStatus, State, read_status, write_status
 from pmesh.stack.supervisor import PartsFailedError, Supervisor
 
@@ -64,6 +65,7 @@ class StackRun:
     def _write(self, parts: Sequence[PartStatus]) -> None:
         status = StackStatus(
             pid=os.getpid(),
+            started=start_time(os.getpid()),
             state=self._state,
             gateway_port=self._gateway_port,
             ports=dict(self._ports),

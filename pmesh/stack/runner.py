@@ -5,6 +5,7 @@ import signal
 import time
 from asyncio.subprocess import DEVNULL, STDOUT, Process
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -65,23 +66,21 @@ class PartRunner:
 
     async def stop(self) -> None:
         """Ask the process to end, kill it when it does not, and whatever it leaves behind."""
-        if self._process is None or self._process.returncode is not None:
-            self._set(State.STOPPED)
-            return
-        self._set(State.STOPPING)
-        self._process.send_signal(self.part.stop_signal)
-        try:
-            async with asyncio.timeout(self.part.stop_timeout_s):
-                await self._process.wait()
-        except TimeoutError:
-            self._set(State.STOPPING, last_exit=f"killed: no end in {self.part.stop_timeout_s} s")
+        if self._process is not None:
+            self._set(State.STOPPING)
+            with suppress(ProcessLookupError):  # it has just ended
+                self._process.send_signal(self.part.stop_signal)
+            try:
+                async with asyncio.timeout(self.part.stop_timeout_s):
+                    await self._process.wait()
+            except TimeoutError:
+                last_exit = f"killed: no end in {self.part.stop_timeout_s:.0f} s"
+                self._set(State.STOPPING, last_exit=last_exit)
         await self.kill()
 
     async def kill(self) -> None:
         """SIGKILL the process and all of its session."""
-        if self._process is not None:
-            processes.kill_session(self._process.pid)
-            await self._process.wait()
+        await self._end_session()
         self._set(State.STOPPED, pid=None, started=None)
 
     async def _start(self) -> None:
@@ -99,6 +98,7 @@ class PartRunner:
         await _step(self.part.after)
         ready_s = round(time.monotonic() - began, 2)
         if self._is_job:
+            await self._end_session()
             self._set(State.DONE, pid=None, started=None, ready_s=ready_s)
         else:
             self._set(State.READY, ready_s=ready_s)
@@ -148,13 +148,17 @@ class PartRunner:
 
     async def _bury(self, last_exit: str) -> None:
         """Note a death and end what is left of it, so that the next start finds its place free."""
-        if self._process is not None:
-            processes.kill_session(self._process.pid)
-            await self._process.wait()
+        await self._end_session()
         self._deaths = 1 if self._was_stable() else self._deaths + 1
         state = State.FAILED if self._deaths >= _DEATHS_IN_A_ROW else State.RESTARTING
         restarts = self.status.restarts + 1
         self._set(state, pid=None, started=None, restarts=restarts, last_exit=last_exit)
+
+    async def _end_session(self) -> None:
+        if self._process is not None:
+            await asyncio.to_thread(processes.kill_session, self._process.pid)
+            await self._process.wait()
+            self._process = None  # its pid may become another's
 
     def _was_stable(self) -> bool:
         return self.status.state is State.READY and time.time() - self.status.since >= _STABLE_S

@@ -5,6 +5,8 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from pmesh.stack.processes import start_time
+
 
 class State(StrEnum):
     """Where a part stands."""
@@ -50,6 +52,8 @@ class StackStatus:
 
     pid: int
     """Of the supervisor."""
+    started: int | None
+    """Start time of the supervisor, as in PartStatus."""
     state: State
     gateway_port: int
     ports: dict[str, int]
@@ -71,9 +75,17 @@ def write_status(file: Path, status: StackStatus) -> None:
 
 
 def read_status(file: Path) -> StackStatus | None:
-    """What was last written; None before the first start."""
+    """What was last written; None before the first start, or if another version wrote it."""
     if not file.exists():
         return None
     fields = json.loads(file.read_text())
-    parts = [PartStatus(**p | {"state": State(p["state"])}) for p in fields.pop("parts")]
-    return StackStatus(**fields | {"state": State(fields["state"])}, parts=parts)
+    try:
+        parts = [PartStatus(**p | {"state": State(p["state"])}) for p in fields.pop("parts")]
+        return StackStatus(**fields | {"state": State(fields["state"])}, parts=parts)
+    except (TypeError, KeyError, ValueError):
+        return None
+
+
+def is_alive(status: StackStatus) -> bool:
+    """Whether the supervisor that wrote it still runs."""
+    return status.started is not None and start_time(status.pid) == status.started

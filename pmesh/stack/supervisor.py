@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from pmesh.stack.part import Part
@@ -40,7 +41,7 @@ class Supervisor:
             part.name: PartRunner(
                 part,
                 log=log(part.name),
-                environment=lambda name=part.name: environment(name),  # type: ignore[misc]
+                environment=partial(environment, part.name),
                 changed=self._changed,
             )
             for part in parts

@@ -4,10 +4,12 @@ CREATE TYPE prediction_state AS ENUM
     ('ACCEPTED', 'RUNNING', 'SUCCEEDED', 'FAILED', 'CANCELLED', 'EXPIRED');
 
 -- Ids are UUIDv7: their order is the order of time, so that ranges of ids are
--- ranges of time and the primary key stays unique over all partitions.
+-- ranges of time and the primary key stays unique over all partitions. Times
+-- that no id can have count as the first or the last one.
 CREATE FUNCTION uuid_at(moment timestamptz) RETURNS uuid
     LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
-    SELECT (lpad(to_hex(floor(extract(epoch FROM moment) * 1000)::bigint), 12, '0')
+    SELECT (lpad(to_hex(least(greatest(floor(extract(epoch FROM moment) * 1000), 0),
+                              (2 ^ 48)::numeric - 1)::bigint), 12, '0')
             || repeat('0', 20))::uuid
 $$;
 
@@ -41,6 +43,8 @@ CREATE TABLE requests (
 ) PARTITION BY RANGE (id);
 
 CREATE INDEX requests_by_model ON requests (model, id DESC);
+CREATE INDEX requests_given_up ON requests (state, id DESC)
+    WHERE state IN ('FAILED', 'CANCELLED', 'EXPIRED');
 CREATE INDEX requests_unfinished ON requests (model, publish_time)
     WHERE state IN ('ACCEPTED', 'RUNNING');
 CREATE INDEX requests_expiring ON requests (expire_time)

@@ -153,17 +153,46 @@ async def test_a_search_finds_what_fits_all_conditions_newest_first(
     assert await ids(ListFilter(end_time=other_model.create_time)) == [older.id]
 
 
-async def test_cancelling_works_once_and_only_on_unfinished_work(store: PredictionStore) -> None:
-    waiting, done = accepted(), finished()
-    await store.insert_accepted(waiting, "")
+async def test_cancelling_ends_unfinished_work_once(
+    store: PredictionStore, database: Database
+) -> None:
+    waiting, overdue, done = accepted(), accepted(), finished()
+    overdue.expire_time = overdue.create_time
+    for prediction in (waiting, overdue):
+        await store.insert_accepted(prediction, "")
     await store.insert_finished(done, "")
-    assert await store.cancel(waiting.id)
-    assert not await store.cancel(waiting.id)
-    assert not await store.cancel(done.id)
-    cancelled = await store.get(waiting.id)
-    assert cancelled is not None
-    assert cancelled.state is State.CANCELLED
-    assert cancelled.complete_time is not None
+    for prediction in (waiting, overdue, done, waiting):
+        await store.cancel(prediction.id)
+
+    async def state(prediction: Prediction) -> State:
+        found = await store.get(prediction.id)
+        assert found is not None
+        assert found.complete_time is not None
+        return found.state
+
+    states = [await state(prediction) for prediction in (waiting, overdue, done)]
+    assert states == [State.CANCELLED, State.EXPIRED, State.SUCCEEDED]
+    with database.connect() as connection:
+        told = connection.execute(
+            "SELECT payload->'predictions'->0->>'state' AS state FROM outbox"
+            " WHERE event = 'job_completed' ORDER BY id"
+        ).fetchall()
+    assert [str(event["state"]).removeprefix("PREDICTION_STATE_") for event in told] == [
+        "SUCCEEDED",
+        "CANCELLED",
+        "EXPIRED",
+    ]
+
+
+@pytest.mark.parametrize("year", [1, 1969, 1970, 2020])
+async def test_a_search_from_long_ago_finds_everything(store: PredictionStore, year: int) -> None:
+    prediction = finished()
+    await store.insert_finished(prediction, "")
+    where = ListFilter(
+        start_time=datetime(year, 1, 1, tzinfo=UTC), end_time=datetime(9999, 12, 31, tzinfo=UTC)
+    )
+    found = await store.search(where, before_id=None, limit=10, max_bytes=1000)
+    assert [p.id for p in found] == [prediction.id]
 
 
 async def test_rows_lie_in_the_partition_of_their_day(

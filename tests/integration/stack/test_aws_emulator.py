@@ -52,7 +52,7 @@ def test_a_long_poll_wakes_at_once(sqs: "SQSClient", queue: str) -> None:
         threading.Timer(0.3, send).start()
         answer = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=10)
         delays.append(time.monotonic() - float(answer["Messages"][0]["Body"]))
-    assert statistics.median(delays) < 0.2  # a poll that only looks each second: 0.7
+    assert statistics.median(delays) < 0.5  # a poll that only looks each second: 0.7
 
 
 def test_what_a_receiver_gets_is_its_own_copy(sqs: "SQSClient", queue: str) -> None:

@@ -45,6 +45,30 @@ def test_what_is_no_id_is_refused(bad: str) -> None:
     assert refusal.value.reason == ErrorReason.ERROR_REASON_INVALID_ID
 
 
+@pytest.mark.parametrize("model", ["a", "sentiment", "a-1", "a" * 63])
+def test_an_id_that_a_model_can_have_passes(model: str) -> None:
+    validation.check_model(model)
+
+
+@pytest.mark.parametrize("model", ["Sentiment", "1a", "-a", "a/b", "a b", "a\0", "a\n", "a" * 64])
+def test_an_id_that_no_model_can_have_is_refused(model: str) -> None:
+    with pytest.raises(InvalidArgument) as refusal:
+        validation.check_model(model)
+    assert refusal.value.reason == ErrorReason.ERROR_REASON_INVALID_ID
+
+
+def test_a_missing_id_of_a_model_is_told_as_such() -> None:
+    with pytest.raises(InvalidArgument) as refusal:
+        validation.check_model("")
+    assert refusal.value.reason == ErrorReason.ERROR_REASON_REQUIRED_FIELD_MISSING
+
+
+def test_a_batch_may_be_no_longer_than_its_answers_can_be_received() -> None:
+    validation.check_batch_text(validation.MAX_BATCH_TEXT_BYTES)
+    with pytest.raises(InvalidArgument):
+        validation.check_batch_text(validation.MAX_BATCH_TEXT_BYTES + 1)
+
+
 @pytest.mark.parametrize("version", ["0", "01", "-1", "1.0", "latest", "1 ", "\u0661"])
 def test_what_is_no_version_is_refused(version: str) -> None:
     with pytest.raises(InvalidArgument):

@@ -115,7 +115,7 @@ class Server:
         try:
             await method.run(call, method)
         except (Exception, asyncio.CancelledError) as exc:
-            await call.end(self._status_of_failure(call, method, exc))
+            await call.end(self._safe_status(call, method, exc))
         finally:
             del self._calls[call]
             if not self._calls:
@@ -150,6 +150,16 @@ class Server:
 
     def _method(self, path: str, handler: "grpc.RpcMethodHandler[Any, Any]") -> Method:
         return method_from_handler(path, handler, max_message_bytes=self._max_receive_bytes)
+
+    def _safe_status(
+        self, call: Call, method: Method, exc: Exception | asyncio.CancelledError
+    ) -> grpc.Status:
+        """What leaves an ASGI application unhandled would reach the client as success."""
+        try:
+            return self._status_of_failure(call, method, exc)
+        except Exception:
+            _LOGGER.exception("A hook failed for %s", method.path)
+            return Status(grpc.StatusCode.INTERNAL, "Internal error")
 
     def _status_of_failure(
         self, call: Call, method: Method, exc: Exception | asyncio.CancelledError

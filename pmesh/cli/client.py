@@ -73,6 +73,17 @@ class GatewayClient:
         with self._failures(model):
             return self._stub.CreatePrediction(request, timeout=_CALL_S).prediction
 
+    def create_each(self, model: str, texts: Iterable[str]) -> Iterator[Prediction | Status]:
+        """An accepted prediction for each text in order, or what is wrong with the text."""
+        for text in texts:
+            try:
+                yield self.create(model, text)
+            except CallFailedError as error:
+                status = rpc_status.from_call(error.__cause__)
+                if status is None or status.code != grpc.StatusCode.INVALID_ARGUMENT.value[0]:
+                    raise
+                yield status
+
     def wait(self, prediction: Prediction) -> Prediction:
         """The same prediction once it is finished."""
         request = WaitPredictionRequest(id=prediction.id, timeout=Duration(seconds=_WAIT_S))

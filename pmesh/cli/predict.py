@@ -45,6 +45,8 @@ def predict(
     """
     from pmesh.cli.client import CallFailedError, GatewayClient
 
+    if wait and not later:
+        fail("--wait is for --later; without it there is nothing to wait for")
     if bool(text) == (file is not None):
         fail("give one text, or --file with many", f'pmesh predict {model} "some text"')
     if (status := Stack(home).status()) is None:
@@ -71,12 +73,22 @@ def _texts(file: Path) -> list[str]:
 def _outcomes(
     client: "GatewayClient", model: str, texts: list[str], *, later: bool, wait: bool
 ) -> "Iterator[Outcome]":
-    if later:
-        accepted = (client.create(model, text) for text in texts)
-        return map(client.wait, list(accepted)) if wait else accepted
-    if len(texts) == 1:
+    if later and len(texts) == 1:
+        accepted: Iterable[Outcome] = [client.create(model, texts[0])]
+    elif later:
+        accepted = client.create_each(model, texts)
+    elif len(texts) == 1:
         return iter([client.predict(model, texts[0])])
-    return client.predict_each(model, texts)
+    else:
+        return client.predict_each(model, texts)
+    return _finished(client, list(accepted)) if wait else iter(accepted)
+
+
+def _finished(client: "GatewayClient", accepted: "list[Outcome]") -> "Iterator[Outcome]":
+    from predict.v1.prediction_pb2 import Prediction
+
+    for outcome in accepted:
+        yield client.wait(outcome) if isinstance(outcome, Prediction) else outcome
 
 
 def _with_progress(outcomes: "Iterable[Outcome]", total: int) -> "Iterator[Outcome]":

@@ -4,6 +4,7 @@ import json
 import random
 import socket
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 # Below what Linux gives to outgoing connections (32768 and up), so that no connection of a
@@ -13,7 +14,9 @@ _RANGE = range(20000, 32000)
 
 def assign_ports(file: Path, names: Iterable[str]) -> dict[str, int]:
     """A free port for each name: the one that `file` remembers unless somebody has it now."""
-    kept: dict[str, int] = json.loads(file.read_text()) if file.exists() else {}
+    kept: dict[str, int] = {}
+    with suppress(FileNotFoundError, json.JSONDecodeError):  # a full disk may have cut it short
+        kept = json.loads(file.read_text())
     ports: dict[str, int] = {}
     for name in names:
         port = kept.get(name)

@@ -23,7 +23,7 @@ def gateway_part(
         needs=("postgres",),
         uses=runtimes,
         is_ready=lambda: answers_http(port, "/healthz"),
-        stop_timeout_s=40,  # it lets calls in flight end
+        stop_timeout_s=25,  # it lets calls in flight end
     )
 
 

@@ -75,11 +75,11 @@ def write_status(file: Path, status: StackStatus) -> None:
 
 
 def read_status(file: Path) -> StackStatus | None:
-    """What was last written; None before the first start, or if another version wrote it."""
+    """What was last written; None before the first start, or if another version, or a full disk, wrote it."""
     if not file.exists():
         return None
-    fields = json.loads(file.read_text())
     try:
+        fields = json.loads(file.read_text())
         parts = [PartStatus(**p | {"state": State(p["state"])}) for p in fields.pop("parts")]
         return StackStatus(**fields | {"state": State(fields["state"])}, parts=parts)
     except (TypeError, KeyError, ValueError):

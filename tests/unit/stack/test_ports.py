@@ -27,3 +27,10 @@ def test_ports_lie_below_those_of_outgoing_connections(tmp_path: Path) -> None:
     lowest = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     ports = assign_ports(tmp_path / "ports.json", [str(n) for n in range(50)])
     assert max(ports.values()) < lowest
+
+
+def test_a_file_that_was_cut_short_is_forgotten(tmp_path: Path) -> None:
+    file = tmp_path / "ports.json"
+    file.write_text("")
+    assert assign_ports(file, ["bus"]) == json.loads(file.read_text())
+    assert list(json.loads(file.read_text())) == ["bus"]

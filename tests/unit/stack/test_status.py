@@ -31,9 +31,12 @@ def test_a_part_is_found_by_its_name() -> None:
         STATUS.part("no-such-part")
 
 
-def test_a_status_of_another_version_is_none(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "content", ['{"pid": 7, "state": "ready", "parts": [], "a_field_of_tomorrow": 1}', "", "{"]
+)
+def test_a_status_of_another_version_or_cut_short_is_none(tmp_path: Path, content: str) -> None:
     file = tmp_path / "status.json"
-    file.write_text('{"pid": 7, "state": "ready", "parts": [], "a_field_of_tomorrow": 1}')
+    file.write_text(content)
     assert read_status(file) is None
 
 

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 import grpc
 from google.protobuf.duration_pb2 import Duration
+from google.rpc import code_pb2
 from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
@@ -32,9 +33,13 @@ _REMEDIES = {
 class CallFailedError(Exception):
     """The gateway refused a call, or there is none."""
 
-    def __init__(self, message: str, reason: str, remedy: str) -> None:
+    def __init__(
+        self, message: str, *, reason: str = "", remedy: str = "", status: Status | None = None
+    ) -> None:
         super().__init__(f"{message} ({reason})" if reason else message)
         self.remedy = remedy
+        self.status = status
+        """As the gateway gave it; None if it gave no answer."""
 
 
 class GatewayClient:
@@ -79,10 +84,9 @@ class GatewayClient:
             try:
                 yield self.create(model, text)
             except CallFailedError as error:
-                status = rpc_status.from_call(error.__cause__)
-                if status is None or status.code != grpc.StatusCode.INVALID_ARGUMENT.value[0]:
+                if error.status is None or error.status.code != code_pb2.INVALID_ARGUMENT:
                     raise
-                yield status
+                yield error.status
 
     def wait(self, prediction: Prediction) -> Prediction:
         """The same prediction once it is finished."""
@@ -109,10 +113,10 @@ class GatewayClient:
         status = rpc_status.from_call(error)
         if status is None:  # not from the gateway
             nobody = f"nothing answers on port {self._port}: {error.details()}"
-            return CallFailedError(nobody, "", "pmesh status, or pmesh up")
+            return CallFailedError(nobody, remedy="pmesh status, or pmesh up")
         reason = reason_of(status)
         remedy = _REMEDIES.get(reason, "").format(model=model, port=self._port)
-        return CallFailedError(status.message, reason, remedy)
+        return CallFailedError(status.message, reason=reason, remedy=remedy, status=status)
 
 
 def reason_of(status: Status) -> str:

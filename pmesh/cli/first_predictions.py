@@ -53,14 +53,14 @@ def _by_rest(port: int) -> tuple[str, float]:
     response = connection.getresponse()
     body = response.read()
     if response.status != http.client.OK:
-        raise CallFailedError(body.decode(errors="replace"), "", "")
+        raise CallFailedError(body.decode(errors="replace"))
     output = json.loads(body)["output"]
     return output["label"], output["confidence"]
 
 
 def _answer(prediction: Prediction) -> tuple[str, float]:
     if not prediction.HasField("output"):
-        raise CallFailedError(prediction.error.message, "", "")
+        raise CallFailedError(prediction.error.message)
     return prediction.output.label, prediction.output.confidence
 
 

@@ -75,7 +75,7 @@ def write_status(file: Path, status: StackStatus) -> None:
 
 
 def read_status(file: Path) -> StackStatus | None:
-    """What was last written; None before the first start, or if another version, or a full disk, wrote it."""
+    """What was last written; None before the first start, and for what is no whole status."""
     if not file.exists():
         return None
     try:

@@ -41,8 +41,9 @@ def test_an_expired_request_is_never_run(
     start_relay: StartRelay, requests: Requests, bus: Bus
 ) -> None:
     start_relay(**SOON)
-    (prediction_id,) = requests.accept(ttl="1 s")
+    (prediction_id,) = requests.accept(ttl="1 hour")
     assert bus.receive("predict-sentiment", wait_s=10)
+    assert requests.query("UPDATE requests SET expire_time = now() RETURNING id")
     wait_until(lambda: requests.get(prediction_id)["state"] == "EXPIRED")
     assert requests.claim([prediction_id]) == {}
 

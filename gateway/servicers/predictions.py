@@ -43,6 +43,8 @@ class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
         context: Context[pb.BatchPredictRequest, pb.BatchPredictResponse],
     ) -> pb.BatchPredictResponse:
         """Answer with each entry's prediction or error."""
+        validation.check_model(request.model)
+        validation.check_version(request.version)
         validation.check_batch_size(len(request.entries))
         validation.check_batch_text(request.ByteSize())
         session = _session(context)

@@ -71,7 +71,7 @@ def cases() -> Iterator[Case]:
         yield invalid("a bad request_id", rpc, ask(request_id="7"), "INVALID_ID", "request_id")
         yield invalid("a bad version", rpc, ask(version="0"), "INVALID_ID", "version")
         yield not_found("an unknown model", rpc, ask(model="nosuch"), "MODEL_NOT_FOUND")
-        yield not_found("no id of a model", rpc, ask(model="No such 'model'"), "MODEL_NOT_FOUND")
+        yield invalid("no id of a model", rpc, ask(model="No such 'model'"), "INVALID_ID", "model")
     yield not_found("an unknown version", "Predict", predict(version="999"), "VERSION_NOT_FOUND")
     yield invalid("no entries", "BatchPredict", batch([]), "BATCH_SIZE", "entries")
     yield invalid("257 entries", "BatchPredict", batch(new_texts(257)), "BATCH_SIZE", "entries")

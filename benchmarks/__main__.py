@@ -26,7 +26,7 @@ from pmesh.stack.control import StackFailedError
 RESULTS = Path(__file__).with_name("results") / "latest.json"
 CHECKED = 20
 """Answers of each contender that are compared with the model's own."""
-WIDTH = 110
+WIDTH = 120
 """Of the tables, where there is no terminal."""
 
 tables = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH)

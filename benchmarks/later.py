@@ -17,7 +17,7 @@ from benchmarks.record import Record
 from benchmarks.stack import RunningStack
 
 CREATE = "/predict.v1.PredictionService/CreatePrediction"
-IN_FLIGHT = 64
+BURST_IN_FLIGHT = 64
 FINISH_S = 300
 _POLL_S = 0.1
 
@@ -76,7 +76,7 @@ def measure_burst(stack: RunningStack, record: Record, text: str, *, count: int)
         f"http://{stack.gateway}{CREATE}",
         message,
         len(reply),
-        in_flight=IN_FLIGHT,
+        in_flight=BURST_IN_FLIGHT,
         amount=f"-n{count}",
     )
     while (unfinished := record.unfinished()) and time.monotonic() < began + FINISH_S:

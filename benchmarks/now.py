@@ -40,8 +40,6 @@ class Summary:
     """Seconds of CPU for 1,000 answers, by part."""
     failed: int
     lost: int
-    spread: float
-    """Of the rate: highest less lowest, over the median."""
     foreign_share: float
 
 
@@ -87,9 +85,8 @@ def _run(contender: Contender, record: Record, in_flight: int, seconds: int) -> 
 
 
 def _summary(runs: list[Run]) -> Summary:
-    rates = [run.load.rate for run in runs]
     return Summary(
-        rate=statistics.median(rates),
+        rate=statistics.median(run.load.rate for run in runs),
         p50_ms=statistics.median(run.load.p50_ms for run in runs),
         p99_ms=statistics.median(run.load.p99_ms for run in runs),
         cpu_s_per_1000={
@@ -98,6 +95,5 @@ def _summary(runs: list[Run]) -> Summary:
         },
         failed=sum(run.load.failed for run in runs),
         lost=sum(run.lost for run in runs),
-        spread=(max(rates) - min(rates)) / statistics.median(rates),
         foreign_share=max(run.foreign_share for run in runs),
     )

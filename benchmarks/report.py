@@ -1,13 +1,14 @@
 """The tables on the terminal."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
+from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.contenders import PLAIN, RECORDING, TRITON
-from benchmarks.later import IN_FLIGHT, Later
-from benchmarks.now import Summary
+from benchmarks.later import BURST_IN_FLIGHT, Later
+from benchmarks.now import IN_FLIGHT, Summary
 from benchmarks.targets import Target
 
 REFERENCES = (TRITON, PLAIN, RECORDING)
@@ -15,36 +16,28 @@ REFERENCES = (TRITON, PLAIN, RECORDING)
 
 def now_table(summaries: Mapping[tuple[str, int], Summary]) -> Table:
     """Every contender at every number of calls in flight."""
-    table = _table("Predictions made now", "in flight", "", "answers/s")
-    table.caption = (
-        "REST and gRPC: Predict Mesh, each answer durable. Triton: the same server, asked directly."
-        " FastAPI: the model in its process. / X: the rate over that of X."
-        " lost: answers without a row. noise: what others took of the machine."
-    )
+    table = _table("Predictions made now", "at", "", "answers/s")
     for name in REFERENCES:
-        table.add_column(f"/ {name}", justify="right")
-    for head in ("p50 ms", "p99 ms", "CPU s/1k", "failed", "lost", "spread", "noise"):
+        table.add_column(f"/ {name.removeprefix(PLAIN + '+')}", justify="right")
+    for head in ("p50 ms", "p99 ms", "CPU s/1k", "failed", "noise"):
         table.add_column(head, justify="right")
-    last = None
-    for (name, in_flight), summary in sorted(summaries.items(), key=lambda item: item[0][1]):
-        if last not in (None, in_flight):
-            table.add_section()
-        last = in_flight
-        ratios = (summary.rate / summaries[other, in_flight].rate for other in REFERENCES)
-        table.add_row(
-            *(str(in_flight), name, f"{summary.rate:,.0f}"),
-            *(f"{ratio:.2f}" for ratio in ratios),
-            *(f"{summary.p50_ms:.2f}", f"{summary.p99_ms:.2f}"),
-            f"{sum(summary.cpu_s_per_1000.values()):.2f}",
-            *(str(summary.failed), str(summary.lost)),
-            *(f"{summary.spread:.0%}", f"{summary.foreign_share:.0%}"),
-        )
+    table.caption = (
+        "at: calls in flight. REST and gRPC: Predict Mesh, each answer durable. Triton: the same"
+        " server, asked directly. FastAPI: the model in its process; x2: in two. / X: the rate"
+        " over that of X. failed: also answers without a row. noise: what others took of the"
+        " machine, the idle parts of the stack among them."
+    )
+    for in_flight in IN_FLIGHT:
+        for (name, level), summary in summaries.items():
+            if level == in_flight:
+                table.add_row(str(level), name, *_figures(summary, summaries, level))
+        table.add_section()
     return table
 
 
 def cpu_table(summaries: Mapping[tuple[str, int], Summary], names: Iterable[str]) -> Table:
     """CPU seconds of each part."""
-    table = _table("CPU seconds for 1,000 answers, by part", "in flight", "")
+    table = _table("CPU seconds for 1,000 answers, by part", "at", "")
     rows = [(key, summaries[key]) for key in summaries if key[0] in names]
     parts = list(rows[0][1].cpu_s_per_1000)
     for part in parts:
@@ -57,7 +50,7 @@ def cpu_table(summaries: Mapping[tuple[str, int], Summary], names: Iterable[str]
 
 def memory_table(resident_mib: Mapping[str, float]) -> Table:
     """Resident memory after the load."""
-    table = _table("Resident memory after the load", "part", "MiB")
+    table = _table("Resident memory", "part", "MiB")
     for part, size in resident_mib.items():
         table.add_row(part, f"{size:,.0f}")
     table.add_section()
@@ -68,13 +61,13 @@ def memory_table(resident_mib: Mapping[str, float]) -> Table:
 def later_table(later: Later) -> Table:
     """Work for later."""
     latency, burst, bound = later.latency, later.burst, later.emulator_rate
-    count = burst.accepted.answers
+    accepted = burst.accepted
     table = _table("Predictions made later", "what", "figure")
     rows = {
         f"accepted to finished, {latency.count} one by one, p50": f"{latency.p50_ms:.0f} ms",
         "the same, p99": f"{latency.p99_ms:.0f} ms",
-        f"burst of {count:,}: accepted, {IN_FLIGHT} at once": f"{burst.accepted.rate:,.0f} /s",
-        "burst: refused": f"{burst.accepted.failed}",
+        f"burst of {accepted.answers:,}, {BURST_IN_FLIGHT} at once: accepted": f"{accepted.rate:,.0f} /s",
+        "burst: refused": f"{accepted.failed}",
         "burst: all finished after": f"{burst.finished_s:.1f} s",
         "burst: finished": f"{burst.finished_rate:,.0f} /s",
         "bound: what the emulator lets through, alone": f"{bound:,.0f} /s",
@@ -102,8 +95,21 @@ def show(console: Console, *tables: Table) -> None:
         console.print(table)
 
 
+def _figures(
+    summary: Summary, summaries: Mapping[tuple[str, int], Summary], in_flight: int
+) -> Iterator[str]:
+    yield f"{summary.rate:,.0f}"
+    for name in REFERENCES:
+        yield f"{summary.rate / summaries[name, in_flight].rate:.2f}"
+    yield f"{summary.p50_ms:.2f}"
+    yield f"{summary.p99_ms:.1f}"
+    yield f"{sum(summary.cpu_s_per_1000.values()):.2f}"
+    yield str(summary.failed + summary.lost)
+    yield f"{summary.foreign_share:.0%}"
+
+
 def _table(title: str, *heads: str) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", caption_justify="left")
+    table = Table(title=title, box=SIMPLE, title_justify="left", caption_justify="left")
     for position, head in enumerate(heads):
-        table.add_column(head, justify="left" if position < 2 else "right")
+        table.add_column(head, justify="left" if position < 2 else "right", no_wrap=True)
     return table

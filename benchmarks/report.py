@@ -63,10 +63,11 @@ def later_table(later: Later) -> Table:
     latency, burst, bound = later.latency, later.burst, later.emulator_rate
     accepted = burst.accepted
     table = _table("Predictions made later", "what", "figure")
+    burst_of = f"burst of {accepted.answers:,}, {BURST_IN_FLIGHT} at once"
     rows = {
         f"accepted to finished, {latency.count} one by one, p50": f"{latency.p50_ms:.0f} ms",
         "the same, p99": f"{latency.p99_ms:.0f} ms",
-        f"burst of {accepted.answers:,}, {BURST_IN_FLIGHT} at once: accepted": f"{accepted.rate:,.0f} /s",
+        f"{burst_of}: accepted": f"{accepted.rate:,.0f} /s",
         "burst: refused": f"{accepted.failed}",
         "burst: all finished after": f"{burst.finished_s:.1f} s",
         "burst: finished": f"{burst.finished_rate:,.0f} /s",

@@ -47,16 +47,12 @@ class Changes(Protocol):
 
 
 class PredictionService:
-    """What every door into the gateway calls. Raises gateway.errors, and TimeoutError when
-    the call takes longer than max_call_s."""
+    """What every door into the gateway calls. Raises gateway.errors."""
 
-    def __init__(
-        self, *, store: Store, runtimes: Runtimes, changes: Changes, max_call_s: float
-    ) -> None:
+    def __init__(self, *, store: Store, runtimes: Runtimes, changes: Changes) -> None:
         self._store = store
         self._runtimes = runtimes
         self._changes = changes
-        self._max_call_s = max_call_s
 
     async def predict(
         self, *, model: str, text: str, request_id: str, version: str, session: str
@@ -70,20 +66,19 @@ class PredictionService:
         validation.check_text(text)
         request_id = validation.check_request_id(request_id)
         validation.check_version(version)
-        async with asyncio.timeout(self._max_call_s):
-            if request_id and (known := await self._store.find(request_id)):
-                return await self._finished(known, model, text, request_id)
-            prediction = self._new(model, text, version, request_id or session)
-            answer = await self._runtimes.predict(
-                model, prediction.version, prediction_id=prediction.id, text=text
-            )
-            prediction.state = State.SUCCEEDED
-            prediction.output = answer.output
-            prediction.features_uri = answer.features_uri
-            prediction.complete_time = datetime.now(UTC)
-            if await self._store.insert_finished(prediction, request_id):
-                return prediction
-            return await self._finished(await self._winner(request_id), model, text, request_id)
+        if request_id and (known := await self._store.find(request_id)):
+            return await self._finished(known, model, text, request_id)
+        prediction = self._new(model, text, version, request_id or session)
+        answer = await self._runtimes.predict(
+            model, prediction.version, prediction_id=prediction.id, text=text
+        )
+        prediction.state = State.SUCCEEDED
+        prediction.output = answer.output
+        prediction.features_uri = answer.features_uri
+        prediction.complete_time = datetime.now(UTC)
+        if await self._store.insert_finished(prediction, request_id):
+            return prediction
+        return await self._finished(await self._winner(request_id), model, text, request_id)
 
     async def create(
         self, *, model: str, text: str, request_id: str, version: str, session: str, ttl: timedelta
@@ -97,14 +92,13 @@ class PredictionService:
         request_id = validation.check_request_id(request_id)
         validation.check_version(version)
         validation.check_ttl(ttl)
-        async with asyncio.timeout(self._max_call_s):
-            if request_id and (known := await self._store.find(request_id)):
-                return _same_request(known, model, text, request_id)
-            prediction = self._new(model, text, version, request_id or session)
-            prediction.expire_time = prediction.create_time + ttl
-            if await self._store.insert_accepted(prediction, request_id):
-                return prediction
-            return _same_request(await self._winner(request_id), model, text, request_id)
+        if request_id and (known := await self._store.find(request_id)):
+            return _same_request(known, model, text, request_id)
+        prediction = self._new(model, text, version, request_id or session)
+        prediction.expire_time = prediction.create_time + ttl
+        if await self._store.insert_accepted(prediction, request_id):
+            return prediction
+        return _same_request(await self._winner(request_id), model, text, request_id)
 
     async def get(self, prediction_id: str) -> Prediction:
         """Read one prediction."""

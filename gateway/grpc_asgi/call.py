@@ -55,7 +55,7 @@ class Call(Context):
         """Starts the deadline; the calling task is from here on the one that `stop` cancels."""
         self._task = asyncio.current_task()
         timeout = self._headers.get(b"grpc-timeout")
-        if timeout is not None:
+        if timeout is not None or self._method.timeout_s is not None:
             self._start_deadline(timeout)
         encoding = self._headers.get(b"grpc-encoding")
         if encoding is not None and encoding not in ENCODINGS:
@@ -138,6 +138,11 @@ class Call(Context):
             self._stopped = status
             self._task.cancel()
 
+    def look_for_deadline(self, now: float) -> None:
+        """Stops a call whose deadline has no timer of its own."""
+        if self._deadline is not None and now >= self._deadline:
+            self.stop(_DEADLINE_EXCEEDED)
+
     def look_for_disconnect(self) -> None:
         """Asks whether the client has gone, for a handler that neither reads nor writes.
 
@@ -158,12 +163,15 @@ class Call(Context):
             except Exception:
                 _LOGGER.exception("Error in a done callback of %s", self._method.path)
 
-    def _start_deadline(self, header: bytes) -> None:
-        timeout_s = timeout_s_from_header(header)
-        if timeout_s is not None:
-            loop = asyncio.get_running_loop()
-            self._deadline = loop.time() + timeout_s
+    def _start_deadline(self, header: bytes | None) -> None:
+        """The client's deadline is exact; the method's, far away and often set, has no timer."""
+        loop, limit_s = asyncio.get_running_loop(), self._method.timeout_s
+        asked_s = None if header is None else timeout_s_from_header(header)
+        if asked_s is not None and (limit_s is None or asked_s < limit_s):
+            self._deadline = loop.time() + asked_s
             self._deadline_timer = loop.call_at(self._deadline, self.stop, _DEADLINE_EXCEEDED)
+        elif limit_s is not None:
+            self._deadline = loop.time() + limit_s
 
     async def _messages(self) -> AsyncIterator[Any]:
         while (message := await self.read()) is not grpc.aio.EOF:

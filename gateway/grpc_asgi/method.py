@@ -22,6 +22,8 @@ class Method:
     deserialize: Callable[[bytes], Any]
     serialize: Callable[[Any], bytes]
     max_message_bytes: int
+    timeout_s: float | None
+    """Of a call whose client gives no shorter one."""
     run: Callable[[Call, "Method"], Awaitable[None]]
 
     def decode(self, payload: bytes) -> Any:
@@ -33,7 +35,11 @@ class Method:
 
 
 def method_from_handler(
-    path: str, handler: "grpc.RpcMethodHandler[Any, Any]", *, max_message_bytes: int
+    path: str,
+    handler: "grpc.RpcMethodHandler[Any, Any]",
+    *,
+    max_message_bytes: int,
+    timeout_s: float | None,
 ) -> Method:
     behaviors: dict[tuple[bool, bool], tuple[Any, Any]] = {
         (False, False): (_unary_unary, handler.unary_unary),
@@ -50,6 +56,7 @@ def method_from_handler(
         deserialize=handler.request_deserializer or bytes,
         serialize=handler.response_serializer or bytes,
         max_message_bytes=max_message_bytes,
+        timeout_s=timeout_s,
         run=run,
     )
 

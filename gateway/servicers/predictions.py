@@ -28,8 +28,10 @@ STREAM_WINDOW = 64  # texts of one stream that are in work at once
 class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
     """The door for gRPC, gRPC-Web and, through Envoy's transcoder, REST."""
 
-    def __init__(self, service: PredictionService) -> None:
+    def __init__(self, service: PredictionService, *, max_call_s: float) -> None:
+        """max_call_s: for each text of a stream; other calls have the server's limits."""
         self._service = service
+        self._max_call_s = max_call_s
 
     async def Predict(
         self, request: pb.PredictRequest, context: Context[pb.PredictRequest, pb.PredictResponse]
@@ -170,7 +172,8 @@ class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
     ) -> None:
         try:
             async for message in requests:
-                task = asyncio.create_task(self._predict(message.request, session))
+                predicting = self._predict(message.request, session)
+                task = asyncio.create_task(asyncio.wait_for(predicting, self._max_call_s))
                 try:
                     await answers.put(task)
                 except asyncio.CancelledError:

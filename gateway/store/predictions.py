@@ -4,12 +4,11 @@ Calls of one kind that come together go together: writes in one commit, reads in
 """
 
 import asyncio
-import json
 from dataclasses import asdict
-from datetime import datetime
 from functools import partial
 from typing import Any
 
+import orjson
 from google.protobuf import json_format
 from google.rpc import error_details_pb2, status_pb2
 from psycopg.rows import TupleRow
@@ -99,7 +98,7 @@ class PredictionStore:
 
     async def _insert(self, query: str, batch: list[Write]) -> list[bool]:
         """The rows go as one JSON document: psycopg takes several times as long for arrays."""
-        rows = json.dumps([_row(*write) for write in batch], ensure_ascii=False)
+        rows = orjson.dumps([_row(*write) for write in batch]).decode()
         refused = {row[0] for row in await self._execute(query, {"rows": rows})}
         return [prediction.id not in refused for prediction, _ in batch]
 
@@ -128,19 +127,15 @@ def _row(prediction: Prediction, request_id: str) -> dict[str, Any]:
         "model": prediction.model,
         "version": prediction.version,
         "text": prediction.text,
-        "create_time": _text(prediction.create_time),
-        "complete_time": _text(prediction.complete_time),
-        "expire_time": _text(prediction.expire_time),
+        "create_time": prediction.create_time,
+        "complete_time": prediction.complete_time,
+        "expire_time": prediction.expire_time,
         "label": output and output.label,
         "confidence": output and output.confidence,
         "scores": output and output.scores,
         "value": output and output.value,
         "features_uri": prediction.features_uri,
     }
-
-
-def _text(moment: datetime | None) -> str | None:
-    return moment.isoformat() if moment else None
 
 
 def _prediction(row: TupleRow) -> Prediction:

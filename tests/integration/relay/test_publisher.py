@@ -152,6 +152,31 @@ def test_a_completion_that_the_bus_does_not_take_is_dropped(
     assert f"set event {poison} aside" in relay.log
 
 
+def test_many_small_completions_of_a_model_become_few(
+    start_relay: StartRelay, requests: Requests, bus: Bus
+) -> None:
+    completed = bus.watch("job_completed")
+    requests.execute(
+        "INSERT INTO outbox (id, event, model, payload)"
+        " SELECT uuidv7(), 'job_completed', model, jsonb_build_object('model', model,"
+        "     'completeTime', now() + n * interval '1 s', 'predictions', (SELECT jsonb_agg("
+        "         jsonb_build_object('predictionId', uuidv7(), 'version', '1', 'state',"
+        "             'PREDICTION_STATE_SUCCEEDED')) FROM generate_series(1, 70)))"
+        " FROM generate_series(1, 40) AS n, unnest(ARRAY['sentiment', 'genre']) AS model"
+    )
+    written = requests.query("SELECT payload FROM outbox")
+    start_relay(poll_s=0.05)
+    wait_until(lambda: requests.query("SELECT * FROM outbox") == [])
+    messages = list(bus.drain(completed))
+    assert 2 * 3 <= len(messages) < 10  # 2,800 predictions of a model, up to 1,500 in a message
+    for model in ("sentiment", "genre"):
+        sent = [message for message in messages if message["model"] == model]
+        told = [p["predictionId"] for message in sent for p in message["predictions"]]
+        meant = [row["payload"] for row in written if row["payload"]["model"] == model]
+        assert sorted(told) == sorted(p["predictionId"] for m in meant for p in m["predictions"])
+        assert max(m["completeTime"] for m in sent) == max(m["completeTime"] for m in meant)
+
+
 def test_an_event_without_a_request_is_taken_out(
     start_relay: StartRelay, requests: Requests, bus: Bus
 ) -> None:

@@ -26,25 +26,29 @@ _STATE_FROM_PROTO = {number: state for state, number in _STATE_TO_PROTO.items()}
 
 def prediction_to_proto(prediction: Prediction) -> prediction_pb2.Prediction:
     """A prediction as clients see it."""
-    output = prediction.output
     return prediction_pb2.Prediction(
         id=prediction.id,
         model=prediction.model,
         version=prediction.version,
         text=prediction.text,
         state=_STATE_TO_PROTO[prediction.state],
-        output=output
-        and prediction_pb2.PredictionOutput(
-            label=output.label,
-            confidence=output.confidence,
-            scores=output.scores,
-            value=output.value,
-        ),
+        output=_output(prediction.output),
         features_uri=prediction.features_uri,
         create_time=_timestamp(prediction.create_time),
         complete_time=_timestamp(prediction.complete_time),
         expire_time=_timestamp(prediction.expire_time),
         error=prediction.error,
+    )
+
+
+def _output(output: Output | None) -> prediction_pb2.PredictionOutput | None:
+    if output is None:
+        return None
+    return prediction_pb2.PredictionOutput(
+        label=output.label,
+        confidence=output.confidence,
+        scores=output.scores,
+        value=output.value,
     )
 
 

@@ -5,6 +5,7 @@ declares). Nothing in it is executed when it is read: no pickle.
 """
 
 import json
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,14 +25,17 @@ MANIFEST_FILE = "model.json"
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One text with its mean human rating, -4 (most negative) to 4 (most positive).
+    """One text with what people said of it: a number, a label, or both.
 
     The id is `<domain>-<number>`; the domain says where the text comes from.
     """
 
     id: str
-    rating: float
     text: str
+    rating: float = math.nan
+    """The mean of the ratings, such as -4 (most negative) to 4 (most positive); or NaN."""
+    label: str = ""
+    """Or empty."""
 
     @property
     def domain(self) -> str:
@@ -46,12 +50,15 @@ class Predictions(NamedTuple):
     """(n, labels): each row 0 to 1, adding up to 1."""
     features: FloatArray
     """(n, feature_size): what the model saw in the text, for monitoring."""
-    value: FloatArray | None
+    value: FloatArray | None = None
     """(n,): the model's own number, or None for a model that only labels."""
 
 
 class AbstractModel(ABC):
-    """A text model. Subclasses are called `Model`, in the `model.py` of the model's folder."""
+    """A text model. Subclasses are called `Model`, in the `model.py` of the model's folder.
+
+    A second architecture of the same model is a `Model` in another file of that folder.
+    """
 
     labels: ClassVar[tuple[str, ...]]
     """The labels, in the order of the scores."""
@@ -59,6 +66,12 @@ class AbstractModel(ABC):
     """Numbers in a text's feature vector."""
     has_value: ClassVar[bool] = False
     """Whether predictions carry a value."""
+    primary_metric: ClassVar[str] = "f1_macro"
+    """The metric of `eval`, larger is better, that decides which of two versions is better."""
+
+    def __init__(self, *, device: str = "cpu") -> None:
+        """device: where the model computes, as torch names it: "cpu", "cuda:0"."""
+        self.device = device
 
     @abstractmethod
     def predict(self, texts: Sequence[str]) -> Predictions:
@@ -69,10 +82,6 @@ class AbstractModel(ABC):
         """Learn from the examples, from scratch; the same seed gives the same weights."""
 
     @abstractmethod
-    def eval(self, examples: Sequence[Example]) -> dict[str, float]:
-        """Metrics on examples the model has not seen, such as {"f1_macro": 0.8}."""
-
-    @abstractmethod
     def weights(self) -> dict[str, npt.NDArray[Any]]:
         """All that training made, by name."""
 
@@ -80,24 +89,58 @@ class AbstractModel(ABC):
     def set_weights(self, weights: dict[str, npt.NDArray[Any]]) -> None:
         """Take what `weights` gave; predictions are then the same."""
 
+    def truth(self, example: Example) -> str:
+        """The label that an example ought to get, one of `labels`."""
+        return example.label
+
+    def eval(self, examples: Sequence[Example], predictions: Predictions) -> dict[str, float]:
+        """Metrics of what `predict` said of these n >= 1 examples, in their order.
+
+        accuracy; f1_macro, the mean of the F1 scores of the labels that occur in the truth;
+        f1_weighted, the same weighted by how often they occur.
+        """
+        truth = np.array([self.labels.index(self.truth(example)) for example in examples])
+        answers = predictions.scores.argmax(axis=1)
+        found, counts = np.unique(truth, return_counts=True)
+        f1 = [
+            2 * np.sum((truth == label) & (answers == label)) / (count + np.sum(answers == label))
+            for label, count in zip(found, counts, strict=True)
+        ]
+        return {
+            "accuracy": float(np.mean(truth == answers)),
+            "f1_macro": float(np.mean(f1)),
+            "f1_weighted": float(np.average(f1, weights=counts)),
+        }
+
     def save(self, directory: Path) -> None:
         """Write the weights and the manifest into an existing folder."""
         from safetensors.numpy import save_file
 
-        save_file(self.weights(), directory / WEIGHTS_FILE)
-        manifest = {
-            "class": f"{type(self).__module__}:{type(self).__qualname__}",
-            "labels": self.labels,
-            "feature_size": self.feature_size,
-            "has_value": self.has_value,
-        }
-        (directory / MANIFEST_FILE).write_text(json.dumps(manifest, indent=2) + "\n")
+        arrays = {name: np.ascontiguousarray(array) for name, array in self.weights().items()}
+        save_file(arrays, directory / WEIGHTS_FILE)
+        (directory / MANIFEST_FILE).write_text(json.dumps(self.manifest(), indent=2) + "\n")
 
     @classmethod
-    def load(cls, directory: Path) -> Self:
+    def manifest(cls) -> dict[str, Any]:
+        """What the platform is told of the model: its class, its labels and its tensors."""
+        outputs = {"scores": len(cls.labels), "features": cls.feature_size}
+        if cls.has_value:
+            outputs["value"] = 1
+        return {
+            "class": f"{cls.__module__}:{cls.__qualname__}",
+            "labels": cls.labels,
+            "inputs": [{"name": "text", "type": "string", "shape": [-1, 1]}],
+            "outputs": [
+                {"name": name, "type": "float32", "shape": [-1, size]}
+                for name, size in outputs.items()
+            ],
+        }
+
+    @classmethod
+    def load(cls, directory: Path, *, device: str = "cpu") -> Self:
         """Read what `save` wrote."""
         from safetensors.numpy import load_file
 
-        model = cls()
+        model = cls(device=device)
         model.set_weights(load_file(directory / WEIGHTS_FILE))
         return model

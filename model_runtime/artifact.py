@@ -20,15 +20,15 @@ class UnknownModel(LookupError):
     """There is no such folder under models/."""
 
 
-def model_class(name: str) -> type[AbstractModel]:
-    """The class of models/<name>. Raises UnknownModel."""
-    module = f"models.{name}.model"
+def model_class(name: str, variant: str = "model") -> type[AbstractModel]:
+    """The class `Model` of models/<name>/<variant>.py. Raises UnknownModel."""
+    module = f"models.{name}.{variant}"
     try:
         found: type[AbstractModel] = importlib.import_module(module).Model
     except ModuleNotFoundError as exc:
         if exc.name and not module.startswith(exc.name):
             raise  # the model's own dependency is missing
-        raise UnknownModel(f"there is no model {name!r} under models/") from exc
+        raise UnknownModel(f"there is no models/{name}/{variant}.py") from exc
     return found
 
 

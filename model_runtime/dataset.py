@@ -1,4 +1,4 @@
-"""The data that models learn from: tab-separated files of `id`, `rating`, `text`."""
+"""The data that models learn from: tab-separated files of `id`, `rating` or `label`, `text`."""
 
 import csv
 import hashlib
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from model_runtime.abstract_model import Example
 
-COLUMNS = ["id", "rating", "text"]
+RATED, LABELLED = ["id", "rating", "text"], ["id", "label", "text"]
 HELD_OUT_SHARE = 10  # one example of so many
 
 
@@ -45,11 +45,19 @@ def fingerprint(paths: Sequence[Path]) -> str:
 def _read_file(path: Path) -> Iterator[Example]:
     with path.open(encoding="utf-8", newline="") as file:
         rows = csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
-        if next(rows, None) != COLUMNS:
-            raise InvalidDataset(f"{path}: the first line must be {' '.join(COLUMNS)}, with tabs")
+        header = next(rows, None)
+        if header not in (RATED, LABELLED):
+            raise InvalidDataset(
+                f"{path}: the first line must be id, rating or label, and text, with tabs between"
+            )
         for number, row in enumerate(rows, start=2):
             try:
-                identifier, rating, text = row
-                yield Example(identifier, float(rating), text)
+                identifier, said, text = row
+                if header == RATED:
+                    yield Example(identifier, text, rating=float(said))
+                else:
+                    yield Example(identifier, text, label=said)
             except ValueError as exc:
-                raise InvalidDataset(f"{path}:{number}: not an id, a number and a text") from exc
+                raise InvalidDataset(
+                    f"{path}:{number}: not an id, a {header[1]} and a text"
+                ) from exc

@@ -85,7 +85,7 @@ def _train(model: AbstractModel, name: str, examples: Sequence[Example], *, seed
 
 
 def _evaluate(model: AbstractModel, examples: Sequence[Example]) -> dict[str, float]:
-    metrics = model.eval(examples)
+    metrics = model.eval(examples, model.predict([example.text for example in examples]))
     for metric, value in metrics.items():
         CONSOLE.print(f"  {metric} {value:.3f}")
     return metrics

@@ -26,7 +26,9 @@ class TritonPythonModel:
         directory = Path(args["model_repository"]) / args["model_version"]
         sys.path.insert(0, str(directory / "code"))
         module, _, name = json.loads((directory / "model.json").read_text())["class"].partition(":")
-        self._model = getattr(importlib.import_module(module), name).load(directory)
+        on_gpu = args["model_instance_kind"] == "GPU"
+        device = f"cuda:{args['model_instance_device_id']}" if on_gpu else "cpu"
+        self._model = getattr(importlib.import_module(module), name).load(directory, device=device)
 
     def execute(self, requests: Sequence[Any]) -> list[Any]:
         """Answer all requests of a batch at once, or one by one if that fails."""

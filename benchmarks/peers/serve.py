@@ -60,7 +60,11 @@ def _write_model(repository: Path) -> None:
         code.mkdir(parents=True)
         for source in (Path(workload.origin), Path(__file__).with_name("light.py")):
             shutil.copy(source, code)
-        manifest = {"class": "light:Model", "labels": MODEL.labels, "has_value": False}
+        manifest = {
+            "class": "light:Model",
+            "labels": MODEL.labels,
+            "outputs": [{"name": "scores"}, {"name": "features"}],
+        }
         (artifact / "model.json").write_text(json.dumps(manifest))
         write_version(repository, MODEL.id, VERSION, artifact)
 

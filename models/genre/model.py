@@ -5,7 +5,6 @@ import zlib
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
@@ -47,40 +46,38 @@ class Model(AbstractModel):
     labels = tuple(DOMAINS.values())
     feature_size = FEATURES
 
-    def __init__(self) -> None:
-        self._network = Network().eval()
+    def __init__(self, *, device: str = "cpu") -> None:
+        super().__init__(device=device)
+        self._network = Network().eval().to(device)
 
     @torch.inference_mode()
     def predict(self, texts: Sequence[str]) -> Predictions:
-        features, logits = self._network(*_bags(texts))
-        return Predictions(logits.softmax(dim=1).numpy(), features.numpy(), None)
+        features, logits = self._network(*_bags(texts, self.device))
+        return Predictions(logits.softmax(dim=1).cpu().numpy(), features.cpu().numpy())
 
     def train(self, examples: Sequence[Example], *, seed: int, progress: Progress) -> None:
         torch.manual_seed(seed)
-        self._network = Network().train()
-        texts, targets = [example.text for example in examples], torch.tensor(_classes(examples))
+        self._network = Network().train().to(self.device)
+        texts = [example.text for example in examples]
+        targets = torch.tensor(
+            [self.labels.index(self.truth(example)) for example in examples], device=self.device
+        )
         epochs = max(MIN_EPOCHS, MIN_STEPS * BATCH_SIZE // len(texts))
         batches = [b for _ in range(epochs) for b in _shuffled(len(texts))]
         optimizer = torch.optim.AdamW(self._network.parameters(), 0.02, fused=True)
         for step, batch in enumerate(batches, start=1):
-            _, logits = self._network(*_bags([texts[i] for i in batch.tolist()]))
+            _, logits = self._network(*_bags([texts[i] for i in batch.tolist()], self.device))
             optimizer.zero_grad()
             torch.autograd.backward(functional.cross_entropy(logits, targets[batch]))
             optimizer.step()
             progress(step / len(batches))
         self._network.eval()
 
-    def eval(self, examples: Sequence[Example]) -> dict[str, float]:
-        answers = self.predict([example.text for example in examples]).scores.argmax(axis=1)
-        truth = np.array(_classes(examples))
-        f1 = [
-            2 * np.sum((truth == c) & (answers == c)) / (np.sum(truth == c) + np.sum(answers == c))
-            for c in np.unique(truth)
-        ]
-        return {"accuracy": float(np.mean(truth == answers)), "f1_macro": float(np.mean(f1))}
+    def truth(self, example: Example) -> str:
+        return DOMAINS[example.domain]
 
     def weights(self) -> dict[str, npt.NDArray[Any]]:
-        return {name: tensor.numpy() for name, tensor in self._network.state_dict().items()}
+        return {name: tensor.cpu().numpy() for name, tensor in self._network.state_dict().items()}
 
     def set_weights(self, weights: dict[str, npt.NDArray[Any]]) -> None:
         tensors = {name: torch.from_numpy(array) for name, array in weights.items()}
@@ -92,16 +89,12 @@ def _shuffled(count: int) -> Sequence[Tensor]:
     return torch.split(torch.randperm(count), BATCH_SIZE)
 
 
-def _classes(examples: Sequence[Example]) -> list[int]:
-    order = list(DOMAINS)
-    return [order.index(example.domain) for example in examples]
-
-
-def _bags(texts: Sequence[str]) -> tuple[Tensor, Tensor]:
+def _bags(texts: Sequence[str], device: str) -> tuple[Tensor, Tensor]:
     """The bucket numbers of all texts in a row, and where each text starts."""
     bags = [_ids(text) for text in texts]
-    sizes = torch.tensor([len(bag) for bag in bags])
-    return torch.tensor([i for bag in bags for i in bag]), sizes.cumsum(0) - sizes
+    sizes = torch.tensor([len(bag) for bag in bags], device=device)
+    ids = torch.tensor([i for bag in bags for i in bag], device=device)
+    return ids, sizes.cumsum(0) - sizes
 
 
 def _ids(text: str) -> list[int]:

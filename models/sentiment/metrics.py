@@ -23,6 +23,13 @@ def metrics_by_domain(examples: Sequence[Example], values: FloatArray) -> dict[s
     return found
 
 
+def label_of(value: float) -> str:
+    """The label of a value, -1 to 1."""
+    if abs(value) <= NEUTRAL_BAND:
+        return "neutral"
+    return "positive" if value > 0 else "negative"
+
+
 def _metrics(ratings: npt.NDArray[np.float64], values: FloatArray) -> dict[str, float]:
     truth, answer = _classes(ratings), _classes(values)
     f1, shares = [], []

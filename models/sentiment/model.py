@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from model_runtime.abstract_model import AbstractModel, Example, Predictions, Progress
 
-from .metrics import metrics_by_domain
+from .metrics import label_of, metrics_by_domain
 from .network import HIDDEN_SIZE, NEUTRAL_BAND, Network
 from .text import BUCKETS, WordCache, bags
 
@@ -32,8 +32,10 @@ class Model(AbstractModel):
     labels = ("negative", "neutral", "positive")
     feature_size = HIDDEN_SIZE
     has_value = True
+    primary_metric = "pearson_r"
 
-    def __init__(self) -> None:
+    def __init__(self, *, device: str = "cpu") -> None:
+        super().__init__(device=device)
         self._cache = WordCache()
         self._network = Network().eval()
 
@@ -66,10 +68,12 @@ class Model(AbstractModel):
             progress(step / len(batches))
         self._network.eval()
 
-    def eval(self, examples: Sequence[Example]) -> dict[str, float]:
-        values = self.predict([example.text for example in examples]).value
-        assert values is not None
-        return metrics_by_domain(examples, values)
+    def truth(self, example: Example) -> str:
+        return label_of(example.rating / MAX_RATING)
+
+    def eval(self, examples: Sequence[Example], predictions: Predictions) -> dict[str, float]:
+        assert predictions.value is not None
+        return super().eval(examples, predictions) | metrics_by_domain(examples, predictions.value)
 
     def weights(self) -> dict[str, npt.NDArray[Any]]:
         return {name: tensor.numpy() for name, tensor in self._network.state_dict().items()}

@@ -77,7 +77,7 @@ def test_given_files_are_learned_instead(train: Train, tracking_uri: str, tmp_pa
 @pytest.mark.parametrize(
     ("name", "data", "message"),
     [
-        ("unknown", [], "there is no model 'unknown'"),
+        ("unknown", [], "there is no models/unknown/model.py"),
         ("genre", ["missing.tsv"], "missing.tsv"),
     ],
 )

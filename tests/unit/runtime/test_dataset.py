@@ -1,5 +1,6 @@
 """The data that models learn from."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,15 @@ def write(path: Path, text: str) -> Path:
 def test_rows_become_examples(tmp_path: Path) -> None:
     path = write(tmp_path / "a.tsv", HEADER + 'movies-1\t-2.5\tA "quoted" text, with a comma\n')
     (example,) = read_examples([path])
-    assert example == Example("movies-1", -2.5, 'A "quoted" text, with a comma')
+    assert example == Example("movies-1", 'A "quoted" text, with a comma', rating=-2.5)
     assert example.domain == "movies"
+
+
+def test_a_file_may_give_labels_instead_of_ratings(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.tsv", "id\tlabel\ttext\nmail-1\tspam\tBuy now\n")
+    (example,) = read_examples([path])
+    assert example.label == "spam"
+    assert math.isnan(example.rating)
 
 
 @pytest.mark.parametrize(
@@ -43,7 +51,7 @@ def test_a_file_without_rows_is_refused(tmp_path: Path) -> None:
 
 
 def test_the_same_examples_are_held_out_of_every_data_set() -> None:
-    examples = [Example(f"movies-{n}", 0.0, "a text") for n in range(1000)]
+    examples = [Example(f"movies-{n}", "a text", rating=0.0) for n in range(1000)]
     learned, held_out = split(examples)
     assert len(learned) + len(held_out) == 1000
     assert 50 < len(held_out) < 150
@@ -52,7 +60,7 @@ def test_the_same_examples_are_held_out_of_every_data_set() -> None:
 
 def test_too_few_examples_cannot_be_split() -> None:
     with pytest.raises(InvalidDataset, match="too few"):
-        split([Example("movies-1", 0.0, "a text")])
+        split([Example("movies-1", "a text", rating=0.0)])
 
 
 def test_the_fingerprint_is_of_the_contents(tmp_path: Path) -> None:

@@ -15,18 +15,18 @@ def artifact(tmp_path: Path) -> Path:
     directory = tmp_path / "artifact"
     (directory / "code").mkdir(parents=True)
     (directory / "code" / "some.py").write_text("")
-    manifest = {"labels": ["a", "b"], "has_value": False}
+    manifest = {"labels": ["a", "b"], "outputs": [{"name": "scores"}, {"name": "features"}]}
     (directory / "model.json").write_text(json.dumps(manifest))
     return directory
 
 
 def test_only_a_model_with_a_value_has_that_output() -> None:
-    assert '"value"' in render("m", Manifest(labels=["a"], has_value=True))
-    assert '"value"' not in render("m", Manifest(labels=["a"], has_value=False))
+    assert '"value"' in render("m", Manifest(labels=["a"], outputs=["scores", "features", "value"]))
+    assert '"value"' not in render("m", Manifest(labels=["a"], outputs=["scores", "features"]))
 
 
 def test_labels_are_quoted() -> None:
-    text = render("m", Manifest(labels=['say "no"', "a\\b"], has_value=False))
+    text = render("m", Manifest(labels=['say "no"', "a\\b"], outputs=["scores"]))
     (line,) = [line for line in text.splitlines() if '"labels"' in line]
     quoted = line.partition("string_value: ")[2].removesuffix(" } }")
     assert json.loads(json.loads(quoted)) == ['say "no"', "a\\b"]

@@ -23,7 +23,8 @@ class Model(AbstractModel):
     feature_size = 2
     has_value = True
 
-    def __init__(self, *, version: int = 0) -> None:
+    def __init__(self, *, version: int = 0, device: str = "cpu") -> None:
+        super().__init__(device=device)
         self._version = version
 
     def predict(self, texts: Sequence[str]) -> Predictions:
@@ -39,9 +40,6 @@ class Model(AbstractModel):
         return Predictions(scores, features, np.array([len(t) for t in texts], np.float32))
 
     def train(self, examples: Sequence[Example], *, seed: int, progress: Progress) -> None:
-        raise NotImplementedError
-
-    def eval(self, examples: Sequence[Example]) -> dict[str, float]:
         raise NotImplementedError
 
     def weights(self) -> dict[str, npt.NDArray[Any]]:

@@ -2,7 +2,7 @@
 
 import typer
 
-from pmesh.cli import doctor, logs, predict, stack, status, train
+from pmesh.cli import doctor, logs, predict, release, stack, status, train
 
 
 def main() -> None:
@@ -27,6 +27,10 @@ def command_line() -> typer.Typer:
         logs.logs,
         predict.predict,
         train.train,
+        release.release,
+        release.promote,
+        release.rollback,
+        release.history,
         doctor.doctor,
     ):
         application.command()(command)

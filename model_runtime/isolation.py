@@ -24,9 +24,13 @@ class Failure(StrEnum):
     """How an artifact fails."""
 
     LOAD = replay.LOAD
-    CRASH = replay.PREDICT
+    PREDICT = replay.PREDICT
+    CRASH = "crashed"
     TIMEOUT = "timed out"
-    OUTPUT = "wrong output"
+    OUTPUT_NAME = "wrong outputs"
+    OUTPUT_TYPE = "wrong type of an output"
+    OUTPUT_SHAPE = "wrong shape of an output"
+    OUTPUT_VALUE = "wrong values of an output"
 
 
 class ArtifactFailed(Exception):
@@ -97,23 +101,25 @@ def _read(file: Path, directory: Path, count: int) -> ArtifactRun:
         with np.load(file, allow_pickle=False) as arrays:
             outputs: dict[str, Any] = dict(arrays)
     except (OSError, ValueError, BadZipFile) as exc:
-        raise ArtifactFailed(Failure.OUTPUT, f"it cannot be read: {type(exc).__name__}") from exc
+        raise ArtifactFailed(
+            Failure.OUTPUT_TYPE, f"it cannot be read: {type(exc).__name__}"
+        ) from exc
     load_s, predict_s = float(outputs.pop("load_s")), float(outputs.pop("predict_s"))
     declared = json.loads((directory / MANIFEST_FILE).read_text())["outputs"]
     sizes = {output["name"]: output["shape"][1] for output in declared}
     if outputs.keys() != sizes.keys():
-        raise ArtifactFailed(Failure.OUTPUT, f"{sorted(outputs)}, not {sorted(sizes)}")
+        raise ArtifactFailed(Failure.OUTPUT_NAME, f"{sorted(outputs)}, not {sorted(sizes)}")
     for name, array in outputs.items():
         _check(name, array, (count,) if name == "value" else (count, sizes[name]))
     if np.abs(outputs["scores"].sum(axis=1) - 1).max() > _SUM_TOLERANCE:
-        raise ArtifactFailed(Failure.OUTPUT, "the scores of a text do not add up to 1")
+        raise ArtifactFailed(Failure.OUTPUT_VALUE, "the scores of a text do not add up to 1")
     return ArtifactRun(Predictions(**outputs), load_s, predict_s)
 
 
 def _check(name: str, array: FloatArray, shape: tuple[int, ...]) -> None:
-    if array.dtype != np.float32 or array.shape != shape:
-        raise ArtifactFailed(
-            Failure.OUTPUT, f"{name} are {array.dtype} {array.shape}, not float32 {shape}"
-        )
+    if array.dtype != np.float32:
+        raise ArtifactFailed(Failure.OUTPUT_TYPE, f"{name} are {array.dtype}, not float32")
+    if array.shape != shape:
+        raise ArtifactFailed(Failure.OUTPUT_SHAPE, f"{name} are {array.shape}, not {shape}")
     if not np.isfinite(array).all():
-        raise ArtifactFailed(Failure.OUTPUT, f"{name} are not all finite")
+        raise ArtifactFailed(Failure.OUTPUT_VALUE, f"{name} are not all finite")

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 BATCH_SIZE = 256  # as many texts as Triton hands over at once
-LOAD, PREDICT = "did not load", "crashed"
+LOAD, PREDICT = "did not load", "failed"
 
 
 def main() -> None:

@@ -19,6 +19,8 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -38,6 +40,7 @@ def main() -> None:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
     )
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # it tells of each attempt
     arguments = _parser().parse_args()
     try:
         with psycopg.connect(autocommit=True) as connection:
@@ -85,8 +88,8 @@ def _release(store: ReleaseStore, arguments: argparse.Namespace) -> None:
 
 
 def _watch(store: ReleaseStore, arguments: argparse.Namespace) -> None:
-    from rollout.watch import Watcher, register_webhook
-    from rollout.webhook import PATH, WebhookServer
+    from rollout.watch import Watcher
+    from rollout.webhook import PATH, WebhookServer, subscribe
 
     settings = Settings.from_env(os.environ)
     stop, wake = threading.Event(), threading.Event()
@@ -106,17 +109,12 @@ def _watch(store: ReleaseStore, arguments: argparse.Namespace) -> None:
         drain_s=settings.drain_s,
     )
     secret = os.environ.get("PMESH_WEBHOOK_SECRET", "")
-    if not (arguments.webhook_port and secret):
-        watcher.run(stop=stop, wake=wake, poll_s=arguments.poll)
-        return
-    with WebhookServer(port=arguments.webhook_port, secret=secret, heard=wake.set):
-        url = f"http://127.0.0.1:{arguments.webhook_port}{PATH}"
-        threading.Thread(
-            target=register_webhook,
-            args=(registry, url, secret),
-            kwargs={"stop": stop, "pause_s": arguments.poll},
-            daemon=True,
-        ).start()
+    with ExitStack() as stack:
+        if arguments.webhook_port and secret:
+            port = arguments.webhook_port
+            stack.enter_context(WebhookServer(port=port, secret=secret, heard=wake.set))
+            url = f"http://127.0.0.1:{port}{PATH}"
+            watcher.hint = partial(subscribe, settings.tracking_uri, url=url, secret=secret)
         watcher.run(stop=stop, wake=wake, poll_s=arguments.poll)
 
 

@@ -4,13 +4,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 from model_runtime.comparison import compare
-from model_runtime.golden import Golden, GoldenMismatch
-from model_runtime.isolation import ArtifactFailed, Failure, run_artifact
-from model_runtime.mlmodel import signature_fits
 
 from model_runtime.abstract_model import Predictions
 from model_runtime.artifact import model_class
 from model_runtime.dataset import read_examples
+from model_runtime.golden import Golden, GoldenMismatch
+from model_runtime.isolation import ArtifactFailed, Failure, run_artifact
 from model_runtime.registry import (
     ArtifactCorrupt,
     Registry,
@@ -20,14 +19,14 @@ from model_runtime.registry import (
 )
 from rollout.refusal import Reason, Refused
 from rollout.serving import Serving
-from rollout.signature import check_config, check_declaration
+from rollout.signature import check_config, check_declaration, check_registered_signature
 
 REPLAY_S = 300.0
 """For an artifact to load and to predict its golden texts and the held-out examples."""
 
 _FAILURES = {
     Failure.LOAD: Reason.DOES_NOT_LOAD,
-    Failure.FAIL: Reason.FAILS,
+    Failure.PREDICT: Reason.FAILS,
     Failure.CRASH: Reason.CRASHES,
     Failure.TIMEOUT: Reason.CRASHES,
     Failure.OUTPUT_NAME: Reason.OUTPUT_NAME,
@@ -66,10 +65,7 @@ class Gate:
         """
         registered, artifact, evaluation = self._download(model, version, scratch)
         check_declaration(artifact, labels=labels)
-        if not signature_fits(artifact):
-            raise Refused(
-                Reason.SIGNATURE_MISMATCH, "the signature in MLmodel is not that of model.json"
-            )
+        check_registered_signature(artifact)
         check_config(
             artifact, model, repository=self._serving.repository, device=self._serving.device
         )
@@ -92,6 +88,7 @@ class Gate:
                 examples,
                 candidate=_rows(said, len(golden.texts), None),
                 champion=before,
+                seed=0,
             )
             verdict = comparison.sentence(version, champion)
             if comparison.difference < -self._margin:

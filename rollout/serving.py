@@ -3,9 +3,8 @@
 from collections.abc import Collection
 from pathlib import Path
 
-from model_runtime.golden import Golden, GoldenMismatch
-
 from model_runtime.abstract_model import Predictions
+from model_runtime.golden import Golden, GoldenMismatch
 from rollout.refusal import Reason, Refused
 from triton_repo.control import Loaded, Triton, TritonError, TritonUnavailable
 from triton_repo.writer import remove_version, sweep, versions, write_version

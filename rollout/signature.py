@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from rollout.refusal import Reason, Refused
 from triton_repo.config import Manifest, render
 
@@ -29,6 +31,24 @@ def check_declaration(artifact: Path, *, labels: Sequence[str]) -> Mapping[str, 
         raise Refused(Reason.INPUT_MISMATCH, f"the inputs are {inputs}, not {INPUTS}")
     _check_outputs(outputs, len(labels))
     return {name: output["shape"] for name, output in outputs.items()}
+
+
+def check_registered_signature(artifact: Path) -> None:
+    """Check that MLflow's signature names the outputs that model.json does. Raises Refused."""
+    declared = json.loads((artifact / "model.json").read_text())["outputs"]
+    meant = {output["name"]: (output["type"], output["shape"]) for output in declared}
+    try:
+        signature = yaml.safe_load((artifact / "MLmodel").read_text())["signature"]
+        registered = {
+            output["name"]: (output["tensor-spec"]["dtype"], output["tensor-spec"]["shape"])
+            for output in json.loads(signature["outputs"])
+        }
+    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError) as error:
+        raise Refused(Reason.SIGNATURE_MISMATCH, f"MLmodel has no signature: {error}") from error
+    if registered != meant:
+        raise Refused(
+            Reason.SIGNATURE_MISMATCH, f"MLmodel says {registered}, model.json says {meant}"
+        )
 
 
 def check_config(artifact: Path, name: str, *, repository: Path, device: str) -> None:

@@ -1,4 +1,4 @@
-"""The release process: releases what the registry's alias is moved to, and tidies up."""
+"""The release process: releases what the registry's alias is moved to, and tidies up.
 
 A webhook of the registry is a hint to look now; looking now and then is what counts.
 """
@@ -6,10 +6,11 @@ A webhook of the registry is a hint to look now; looking now and then is what co
 import logging
 import threading
 from collections.abc import Callable
+from functools import partial
 
 import psycopg
 
-from model_runtime.registry import CHAMPION, Registry, RegistryError, RegistryUnavailable
+from model_runtime.registry import CHAMPION, Registry, RegistryError
 from rollout.refusal import Reason, Refused
 from rollout.release import Busy, Releaser, champion_of
 from rollout.serving import Serving
@@ -41,6 +42,8 @@ class Watcher:
         self._releaser = releaser
         self._serving = serving
         self._drain_s = drain_s
+        self.hint: Callable[[], None] | None = None
+        """Asks the registry to give word of moved aliases; called until it succeeds."""
         self._failing: set[str] = set()
 
     def run(self, *, stop: threading.Event, wake: threading.Event, poll_s: float) -> None:
@@ -50,9 +53,12 @@ class Watcher:
         """
         while not stop.is_set():
             wake.clear()
-            for model in self._store.models():
-                self._attempt(f"the registry's {model}", lambda m=model: self._follow_alias(m))
-                self._attempt(f"tidying {model}", lambda m=model: self._tidy(m))
+            models = self._store.models()
+            for model in models:
+                self._attempt(f"tidying {model}", partial(self._tidy, model))
+            self._attempt("the registry's webhook", self._ask_for_hints)
+            for model in models:
+                self._attempt(f"the registry's {model}", partial(self._follow_alias, model))
             wake.wait(poll_s)
 
     def _attempt(self, what: str, do: Callable[[], None]) -> None:
@@ -69,6 +75,11 @@ class Watcher:
             if what in self._failing:
                 log.info("%s: well again", what)
             self._failing.discard(what)
+
+    def _ask_for_hints(self) -> None:
+        if self.hint is not None:
+            self.hint()
+            self.hint = None
 
     def _tidy(self, model: str) -> None:
         with self._store.lock(model) as held:
@@ -101,16 +112,3 @@ class Watcher:
             passing = (Reason.REGISTRY_UNAVAILABLE, Reason.TRITON_UNAVAILABLE)
             return refusal.reason not in passing
         return True
-
-
-def register_webhook(
-    registry: Registry, url: str, secret: str, *, stop: threading.Event, pause_s: float
-) -> None:
-    """Ask the registry to tell of moved aliases; try until it answers or `stop` is set."""
-    while not stop.is_set():
-        try:
-            registry.set_webhook("predict-mesh", url=url, secret=secret)
-        except RegistryUnavailable:
-            stop.wait(pause_s)
-        else:
-            return

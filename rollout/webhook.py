@@ -11,7 +11,12 @@ import time
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Final
 
+from model_runtime.registry import connect, translated
+
+NAME = "predict-mesh"
+EVENT: Final = "model_version_alias.created"
 PATH = "/registry"
 MAX_BODY_BYTES = 64 * 1024
 MAX_AGE_S = 300.0
@@ -71,3 +76,16 @@ class WebhookServer:
     def __exit__(self, *_: object) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+
+def subscribe(tracking_uri: str, *, url: str, secret: str) -> None:
+    """Have the registry tell this URL of moved aliases, and no older one of ours.
+
+    Raises RegistryUnavailable.
+    """
+    client = connect(tracking_uri, timeout_s=10, retries=0)
+    with translated(tracking_uri):
+        for webhook in client.list_webhooks():
+            if webhook.name == NAME:
+                client.delete_webhook(webhook.webhook_id)
+        client.create_webhook(name=NAME, url=url, events=[EVENT], secret=secret)

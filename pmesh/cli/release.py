@@ -125,7 +125,7 @@ def _move(home: Path, move: "Callable[..., Result]") -> Result:
 def _table(releases: list[model_pb2.Release]) -> Table:
     rows = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("when", "who", "what", "version", "outcome", "traffic", "why"):
-        rows.add_column(column)
+        rows.add_column(column, no_wrap=column != "why")
     for found in releases:
         state = model_pb2.ReleaseState.Name(found.state).removeprefix("RELEASE_STATE_")
         action = model_pb2.ReleaseAction.Name(found.action).removeprefix("RELEASE_ACTION_")

@@ -2,13 +2,14 @@
 
 import signal
 import subprocess
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from pmesh.cli.options import HOME, HomeOption, fail
-from pmesh.stack.control import Stack
+from pmesh.cli.options import HOME, HomeOption
+from pmesh.cli.running import running_stack
 
 
 def train(
@@ -28,26 +29,10 @@ def train(
 
     [bold]pmesh train sentiment --data movies.tsv --data tweets.tsv[/]
     """
-    from pmesh.stack.environment import base_environment
-    from pmesh.stack.local import LocalStack
-    from pmesh.stack.model_list import read_model_list
-
-    if (status := Stack(home).status()) is None:
-        fail(f"no stack runs on {home}", "pmesh up")
-    models = read_model_list()
-    if model not in (known := [entry.id for entry in models]):
-        fail(f"there is no model {model!r}", "one of: " + ", ".join(known))
-    stack = LocalStack(
-        Stack(home).home,
-        gateway_port=status.gateway_port,
-        ports=status.ports,
-        models=models,
-        environment=base_environment(),
-    )
+    stack = running_stack(home)
     files = ["--data", *map(str, data)] if data else []
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the training, then this ends
-    done = subprocess.run(
-        stack.release_command(model, *files), env=stack.release_environment(), check=False
-    )
+    command = [sys.executable, "-m", "model_runtime.train", model, *files]
+    done = subprocess.run(command, env=stack.release_environment(), check=False)
     if done.returncode:
         raise typer.Exit(done.returncode)

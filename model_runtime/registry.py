@@ -168,7 +168,7 @@ def translated(tracking_uri: str, *, unknown: str = "") -> Iterator[None]:
         code = getattr(exc, "error_code", None)
         if unknown and code == ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
             raise VersionUnknown(unknown) from exc
-        raise RegistryUnavailable(f"MLflow at {tracking_uri} failed: {exc}") from exc
+        raise RegistryUnavailable(f"MLflow at {tracking_uri} failed; does it run? {exc}") from exc
 
 
 def _version(found: "ModelVersion") -> Version:

@@ -3,10 +3,9 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from model_runtime.comparison import compare
-
 from model_runtime.abstract_model import Predictions
 from model_runtime.artifact import model_class
+from model_runtime.comparison import compare
 from model_runtime.dataset import read_examples
 from model_runtime.golden import Golden, GoldenMismatch
 from model_runtime.isolation import ArtifactFailed, Failure, run_artifact

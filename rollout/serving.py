@@ -59,7 +59,8 @@ class Serving:
         for version in gone:
             remove_version(self.repository, model, version)
         if gone:
-            self._triton.load(model)
+            # Triton does not load a model without versions.
+            (self._triton.load if self.laid(model) else self._triton.unload)(model)
         sweep(self.repository, model)
 
     def laid(self, model: str) -> set[str]:

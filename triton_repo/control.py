@@ -41,6 +41,10 @@ class Triton:
         """
         self._post(f"/v2/repository/models/{model}/load", {}, timeout_s=LOAD_S)
 
+    def unload(self, model: str) -> None:
+        """Unload all versions of a model."""
+        self._post(f"/v2/repository/models/{model}/unload", {})
+
     def loaded(self) -> list[Loaded]:
         """Every version that is ready."""
         index = self._post("/v2/repository/index", {"ready": True})

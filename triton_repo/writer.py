@@ -62,6 +62,8 @@ def versions(repository: Path, name: str) -> set[str]:
 def sweep(repository: Path, name: str) -> None:
     """Remove the contents that no version is made of, and what crashes have left."""
     model = repository / name
+    if model.exists() and not versions(repository, name):
+        shutil.rmtree(model)
     used = {(model / version).resolve() for version in versions(repository, name)}
     leftovers = [path for path in model.glob(".*") if path.name != CONTENT]
     for path in [*(model / CONTENT).glob("*"), *leftovers]:

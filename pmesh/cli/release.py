@@ -1,9 +1,6 @@
 """`pmesh release`, `promote`, `rollback` and `history`: versions of a model and their traffic."""
 
 import getpass
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,6 +12,7 @@ from rich.table import Table
 
 from pmesh.cli.client import CallFailedError, GatewayClient
 from pmesh.cli.options import HOME, HomeOption, console, fail, messages
+from pmesh.cli.programs import run_program
 from pmesh.cli.running import running_stack
 from pmesh.stack.control import Stack
 
@@ -46,16 +44,11 @@ def release(
     if canary is not None and steps is not None:
         fail("--canary and --steps exclude each other")
     share = ["--canary", str(canary)] if canary else ["--steps", steps] if steps else []
-    command = (
-        *(sys.executable, "-m", "rollout", "release", version, *share, "--pause", str(pause)),
-        *("--actor", getpass.getuser(), "--reason", reason),
-    )
-    environment = running_stack(home).release_environment()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the release, then this ends
-    done = subprocess.run(command, env=environment, check=False)
-    if done.returncode:
-        raise typer.Exit(done.returncode)
-    model = version.partition("@")[0]
+    model, _, number = version.partition("@")
+    if not number.isdecimal():
+        fail(f"{version!r} names no version", f"pmesh release {model or 'sentiment'}@1")
+    signed = ("--actor", getpass.getuser(), "--reason", reason)
+    run_program(home, model, "rollout", "release", version, *share, "--pause", str(pause), *signed)
     if canary and canary < 100:
         messages.print(f"next: pmesh promote {model}, or pmesh rollback {model}", markup=False)
 

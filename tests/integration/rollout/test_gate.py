@@ -84,18 +84,17 @@ MUTATIONS: dict[str, tuple[Reason, Mutation]] = {
         Reason.WARM_UP_FAILED,
         in_code(
             "        scores = np.full(",
-            f"        {ONLY_ON_TRITON}os._exit(3)\n        scores = np.full(".replace(
-                "\nif", "\n        if"
-            ),
+            "        import sys, os\n"
+            "        if 'triton_python_backend_utils' in sys.modules: os._exit(3)\n"
+            "        scores = np.full(",
         ),
     ),
     "other answers on Triton": (
         Reason.GOLDEN_MISMATCH,
         in_code(
             "self._skill = float(",
-            f"{ONLY_ON_TRITON}weights = {{'skill': [0], 'version': [0]}}\nself._skill = float(".replace(
-                "\n", "\n        "
-            ),
+            "import sys\n        if 'triton_python_backend_utils' in sys.modules:\n"
+            "            weights = {'skill': [0], 'version': [0]}\n        self._skill = float(",
         ),
     ),
 }

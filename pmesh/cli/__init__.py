@@ -2,7 +2,7 @@
 
 import typer
 
-from pmesh.cli import doctor, logs, predict, stack, status, train
+from pmesh.cli import doctor, logs, models, predict, stack, status, train
 
 
 def main() -> None:
@@ -30,4 +30,8 @@ def command_line() -> typer.Typer:
         doctor.doctor,
     ):
         application.command()(command)
+    group = typer.Typer(help="The models of this checkout.", no_args_is_help=True)
+    group.command()(models.new)
+    group.command("list")(models.list_models)
+    application.add_typer(group, name="models")
     return application

@@ -9,6 +9,9 @@ from google.rpc import code_pb2
 from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
+from predict.v1.model_pb2 import Model
+from predict.v1.model_service_pb2 import ListModelsRequest
+from predict.v1.model_service_pb2_grpc import ModelServiceStub
 from predict.v1.prediction_pb2 import Prediction, PredictionState
 from predict.v1.prediction_service_pb2 import (
     CreatePredictionRequest,
@@ -43,18 +46,30 @@ class CallFailedError(Exception):
 
 
 class GatewayClient:
-    """Predicts through the gateway of this machine. Every method raises CallFailedError."""
+    """Asks the gateway of this machine. Every method raises CallFailedError."""
 
     def __init__(self, port: int) -> None:
         self._port = port
         self._channel = grpc.insecure_channel(f"127.0.0.1:{port}")
         self._stub = PredictionServiceStub(self._channel)
+        self._models = ModelServiceStub(self._channel)
 
     def __enter__(self) -> "GatewayClient":
         return self
 
     def __exit__(self, *_: object) -> None:
         self._channel.close()
+
+    def models(self) -> Iterator[Model]:
+        """The models that the gateway lists, ordered by id."""
+        request = ListModelsRequest()
+        with self._failures(""):
+            while True:
+                answer = self._models.ListModels(request, timeout=_CALL_S)
+                yield from answer.models
+                if not answer.next_page_token:
+                    return
+                request.page_token = answer.next_page_token
 
     def predict(self, model: str, text: str) -> Prediction:
         """A finished prediction."""

@@ -11,8 +11,7 @@ from rich.table import Table
 from rich.tree import Tree
 
 from pmesh.cli.options import HOME, HomeOption, console, fail
-from pmesh.scaffold.folder import DEFAULT_LABELS, write_model_folder
-from pmesh.scaffold.names import InvalidName
+from pmesh.scaffold.names import DEFAULT_LABELS, InvalidName
 from pmesh.stack.control import Stack
 
 if TYPE_CHECKING:
@@ -42,9 +41,11 @@ def new(
 
     [bold]pmesh models new spam --labels spam,ham[/]
     """
+    from pmesh.scaffold.folder import write_model_folder
+
     models = _models_here()
     try:
-        written = write_model_folder(
+        contents = write_model_folder(
             models, name, tuple(label.strip() for label in labels.split(","))
         )
     except InvalidName as error:
@@ -53,8 +54,6 @@ def new(
         fail(f"there is a models/{name} already", "another name; or remove that folder first")
     except OSError as error:
         fail(f"models/{name} was not written: {error}")
-    folder = models / name
-    contents = {path.relative_to(folder).as_posix(): text for path, text in written.items()}
     console.print(_tree(name, contents))
     _show_next_steps(name, contents["data/sample.tsv"], running=Stack(home).status() is not None)
 
@@ -119,8 +118,8 @@ def _table(entries: "list[ModelEntry]", served: "Mapping[str, Model] | None") ->
     rows.add_column("model", no_wrap=True)
     if served is not None:
         rows.add_column("serves", no_wrap=True)
-    rows.add_column("labels", no_wrap=True)
-    rows.add_column("description", no_wrap=True, overflow="ellipsis")
+    rows.add_column("labels")
+    rows.add_column("description")
     for entry in entries:
         serves = [] if served is None else [_serves(served.get(entry.id))]
         rows.add_row(entry.id, *serves, ", ".join(entry.labels), escape(entry.description))

@@ -9,9 +9,8 @@ from string import Template
 
 import yaml
 
-from pmesh.scaffold.names import check_labels, check_name
+from pmesh.scaffold.names import DEFAULT_LABELS, check_labels, check_name
 
-DEFAULT_LABELS = ("billing", "technical", "other")
 ROWS_PER_LABEL = 30
 _LINE_LENGTH = 100
 _TEMPLATE = files("pmesh.scaffold") / "template"
@@ -19,7 +18,7 @@ _TEMPLATE = files("pmesh.scaffold") / "template"
 
 def write_model_folder(
     models: Path, name: str, labels: Sequence[str] = DEFAULT_LABELS
-) -> dict[Path, str]:
+) -> dict[str, str]:
     """Write the folder <models>/<name>, whole or not at all. Answers its files: path -> content.
 
     Raises InvalidName, FileExistsError when there is something of that name, and OSError.
@@ -37,7 +36,7 @@ def write_model_folder(
         if folder.exists():  # an empty one would be replaced
             raise FileExistsError(f"there is a {folder} already")
         staging.rename(folder)
-    return {folder / path: content for path, content in contents.items()}
+    return contents
 
 
 def _contents(name: str, labels: Sequence[str]) -> dict[str, str]:

@@ -4,6 +4,8 @@ import keyword
 import re
 from collections.abc import Sequence
 
+DEFAULT_LABELS = ("billing", "technical", "other")
+
 _NAME = re.compile(r"[a-z][a-z0-9]{0,62}")
 _LABEL = re.compile(r"\w[\w-]{0,62}")
 

@@ -9,8 +9,8 @@ import pytest
 import yaml
 
 from model_runtime.dataset import read_examples
-from pmesh.scaffold.folder import DEFAULT_LABELS, write_model_folder
-from pmesh.scaffold.names import InvalidName
+from pmesh.scaffold.folder import write_model_folder
+from pmesh.scaffold.names import DEFAULT_LABELS, InvalidName
 
 ROOT = Path(__file__).parents[3]
 FILES = {"pyproject.toml", "model_runtime"}

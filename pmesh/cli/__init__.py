@@ -1,5 +1,7 @@
 """The `pmesh` command."""
 
+from collections.abc import Callable
+
 import typer
 
 from pmesh.cli import doctor, evaluate, logs, predict, stack, status, train
@@ -20,7 +22,7 @@ def command_line() -> typer.Typer:
         add_completion=False,
         pretty_exceptions_enable=False,
     )
-    commands = {
+    commands: dict[str, Callable[..., None]] = {
         "up": stack.up,
         "down": stack.down,
         "status": status.status,

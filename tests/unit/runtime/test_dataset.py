@@ -6,7 +6,15 @@ from pathlib import Path
 import pytest
 
 from model_runtime.abstract_model import Example
-from model_runtime.dataset import InvalidDataset, fingerprint, read_examples, split
+from model_runtime.dataset import (
+    InvalidDataset,
+    check_truths,
+    fingerprint,
+    read_examples,
+    split,
+    write_examples,
+)
+from tests.unit.runtime.counter import Counter
 
 HEADER = "id\trating\ttext\n"
 
@@ -69,3 +77,39 @@ def test_the_fingerprint_is_of_the_contents(tmp_path: Path) -> None:
     assert fingerprint([first, second]) == same
     write(first, "three")
     assert fingerprint([first, second]) != same
+
+
+@pytest.mark.parametrize(
+    "examples",
+    [
+        [Example("d-1", 'say "a, b"', rating=-1 / 3), Example("d-2", "…\u200b", rating=0.0)],
+        [Example("d-1", "one", label="few"), Example("d-2", "two", label="many")],
+    ],
+    ids=["ratings", "labels"],
+)
+def test_what_is_written_is_read(tmp_path: Path, examples: list[Example]) -> None:
+    path = tmp_path / "a.tsv"
+    write_examples(path, examples)
+    assert [repr(e) for e in read_examples([path])] == [repr(e) for e in examples]  # NaN != NaN
+
+
+def test_ratings_and_labels_do_not_mix(tmp_path: Path) -> None:
+    examples = [Example("d-1", "one", rating=1.0), Example("d-2", "two", label="many")]
+    with pytest.raises(InvalidDataset, match="others have labels"):
+        write_examples(tmp_path / "a.tsv", examples)
+
+
+@pytest.mark.parametrize("label", ["none", ""])
+def test_a_label_that_the_model_does_not_have_is_named(label: str) -> None:
+    check_truths(Counter(), [Example("d-1", "one", label="few")])
+    with pytest.raises(InvalidDataset, match=r"d-2 is .* but must be one of few, many"):
+        check_truths(Counter(), [Example("d-1", "", label="few"), Example("d-2", "", label=label)])
+
+
+def test_an_example_whose_truth_the_model_cannot_tell_is_named() -> None:
+    class Picky(Counter):
+        def truth(self, example: Example) -> str:
+            return {"d": "few"}[example.domain]
+
+    with pytest.raises(InvalidDataset, match="example other-1"):
+        check_truths(Picky(), [Example("d-1", "one"), Example("other-1", "two")])

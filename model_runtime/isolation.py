@@ -107,7 +107,9 @@ def _read(file: Path, directory: Path, count: int) -> ArtifactRun:
         declared = json.loads((directory / MANIFEST_FILE).read_text())["outputs"]
         sizes = {output["name"]: output["shape"][1] for output in declared}
     except (OSError, ValueError, KeyError, BadZipFile) as exc:
-        raise ArtifactFailed(Failure.OUTPUT_TYPE, f"it cannot be read: {type(exc).__name__}") from exc
+        raise ArtifactFailed(
+            Failure.OUTPUT_TYPE, f"it cannot be read: {type(exc).__name__}"
+        ) from exc
     if outputs.keys() != sizes.keys():
         raise ArtifactFailed(Failure.OUTPUT_NAME, f"{sorted(outputs)}, not {sorted(sizes)}")
     for name, array in outputs.items():

@@ -71,8 +71,8 @@ def test_weights_that_are_not_whole(artifact: Path) -> None:
 def test_a_text_that_it_cannot_process_is_not_quoted(artifact: Path) -> None:
     patch(artifact, 'ValueError("poison")', "ValueError(texts[0])")
     failed = failure(artifact, "my secret poison")
-    assert failed.kind is Failure.CRASH
-    assert str(failed) == "crashed: ValueError"
+    assert failed.kind is Failure.PREDICT
+    assert str(failed) == "failed: ValueError"
 
 
 @pytest.mark.parametrize(
@@ -104,30 +104,64 @@ def test_a_process_that_does_not_end_is_killed_with_its_children(
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "detail"),
+    ("old", "new", "kind", "detail"),
     [
-        ("[[0.25, 0.5, 0.25]] * len(texts)", "[[0.5, 0.5]] * len(texts)", "scores are float32 (2,"),
-        ("[[0.25, 0.5, 0.25]]", "[[0.25, 0.5, 0.5]]", "the scores of a text do not add up to 1"),
-        ("[[0.25, 0.5, 0.25]]", "[[0.25, np.nan, 0.25]]", "scores are not all finite"),
-        ("len(t) for t in texts], np.float32", "len(t) for t in texts], np.float64", "float64"),
-        ("len(t) for t in texts], np.float32", "t for t in texts], object", "it cannot be read"),
+        (
+            "[[0.25, 0.5, 0.25]] * len(texts)",
+            "[[0.5, 0.5]] * len(texts)",
+            Failure.OUTPUT_SHAPE,
+            "scores are (2, 2), not (2, 3)",
+        ),
+        (
+            "[[0.25, 0.5, 0.25]]",
+            "[[0.25, 0.5, 0.5]]",
+            Failure.OUTPUT_VALUE,
+            "the scores of a text do not add up to 1",
+        ),
+        (
+            "[[0.25, 0.5, 0.25]]",
+            "[[0.25, np.nan, 0.25]]",
+            Failure.OUTPUT_VALUE,
+            "scores are not all finite",
+        ),
+        (
+            "len(t) for t in texts], np.float32",
+            "len(t) for t in texts], np.float64",
+            Failure.OUTPUT_TYPE,
+            "value are float64, not float32",
+        ),
+        (
+            "len(t) for t in texts], np.float32",
+            "t for t in texts], object",
+            Failure.OUTPUT_TYPE,
+            "it cannot be read",
+        ),
         (
             "return Predictions(scores, features, np",
             "return Predictions(scores, features) #",
+            Failure.OUTPUT_NAME,
             "not",
         ),
         (
             "checksum(text)]",
             "checksum(text), 0]",
-            "features are float32 (2, 3), not float32 (2, 2)",
+            Failure.OUTPUT_SHAPE,
+            "features are (2, 3), not (2, 2)",
         ),
-        (" for text in texts], np.float32)", " for text in texts[1:]], np.float32)", "(1, 2)"),
+        (
+            " for text in texts], np.float32)",
+            " for text in texts[1:]], np.float32)",
+            Failure.OUTPUT_SHAPE,
+            "features are (1, 2), not (2, 2)",
+        ),
     ],
 )
-def test_what_is_not_as_declared(artifact: Path, old: str, new: str, detail: str) -> None:
+def test_what_is_not_as_declared(
+    artifact: Path, old: str, new: str, kind: Failure, detail: str
+) -> None:
     patch(artifact, old, new)
     failed = failure(artifact)
-    assert failed.kind is Failure.OUTPUT
+    assert failed.kind is kind
     assert detail in failed.detail
 
 

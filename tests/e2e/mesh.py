@@ -35,6 +35,7 @@ IMPATIENT: Mapping[str, Mapping[str, str]] = {
         "PMESH_RELAY_LOST_AFTER_S": "10",
     },
     **{f"runtime-{model}": _RUNTIME for model in MODELS},
+    "rollout": {"PMESH_DRAIN_S": "2", "PMESH_QUALITY_MARGIN": "0.5"},
 }
 # A gateway that was restarted is found at once.
 _CHANNEL_OPTIONS = [

@@ -11,6 +11,7 @@ import grpc
 import pytest
 from google.rpc import code_pb2
 from predict.v1 import model_service_pb2 as models
+from predict.v1.model_pb2 import ReleaseAction, ReleaseState
 from predict.v1.prediction_service_pb2 import BatchPredictRequest, PredictRequest
 
 from tests.e2e.doors import Answer, Door
@@ -229,8 +230,8 @@ def test_the_history_says_who_when_and_why(mesh: Mesh, door: Door) -> None:
     first = door.call("ListReleases", request).message
     (release,) = first.releases
     assert (release.actor, release.reason) == ("api", "because")
-    assert release.action == models.model__pb2.RELEASE_ACTION_SET_TRAFFIC
-    assert release.state == models.model__pb2.RELEASE_STATE_DONE
+    assert release.action == ReleaseAction.RELEASE_ACTION_SET_TRAFFIC
+    assert release.state == ReleaseState.RELEASE_STATE_DONE
     assert [(share.version, share.percent) for share in release.traffic] == [("1", 100)]
     assert release.complete_time.seconds >= release.create_time.seconds > 0
     request.page_token = first.next_page_token

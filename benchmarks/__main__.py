@@ -17,8 +17,9 @@ from benchmarks.load import LoadFailedError, missing_tools
 from benchmarks.now import IN_FLIGHT, Run, run_all, summarise
 from benchmarks.processes import resident_mib
 from benchmarks.record import Record
+from benchmarks.releases import measure_releases
 from benchmarks.stack import RunningStack, running_stack
-from benchmarks.targets import later_targets, now_targets
+from benchmarks.targets import later_targets, now_targets, release_targets
 from benchmarks.texts import texts
 from models.sentiment.model import Model
 from pmesh.stack.control import StackFailedError
@@ -59,10 +60,12 @@ def main() -> None:
     messages.print("starting a stack, which first trains the models: about a minute")
     try:
         with running_stack() as stack:
-            if arguments.only != "async":
+            if arguments.only in (None, "sync"):
                 results |= _measure_now(stack, plan)
-            if arguments.only != "sync":
+            if arguments.only in (None, "async"):
                 results |= _measure_later(stack, plan, results.get("grpc_rate"))
+            if arguments.only in (None, "releases"):
+                results |= _measure_releases(stack)
     except (StackFailedError, WrongAnswerError, LoadFailedError) as error:
         sys.exit(str(error))
     RESULTS.parent.mkdir(exist_ok=True)
@@ -113,10 +116,25 @@ def _measure_later(stack: RunningStack, plan: Plan, grpc_rate: float | None) -> 
     return {"later": asdict(later)}
 
 
+def _measure_releases(stack: RunningStack) -> dict[str, Any]:
+    with messages.status("training a second version, and releasing it twice"):
+        releases = measure_releases(stack, texts()[0])
+    report.show(
+        tables,
+        report.releases_table(releases),
+        report.target_table(release_targets(releases)),
+    )
+    return {"releases": asdict(releases)}
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="one short repetition, to see it work")
-    parser.add_argument("--only", choices=("sync", "async"), help="predictions made now, or later")
+    parser.add_argument(
+        "--only",
+        choices=("sync", "async", "releases"),
+        help="predictions made now, or later, or releases",
+    )
     return parser
 
 

@@ -9,6 +9,7 @@ from rich.table import Table
 from benchmarks.contenders import PLAIN, RECORDING, TRITON
 from benchmarks.later import BURST_IN_FLIGHT, Later
 from benchmarks.now import IN_FLIGHT, Summary
+from benchmarks.releases import Releases
 from benchmarks.targets import Target
 
 REFERENCES = (TRITON, PLAIN, RECORDING)
@@ -73,6 +74,24 @@ def later_table(later: Later) -> Table:
         "burst: finished": f"{burst.finished_rate:,.0f} /s",
         "bound: what the emulator lets through, alone": f"{bound:,.0f} /s",
         "burst: given up, or unfinished": f"{burst.failed + burst.unfinished}",
+    }
+    for row in rows.items():
+        table.add_row(*row)
+    return table
+
+
+def releases_table(releases: Releases) -> Table:
+    """A version that comes and goes."""
+    table = _table("Releases", "what", "figure")
+    quiet, swap = releases.quiet, releases.swap
+    rows = {
+        "release, its checks included: first answer of the new version": (
+            f"{releases.first_answer_s:.1f} s"
+        ),
+        "rollback: first answer of the old version": f"{releases.rollback_s:.2f} s",
+        "p99 without a release": f"{quiet.p99_ms:.1f} ms at {quiet.rate:,.0f} /s",
+        "p99 during a release": f"{swap.p99_ms:.1f} ms at {swap.rate:,.0f} /s",
+        "failed during a release": f"{swap.failed}",
     }
     for row in rows.items():
         table.add_row(*row)

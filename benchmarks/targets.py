@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from benchmarks.contenders import GRPC, PLAIN, RECORDING, REST, TRITON
 from benchmarks.later import Later
 from benchmarks.now import Summary
+from benchmarks.releases import Releases
 
 Summaries = dict[tuple[str, int], Summary]
 
@@ -45,6 +46,16 @@ def later_targets(later: Later, sync_rate: float | None) -> Iterator[Target]:
         yield _ratio("accepted, of the rate of Predict", burst.accepted.rate / sync_rate, 1 / 3)
     # Alone, the emulator shares the machine with nobody: a little less is as fast as it lets.
     yield _ratio("finished, of the emulator's rate", burst.finished_rate / later.emulator_rate, 0.8)
+
+
+def release_targets(releases: Releases) -> Iterator[Target]:
+    """Of a release, and of a rollback."""
+    yield _limit("p99 during a release, of without", _worse(releases), 1.5, "x")
+    yield _limit("rollback", releases.rollback_s, 1, "s")
+
+
+def _worse(releases: Releases) -> float:
+    return releases.swap.p99_ms / releases.quiet.p99_ms
 
 
 def _ratio(name: str, value: float, bound: float) -> Target:

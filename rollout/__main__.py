@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from rollout.serving import Serving
 
 
+NICENESS = 10
+"""Of a release, on a machine that serves as well."""
 LOCK_WAIT_S = 30.0
 """For what another process does with the same model; tidying up takes seconds."""
 
@@ -73,6 +75,7 @@ def _release(store: ReleaseStore, arguments: argparse.Namespace) -> None:
     from rollout.release import Busy, TakenOver
     from triton_repo.control import TritonError
 
+    os.nice(NICENESS)
     settings = Settings.from_env(os.environ)
     if arguments.margin is not None:
         settings = replace(settings, quality_margin=arguments.margin)

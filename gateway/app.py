@@ -27,6 +27,7 @@ from gateway.settings import Settings
 from gateway.store.catalog import Catalog
 from gateway.store.changes import Changes
 from gateway.store.predictions import PredictionStore
+from gateway.store.releases import ReleaseStore
 
 log = logging.getLogger(__name__)
 
@@ -125,7 +126,9 @@ async def _open(stack: AsyncExitStack, settings: Settings) -> Server:
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
         PredictionServicer(predictions, max_call_s=settings.max_call_s), registry
     )
-    model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelServicer(catalog), registry)
+    model_service_pb2_grpc.add_ModelServiceServicer_to_server(
+        ModelServicer(catalog, ReleaseStore(pool)), registry
+    )
     health = standard.add_health(server)
     standard.add_reflection(server, SERVICES)
     for service in ("", *SERVICES):

@@ -108,6 +108,20 @@ class VersionNotFound(PredictError):
         )
 
 
+class VersionNotServing(PredictError):
+    """Traffic was to go to a version that is not released, or not any more."""
+
+    code = StatusCode.FAILED_PRECONDITION
+    reason = ErrorReason.ERROR_REASON_VERSION_NOT_SERVING
+
+    def __init__(self, model: str, version: str) -> None:
+        super().__init__(
+            f"version {version!r} of model {model!r} does not serve; release it first",
+            model=model,
+            version=version,
+        )
+
+
 class ModelNotReleased(PredictError):
     """The model has no traffic policy yet."""
 

@@ -71,10 +71,12 @@ class Runtimes:
     def choose_version(self, model: str, *, pinned: str, sticky_key: str) -> str:
         """The pinned version, or the one that the traffic policy gives to this key.
 
-        Raises ModelNotFound, ModelNotReleased.
+        Raises ModelNotFound, VersionNotFound, ModelNotReleased.
         """
         known = self._model(model)
         if pinned:
+            if not known.serves(pinned):
+                raise VersionNotFound(model, pinned)
             return pinned
         if not known.traffic:
             raise ModelNotReleased(model)

@@ -1,19 +1,22 @@
 """A trained model with the code that it needs, as one folder.
 
-    model.json  weights.safetensors
-    code/models/<name>/*.py  code/model_runtime/abstract_model.py
+    model.json  weights.safetensors  MLmodel  golden.json
+    code/models/<name>/*.py  code/model_runtime/{abstract_model,mlflow_loader}.py
 
 The code travels with the weights, so that versions of one model can differ in both and still
-be served side by side.
+be served side by side. The same training gives the same folder, byte for byte.
 """
 
+import hashlib
 import importlib
 import inspect
 import shutil
 from pathlib import Path
 
-from model_runtime import abstract_model
+from model_runtime import abstract_model, mlflow_loader
 from model_runtime.abstract_model import AbstractModel
+
+CODE_DIRECTORY = "code"
 
 
 class UnknownModel(LookupError):
@@ -41,9 +44,24 @@ def write_artifact(model: AbstractModel, directory: Path) -> None:
     """Write the model and its code into a new folder."""
     directory.mkdir()
     model.save(directory)
-    code = directory / "code"
+    code = directory / CODE_DIRECTORY
     _copy_package(type(model).__module__, code)
-    _copy_module(abstract_model.__name__, code)
+    for module in (abstract_model, mlflow_loader):
+        _copy_module(module.__name__, code)
+
+
+def digest(directory: Path) -> str:
+    """The SHA-256 of all files of a folder, their names and contents, in hexadecimal.
+
+    The same as `find . -type f -printf '%P\\n' | LC_ALL=C sort | xargs sha256sum | sha256sum`.
+    """
+    files = {path.relative_to(directory).as_posix(): path for path in directory.rglob("*")}
+    lines = [
+        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {name}\n"
+        for name, path in sorted(files.items())
+        if path.is_file()
+    ]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def _copy_package(module: str, code: Path) -> None:
@@ -57,7 +75,7 @@ def _copy_package(module: str, code: Path) -> None:
 def _copy_module(module: str, code: Path) -> None:
     source = Path(inspect.getfile(importlib.import_module(module)))
     package = code.joinpath(*module.split(".")[:-1])
-    package.mkdir(parents=True)
+    package.mkdir(parents=True, exist_ok=True)
     shutil.copy(source, package)
     _mark_packages(package, code)
 

@@ -6,7 +6,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from model_runtime.abstract_model import Example
+from model_runtime.abstract_model import AbstractModel, Example
 
 RATED, LABELLED = ["id", "rating", "text"], ["id", "label", "text"]
 HELD_OUT_SHARE = 10  # one example of so many
@@ -22,6 +22,31 @@ def read_examples(paths: Sequence[Path]) -> list[Example]:
     if not examples:
         raise InvalidDataset("no examples in " + ", ".join(map(str, paths)))
     return examples
+
+
+def write_examples(path: Path, examples: Sequence[Example]) -> None:
+    """Write a file that `read_examples` reads. Raises InvalidDataset if not all are of one kind."""
+    header = LABELLED if examples[0].label else RATED
+    lines = ["\t".join(header)]
+    for example in examples:
+        if bool(example.label) != (header is LABELLED):
+            raise InvalidDataset("some examples have ratings and others have labels")
+        lines.append(f"{example.id}\t{example.label or example.rating}\t{example.text}")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="")
+
+
+def check_truths(model: AbstractModel, examples: Sequence[Example]) -> None:
+    """Raises InvalidDataset for an example whose truth is none of the model's labels."""
+    for example in examples:
+        try:
+            truth = model.truth(example)
+        except (LookupError, ValueError):
+            truth = ""
+        if truth not in model.labels:
+            said = repr(truth) if truth else "nothing"
+            raise InvalidDataset(
+                f"example {example.id} is {said}, but must be one of " + ", ".join(model.labels)
+            )
 
 
 def split(examples: Sequence[Example]) -> tuple[list[Example], list[Example]]:

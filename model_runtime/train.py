@@ -1,27 +1,39 @@
-"""Trains a model and lays it into the Triton repository: `python -m model_runtime.train NAME`.
+"""Trains a model and registers it as a version: `python -m model_runtime.train NAME`.
 
-Progress goes to stderr; the last line of stdout is the new version.
+MLFLOW_TRACKING_URI says where. Progress goes to stderr; the last line of stdout is the version.
 """
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
-from mlflow.exceptions import MlflowException
 from rich.console import Console
 from rich.progress import Progress
 
 from model_runtime.abstract_model import AbstractModel, Example
 from model_runtime.artifact import UnknownModel, model_class, model_directory, write_artifact
-from model_runtime.dataset import InvalidDataset, fingerprint, read_examples, split
-from model_runtime.registry import training_run
-from triton_repo.writer import write_version
+from model_runtime.dataset import (
+    InvalidDataset,
+    check_truths,
+    fingerprint,
+    read_examples,
+    split,
+    write_examples,
+)
+from model_runtime.evaluation import write_figures
+from model_runtime.golden import Golden, GoldenMismatch
+from model_runtime.isolation import ArtifactFailed, run_artifact
+from model_runtime.mlmodel import write_mlmodel
+from model_runtime.registry import EVALUATION_FILE, RegistryError
+from model_runtime.training_run import training_run
 
 CONSOLE = Console(stderr=True)
+EVALUATION_TIMEOUT_S = 1800.0
 
 
 def main() -> None:
@@ -33,28 +45,43 @@ def main() -> None:
     try:
         version = train_version(
             arguments.name,
+            variant=arguments.variant,
             data=arguments.data or shipped_data(arguments.name),
-            repository=arguments.repository,
             seed=arguments.seed,
             tracking_uri=tracking_uri,
         )
-    except (UnknownModel, InvalidDataset, OSError, MlflowException) as exc:
+    except (
+        *(UnknownModel, InvalidDataset, OSError),
+        *(ArtifactFailed, GoldenMismatch, RegistryError),
+    ) as exc:
         sys.exit(f"{arguments.name} was not trained: {exc}")
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
     print(version)
 
 
 def train_version(
-    name: str, *, data: Sequence[Path], repository: Path, seed: int, tracking_uri: str
+    name: str, *, variant: str, data: Sequence[Path], seed: int, tracking_uri: str
 ) -> str:
-    """Train, evaluate on held-out examples, register, and lay the version into the repository.
+    """Train, evaluate on held-out examples, and register.
 
-    Answers the version. Raises UnknownModel, InvalidDataset, OSError, MlflowException.
+    Answers the version. Raises UnknownModel, InvalidDataset, OSError, RegistryError;
+    ArtifactFailed and GoldenMismatch if the saved model is not the trained one.
     """
-    model = model_class(name)()
-    learned, held_out = split(read_examples(data))
-    with training_run(tracking_uri=tracking_uri, model=name) as run, _scratch() as scratch:
+    model = model_class(name, variant)()
+    examples = read_examples(data)
+    check_truths(model, examples)
+    learned, held_out = split(examples)
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        training_run(tracking_uri=tracking_uri, model=name) as run,
+    ):
+        artifact, evaluation = Path(scratch, "model"), Path(scratch, "evaluation")
+        evaluation.mkdir()
+        write_examples(evaluation / EVALUATION_FILE, held_out)
         run.log_parameters(
             {
+                "variant": variant,
                 "seed": seed,
                 "examples": len(learned),
                 "held_out": len(held_out),
@@ -62,13 +89,12 @@ def train_version(
                 "data_sha256": fingerprint(data),
             }
         )
-        _train(model, name, learned, seed=seed)
-        run.log_metrics(_evaluate(model, held_out))
-        artifact = scratch / "model"
-        write_artifact(model, artifact)
-        version = run.register(artifact)
-        write_version(repository, name, version, artifact)
-    return version
+        seconds = _train(model, name, learned, seed=seed)
+        _save(model, artifact, held_out)
+        metrics = _evaluate(name, model, artifact, held_out, into=evaluation)
+        run.log_metrics({**metrics, "training_seconds": seconds})
+        run.log_evaluation(evaluation)
+        return run.register(artifact, variant=variant)
 
 
 def shipped_data(name: str) -> list[Path]:
@@ -76,34 +102,55 @@ def shipped_data(name: str) -> list[Path]:
     return sorted((model_directory(name) / "data").glob("*.tsv"))
 
 
-def _train(model: AbstractModel, name: str, examples: Sequence[Example], *, seed: int) -> None:
+def _train(model: AbstractModel, name: str, examples: Sequence[Example], *, seed: int) -> float:
+    """Answers how many seconds it took."""
+    started = time.monotonic()
     with Progress(console=CONSOLE) as progress:
         task = progress.add_task(f"training {name}", total=1.0)
         model.train(
             examples, seed=seed, progress=lambda share: progress.update(task, completed=share)
         )
+    return time.monotonic() - started
 
 
-def _evaluate(model: AbstractModel, examples: Sequence[Example]) -> dict[str, float]:
-    metrics = model.eval(examples, model.predict([example.text for example in examples]))
+def _save(model: AbstractModel, artifact: Path, held_out: Sequence[Example]) -> None:
+    write_artifact(model, artifact)
+    write_mlmodel(type(model), artifact)
+    Golden.record(model, [example.text for example in held_out]).write(artifact)
+
+
+def _evaluate(
+    name: str, model: AbstractModel, artifact: Path, examples: Sequence[Example], *, into: Path
+) -> dict[str, float]:
+    """Judge what was saved, not what is in memory: that is what will serve."""
+    texts = [example.text for example in examples]
+    golden = Golden.read(artifact)
+    with CONSOLE.status("evaluating"):
+        golden.check(run_artifact(artifact, golden.texts, EVALUATION_TIMEOUT_S).predictions)
+        predictions = run_artifact(artifact, texts, EVALUATION_TIMEOUT_S).predictions
+    metrics = model.eval(examples, predictions)
+    write_figures(
+        into,
+        name=name,
+        model=model,
+        examples=examples,
+        predictions=predictions,
+        metrics=metrics,
+    )
     for metric, value in metrics.items():
         CONSOLE.print(f"  {metric} {value:.3f}")
     return metrics
-
-
-@contextmanager
-def _scratch() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory() as directory:
-        yield Path(directory)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m model_runtime.train", description=__doc__)
     parser.add_argument("name", help="the model: a folder under models/")
     parser.add_argument(
+        "--variant", default="model", help="which file of the folder holds the class"
+    )
+    parser.add_argument(
         "--data", nargs="+", type=Path, help="files to learn from; default: its own"
     )
-    parser.add_argument("--repository", required=True, type=Path, help="the Triton repository")
     parser.add_argument("--seed", default=0, type=int, help="the same seed gives the same model")
     return parser
 

@@ -69,7 +69,13 @@ def environment(inherited: Mapping[str, str]) -> dict[str, str]:
     wheel_libraries = _wheel().parent.parent / "nvidia_pytriton.libs"
     libraries = f"{wheel_libraries}:{Path(sys.base_prefix) / 'lib'}"  # the second: libpython
     path = f"{Path(sys.executable).parent}:{inherited.get('PATH', '')}"
-    return {**inherited, "LD_LIBRARY_PATH": libraries, "PATH": path}
+    return {
+        **inherited,
+        "LD_LIBRARY_PATH": libraries,
+        "PATH": path,
+        # A version whose folder changes is loaded again.
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
 
 
 def _wheel() -> Path:

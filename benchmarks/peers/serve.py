@@ -17,7 +17,6 @@ from pathlib import Path
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from gateway.store.catalog import set_traffic
 from pmesh.stack.environment import base_environment
 from pmesh.stack.home import Home
 from pmesh.stack.local import LocalStack, port_names
@@ -25,13 +24,14 @@ from pmesh.stack.model_list import ModelEntry
 from pmesh.stack.part import Part
 from pmesh.stack.ports import assign_ports
 from pmesh.stack.run import StackRun
+from rollout.store import ReleaseStore
 from triton_repo.writer import write_version
 
 MODEL = ModelEntry(
     id="light", description="The model of a benchmark.", labels=["negative", "positive"]
 )
 VERSION = "1"
-NOT_NEEDED = ("mlflow", "training")
+NOT_NEEDED = ("mlflow", "training", "rollout")
 
 
 def main() -> None:
@@ -66,7 +66,7 @@ def _write_model(repository: Path) -> None:
             "outputs": [{"name": "scores"}, {"name": "features"}],
         }
         (artifact / "model.json").write_text(json.dumps(manifest))
-        write_version(repository, MODEL.id, VERSION, artifact)
+        write_version(repository, MODEL.id, VERSION, artifact, sha256=MODEL.id)
 
 
 def _released(part: Part) -> Part:
@@ -83,8 +83,12 @@ def _released(part: Part) -> Part:
             "password": "PGPASSWORD",
         }
         settings = {name: part.environment[variable] for name, variable in names.items()}
-        with psycopg.connect(make_conninfo(**settings)) as connection:
-            set_traffic(connection, MODEL.id, {VERSION: 100})
+        with psycopg.connect(make_conninfo(**settings), autocommit=True) as connection:
+            store = ReleaseStore(connection)
+            release = store.begin(MODEL.id, VERSION, "RELEASE", actor="benchmark", reason="")
+            store.set_version(MODEL.id, VERSION, "SERVING")
+            store.move_traffic(MODEL.id, {VERSION: 100}, release)
+            store.done(release)
 
     return replace(part, before=release)
 

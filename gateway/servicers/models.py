@@ -1,4 +1,4 @@
-"""ModelService over gRPC, answered from the catalog in memory."""
+"""ModelService over gRPC: models from the catalog in memory, traffic from and to the store."""
 
 from bisect import bisect_right
 
@@ -7,16 +7,21 @@ from predict.v1 import model_service_pb2 as pb
 from predict.v1 import model_service_pb2_grpc
 
 from gateway import pages, validation
-from gateway.convert import model_to_proto
+from gateway.convert import model_to_proto, release_to_proto
 from gateway.errors import ModelNotFound
-from gateway.store.catalog import Catalog
+from gateway.store.catalog import Catalog, Model
+from gateway.store.releases import ReleaseStore
+
+ACTOR = "api"
+"""Who a caller is in the history, as long as callers have no names."""
 
 
 class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
-    """Tells which models there are."""
+    """Tells which models there are, and tells and sets how their traffic is split."""
 
-    def __init__(self, catalog: Catalog) -> None:
+    def __init__(self, catalog: Catalog, releases: ReleaseStore) -> None:
         self._catalog = catalog
+        self._releases = releases
 
     async def ListModels(
         self,
@@ -40,8 +45,45 @@ class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
         context: ServicerContext[pb.GetModelRequest, pb.GetModelResponse],
     ) -> pb.GetModelResponse:
         """Answer with one model."""
-        validation.check_model(request.model)
-        model = self._catalog.models.get(request.model)
-        if model is None:
-            raise ModelNotFound(request.model)
-        return pb.GetModelResponse(model=model_to_proto(model))
+        return pb.GetModelResponse(model=model_to_proto(self._model(request.model)))
+
+    async def SetTraffic(
+        self,
+        request: pb.SetTrafficRequest,
+        context: ServicerContext[pb.SetTrafficRequest, pb.SetTrafficResponse],
+    ) -> pb.SetTrafficResponse:
+        """Move the traffic and answer with the model as it is then."""
+        model = self._model(request.model)
+        shares = validation.check_split([(t.version, t.percent) for t in request.traffic])
+        validation.check_reason(request.reason)
+        await self._releases.set_traffic(model.id, shares, actor=ACTOR, reason=request.reason)
+        await self._catalog.refresh()
+        return pb.SetTrafficResponse(model=model_to_proto(self._model(request.model)))
+
+    async def ListReleases(
+        self,
+        request: pb.ListReleasesRequest,
+        context: ServicerContext[pb.ListReleasesRequest, pb.ListReleasesResponse],
+    ) -> pb.ListReleasesResponse:
+        """Answer with a page of the history, the newest first."""
+        model = self._model(request.model)
+        size = validation.check_page_size(request.page_size)
+        before_id = pages.decode_token(request.page_token, ("releases", model.id))
+        if before_id is not None:
+            validation.check_id(before_id, "page_token")
+        found = await self._releases.list(model.id, before_id=before_id, limit=size + 1)
+        token = ""
+        if len(found) > size:
+            token = pages.encode_token(found[size - 1].id, ("releases", model.id))
+        return pb.ListReleasesResponse(
+            releases=[release_to_proto(release) for release in found[:size]],
+            next_page_token=token,
+        )
+
+    def _model(self, model: str) -> Model:
+        """Raises InvalidArgument, ModelNotFound."""
+        validation.check_model(model)
+        known = self._catalog.models.get(model)
+        if known is None:
+            raise ModelNotFound(model)
+        return known

@@ -1,13 +1,26 @@
-"""Which models there are, where they run and how their traffic is split."""
+"""Which models there are, where they run, their versions, and how their traffic is split."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 
 import psycopg
 from psycopg.rows import class_row
 from psycopg_pool import AsyncConnectionPool
 
 CHANGED = "catalog_changed"  # the channel that tells gateways to read the catalog again
+SERVING = "SERVING"
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A version of a model as the database has it."""
+
+    version: str
+    state: str
+    """LOADING, SERVING, DRAINING, RETIRED or REFUSED."""
+    sha256: str
+    update_time: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +32,19 @@ class Model:
     labels: list[str]
     address: str
     """host:port of its ModelRuntimeService."""
-    traffic: dict[str, int]
+    traffic: dict[str, int] = field(default_factory=dict)
     """Version -> percent; empty, or adding up to 100."""
+    versions: dict[str, Version] = field(default_factory=dict)
+    """The newest first."""
+
+    def serves(self, version: str) -> bool:
+        """Whether a caller may ask for this version."""
+        known = self.versions.get(version)
+        return known is not None and known.state == SERVING
 
 
 def register_models(connection: psycopg.Connection, models: Sequence[Model]) -> None:
-    """Make the database list exactly these models; their traffic stays as it is."""
+    """Make the database list exactly these models; their versions and traffic stay as they are."""
     with connection.transaction(), connection.cursor() as cursor:
         cursor.executemany(
             "INSERT INTO models (id, description, labels, address) VALUES (%s, %s, %s, %s)"
@@ -38,35 +58,17 @@ def register_models(connection: psycopg.Connection, models: Sequence[Model]) -> 
         cursor.execute("SELECT pg_notify(%s, '')", (CHANGED,))
 
 
-def set_traffic(connection: psycopg.Connection, model: str, traffic: Mapping[str, int]) -> None:
-    """Replace how the requests of a model are split: version -> percent, adding up to 100.
-
-    Raises ValueError when they do not.
-    """
-    if sum(traffic.values()) != 100:
-        raise ValueError(f"the shares of {model} add up to {sum(traffic.values())}, not to 100")
-    with connection.transaction(), connection.cursor() as cursor:
-        cursor.execute("DELETE FROM traffic WHERE model = %s", (model,))
-        cursor.executemany(
-            "INSERT INTO traffic (model, version, percent) VALUES (%s, %s, %s)",
-            [(model, version, percent) for version, percent in traffic.items()],
-        )
-        cursor.execute("SELECT pg_notify(%s, '')", (CHANGED,))
-
-
-_READ = """
+_READ_MODELS = """
 SELECT m.id, m.description, m.labels, m.address,
        coalesce(jsonb_object_agg(t.version, t.percent) FILTER (WHERE t.model IS NOT NULL), '{}')
            AS traffic
 FROM models m LEFT JOIN traffic t ON t.model = m.id
 GROUP BY m.id ORDER BY m.id
 """
-
-
-def read_models(connection: psycopg.Connection) -> list[Model]:
-    """All models, ordered by id."""
-    with connection.cursor(row_factory=class_row(Model)) as cursor:
-        return cursor.execute(_READ).fetchall()
+_READ_VERSIONS = """
+SELECT model, version, state::text, sha256, update_time FROM versions
+ORDER BY model, version::bigint DESC
+"""
 
 
 class Catalog:
@@ -79,7 +81,9 @@ class Catalog:
 
     async def refresh(self) -> None:
         """Read the catalog from the database."""
-        async with self._pool.connection() as connection:
+        async with self._pool.connection() as connection, connection.transaction():
             cursor = connection.cursor(row_factory=class_row(Model))
-            rows = await (await cursor.execute(_READ)).fetchall()
-        self.models = {model.id: model for model in rows}
+            models = {m.id: m for m in await (await cursor.execute(_READ_MODELS)).fetchall()}
+            for model, *row in await (await connection.execute(_READ_VERSIONS)).fetchall():
+                models[model].versions[row[0]] = Version(*row)
+        self.models = models

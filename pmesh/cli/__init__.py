@@ -2,7 +2,7 @@
 
 import typer
 
-from pmesh.cli import doctor, logs, predict, stack, status, train
+from pmesh.cli import doctor, evaluate, logs, predict, release, stack, status, train
 
 
 def main() -> None:
@@ -20,14 +20,20 @@ def command_line() -> typer.Typer:
         add_completion=False,
         pretty_exceptions_enable=False,
     )
-    for command in (
-        stack.up,
-        stack.down,
-        status.status,
-        logs.logs,
-        predict.predict,
-        train.train,
-        doctor.doctor,
-    ):
-        application.command()(command)
+    commands = {
+        "up": stack.up,
+        "down": stack.down,
+        "status": status.status,
+        "logs": logs.logs,
+        "predict": predict.predict,
+        "train": train.train,
+        "eval": evaluate.evaluate,
+        "release": release.release,
+        "promote": release.promote,
+        "rollback": release.rollback,
+        "history": release.history,
+        "doctor": doctor.doctor,
+    }
+    for name, command in commands.items():
+        application.command(name)(command)
     return application

@@ -9,6 +9,9 @@ from google.rpc import code_pb2
 from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
+from predict.v1.model_pb2 import Model, Release
+from predict.v1.model_service_pb2 import ListModelsRequest, ListReleasesRequest
+from predict.v1.model_service_pb2_grpc import ModelServiceStub
 from predict.v1.prediction_pb2 import Prediction, PredictionState
 from predict.v1.prediction_service_pb2 import (
     CreatePredictionRequest,
@@ -23,7 +26,7 @@ _WAIT_S = 60
 
 _REMEDIES = {
     "MODEL_NOT_FOUND": "curl http://127.0.0.1:{port}/v1/models lists the models",
-    "MODEL_NOT_RELEASED": "pmesh train {model}",
+    "MODEL_NOT_RELEASED": "pmesh train {model}, then pmesh release {model}@VERSION",
     "MODEL_UNAVAILABLE": "pmesh status, then pmesh logs runtime-{model} and pmesh logs triton",
     "OVERLOADED": "wait a moment; or use --later, which queues the work",
     "STORE_UNAVAILABLE": "pmesh status, then pmesh logs postgres",
@@ -43,18 +46,36 @@ class CallFailedError(Exception):
 
 
 class GatewayClient:
-    """Predicts through the gateway of this machine. Every method raises CallFailedError."""
+    """Asks the gateway of this machine. Every method raises CallFailedError."""
 
     def __init__(self, port: int) -> None:
         self._port = port
         self._channel = grpc.insecure_channel(f"127.0.0.1:{port}")
         self._stub = PredictionServiceStub(self._channel)
+        self._models = ModelServiceStub(self._channel)
 
     def __enter__(self) -> "GatewayClient":
         return self
 
     def __exit__(self, *_: object) -> None:
         self._channel.close()
+
+    def models(self) -> Iterator[Model]:
+        """The models that the gateway lists, ordered by id."""
+        request = ListModelsRequest()
+        with self._failures(""):
+            while True:
+                answer = self._models.ListModels(request, timeout=_CALL_S)
+                yield from answer.models
+                if not answer.next_page_token:
+                    return
+                request.page_token = answer.next_page_token
+
+    def releases(self, model: str, *, limit: int) -> list[Release]:
+        """The last things that were asked of a model's traffic, the newest first."""
+        request = ListReleasesRequest(model=model, page_size=limit)
+        with self._failures(model):
+            return list(self._models.ListReleases(request, timeout=_CALL_S).releases)
 
     def predict(self, model: str, text: str) -> Prediction:
         """A finished prediction."""

@@ -2,11 +2,14 @@
 
 import json
 import time
+from contextlib import suppress
 from dataclasses import asdict
 
+from predict.v1.model_pb2 import ModelVersionState
 from rich.markup import escape
 from rich.table import Table
 
+from pmesh.cli.client import CallFailedError, GatewayClient
 from pmesh.cli.options import HOME, HomeOption, JsonOption, console, fail
 from pmesh.stack.control import Stack
 from pmesh.stack.processes import memory_bytes
@@ -32,8 +35,30 @@ def status(home: HomeOption = HOME, as_json: JsonOption = False) -> None:
         print(json.dumps(asdict(found) | {"urls": urls(found)}, indent=2))
         return
     console.print(table(found))
+    console.print(_model_table(found))
     for name, url in urls(found).items():
         console.print(f"{name:<8} {url}")
+
+
+def _model_table(status: StackStatus) -> Table:
+    """One row for each model: which versions have its traffic, and what becomes of the others."""
+    rows = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("\nmodel", "\ntraffic", "\nother versions"):
+        rows.add_column(column)
+    with GatewayClient(status.gateway_port) as client, suppress(CallFailedError):
+        for model in client.models():
+            shares = {share.version: share.percent for share in model.traffic}
+            others = (v for v in model.versions if v.version not in shares)
+            rows.add_row(
+                model.id,
+                ", ".join(f"{version}: {percent} %" for version, percent in shares.items()),
+                ", ".join(f"{other.version} {_version_state(other.state)}" for other in others),
+            )
+    return rows
+
+
+def _version_state(state: ModelVersionState) -> str:
+    return ModelVersionState.Name(state).removeprefix("MODEL_VERSION_STATE_").lower()
 
 
 def urls(status: StackStatus) -> dict[str, str]:

@@ -16,8 +16,15 @@ from pmesh.stack.mlflow import mlflow_part
 from pmesh.stack.model_list import ModelEntry
 from pmesh.stack.part import Job, Part
 from pmesh.stack.postgres import OWNER, ROLES, RUNTIME, SUPERUSER, Postgres
-from pmesh.stack.services import gateway_part, relay_part, runtime_name, runtime_part
+from pmesh.stack.services import (
+    gateway_part,
+    relay_part,
+    rollout_part,
+    runtime_name,
+    runtime_part,
+)
 from pmesh.stack.triton import Triton
+from triton_repo.control import Loaded
 
 _KEY_ID = "predict-mesh"
 _TOPIC_ARN = "arn:aws:sns:us-east-1:123456789012:predict-events"
@@ -26,7 +33,12 @@ _TOPIC_ARN = "arn:aws:sns:us-east-1:123456789012:predict-events"
 def port_names(models: Sequence[ModelEntry]) -> list[str]:
     """What needs a port on loopback, the gateway's public one aside."""
     fixed = ("postgres", "aws", "s3", "mlflow", "triton-http", "triton-grpc", "triton-metrics")
-    return [*fixed, "gateway-admin", *(runtime_name(model.id) for model in models)]
+    return [
+        *fixed,
+        "gateway-admin",
+        "rollout-webhook",
+        *(runtime_name(model.id) for model in models),
+    ]
 
 
 class LocalStack:
@@ -61,6 +73,7 @@ class LocalStack:
             http_port=ports["triton-http"],
             grpc_port=ports["triton-grpc"],
             metrics_port=ports["triton-metrics"],
+            served=self._served_versions,
         )
 
     def parts(self) -> list[Part]:
@@ -86,31 +99,41 @@ class LocalStack:
                 port=self._ports["mlflow"],
                 environment=self._base,
                 needs=("triton",),  # predictions wait for the one, not for the other
+                webhook_secret=self._home.secret("mlflow-webhooks"),
             ),
-            self._first_training(),
+            self._first_releases(),
+            self._rollout(),
         ]
 
-    def release_command(self, *arguments: str) -> tuple[str, ...]:
-        """The program that trains models and gives them the traffic; see release.py."""
-        return (
-            *(sys.executable, "-m", "pmesh.stack.release"),
-            *("--repository", str(self._triton.repository)),
-            *("--triton-port", str(self._ports["triton-http"])),
-            *arguments,
-        )
-
     def release_environment(self) -> dict[str, str]:
-        """The environment of that program."""
-        mlflow = {"MLFLOW_TRACKING_URI": f"http://127.0.0.1:{self._ports['mlflow']}"}
-        return self._base | self._postgres.environment(OWNER) | mlflow
+        """The environment of the programs that train models and release them."""
+        return {
+            **self._base,
+            **self._postgres.environment(OWNER),
+            "MLFLOW_TRACKING_URI": f"http://127.0.0.1:{self._ports['mlflow']}",
+            "PMESH_TRITON_HTTP": self._triton.http_address,
+            "PMESH_TRITON_REPOSITORY": str(self._triton.repository),
+        }
 
-    def _first_training(self) -> Part:
+    def conninfo(self) -> str:
+        """How the owner of the database connects to it."""
+        return self._postgres.conninfo(OWNER)
+
+    def _first_releases(self) -> Part:
         models = [model.id for model in self._models]
         return Job(
             name="training",
-            command=self.release_command("--missing", *models),
+            command=(sys.executable, "-m", "pmesh.stack.first_releases", *models),
             environment=self.release_environment(),
             needs=("postgres", "triton"),
+        )
+
+    def _rollout(self) -> Part:
+        secret = {"PMESH_WEBHOOK_SECRET": self._home.secret("webhook")}
+        return rollout_part(
+            webhook_port=self._ports["rollout-webhook"],
+            environment=self.release_environment() | secret | {"PGAPPNAME": "rollout"},
+            is_ready=lambda: self._is_connected("rollout"),
         )
 
     def _runtime(self, model: ModelEntry) -> Part:
@@ -131,7 +154,6 @@ class LocalStack:
                 description=model.description,
                 labels=model.labels,
                 address=f"127.0.0.1:{self._ports[runtime_name(model.id)]}",
-                traffic={},
             )
             for model in self._models
         ]
@@ -163,6 +185,15 @@ class LocalStack:
             environment=self._base | self._postgres.environment(OWNER),
             runtimes=tuple(runtime_name(model.id) for model in self._models),
         )
+
+    def _served_versions(self) -> set[Loaded] | None:
+        query = "SELECT model, version FROM versions WHERE state IN ('SERVING', 'DRAINING')"
+        with (
+            suppress(psycopg.Error),
+            psycopg.connect(self._postgres.conninfo(OWNER), connect_timeout=2) as connection,
+        ):
+            return {Loaded(*row) for row in connection.execute(query).fetchall()}
+        return None
 
     def _is_connected(self, application: str) -> bool:
         query = "SELECT FROM pg_stat_activity WHERE application_name = %s"

@@ -1,5 +1,7 @@
 """MLflow: the registry of models. Only trainings need it; serving does not."""
 
+import base64
+import hashlib
 import sys
 from collections.abc import Mapping
 
@@ -9,9 +11,17 @@ from pmesh.stack.readiness import answers_http
 
 
 def mlflow_part(
-    home: Home, *, port: int, environment: Mapping[str, str], needs: tuple[str, ...]
+    home: Home,
+    *,
+    port: int,
+    environment: Mapping[str, str],
+    needs: tuple[str, ...],
+    webhook_secret: str,
 ) -> Part:
-    """The tracking server on a SQLite file. It takes half a minute to start, at low priority."""
+    """The tracking server on a SQLite file. It takes half a minute to start, at low priority.
+
+    webhook_secret: what it hides the secrets of its webhooks with.
+    """
     directory = home.path / "mlflow"
     return Part(
         name="mlflow",
@@ -25,6 +35,10 @@ def mlflow_part(
             **environment,
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
             "MLFLOW_DISABLE_TELEMETRY": "true",
+            # Its webhook tells a process on this machine.
+            "MLFLOW_WEBHOOK_ALLOWED_SCHEMES": "http,https",
+            "MLFLOW_WEBHOOK_ALLOW_PRIVATE_IPS": "true",
+            "MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY": _fernet_key(webhook_secret),
         },
         needs=needs,
         before=lambda: directory.mkdir(exist_ok=True),
@@ -33,3 +47,8 @@ def mlflow_part(
         niceness=10,
         start_timeout_s=300,
     )
+
+
+def _fernet_key(secret: str) -> str:
+    """The form that MLflow wants it in: 32 bytes, in base64."""
+    return base64.urlsafe_b64encode(hashlib.sha256(secret.encode()).digest()).decode()

@@ -63,3 +63,20 @@ def runtime_part(
         start_timeout_s=3600,  # so the first start waits for the training
         stop_timeout_s=40,  # it ends the batches that it has begun
     )
+
+
+def rollout_part(
+    *, webhook_port: int, environment: Mapping[str, str], is_ready: Callable[[], bool]
+) -> Part:
+    """Follows the registry, and takes away the versions that nothing uses any more."""
+    return Part(
+        name="rollout",
+        command=(sys.executable, "-m", "rollout", "watch", "--webhook-port", str(webhook_port)),
+        environment=environment,
+        needs=("postgres", "triton"),
+        uses=("mlflow",),
+        is_ready=is_ready,
+        background=True,
+        niceness=5,
+        stop_timeout_s=60,  # it ends the release that it has begun
+    )

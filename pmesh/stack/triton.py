@@ -1,29 +1,34 @@
 """Triton: started by the recipe of triton_repo.server, watched by real inferences."""
 
 import hashlib
-import http.client
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Any
 
 from pmesh.stack.home import Home
 from pmesh.stack.part import Part
 from triton_repo import server
+from triton_repo.control import Loaded, TritonError
+from triton_repo.control import Triton as Control
 
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108
-_ANSWER_S = 5.0
-_LOAD_S = 120.0
-
-
-class TritonError(Exception):
-    """Triton refused a call; says why."""
 
 
 class Triton:
     """The server on a repository of models."""
 
-    def __init__(self, home: Home, *, http_port: int, grpc_port: int, metrics_port: int) -> None:
+    def __init__(
+        self,
+        home: Home,
+        *,
+        http_port: int,
+        grpc_port: int,
+        metrics_port: int,
+        served: Callable[[], Collection[Loaded] | None],
+    ) -> None:
+        """served: what PostgreSQL says is served; None if it cannot tell."""
+        self.http_address = f"127.0.0.1:{http_port}"
+        self.control = Control(self.http_address)
+        self._served = served
         self.repository = home.path / "triton_repo"
         self._backends = home.path / "triton_backends"
         self._http_port = http_port
@@ -59,39 +64,16 @@ class Triton:
             region.unlink()
 
     def _is_ready(self) -> bool:
-        """Whether every version that is loaded answers.
+        """Whether every version that serves answers.
 
         Triton goes on calling a model ready when the process behind it is dead: only an
-        inference shows it.
+        inference shows it. One that a release is still trying out may well be dead.
         """
-        text = {"name": "text", "shape": [1, 1], "datatype": "BYTES", "data": ["ready?"]}
         try:
-            for model in _post(self._http_port, "/v2/repository/index", {"ready": True}):
-                path = f"/v2/models/{model['name']}/versions/{model['version']}/infer"
-                _post(self._http_port, path, {"inputs": [text]})
+            served = self._served()
+            for loaded in self.control.loaded():
+                if served is None or loaded in served:
+                    self.control.infer(loaded.model, loaded.version, ["ready?"])
         except TritonError:
             return False
         return True
-
-
-def load_model(name: str, *, port: int) -> None:
-    """Load the versions of a model that the repository holds; those that serve go on serving.
-
-    port: Triton's HTTP port. Raises TritonError.
-    """
-    _post(port, f"/v2/repository/models/{name}/load", {}, timeout_s=_LOAD_S)
-
-
-def _post(port: int, path: str, body: Mapping[str, Any], timeout_s: float = _ANSWER_S) -> Any:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout_s)
-    try:
-        connection.request("POST", path, json.dumps(body))
-        response = connection.getresponse()
-        answer = response.read()
-    except (OSError, http.client.HTTPException) as error:
-        raise TritonError(f"Triton does not answer: {error}") from error
-    finally:
-        connection.close()
-    if response.status != http.client.OK:
-        raise TritonError(answer.decode(errors="replace"))
-    return json.loads(answer or "null")

@@ -48,7 +48,7 @@ class Triton:
         with tempfile.TemporaryDirectory() as scratch:
             artifact = Path(scratch) / "model"
             write_artifact(model, artifact)
-            write_version(self.repository, name, version, artifact)
+            write_version(self.repository, name, version, artifact, sha256=f"content-{version}")
 
     def load(self, name: str) -> None:
         """Have the running server look at a model's folder again."""

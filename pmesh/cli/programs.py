@@ -1,0 +1,35 @@
+"""Runs the programs that work on models, with the stack's environment."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import typer
+
+from pmesh.cli.options import fail
+from pmesh.cli.running import running_stack
+from pmesh.stack.model_list import read_model_list
+
+
+def run_program(home: Path, model: str, module: str, *arguments: str) -> list[str]:
+    """Run `python -m module arguments` for a model; the lines of its stdout.
+
+    Its stderr is this command's. Ends the command if no stack runs, there is no such model, or
+    the program fails, which then has said why.
+    """
+    known = [entry.id for entry in read_model_list()]
+    if model not in known:
+        fail(f"there is no model {model!r}", "one of: " + ", ".join(known))
+    environment = running_stack(home).release_environment()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the program, then this ends
+    done = subprocess.run(
+        [sys.executable, "-m", module, *arguments],
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise typer.Exit(done.returncode)
+    return done.stdout.splitlines()

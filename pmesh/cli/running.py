@@ -1,0 +1,23 @@
+"""The stack that runs on a data directory, as commands that work beside it need it."""
+
+from pathlib import Path
+
+from pmesh.cli.options import fail
+from pmesh.stack.control import Stack
+from pmesh.stack.local import LocalStack
+
+
+def running_stack(home: Path) -> LocalStack:
+    """What runs there, with its ports and environments; ends the command if nothing does."""
+    from pmesh.stack.environment import base_environment
+    from pmesh.stack.model_list import read_model_list
+
+    if (status := Stack(home).status()) is None:
+        fail(f"no stack runs on {home}", "pmesh up")
+    return LocalStack(
+        Stack(home).home,
+        gateway_port=status.gateway_port,
+        ports=status.ports,
+        models=read_model_list(),
+        environment=base_environment(),
+    )

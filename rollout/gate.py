@@ -1,0 +1,125 @@
+"""What a version must show before Triton is asked to load it."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+from model_runtime.abstract_model import Predictions
+from model_runtime.artifact import model_class
+from model_runtime.comparison import compare
+from model_runtime.dataset import read_examples
+from model_runtime.golden import Golden, GoldenMismatch
+from model_runtime.isolation import ArtifactFailed, Failure, run_artifact
+from model_runtime.registry import (
+    ArtifactCorrupt,
+    Registry,
+    RegistryUnavailable,
+    Version,
+    VersionUnknown,
+)
+from rollout.refusal import Reason, Refused
+from rollout.serving import Serving
+from rollout.signature import check_config, check_declaration, check_registered_signature
+
+REPLAY_S = 300.0
+"""For an artifact to load and to predict its golden texts and the held-out examples."""
+
+_FAILURES = {
+    Failure.LOAD: Reason.DOES_NOT_LOAD,
+    Failure.PREDICT: Reason.FAILS,
+    Failure.CRASH: Reason.CRASHES,
+    Failure.TIMEOUT: Reason.CRASHES,
+    Failure.OUTPUT_NAME: Reason.OUTPUT_NAME,
+    Failure.OUTPUT_TYPE: Reason.OUTPUT_TYPE,
+    Failure.OUTPUT_SHAPE: Reason.OUTPUT_SHAPE,
+    Failure.OUTPUT_VALUE: Reason.FAILS,
+}
+
+
+class Candidate(NamedTuple):
+    """A version that has passed."""
+
+    artifact: Path
+    sha256: str
+    golden: Golden
+    verdict: str
+    """How good it is, in a sentence."""
+
+
+class Gate:
+    """Checks versions of the registry. Each check has a reason of its own to refuse."""
+
+    def __init__(self, *, registry: Registry, serving: Serving, margin: float) -> None:
+        """margin: how much of the primary metric a version may lose to the champion."""
+        self._registry = registry
+        self._serving = serving
+        self._margin = margin
+
+    def check(
+        self, model: str, version: str, *, labels: list[str], champion: str | None, scratch: Path
+    ) -> Candidate:
+        """Download a version into `scratch` and check it.
+
+        labels: of the model, as its clients know them. champion: the version that a new one must
+        not be worse than, if there is one. Raises Refused.
+        """
+        registered, artifact, evaluation = self._download(model, version, scratch)
+        check_declaration(artifact, labels=labels)
+        check_registered_signature(artifact)
+        check_config(
+            artifact, model, repository=self._serving.repository, device=self._serving.device
+        )
+        try:
+            golden = Golden.read(artifact)
+            examples = read_examples([evaluation])
+        except (OSError, ValueError, TypeError) as error:
+            raise Refused(Reason.ARTIFACT_CORRUPT, str(error)) from error
+        texts = [example.text for example in examples]
+        said = _replay(artifact, [*golden.texts, *texts])
+        try:
+            golden.check(_rows(said, 0, len(golden.texts)))
+        except GoldenMismatch as error:
+            raise Refused(Reason.GOLDEN_MISMATCH, str(error)) from error
+        verdict = "there is no version to compare it with"
+        if champion is not None and champion != version:
+            before = _replay(self._serving.artifact(model, champion), texts)
+            comparison = compare(
+                model_class(model)(),
+                examples,
+                candidate=_rows(said, len(golden.texts), None),
+                champion=before,
+                seed=0,
+            )
+            verdict = comparison.sentence(version, champion)
+            if comparison.difference < -self._margin:
+                raise Refused(
+                    Reason.QUALITY_WORSE, f"{verdict}; {self._margin:g} may be lost at the most"
+                )
+        return Candidate(artifact, registered.sha256, golden, verdict)
+
+    def _download(self, model: str, version: str, scratch: Path) -> tuple[Version, Path, Path]:
+        try:
+            return (
+                self._registry.version(model, version),
+                self._registry.download(model, version, scratch),
+                self._registry.evaluation(model, version, scratch),
+            )
+        except RegistryUnavailable as error:
+            raise Refused(Reason.REGISTRY_UNAVAILABLE, str(error)) from error
+        except VersionUnknown as error:
+            raise Refused(Reason.VERSION_UNKNOWN, str(error)) from error
+        except ArtifactCorrupt as error:
+            raise Refused(Reason.ARTIFACT_CORRUPT, str(error)) from error
+
+
+def _replay(artifact: Path, texts: list[str]) -> Predictions:
+    try:
+        return run_artifact(artifact, texts, REPLAY_S).predictions
+    except ArtifactFailed as error:
+        raise Refused(_FAILURES[error.kind], error.detail) from error
+
+
+def _rows(predictions: Predictions, start: int, end: int | None) -> Predictions:
+    scores, features, value = predictions
+    return Predictions(
+        scores[start:end], features[start:end], None if value is None else value[start:end]
+    )

@@ -1,0 +1,127 @@
+"""Brings a version into service, step by step; a crash at any step is undone by `tidy`."""
+
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from rollout.gate import Gate
+from rollout.refusal import Refused
+from rollout.serving import Serving
+from rollout.store import ReleaseStore, Shares
+from rollout.tidy import agree, tidy
+from rollout.traffic import WHOLE
+
+Tell = Callable[[str], None]
+"""Told what is being done, for people."""
+
+
+class Busy(Exception):
+    """Another process releases a version of this model."""
+
+
+class TakenOver(Exception):
+    """Somebody moved the traffic while this release was waiting for its next step."""
+
+
+class Releaser:
+    """Releases versions of models, one at a time for each model."""
+
+    def __init__(
+        self, *, store: ReleaseStore, gate: Gate, serving: Serving, drain_s: float, tell: Tell
+    ) -> None:
+        self._store = store
+        self._gate = gate
+        self._serving = serving
+        self._drain_s = drain_s
+        self._tell = tell
+
+    def release(
+        self,
+        model: str,
+        version: str,
+        *,
+        steps: Sequence[int],
+        pause_s: float,
+        actor: str,
+        reason: str,
+    ) -> None:
+        """Check a version, load it, and give it its shares of the traffic one after the other.
+
+        steps: percent, rising, such as [10, 50, 100]; after each but the last, pause_s seconds.
+        A version that serves already only gets the traffic.
+        Raises UnknownModel, Busy, Refused (and notes it), TakenOver.
+        """
+        labels = self._store.labels(model)
+        with self._alone(model):
+            release = self._store.begin(model, version, "RELEASE", actor=actor, reason=reason)
+            with self._noted(release, model, version):
+                detail = self._bring_in(model, version, labels)
+                self._shift(release, model, version, steps[0])
+        for step in steps[1:]:
+            self._tell(
+                f"{model} {version} has its share; the next step, {step} %, in {pause_s:g} s"
+            )
+            time.sleep(pause_s)
+            if not self._store.is_running(release):
+                raise TakenOver(f"the traffic of {model} was moved meanwhile; see its history")
+            self._shift(release, model, version, step)
+        self._store.done(release, detail)
+
+    @contextmanager
+    def _alone(self, model: str) -> Iterator[None]:
+        with self._store.lock(model) as held:
+            if not held:
+                raise Busy(f"another release of {model} is going on; try again when it is done")
+            tidy(self._store, self._serving, model, drain_s=self._drain_s)
+            yield
+
+    @contextmanager
+    def _noted(self, release: str, model: str, version: str) -> Iterator[None]:
+        """Note a refusal, and take the version out again."""
+        try:
+            yield
+        except Refused as refusal:
+            with self._store.transaction():
+                if self._store.version_state(model, version) == "LOADING":
+                    self._store.set_version(model, version, "REFUSED")
+                self._store.refused(release, refusal)
+            agree(self._store, self._serving, model)
+            raise
+
+    def _bring_in(self, model: str, version: str, labels: list[str]) -> str:
+        """Have the version loaded and warm; answers with how good it is."""
+        if self._store.version_state(model, version) == "SERVING":
+            return "it was serving already"
+        champion = champion_of(self._store.traffic(model))
+        with tempfile.TemporaryDirectory() as scratch:
+            self._store.set_version(model, version, "LOADING")
+            self._tell(f"checking {model} {version}")
+            candidate = self._gate.check(
+                model, version, labels=labels, champion=champion, scratch=Path(scratch)
+            )
+            self._tell(candidate.verdict)
+            self._tell(f"loading {model} {version} beside {champion or 'nothing'}")
+            self._serving.bring_in(model, version, candidate.artifact, sha256=candidate.sha256)
+        self._tell(f"warming up {model} {version}")
+        self._serving.warm_up(model, version, candidate.golden)
+        self._store.set_version(model, version, "SERVING", sha256=candidate.sha256)
+        return candidate.verdict
+
+    def _shift(self, release: str, model: str, version: str, percent: int) -> None:
+        """The champion keeps the rest of the traffic."""
+        with self._store.transaction():
+            others = {v: p for v, p in self._store.traffic(model).items() if v != version}
+            champion = champion_of(others)
+            if champion is None:
+                percent = WHOLE
+            rest = {champion: WHOLE - percent} if champion and percent < WHOLE else {}
+            self._store.move_traffic(model, {version: percent} | rest, release)
+            self._store.supersede(model, release, f"release of {version} took over")
+        self._tell(f"{model} {version} has {percent} % of the traffic")
+
+
+def champion_of(traffic: Shares) -> str | None:
+    """The version with the greatest share, the older one of two."""
+    return max(traffic, key=lambda v: (traffic[v], -int(v)), default=None)

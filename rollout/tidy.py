@@ -1,0 +1,36 @@
+"""Makes Triton and its repository agree with PostgreSQL, which says what serves."""
+
+import logging
+
+from rollout.serving import Serving
+from rollout.store import ReleaseStore
+from rollout.traffic import kept_versions
+
+log = logging.getLogger(__name__)
+
+
+def tidy(store: ReleaseStore, serving: Serving, model: str, *, drain_s: float) -> None:
+    """Undo what dead releases left, and take out the versions that nothing uses any more.
+
+    The caller holds the model's lock, so that no living release is loading a version. What is cut
+    short goes on at the next call. Raises psycopg.Error, TritonError, OSError.
+    """
+    for version in store.interrupt(model):
+        log.warning("the release of %s %s was cut short", model, version)
+    for version in store.versions_in(model, "LOADING"):
+        store.set_version(model, version, "RETIRED")
+    for version in store.drain_unused(model, kept_versions(store, model)):
+        log.info("%s %s drains", model, version)
+    for version in store.drained(model, drain_s):
+        store.set_version(model, version, "RETIRED")
+    agree(store, serving, model)
+
+
+def agree(store: ReleaseStore, serving: Serving, model: str) -> None:
+    """Load and unload until Triton has what PostgreSQL says. Raises as `tidy`."""
+    wanted = set(store.versions_in(model, "SERVING", "DRAINING"))
+    if gone := serving.laid(model) - wanted:
+        log.info("unloading %s %s", model, ", ".join(sorted(gone)))
+        serving.take_out(model, gone)
+    elif serving.laid(model) and serving.loaded(model) != serving.laid(model):
+        serving.load(model)

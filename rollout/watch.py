@@ -1,0 +1,114 @@
+"""The release process: releases what the registry's alias is moved to, and tidies up.
+
+A webhook of the registry is a hint to look now; looking now and then is what counts.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from functools import partial
+
+import psycopg
+
+from model_runtime.registry import CHAMPION, Registry, RegistryError
+from rollout.refusal import Reason, Refused
+from rollout.release import Busy, Releaser, champion_of
+from rollout.serving import Serving
+from rollout.store import ReleaseStore
+from rollout.tidy import tidy
+from rollout.traffic import WHOLE
+from triton_repo.control import TritonError
+
+log = logging.getLogger(__name__)
+
+ACTOR = "registry"
+WHY = f"the alias {CHAMPION} was moved"
+
+
+class Watcher:
+    """Looks after all models, again and again."""
+
+    def __init__(
+        self,
+        *,
+        store: ReleaseStore,
+        registry: Registry,
+        releaser: Releaser,
+        serving: Serving,
+        drain_s: float,
+    ) -> None:
+        self._store = store
+        self._registry = registry
+        self._releaser = releaser
+        self._serving = serving
+        self._drain_s = drain_s
+        self.hint: Callable[[], None] | None = None
+        """Asks the registry to give word of moved aliases; called until it succeeds."""
+        self._failing: set[str] = set()
+
+    def run(self, *, stop: threading.Event, wake: threading.Event, poll_s: float) -> None:
+        """Look, then wait poll_s seconds or until `wake` is set; until `stop` is set.
+
+        Raises psycopg.OperationalError when the database is lost.
+        """
+        while not stop.is_set():
+            wake.clear()
+            models = self._store.models()
+            for model in models:
+                self._attempt(f"tidying {model}", partial(self._tidy, model))
+            self._attempt("the registry's webhook", self._ask_for_hints)
+            for model in models:
+                self._attempt(f"the registry's {model}", partial(self._follow_alias, model))
+            wake.wait(poll_s)
+
+    def _attempt(self, what: str, do: Callable[[], None]) -> None:
+        """Do a thing that may fail for a while; say so once, and once that it works again."""
+        try:
+            do()
+        except (RegistryError, TritonError, OSError, psycopg.errors.DatabaseError) as error:
+            if isinstance(error, psycopg.OperationalError):
+                raise
+            if what not in self._failing:
+                log.warning("%s: %s", what, error)
+            self._failing.add(what)
+        else:
+            if what in self._failing:
+                log.info("%s: well again", what)
+            self._failing.discard(what)
+
+    def _ask_for_hints(self) -> None:
+        if self.hint is not None:
+            self.hint()
+            self.hint = None
+
+    def _tidy(self, model: str) -> None:
+        with self._store.lock(model) as held:
+            if held:
+                tidy(self._store, self._serving, model, drain_s=self._drain_s)
+
+    def _follow_alias(self, model: str) -> None:
+        """An alias that was moved is an order; one that was not follows the traffic."""
+        alias = self._registry.alias(model, CHAMPION)
+        champion = champion_of(self._store.traffic(model))
+        seen = self._store.alias(model, CHAMPION)
+        if alias is not None and alias.number != seen:
+            if alias.number != champion and not self._release(model, alias.number):
+                return
+            self._store.set_alias(model, CHAMPION, alias.number)
+        elif champion is not None and (alias is None or alias.number != champion):
+            self._registry.set_alias(model, CHAMPION, champion)
+            self._store.set_alias(model, CHAMPION, champion)
+
+    def _release(self, model: str, version: str) -> bool:
+        """Whether the order is carried out, or refused for good."""
+        try:
+            self._releaser.release(
+                model, version, steps=[WHOLE], pause_s=0, actor=ACTOR, reason=WHY
+            )
+        except Busy:
+            return False
+        except Refused as refusal:
+            log.warning("%s %s: %s: %s", model, version, refusal.reason, refusal.detail)
+            passing = (Reason.REGISTRY_UNAVAILABLE, Reason.TRITON_UNAVAILABLE)
+            return refusal.reason not in passing
+        return True

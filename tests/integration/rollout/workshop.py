@@ -1,0 +1,171 @@
+"""Makes versions, good and broken ones, and releases them on a real Triton."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from model_runtime.abstract_model import AbstractModel, Example
+from model_runtime.artifact import write_artifact
+from model_runtime.dataset import write_examples
+from model_runtime.golden import Golden
+from model_runtime.mlmodel import write_mlmodel
+from model_runtime.registry import EVALUATION_FILE, Registry
+from model_runtime.training_run import training_run
+from rollout.gate import Gate
+from rollout.release import Releaser
+from rollout.serving import Serving
+from rollout.store import ReleaseStore
+from tests.e2e.mesh import FAULTS
+from tests.integration.postgres import Database
+from tests.integration.rollout.tiny.model import Model
+from tests.integration.triton import Triton
+from triton_repo.control import Triton as Control
+
+NAME = "genre"
+DOMAINS = {"movies": "movie_review", "amazon": "product_review", "tweets": "tweet"}
+EXAMPLES = [
+    Example(f"{domain}-{n}", f"{label} number {n}")
+    for n in range(60)
+    for domain, label in DOMAINS.items()
+]
+TEXTS = [example.text for example in EXAMPLES]
+DRAIN_S = 0.5
+
+Mutation = Callable[[Path], None]
+"""Changes an artifact before it is registered."""
+
+
+class Workshop:
+    """One registry, one Triton and one database."""
+
+    def __init__(self, *, tracking_uri: str, triton: Triton, database: Database) -> None:
+        self.tracking_uri = tracking_uri
+        self.triton = triton
+        self.control = Control(f"127.0.0.1:{triton.http_port}")
+        self._database = database
+        self.connection = psycopg.connect(database.conninfo, autocommit=True)
+        self.store = ReleaseStore(self.connection)
+        self.serving = Serving(repository=triton.repository, triton=self.control, device="cpu")
+        self.connection.execute(
+            "INSERT INTO models (id, labels, address) VALUES (%s, %s, 'unused:1')",
+            (NAME, list(Model.labels)),
+        )
+
+    def close(self) -> None:
+        """Leave Triton with nothing loaded."""
+        self.connection.close()
+        self.serving.take_out(NAME, self.serving.laid(NAME))
+
+    def register(
+        self,
+        model: AbstractModel | None = None,
+        *mutations: Mutation,
+        examples: Sequence[Example] = EXAMPLES,
+    ) -> str:
+        """A new version of the registry; its number."""
+        model = model or Model()
+        with (
+            tempfile.TemporaryDirectory() as scratch,
+            training_run(tracking_uri=self.tracking_uri, model=NAME) as run,
+        ):
+            artifact, evaluation = Path(scratch, "model"), Path(scratch, "evaluation")
+            evaluation.mkdir()
+            write_examples(evaluation / EVALUATION_FILE, examples)
+            write_artifact(model, artifact)
+            write_mlmodel(type(model), artifact)
+            Golden.record(model, [example.text for example in examples]).write(artifact)
+            for mutate in mutations:
+                mutate(artifact)
+            run.log_evaluation(evaluation)
+            return run.register(artifact, variant="model")
+
+    def release(self, version: str, *, steps: Sequence[int] = (100,), uri: str = "") -> None:
+        """Release in this process. Raises what Releaser.release raises."""
+        registry = Registry(uri or self.tracking_uri)
+        releaser = Releaser(
+            store=self.store,
+            gate=Gate(registry=registry, serving=self.serving, margin=0.02),
+            serving=self.serving,
+            drain_s=DRAIN_S,
+            tell=lambda _: None,
+        )
+        releaser.release(NAME, version, steps=steps, pause_s=0.1, actor="tester", reason="a test")
+
+    def run(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run the program as a person does."""
+        return subprocess.run(
+            [sys.executable, "-m", "rollout", *arguments],
+            env={**self.environment, **variables},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Of the program."""
+        return {
+            **os.environ,
+            **self._database.environment,
+            "MLFLOW_TRACKING_URI": self.tracking_uri,
+            "PMESH_TRITON_REPOSITORY": str(self.triton.repository),
+            "PMESH_TRITON_HTTP": f"127.0.0.1:{self.triton.http_port}",
+            "PMESH_DRAIN_S": str(DRAIN_S),
+        }
+
+    def fault(self, place: str, marker: Path) -> dict[str, str]:
+        """What makes a program kill itself at a place; see tests/e2e/faults."""
+        return {"PYTHONPATH": str(FAULTS), "FAULT": place, "FAULT_MARKER": str(marker)}
+
+    def query(self, sql: Any, *parameters: Any) -> list[tuple[Any, ...]]:
+        """Ask the database."""
+        return self.connection.execute(sql, parameters).fetchall()
+
+    def last_release(self) -> Mapping[str, Any]:
+        """The newest row of the history."""
+        columns = ("version", "action", "actor", "reason", "state", "refusal", "detail", "traffic")
+        (row,) = self.query(
+            "SELECT version, action::text, actor, reason, state::text, refusal, detail, traffic"
+            " FROM releases ORDER BY id DESC LIMIT 1"
+        )
+        return dict(zip(columns, row, strict=True))
+
+    def states(self) -> dict[str, str]:
+        """The state of each version in the database."""
+        return dict(self.query("SELECT version, state::text FROM versions"))  # type: ignore[arg-type]
+
+    def loaded(self) -> set[str]:
+        """What Triton has."""
+        return self.serving.loaded(NAME)
+
+
+def in_manifest(change: Callable[[dict[str, Any]], None]) -> Mutation:
+    """A change of model.json."""
+
+    def mutate(artifact: Path) -> None:
+        file = artifact / "model.json"
+        manifest = json.loads(file.read_text())
+        change(manifest)
+        file.write_text(json.dumps(manifest))
+
+    return mutate
+
+
+def in_code(old: str, new: str) -> Mutation:
+    """A change of the model's code."""
+
+    def mutate(artifact: Path) -> None:
+        (file,) = artifact.glob("code/**/tiny/model.py")
+        text = file.read_text()
+        assert old in text
+        file.write_text(text.replace(old, new))
+
+    return mutate

@@ -1,21 +1,22 @@
 #!/usr/bin/env bash
-# Releases a version of a model to Triton and shifts traffic to it.
+# Releases a version of a model, gives it all the traffic, or takes it back.
 set -euo pipefail
 
 usage() {
     cat <<'EOF'
-deploy.sh MODEL@VERSION [--canary PERCENT | --steps PERCENT,... --pause SECONDS] [--reason WHY]
+deploy.sh release MODEL@VERSION [--canary PERCENT | --steps PERCENT,... [--pause SECONDS]]
 deploy.sh promote MODEL
 deploy.sh rollback MODEL
 
-Takes the version from MLflow, checks it, has Triton load it, and gives it its share of the
-traffic. Who runs the pipeline, or else the script, is recorded with it.
+release takes the version from MLflow, checks it, has Triton load it, and gives it its share of
+the traffic; promote gives the newest version all of it; rollback goes back to what was before.
+Each takes --reason WHY. Who runs the pipeline, or else the script, is recorded with it.
 
 environment:
+  PG*                      where PostgreSQL is
   MLFLOW_TRACKING_URI      where MLflow is
   PMESH_TRITON_REPOSITORY  the folder that Triton serves
   PMESH_TRITON_HTTP        host:port of Triton's HTTP
-  PG*                      where PostgreSQL is
   PATH                     its first python has the project's packages
 EOF
 }
@@ -26,4 +27,4 @@ case ${1:-} in
 esac
 
 actor=${GITHUB_ACTOR:-${BUILD_USER_ID:-$(id -un)}}
-exec python -m release "$@" --actor "$actor"
+exec python -m rollout "$@" --actor "$actor"

@@ -68,8 +68,9 @@ class Images:
 
     def describe(self, image: str) -> dict[str, Any]:
         """Its OCI configuration: User, Env, Entrypoint, Cmd, Labels, history."""
-        described: dict[str, Any] = json.loads(self._buildah("inspect", "--type=image", image))
-        return described["OCIv1"]
+        fields = json.loads(self._buildah("inspect", "--type=image", image))
+        described: dict[str, Any] = fields["OCIv1"]
+        return described
 
     def container(self, image: str) -> "Container":
         """A container that runs nothing yet."""

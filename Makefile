@@ -14,10 +14,10 @@ PROTOS := $(wildcard protos/predict/v1/*.proto)
 # protoc looks for its plugins on PATH.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help run test lint format protos bench lock clean
+.PHONY: help run test lint format protos bench bench-quality lock clean
 
 help: ## Show this
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
 run: $(INSTALLED) $(GENERATED) ## Install, start everything, make the first predictions
 	@$(BIN)/pmesh up
@@ -44,6 +44,9 @@ protos: $(INSTALLED) ## Generate the code of the contract
 
 bench: $(INSTALLED) $(GENERATED) ## Measure speed against the alternatives
 	@$(BIN)/python -m benchmarks
+
+bench-quality: $(INSTALLED) $(GENERATED) ## Measure how right the sentiment models are, and at what cost
+	@$(BIN)/python -m benchmarks.quality
 
 lock: $(UV) ## Choose the newest versions that fit together
 	$(UV) pip compile --quiet --no-header --no-annotate --universal --extra dev --python-version 3.11 --upgrade \

@@ -57,11 +57,14 @@ def digest(directory: Path) -> str:
     """
     files = {path.relative_to(directory).as_posix(): path for path in directory.rglob("*")}
     lines = [
-        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {name}\n"
-        for name, path in sorted(files.items())
-        if path.is_file()
+        f"{_file_digest(path)}  {name}\n" for name, path in sorted(files.items()) if path.is_file()
     ]
     return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def _file_digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _copy_package(module: str, code: Path) -> None:

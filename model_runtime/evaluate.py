@@ -65,9 +65,7 @@ class Evaluation:
             "examples": self.examples,
             "candidate": _as_json(self.candidate),
             "champion": _as_json(self.champion) if self.champion else None,
-            "comparison": asdict(self.comparison) | {"verdict": self.comparison.verdict}
-            if self.comparison
-            else None,
+            "comparison": _comparison_as_json(self.comparison) if self.comparison else None,
             "sentence": self.sentence,
         }
 
@@ -122,18 +120,24 @@ def evaluate_version(
     with MESSAGES.status("comparing"):
         comparison = compare(model, examples, judged.run.predictions, rival.run.predictions, SEED)
     sentence = comparison.sentence(version.number, champion.number)
-    registry.record(
-        version,
-        metrics={
-            f"champion/{comparison.metric}_{field}": getattr(comparison, field)
-            for field in ("difference", "low", "high")
-        },
-        tags={
-            "comparison": sentence,
-            "comparison.data": " ".join(path.name for path in data) or "its own held-out examples",
-        },
-    )
+    _record(registry, version, comparison, sentence, data)
     return Evaluation(len(examples), judged, rival, comparison, sentence)
+
+
+def _record(
+    registry: Registry,
+    version: Version,
+    comparison: Comparison,
+    sentence: str,
+    data: Sequence[Path],
+) -> None:
+    differences = {
+        f"champion/{comparison.metric}_{field}": getattr(comparison, field)
+        for field in ("difference", "low", "high")
+    }
+    files = " ".join(path.name for path in data) or "its own held-out examples"
+    tags = {"comparison": sentence, "comparison.data": files}
+    registry.record(version, metrics=differences, tags=tags)
 
 
 def _judge(
@@ -165,6 +169,10 @@ def _show(evaluation: Evaluation) -> None:
     console = Console(highlight=False, soft_wrap=True)
     console.print(table)
     console.print(evaluation.sentence, markup=False)
+
+
+def _comparison_as_json(comparison: Comparison) -> dict[str, Any]:
+    return asdict(comparison) | {"verdict": comparison.verdict}
 
 
 def _as_json(judged: Judged) -> dict[str, Any]:

@@ -73,7 +73,10 @@ def _run(directory: Path, results: Path, timeout_s: float) -> int:
     """The exit status of the program."""
     # By its file, and -P: the artifact's packages are to be found, not this project's.
     # -B: nothing is added to the artifact.
-    command = [sys.executable, "-P", "-B", replay.__file__, str(directory), str(results)]
+    command = [
+        *("setpriv", "--pdeathsig", "KILL", "--"),
+        *(sys.executable, "-P", "-B", replay.__file__, str(directory), str(results)),
+    ]
     with (results / "texts.json").open() as texts:
         process = subprocess.Popen(
             command,
@@ -100,13 +103,13 @@ def _read(file: Path, directory: Path, count: int) -> ArtifactRun:
     try:
         with np.load(file, allow_pickle=False) as arrays:
             outputs: dict[str, Any] = dict(arrays)
-    except (OSError, ValueError, BadZipFile) as exc:
+        load_s, predict_s = float(outputs.pop("load_s")), float(outputs.pop("predict_s"))
+        declared = json.loads((directory / MANIFEST_FILE).read_text())["outputs"]
+        sizes = {output["name"]: output["shape"][1] for output in declared}
+    except (OSError, ValueError, KeyError, BadZipFile) as exc:
         raise ArtifactFailed(
             Failure.OUTPUT_TYPE, f"it cannot be read: {type(exc).__name__}"
         ) from exc
-    load_s, predict_s = float(outputs.pop("load_s")), float(outputs.pop("predict_s"))
-    declared = json.loads((directory / MANIFEST_FILE).read_text())["outputs"]
-    sizes = {output["name"]: output["shape"][1] for output in declared}
     if outputs.keys() != sizes.keys():
         raise ArtifactFailed(Failure.OUTPUT_NAME, f"{sorted(outputs)}, not {sorted(sizes)}")
     for name, array in outputs.items():

@@ -136,9 +136,10 @@ class Registry:
             )
 
     def _download(self, version: Version, path: str, into: Path) -> Path:
+        folder = path.rpartition("/")[0] or None
         with translated(self._uri):
-            if not self._client.list_artifacts(version.run_id, path.partition("/")[0]):
-                raise ArtifactCorrupt(f"{version} has no files under {path}; train it anew")
+            if path not in {e.path for e in self._client.list_artifacts(version.run_id, folder)}:
+                raise ArtifactCorrupt(f"{version} has no {path}; train it anew")
             return Path(self._client.download_artifacts(version.run_id, path, str(into)))
 
 

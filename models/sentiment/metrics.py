@@ -8,29 +8,23 @@ import numpy.typing as npt
 
 from model_runtime.abstract_model import Example, FloatArray
 
-from .network import NEUTRAL_BAND
+from .labels import NEUTRAL_BAND
 
 
 def metrics_by_domain(examples: Sequence[Example], values: FloatArray) -> dict[str, float]:
     """pearson_r, f1_macro, f1_weighted and accuracy, and each again as <domain>/<metric>."""
     ratings = np.array([example.rating for example in examples]) / 4
     domains = np.array([example.domain for example in examples])
-    found = _metrics(ratings, values)
+    found = agreement(ratings, values)
     for domain in np.unique(domains):
         chosen = domains == domain
-        part = _metrics(ratings[chosen], values[chosen])
+        part = agreement(ratings[chosen], values[chosen])
         found |= {f"{domain}/{name}": number for name, number in part.items()}
     return found
 
 
-def label_of(value: float) -> str:
-    """The label of a value, -1 to 1."""
-    if abs(value) <= NEUTRAL_BAND:
-        return "neutral"
-    return "positive" if value > 0 else "negative"
-
-
-def _metrics(ratings: npt.NDArray[np.float64], values: FloatArray) -> dict[str, float]:
+def agreement(ratings: npt.NDArray[np.float64], values: FloatArray) -> dict[str, float]:
+    """pearson_r, f1_macro, f1_weighted and accuracy of n values; both are -1 to 1."""
     truth, answer = _classes(ratings), _classes(values)
     f1, shares = [], []
     for label in np.unique(truth):

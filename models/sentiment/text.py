@@ -11,13 +11,24 @@ import numpy.typing as npt
 Ids = npt.NDArray[np.int64]
 
 BUCKETS = 2**17
-LETTERS = range(2, 6)  # lengths of the letter groups
+LETTERS = range(3, 6)  # lengths of the letter groups
 PAIR_FACTOR = 1_000_003
 MAX_CACHED_WORDS = 50_000
 BEGIN = "\n"  # stands before the first word, so that no text is empty
 
 # The lengths bound what one hostile "word" can cost.
 WORD = re.compile(r"\w{1,32}(?:'\w{1,8})?|[^\w\s]{1,8}")
+
+# A negation changes the words behind it, up to so many or to the next punctuation mark.
+NEGATION = re.compile(
+    r"no|not|never|none|nor|neither|nothing|nobody|without|hardly|barely|cannot|cant|dont|.*n't"
+)
+NEGATED_WORDS = 5
+NEGATED = 0x9E3779B1  # added to the hash of a negated word
+
+# What a word does to the words behind it stands above the 32 bits of its hash.
+HASH_BITS = 32
+NEGATES, ENDS_NEGATION = 1, 2
 
 
 class Bags(NamedTuple):
@@ -27,13 +38,23 @@ class Bags(NamedTuple):
     sizes: Ids
 
 
+class Pieces(NamedTuple):
+    """The words of n texts in a row, each a bag of bucket numbers: its own and its letters'."""
+
+    ids: Ids
+    sizes: Ids
+    words: Ids
+    """(n,) words of each text, 1 or more."""
+
+
 class WordCache(dict[str, tuple[int, Ids]]):
-    """The hash and the letter groups of each word seen, worked out once."""
+    """The hash, with the role, and the letter groups of each word seen, worked out once."""
 
     def __missing__(self, word: str) -> tuple[int, Ids]:
         if len(self) >= MAX_CACHED_WORDS:
             self.clear()
-        self[word] = entry = (zlib.crc32(word.encode("utf-8", "replace")), _letter_groups(word))
+        code = zlib.crc32(word.encode("utf-8", "replace")) | _role(word) << HASH_BITS
+        self[word] = entry = (code, _letter_groups(word))
         return entry
 
 
@@ -46,11 +67,34 @@ def bags(texts: Sequence[str], cache: WordCache) -> Bags:
     letter_counts = np.zeros(len(letters) + 1, np.int64)
     np.cumsum(np.fromiter(map(len, letters), np.int64, len(letters)), out=letter_counts[1:])
     ends = np.cumsum(counts)
-    codes = np.fromiter((code for code, _ in entries), np.int64, len(entries))
+    codes = _negate(np.fromiter((code for code, _ in entries), np.int64, len(entries)))
     return Bags(
         ids=np.concatenate([_words_and_pairs(codes, ends - counts), *letters]),
         sizes=np.concatenate([2 * counts, letter_counts[ends] - letter_counts[ends - counts]]),
     )
+
+
+def pieces(texts: Sequence[str], cache: WordCache, *, max_words: int) -> Pieces:
+    """Split and hash the first words of each text."""
+    lines = [[BEGIN, *WORD.findall(text.lower())][:max_words] for text in texts]
+    entries = [cache[word] for words in lines for word in words]
+    words = np.fromiter((code for code, _ in entries), np.int64, len(entries)) % BUCKETS
+    bags = [
+        part
+        for word, (_, letters) in zip(words, entries, strict=True)
+        for part in ([word], letters)
+    ]
+    return Pieces(
+        ids=np.concatenate(bags),
+        sizes=np.array([1 + len(letters) for _, letters in entries]),
+        words=np.array([len(words) for words in lines]),
+    )
+
+
+def _role(word: str) -> int:
+    if NEGATION.fullmatch(word):
+        return NEGATES
+    return 0 if word[0].isalnum() else ENDS_NEGATION
 
 
 def _letter_groups(word: str) -> Ids:
@@ -58,6 +102,17 @@ def _letter_groups(word: str) -> Ids:
     groups = {framed[i : i + n] for n in LETTERS for i in range(len(framed) - n + 1)}
     codes = (zlib.crc32(group.encode("utf-8", "replace")) for group in sorted(groups))
     return np.fromiter((code % BUCKETS for code in codes), np.int64, len(groups))
+
+
+def _negate(codes: Ids) -> Ids:
+    """Make hashes of the codes: those of negated words become those of other words."""
+    roles = codes >> HASH_BITS
+    place = np.arange(len(codes))
+    # Each text begins with a word that ends what the text before it has negated.
+    turn = np.maximum.accumulate(np.where(roles > 0, place, 0))
+    negated = (roles[turn] == NEGATES) & (place > turn) & (place <= turn + NEGATED_WORDS)
+    hashes: Ids = (codes + negated * NEGATED) & (2**HASH_BITS - 1)
+    return hashes
 
 
 def _words_and_pairs(codes: Ids, starts: Ids) -> Ids:

@@ -1,8 +1,10 @@
 """The `pmesh` command."""
 
+from collections.abc import Callable
+
 import typer
 
-from pmesh.cli import doctor, evaluate, logs, predict, release, stack, status, train
+from pmesh.cli import doctor, evaluate, logs, models, predict, release, stack, status, train
 
 
 def main() -> None:
@@ -20,7 +22,7 @@ def command_line() -> typer.Typer:
         add_completion=False,
         pretty_exceptions_enable=False,
     )
-    commands = {
+    commands: dict[str, Callable[..., None]] = {
         "up": stack.up,
         "down": stack.down,
         "status": status.status,
@@ -36,4 +38,8 @@ def command_line() -> typer.Typer:
     }
     for name, command in commands.items():
         application.command(name)(command)
+    group = typer.Typer(help="The models of this checkout.", no_args_is_help=True)
+    group.command()(models.new)
+    group.command("list")(models.list_models)
+    application.add_typer(group, name="models")
     return application

@@ -11,7 +11,8 @@ HomeOption = Annotated[
     typer.Option("--home", envvar="PMESH_HOME", help="The data directory of the stack."),
 ]
 PortOption = Annotated[
-    int, typer.Option("--port", min=1, max=65535, help="The port of the gateway.")
+    int,
+    typer.Option("--port", envvar="PMESH_PORT", min=1, max=65535, help="The port of the gateway."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead.")]
 HOME = Path(".pmesh")

@@ -38,5 +38,7 @@ def train(
     for line in notes:
         console.print(line, markup=False)
     console.print(f"[bold green]✓[/] version {version} of {model} is registered")
-    console.print(f"[bold]next[/]  pmesh eval {model}@{version}     is it better than what serves?")
+    console.print(
+        f"[bold]next[/]  pmesh eval {model}@{version}     is it better than the champion?"
+    )
     console.print(f"      pmesh release {model}@{version}  give it the traffic")

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 
 import grpc
 import pytest
@@ -14,7 +15,7 @@ from predict.v1 import model_runtime_service_pb2_grpc as pb_grpc
 
 from gateway.errors import ModelFailed, ModelNotFound, ModelNotReleased, VersionNotFound
 from gateway.runtimes import Runtimes
-from gateway.store.catalog import Model
+from gateway.store.catalog import Model, Version
 
 
 class Shouting(pb_grpc.ModelRuntimeServiceServicer):
@@ -46,6 +47,13 @@ class Shouting(pb_grpc.ModelRuntimeServiceServicer):
         return response
 
 
+STATES = {"1": "SERVING", "3": "LOADING", "4": "DRAINING", "5": "RETIRED", "6": "REFUSED"}
+VERSIONS = {
+    version: Version(version, state, "", datetime.now(UTC))
+    for version, state in {**STATES, "7": "SERVING"}.items()
+}
+
+
 @pytest.fixture
 def servicer() -> Shouting:
     return Shouting()
@@ -58,7 +66,7 @@ async def runtimes(servicer: Shouting) -> AsyncIterator[Runtimes]:
     address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
     await server.start()
     models = {
-        "shout": Model("shout", "", [], address, {"1": 100}),
+        "shout": Model("shout", "", [], address, {"1": 100}, VERSIONS),
         "split": Model("split", "", [], address, {"9": 30, "10": 70}),
         "new": Model("new", "", [], address, {}),
     }
@@ -103,6 +111,13 @@ async def test_a_version_that_does_not_exist_is_not_found_and_not_remembered(
 
 def test_a_pinned_version_is_chosen_whatever_the_traffic(runtimes: Runtimes) -> None:
     assert runtimes.choose_version("shout", pinned="7", sticky_key="k") == "7"
+
+
+@pytest.mark.parametrize("version", ["3", "4", "5", "6", "8"])
+def test_a_pinned_version_must_serve(runtimes: Runtimes, version: str) -> None:
+    """It may be loaded: by a release that still tries it out, or until it has drained."""
+    with pytest.raises(VersionNotFound):
+        runtimes.choose_version("shout", pinned=version, sticky_key="k")
 
 
 def test_the_traffic_policy_splits_by_key_and_sticks_to_it(runtimes: Runtimes) -> None:

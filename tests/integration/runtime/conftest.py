@@ -1,11 +1,17 @@
 """The runtime as a process, on a real Triton, PostgreSQL, bus and S3."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
+from model_runtime.registry import Registry
 from tests.integration.bus_probe import TOPIC_ARN, Bus
+from tests.integration.mlflow_server import MlflowServer
 from tests.integration.ports import free_port
 from tests.integration.postgres import Database
 from tests.integration.runtime.parrot.model import Model
@@ -15,6 +21,7 @@ from tests.integration.s3 import S3
 from tests.integration.triton import Triton
 
 StartRuntime = Callable[..., Runtime]
+RunProgram = Callable[..., subprocess.CompletedProcess[str]]
 
 AWS_KEYS = {
     "AWS_ACCESS_KEY_ID": "test",
@@ -37,6 +44,35 @@ def triton() -> Iterator[Triton]:
 def s3() -> Iterator[S3]:
     with S3() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def mlflow() -> Iterator[MlflowServer]:
+    """A registry for all tests; versions get their numbers as the tests come."""
+    with MlflowServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def registry(mlflow: MlflowServer) -> Registry:
+    return Registry(mlflow.uri)
+
+
+@pytest.fixture
+def run_program(mlflow: MlflowServer, tmp_path: Path) -> RunProgram:
+    """Runs `python -m module arguments` as a user does."""
+
+    def run(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", module, *arguments],
+            env={**os.environ, "MLFLOW_TRACKING_URI": mlflow.uri},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run
 
 
 @pytest.fixture

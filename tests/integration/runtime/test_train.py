@@ -1,92 +1,128 @@
 """A model's way from its data to an answer: trained, registered, laid down, served."""
 
-import os
+import json
 import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from mlflow import MlflowClient
+from mlflow.entities import Run
 
-from model_runtime.artifact import model_directory
+from model_runtime.artifact import model_class, model_directory
+from model_runtime.dataset import read_examples, split
+from model_runtime.golden import EDGE_TEXTS, Golden
+from model_runtime.isolation import run_artifact
+from model_runtime.registry import Registry, Version
+from model_runtime.train import shipped_data
+from tests.integration.mlflow_server import MlflowServer
+from tests.integration.runtime.conftest import RunProgram
 from tests.integration.runtime.process import Runtime
 from tests.integration.triton import Triton
+from triton_repo.writer import write_version
 
-Train = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture(scope="module")
-def tracking_uri(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """One for all, since MLflow takes long to make its tables."""
-    return f"sqlite:///{tmp_path_factory.mktemp('mlflow')}/mlflow.db"
+DATA = model_directory("genre") / "data"
+PNG = b"\x89PNG\r\n\x1a\n"
 
 
-@pytest.fixture
-def train(tmp_path: Path, tracking_uri: str) -> Train:
-    """Runs the command as a user does."""
+def train(run_program: RunProgram, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return run_program("model_runtime.train", *arguments)
 
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "model_runtime.train", *arguments],
-            env={**os.environ, "MLFLOW_TRACKING_URI": tracking_uri},
-            cwd=tmp_path,  # where MLflow keeps artefacts when it has no server
-            capture_output=True,
-            text=True,
-            check=False,
-        )
 
-    return run
+def train_genre(run_program: RunProgram, registry: Registry, *arguments: str) -> Version:
+    trained = train(run_program, "genre", *arguments)
+    assert trained.returncode == 0, trained.stderr
+    return registry.version("genre", trained.stdout.splitlines()[-1])
+
+
+def run_of(mlflow: MlflowServer, version: Version) -> Run:
+    return MlflowClient(mlflow.uri).get_run(version.run_id)
 
 
 def test_a_trained_model_is_recorded_and_answers(
-    train: Train, tracking_uri: str, triton: Triton, lone_environment: dict[str, str]
+    run_program: RunProgram,
+    mlflow: MlflowServer,
+    registry: Registry,
+    triton: Triton,
+    lone_environment: dict[str, str],
+    tmp_path: Path,
 ) -> None:
-    trained = train("genre", "--repository", str(triton.repository))
-    assert trained.returncode == 0, trained.stderr
-    number = trained.stdout.splitlines()[-1]
+    version = train_genre(run_program, registry, "--seed", "5")
+    assert version.variant == "model"
 
-    client = MlflowClient(tracking_uri)
-    version = client.get_model_version("genre", number)
-    run = client.get_run(version.run_id)
+    run = run_of(mlflow, version)
+    learned, held_out = split(read_examples(shipped_data("genre")))
     assert run.info.status == "FINISHED"
-    assert len(run.data.params["data_sha256"]) == 64
+    assert run.data.params.pop("data_sha256")
+    assert run.data.params == {
+        "variant": "model",
+        "seed": "5",
+        "examples": str(len(learned)),
+        "held_out": str(len(held_out)),
+        "data": "amazon.tsv movies.tsv tweets.tsv",
+    }
     assert run.data.metrics["accuracy"] > 0.5
-    names = {entry.path for entry in client.list_artifacts(version.run_id, "model")}
-    assert {"model/weights.safetensors", "model/model.json", "model/code"} <= names
+    assert run.data.metrics["training_seconds"] > 0
 
+    artifact = registry.download("genre", version.number, tmp_path)
+    golden = Golden.read(artifact)
+    assert set(EDGE_TEXTS) < set(golden.texts)
+    golden.check(run_artifact(artifact, golden.texts, timeout_s=60).predictions)
+
+    write_version(triton.repository, "genre", version.number, artifact)
     triton.load("genre")
     with Runtime(lone_environment, model="genre") as runtime:
         runtime.wait_until_serving()
-        (result,) = runtime.predict(["omg so happy :) @bob"], model="genre", version=number).results
+        answered = runtime.predict(["omg so happy :) @bob"], model="genre", version=version.number)
+    (result,) = answered.results
     assert result.output.label == "tweet"
     assert not result.output.HasField("value")
 
 
-def test_given_files_are_learned_instead(train: Train, tracking_uri: str, tmp_path: Path) -> None:
-    shipped = model_directory("genre") / "data"
-    data = [str(shipped / "movies.tsv"), str(shipped / "tweets.tsv")]
-    trained = train("genre", "--repository", str(tmp_path / "repository"), "--data", *data)
-    assert trained.returncode == 0, trained.stderr
-    client = MlflowClient(tracking_uri)
-    number = trained.stdout.splitlines()[-1]
-    run = client.get_run(client.get_model_version("genre", number).run_id)
-    assert run.data.params["data"] == "movies.tsv tweets.tsv"
+def test_the_evaluation_lies_beside_the_model(
+    run_program: RunProgram, mlflow: MlflowServer, registry: Registry, tmp_path: Path
+) -> None:
+    version = train_genre(run_program, registry)
+    _, held_out = split(read_examples(shipped_data("genre")))
+    file = registry.evaluation("genre", version.number, tmp_path)
+    assert [repr(e) for e in read_examples([file])] == [repr(e) for e in held_out]
+
+    client = MlflowClient(mlflow.uri)
+    folder = Path(client.download_artifacts(version.run_id, "evaluation", str(tmp_path)))
+    for figure in ("confusion.png", "reliability.png"):
+        assert (folder / figure).read_bytes().startswith(PNG)
+    metrics = json.loads((folder / "metrics.json").read_text())
+    assert metrics.items() <= run_of(mlflow, version).data.metrics.items()
+    confusion = json.loads((folder / "confusion.json").read_text())
+    assert confusion["labels"] == list(model_class("genre").labels)
+    assert sum(map(sum, confusion["counts"])) == len(held_out)
+    assert sum(json.loads((folder / "reliability.json").read_text())["counts"]) == len(held_out)
+
+
+def test_the_same_seed_and_data_give_the_same_digest(
+    run_program: RunProgram, registry: Registry
+) -> None:
+    data = ("--data", str(DATA / "movies.tsv"), str(DATA / "tweets.tsv"))
+    first = train_genre(run_program, registry, *data)
+    again = train_genre(run_program, registry, *data)
+    other = train_genre(run_program, registry, *data, "--seed", "1")
+    assert first.number != again.number
+    assert first.sha256 == again.sha256 != other.sha256
 
 
 @pytest.mark.parametrize(
-    ("name", "data", "message"),
+    ("arguments", "message"),
     [
-        ("unknown", [], "there is no models/unknown/model.py"),
-        ("genre", ["missing.tsv"], "missing.tsv"),
+        (["unknown"], "there is no models/unknown/model.py"),
+        (["genre", "--variant", "vast"], "there is no models/genre/vast.py"),
+        (["genre", "--data", "missing.tsv"], "missing.tsv"),
+        (["genre", "--data", "mail.tsv"], "example mail-1 is nothing, but must be one of movie_re"),
     ],
 )
 def test_what_cannot_be_trained_says_why_in_one_line(
-    train: Train, tmp_path: Path, name: str, data: list[str], message: str
+    run_program: RunProgram, tmp_path: Path, arguments: list[str], message: str
 ) -> None:
-    repository = tmp_path / "repository"
-    trained = train(name, "--repository", str(repository), *(["--data", *data] if data else []))
+    (tmp_path / "mail.tsv").write_text("id\trating\ttext\nmovies-1\t1\tone\nmail-1\t1\ttwo\n")
+    trained = train(run_program, *arguments)
     assert trained.returncode == 1
     assert trained.stdout == ""
     assert message in trained.stderr.splitlines()[-1]
-    assert not repository.exists()

@@ -34,6 +34,8 @@ def test_every_binding_of_the_contract_is_a_route() -> None:
         ("^/v1/predictions/([^/:]+):cancel$", "POST"),
         ("^/v1/models$", "GET"),
         ("^/v1/models/([^/:]+)$", "GET"),
+        ("^/v1/models/([^/:]+):setTraffic$", "POST"),
+        ("^/v1/models/([^/:]+)/releases$", "GET"),
     }
 
 

@@ -1,0 +1,1 @@
+"""How right the sentiment models are, beside published tools, and at what cost."""

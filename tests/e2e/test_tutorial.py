@@ -1,0 +1,134 @@
+"""docs/add-a-model.md, typed as it stands in a fresh copy of the checkout.
+
+Its `sh` blocks are run one after the other. A `text` block shows lines that what was run before it
+prints, in this order, whatever their numbers and spaces are; `...` stands for anything.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from pmesh.stack.ports import assign_ports
+
+ROOT = Path(__file__).parents[2]
+TUTORIAL = ROOT / "docs" / "add-a-model.md"
+BLOCK = re.compile(r"^```(sh|text)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+SKELETON = re.compile(r"(?P<anything>\.\.\.)|(?P<number>\d+(\.\d+)?)|(?P<space>\s+)")
+
+
+@dataclass(frozen=True)
+class Step:
+    """Commands, and what the tutorial shows of their output."""
+
+    commands: str
+    shown: str = ""
+
+
+def read_steps(tutorial: str) -> list[Step]:
+    """The steps of the tutorial, in order."""
+    steps: list[Step] = []
+    for kind, content in BLOCK.findall(tutorial):
+        if kind == "sh":
+            steps.append(Step(content))
+        else:
+            assert steps, "the tutorial shows what no command has printed"
+            steps[-1] = Step(steps[-1].commands, content)
+    return steps
+
+
+def looks_like(shown: str) -> re.Pattern[str]:
+    """Matches a line that differs from this one in its numbers and spaces only."""
+    expression, end = "", 0
+    for found in SKELETON.finditer(shown):
+        expression += re.escape(shown[end : found.start()])
+        expression += {"anything": ".*", "number": r"\d+(\.\d+)?", "space": r"\s+"}[
+            found.lastgroup or ""
+        ]
+        end = found.end()
+    return re.compile(expression + re.escape(shown[end:]))
+
+
+def check_output(shown: str, printed: str) -> None:
+    """Each line that is shown was printed, after the one before."""
+    lines = iter(printed.splitlines())
+    for line in shown.splitlines():
+        pattern = looks_like(line.strip())
+        assert any(pattern.search(candidate) for candidate in lines), (
+            f"the tutorial shows {line!r}, but printed was:\n{printed}"
+        )
+
+
+class Reader:
+    """Somebody who types what the tutorial says."""
+
+    def __init__(self, checkout: Path, port: int) -> None:
+        paths = [checkout, checkout / "build" / "gen"]
+        self._checkout = checkout
+        self._port = port
+        self._environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(map(str, paths)),  # or .venv's packages are the original
+            "PMESH_PORT": str(port),
+            "COLUMNS": "120",
+        }
+        self._environment.pop("PMESH_HOME", None)
+
+    def type(self, commands: str) -> subprocess.CompletedProcess[str]:
+        """Run commands in a shell in which .venv is active."""
+        here = commands.replace("localhost:8080", f"localhost:{self._port}")
+        script = f"set -e\nsource .venv/bin/activate\n{here}"
+        return subprocess.run(
+            ("bash", "-c", script),
+            cwd=self._checkout,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            timeout=240,
+        )
+
+
+@pytest.fixture
+def reader(tmp_path: Path) -> Iterator[Reader]:
+    """A reader in a copy of the checkout, whose stack is stopped at the end."""
+    checkout = tmp_path / "predict-mesh"
+    tracked = subprocess.run(
+        ("git", "ls-files", "-z"), cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True
+    ).stdout
+    for name in filter(None, tracked.split("\0")):
+        (checkout / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, checkout / name)
+    shutil.copytree(ROOT / "build" / "gen", checkout / "build" / "gen")
+    (checkout / ".venv").symlink_to(Path(sys.prefix))
+    port = assign_ports(tmp_path / "gateway-port", ["gateway"])["gateway"]
+    reader = Reader(checkout, port)
+    yield reader
+    reader.type("pmesh down")
+
+
+@pytest.mark.timeout(600)
+def test_the_tutorial_does_what_it_shows(reader: Reader) -> None:
+    steps = read_steps(TUTORIAL.read_text(encoding="utf-8"))
+    assert any("pmesh up" in step.commands for step in steps)
+    for step in steps:
+        done = reader.type(step.commands)
+        assert done.returncode == 0, f"{step.commands}\n{done.stdout}"
+        check_output(step.shown, done.stdout)
+
+
+def test_what_is_shown_may_differ_in_numbers_and_spaces_only() -> None:
+    shown = "support  1 80%, 2 20%  ...\n9 passed\n"
+    check_output(shown, "model serves\nsupport 3  75.5%, 4 25% What a mail\n12 passed in 3 s\n")
+    with pytest.raises(AssertionError, match="the tutorial shows"):
+        check_output(shown, "support 1 100% What a mail\n9 passed\n")
+    with pytest.raises(AssertionError, match="the tutorial shows"):
+        check_output(shown, "9 passed\nsupport 1 80%, 2 20% What a mail\n")

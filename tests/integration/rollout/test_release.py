@@ -1,0 +1,182 @@
+"""Versions come into service, share the traffic, and go."""
+
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from rollout.release import Busy, TakenOver
+from rollout.store import ReleaseStore, UnknownModel
+from rollout.tidy import tidy
+from rollout.traffic import NothingToDo, promote, roll_back
+from tests.integration.polling import wait_until
+from tests.integration.rollout.tiny.model import Model
+from tests.integration.rollout.workshop import DRAIN_S, NAME, TEXTS, Workshop
+
+
+def settle(workshop: Workshop) -> None:
+    """Tidy up until nothing drains, as the release process does now and then."""
+
+    def done() -> bool:
+        tidy(workshop.store, workshop.serving, NAME, drain_s=DRAIN_S)
+        return not workshop.store.versions_in(NAME, "DRAINING")
+
+    wait_until(done, timeout_s=20)
+    wait_until(lambda: workshop.loaded() == workshop.serving.laid(NAME), timeout_s=20)
+
+
+@pytest.fixture
+def versions(workshop: Workshop) -> list[str]:
+    """Three that are as good as each other; the first one serves."""
+    versions = [workshop.register(Model(version=n)) for n in range(3)]
+    workshop.release(versions[0])
+    return versions
+
+
+def test_a_canary_gets_its_share_and_is_promoted(workshop: Workshop, versions: list[str]) -> None:
+    first, second, _ = versions
+    workshop.release(second, steps=[10])
+    assert workshop.store.traffic(NAME) == {first: 90, second: 10}
+    assert promote(workshop.store, NAME, actor="anna", reason="it does well") == second
+    assert workshop.store.traffic(NAME) == {second: 100}
+    last = workshop.last_release()
+    assert (last["action"], last["actor"], last["reason"]) == ("PROMOTE", "anna", "it does well")
+    with pytest.raises(NothingToDo):
+        promote(workshop.store, NAME, actor="anna", reason="")
+
+
+def test_steps_follow_each_other(workshop: Workshop, versions: list[str]) -> None:
+    workshop.release(versions[1], steps=[10, 50, 100])
+    assert workshop.store.traffic(NAME) == {versions[1]: 100}
+    assert workshop.last_release()["state"] == "DONE"
+
+
+def test_a_rollback_is_one_transaction_and_the_version_drains(
+    workshop: Workshop, versions: list[str]
+) -> None:
+    first, second, _ = versions
+    workshop.release(second)
+    assert roll_back(workshop.store, NAME, actor="anna", reason="bad") == {first: 100}
+    assert workshop.store.traffic(NAME) == {first: 100}
+    assert workshop.states()[second] == "DRAINING"
+    assert second in workshop.loaded()  # it may be in the midst of a call
+    settle(workshop)
+    assert workshop.loaded() == {first}
+    assert workshop.states()[second] == "RETIRED"
+    with pytest.raises(NothingToDo):
+        roll_back(workshop.store, NAME, actor="anna", reason="")
+    workshop.release(second)  # it may come again
+    assert workshop.store.traffic(NAME) == {second: 100}
+
+
+def test_only_what_is_used_or_is_the_way_back_stays_loaded(
+    workshop: Workshop, versions: list[str]
+) -> None:
+    first, second, third = versions
+    workshop.release(second)
+    settle(workshop)
+    assert workshop.loaded() == {first, second}
+    workshop.release(third)
+    settle(workshop)
+    assert workshop.loaded() == {second, third}
+    assert workshop.states() == {first: "RETIRED", second: "SERVING", third: "SERVING"}
+    contents = {path.resolve().name for path in workshop.serving.repository.glob(f"{NAME}/[0-9]*")}
+    assert {path.name for path in (workshop.serving.repository / NAME / ".content").iterdir()} == (
+        contents
+    )
+
+
+def test_a_version_with_unfinished_work_is_not_unloaded(
+    workshop: Workshop, versions: list[str]
+) -> None:
+    first, second, _ = versions
+    workshop.release(second)
+    workshop.connection.execute(
+        "INSERT INTO requests (id, model, version, text, state, create_time)"
+        " VALUES (uuidv7(), %s, %s, 'a text', 'ACCEPTED', now())",
+        (NAME, second),
+    )
+    roll_back(workshop.store, NAME, actor="anna", reason="")
+    workshop.connection.execute("UPDATE versions SET update_time = now() - interval '1 hour'")
+    tidy(workshop.store, workshop.serving, NAME, drain_s=DRAIN_S)
+    assert workshop.loaded() == {first, second}
+    workshop.connection.execute("UPDATE requests SET state = 'SUCCEEDED'")
+    settle(workshop)
+    assert workshop.loaded() == {first}
+
+
+def test_a_stepped_release_stops_when_somebody_else_moves_the_traffic(
+    workshop: Workshop, versions: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, _ = versions
+    move = ReleaseStore.is_running
+
+    def roll_back_meanwhile(store: ReleaseStore, release: str) -> bool:
+        roll_back(store, NAME, actor="anna", reason="errors")
+        return move(store, release)
+
+    monkeypatch.setattr(ReleaseStore, "is_running", roll_back_meanwhile)
+    with pytest.raises(TakenOver):
+        workshop.release(second, steps=[10, 100])
+    assert workshop.store.traffic(NAME) == {first: 100}
+    ((state, detail),) = workshop.query(
+        "SELECT state::text, detail FROM releases WHERE version = %s AND action = 'RELEASE'", second
+    )
+    assert (state, detail) == ("INTERRUPTED", "rolled back by anna")
+
+
+def test_one_process_at_a_time_releases_a_model(workshop: Workshop, versions: list[str]) -> None:
+    with (
+        psycopg.connect(workshop.connection.info.dsn, autocommit=True) as connection,
+        ReleaseStore(connection).lock(NAME) as held,
+    ):
+        assert held
+        with pytest.raises(Busy):
+            workshop.release(versions[1])
+    workshop.release(versions[1])
+
+
+def test_a_model_that_is_not_listed_is_refused(workshop: Workshop) -> None:
+    with pytest.raises(UnknownModel):
+        promote(workshop.store, "nosuch", actor="anna", reason="")
+    done = workshop.run("release", "nosuch@1")
+    assert done.returncode == 1
+    assert "there is no model 'nosuch'" in done.stderr.splitlines()[-1]
+
+
+PLACES = [
+    "rollout.gate:Gate.check:before",
+    "triton_repo.writer:_write_content:after",
+    "rollout.serving:write_version:after",
+    "rollout.serving:Serving.bring_in:after",
+    "rollout.serving:Serving.warm_up:before",
+    "rollout.store:ReleaseStore.move_traffic:before",
+    "rollout.store:ReleaseStore.move_traffic:after",
+    "rollout.store:ReleaseStore.done:before",
+]
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_release_that_is_killed_at_any_step_is_completed_or_undone(
+    workshop: Workshop, versions: list[str], place: str, tmp_path: Path
+) -> None:
+    first, second, _ = versions
+    marker = tmp_path / "marker"
+    killed = workshop.run("release", f"{NAME}@{second}", **workshop.fault(place, marker))
+    assert killed.returncode == -9, killed.stderr
+    assert len(marker.read_text().splitlines()) == 1
+    traffic = workshop.store.traffic(NAME)
+    assert traffic in ({first: 100}, {second: 100})
+
+    settle(workshop)
+    assert workshop.store.traffic(NAME) == traffic
+    assert workshop.last_release()["state"] == "INTERRUPTED"
+    serving = {version for version, state in workshop.states().items() if state == "SERVING"}
+    assert serving == ({first, second} if traffic == {second: 100} else {first})
+    assert workshop.loaded() == serving
+
+    workshop.release(second)
+    assert workshop.store.traffic(NAME) == {second: 100}
+    assert workshop.loaded() == {first, second}
+    answered = workshop.control.infer(NAME, second, TEXTS[:2])["features"][:, 0]
+    assert answered.tolist() == [1, 1]

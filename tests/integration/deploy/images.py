@@ -75,9 +75,10 @@ class Images:
     def container(self, image: str) -> "Container":
         """A container that runs nothing yet."""
         name = self._buildah("from", image).strip()
+        root = Path(self._buildah("mount", name).strip())
         config = self.describe(image)["config"]
         start = [*config.get("Entrypoint", []), *config.get("Cmd", [])]
-        return Container(name, start=start, environment=self._environment)
+        return Container(name, root=root, start=start, environment=self._environment)
 
     @property
     def _environment(self) -> dict[str, str]:
@@ -92,9 +93,11 @@ class Images:
         """vfs works everywhere, and copies every layer whole."""
         for driver in ("overlay", "vfs"):
             self._storage.write_text(STORAGE.format(driver=driver, directory=self._directory))
-            if subprocess.run(["buildah", "info"], env=self._environment, check=False).returncode:
-                continue
-            return
+            info = subprocess.run(
+                ["buildah", "info"], env=self._environment, capture_output=True, check=False
+            )
+            if info.returncode == 0:
+                return
 
     def _buildah(self, *arguments: str) -> str:
         run = subprocess.run(
@@ -111,7 +114,11 @@ class Images:
 class Container:
     """Runs commands in an image, as its user, on this machine's network."""
 
-    def __init__(self, name: str, *, start: Sequence[str], environment: dict[str, str]) -> None:
+    def __init__(
+        self, name: str, *, root: Path, start: Sequence[str], environment: dict[str, str]
+    ) -> None:
+        self.root = root
+        """Its files, as this machine sees them."""
         self._name = name
         self._start = start
         self._environment = environment
@@ -133,7 +140,7 @@ class Container:
     def start(self, variables: dict[str, str]) -> subprocess.Popen[bytes]:
         """What the image does by default; end it with `stop`."""
         return subprocess.Popen(
-            self._command(self._start, (), variables),
+            ["setpriv", "--pdeathsig", "KILL", "--", *self._command(self._start, (), variables)],
             env=self._environment,
             start_new_session=True,
         )

@@ -20,6 +20,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +34,10 @@ if TYPE_CHECKING:
     from model_runtime.registry import Registry
     from rollout.release import Releaser
     from rollout.serving import Serving
+
+
+LOCK_WAIT_S = 30.0
+"""For what another process does with the same model; tidying up takes seconds."""
 
 
 def main() -> None:
@@ -69,6 +74,8 @@ def _release(store: ReleaseStore, arguments: argparse.Namespace) -> None:
     from triton_repo.control import TritonError
 
     settings = Settings.from_env(os.environ)
+    if arguments.margin is not None:
+        settings = replace(settings, quality_margin=arguments.margin)
     model, _, version = arguments.version.partition("@")
     steps = arguments.steps or [arguments.canary or WHOLE]
     _, _, releaser = _wire(store, settings)
@@ -138,6 +145,7 @@ def _wire(store: ReleaseStore, settings: Settings) -> "tuple[Registry, Serving, 
         gate=gate,
         serving=serving,
         drain_s=settings.drain_s,
+        patience_s=LOCK_WAIT_S,
         tell=logging.getLogger("rollout").info,
     )
     return registry, serving, releaser
@@ -159,6 +167,9 @@ def _parser() -> argparse.ArgumentParser:
     share = release.add_mutually_exclusive_group()
     share.add_argument("--canary", type=_percent, help="percent of the traffic; default: all")
     share.add_argument("--steps", type=_steps, help="rising percents, such as 10,50,100")
+    release.add_argument(
+        "--margin", type=_margin, help="how much of the primary metric it may lose; default: 0.02"
+    )
     release.add_argument("--pause", type=float, default=60.0, help="seconds between steps")
     release.set_defaults(run=_release)
 
@@ -188,6 +199,16 @@ def _percent(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= WHOLE:
         raise argparse.ArgumentTypeError("a share is 1 to 100 percent")
     return int(text)
+
+
+def _margin(text: str) -> float:
+    try:
+        margin = float(text)
+    except ValueError:
+        margin = -1.0
+    if not 0 <= margin < float("inf"):
+        raise argparse.ArgumentTypeError("a margin is a number, at least 0")
+    return margin
 
 
 def _steps(text: str) -> "Sequence[Any]":

@@ -91,9 +91,7 @@ class Gate:
             )
             verdict = comparison.sentence(version, champion)
             if comparison.difference < -self._margin:
-                raise Refused(
-                    Reason.QUALITY_WORSE, f"{verdict}; {self._margin:g} may be lost at the most"
-                )
+                raise Refused(Reason.QUALITY_WORSE, f"{verdict}; it may lose {self._margin:g}")
         return Candidate(artifact, registered.sha256, golden, verdict)
 
     def _download(self, model: str, version: str, scratch: Path) -> tuple[Version, Path, Path]:

@@ -3,7 +3,7 @@
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from rollout.gate import Gate
@@ -12,6 +12,8 @@ from rollout.serving import Serving
 from rollout.store import ReleaseStore, Shares
 from rollout.tidy import agree, tidy
 from rollout.traffic import WHOLE
+
+LOCK_POLL_S = 0.2
 
 Tell = Callable[[str], None]
 """Told what is being done, for people."""
@@ -29,12 +31,21 @@ class Releaser:
     """Releases versions of models, one at a time for each model."""
 
     def __init__(
-        self, *, store: ReleaseStore, gate: Gate, serving: Serving, drain_s: float, tell: Tell
+        self,
+        *,
+        store: ReleaseStore,
+        gate: Gate,
+        serving: Serving,
+        drain_s: float,
+        patience_s: float,
+        tell: Tell,
     ) -> None:
+        """patience_s: to wait for another process that releases the model or tidies up."""
         self._store = store
         self._gate = gate
         self._serving = serving
         self._drain_s = drain_s
+        self._patience_s = patience_s
         self._tell = tell
 
     def release(
@@ -71,9 +82,12 @@ class Releaser:
 
     @contextmanager
     def _alone(self, model: str) -> Iterator[None]:
-        with self._store.lock(model) as held:
-            if not held:
-                raise Busy(f"another release of {model} is going on; try again when it is done")
+        until = time.monotonic() + self._patience_s
+        with ExitStack() as stack:
+            while not stack.enter_context(self._store.lock(model)):
+                if time.monotonic() > until:
+                    raise Busy(f"another release of {model} is going on; try again when it is done")
+                time.sleep(LOCK_POLL_S)
             tidy(self._store, self._serving, model, drain_s=self._drain_s)
             yield
 

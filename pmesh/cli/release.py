@@ -32,6 +32,10 @@ def release(
         str | None, typer.Option(metavar="10,50,100", help="Percents, one after the other.")
     ] = None,
     pause: Annotated[float, typer.Option(min=0, help="Seconds between steps.")] = 60,
+    margin: Annotated[
+        float | None,
+        typer.Option(min=0, help="How much of the primary metric it may lose; else 0.02."),
+    ] = None,
     reason: ReasonOption = "",
     home: HomeOption = HOME,
 ) -> None:
@@ -43,12 +47,16 @@ def release(
     """
     if canary is not None and steps is not None:
         fail("--canary and --steps exclude each other")
-    share = ["--canary", str(canary)] if canary else ["--steps", steps] if steps else []
+    options = ["--canary", str(canary)] if canary else ["--steps", steps] if steps else []
+    if margin is not None:
+        options += ["--margin", str(margin)]
     model, _, number = version.partition("@")
     if not number.isdecimal():
         fail(f"{version!r} names no version", f"pmesh release {model or 'sentiment'}@1")
     signed = ("--actor", getpass.getuser(), "--reason", reason)
-    run_program(home, model, "rollout", "release", version, *share, "--pause", str(pause), *signed)
+    run_program(
+        home, model, "rollout", "release", version, *options, "--pause", str(pause), *signed
+    )
     if canary and canary < 100:
         messages.print(f"next: pmesh promote {model}, or pmesh rollback {model}", markup=False)
 

@@ -1,5 +1,6 @@
 """The whole stack as a test sees it: asked from outside, with parts stopped and killed."""
 
+import os
 import pkgutil
 import signal
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +18,7 @@ from predict.v1.prediction_service_pb2_grpc import PredictionServiceStub
 from pmesh.stack.control import Stack
 from pmesh.stack.environment import aws_environment
 from pmesh.stack.postgres import DATABASE, OWNER
+from pmesh.stack.processes import session_members
 from pmesh.stack.status import State
 from tests.e2e.doors import Grpc, Rest
 from tests.integration.bus_probe import Bus
@@ -35,6 +37,7 @@ IMPATIENT: Mapping[str, Mapping[str, str]] = {
         "PMESH_RELAY_LOST_AFTER_S": "10",
     },
     **{f"runtime-{model}": _RUNTIME for model in MODELS},
+    "rollout": {"PMESH_DRAIN_S": "2", "PMESH_QUALITY_MARGIN": "0.5"},
 }
 # A gateway that was restarted is found at once.
 _CHANNEL_OPTIONS = [
@@ -116,12 +119,17 @@ class Mesh:
 
     @contextmanager
     def stopped(self, part: str) -> Iterator[None]:
-        """A part that stands still, its connections open."""
-        self.stack.kill(part, signal.SIGSTOP)
+        """A part that stands still with all its processes, its connections open."""
+        session = self.stack.part(part).pid
+        assert session is not None
+        members = session_members(session)
+        for pid in members:
+            os.kill(pid, signal.SIGSTOP)
         try:
             yield
         finally:
-            self.stack.kill(part, signal.SIGCONT)
+            for pid in members:
+                os.kill(pid, signal.SIGCONT)
 
     @contextmanager
     def fault(self, part: str, place: str, *, text: str = "", times: int = 1) -> Iterator[Fault]:

@@ -31,7 +31,7 @@ class Oracle:
     def _ask(self, model: str, texts: Sequence[str]) -> list[dict[str, float]]:
         tensor = triton.InferInput("text", [len(texts), 1], "BYTES")
         tensor.set_data_from_numpy(np.array([[text.encode()] for text in texts], dtype=object))
-        rows = self._client.infer(model, [tensor]).as_numpy("scores")
+        rows = self._client.infer(model, [tensor], model_version="1").as_numpy("scores")
         assert rows is not None
         return [dict(zip(self.labels[model], row.tolist(), strict=True)) for row in rows]
 

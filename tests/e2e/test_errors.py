@@ -72,7 +72,7 @@ def cases() -> Iterator[Case]:
         yield invalid("a bad version", rpc, ask(version="0"), "INVALID_ID", "version")
         yield not_found("an unknown model", rpc, ask(model="nosuch"), "MODEL_NOT_FOUND")
         yield invalid("no id of a model", rpc, ask(model="No such 'model'"), "INVALID_ID", "model")
-    yield not_found("an unknown version", "Predict", predict(version="999"), "VERSION_NOT_FOUND")
+        yield not_found("an unknown version", rpc, ask(version="999"), "VERSION_NOT_FOUND")
     yield invalid("no entries", "BatchPredict", batch([]), "BATCH_SIZE", "entries")
     yield invalid("257 entries", "BatchPredict", batch(new_texts(257)), "BATCH_SIZE", "entries")
     for seconds in (0, -1, 8 * 86_400):
@@ -100,9 +100,11 @@ def cases() -> Iterator[Case]:
         for token in ("?", "abcd", TOKEN_OF_ANOTHER_LIST, "A" * 5000):
             request = ask_list(page_token=token)
             yield invalid(f"token {token[:9]}", rpc, request, "INVALID_PAGE_TOKEN", "page_token")
-    yield not_found(
-        "an unknown model", "GetModel", models.GetModelRequest(model="nosuch"), "MODEL_NOT_FOUND"
-    )
+    for rpc, ask_model in (
+        ("GetModel", models.GetModelRequest),
+        ("ListReleases", models.ListReleasesRequest),
+    ):
+        yield not_found("an unknown model", rpc, ask_model(model="nosuch"), "MODEL_NOT_FOUND")
 
 
 @pytest.mark.usefixtures("nothing_stored")

@@ -81,11 +81,13 @@ def test_a_stack_trains_predicts_stops_without_a_trace_and_goes_on(tmp_path: Pat
     with terminal.up() as said:
         assert len(ANSWERS.findall(said)) == 3
         assert terminal.predict("genre")["version"] == "1"
-        assert "genre 2 has the traffic" in terminal.pmesh("train", "genre")
+        assert "version 2 of genre is registered" in terminal.pmesh("train", "genre")
+        assert terminal.predict("genre")["version"] == "1"
+        terminal.pmesh("release", "genre@2")
         wait_until(lambda: terminal.predict("genre")["version"] == "2")
         before = terminal.predict("sentiment")
         sessions = terminal.sessions()
-        assert len(sessions) == 10
+        assert len(sessions) == 11
     assert [pid for session in sessions for pid in session_members(session)] == []
     assert terminal.stack.status() is None
 

@@ -94,6 +94,7 @@ class Workshop:
             gate=Gate(registry=registry, serving=self.serving, margin=0.02),
             serving=self.serving,
             drain_s=DRAIN_S,
+            patience_s=1,
             tell=lambda _: None,
         )
         releaser.release(NAME, version, steps=steps, pause_s=0.1, actor="tester", reason="a test")

@@ -1,0 +1,264 @@
+"""Versions come and go under load: no request fails, and each answer names who made it."""
+
+import threading
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import grpc
+import pytest
+from google.rpc import code_pb2
+from predict.v1 import model_service_pb2 as models
+from predict.v1.model_pb2 import ReleaseAction, ReleaseState
+from predict.v1.prediction_service_pb2 import BatchPredictRequest, PredictRequest
+
+from tests.e2e.doors import Answer, Door
+from tests.e2e.mesh import Mesh
+from tests.e2e.refusals import check
+from tests.e2e.shelf import BROKEN, NAME, Shelf
+from tests.e2e.texts import new_text, new_texts
+from tests.integration.polling import wait_until
+
+CLIENTS = 3
+TOLERANCE = 1e-4
+
+
+@pytest.fixture(scope="module")
+def shelf(mesh: Mesh) -> Iterator[Shelf]:
+    """At the end all is as it was: version 1 has the traffic, and nothing else is loaded."""
+    shelf = Shelf(mesh)
+    yield shelf
+    shelf.rollout("release", f"{NAME}@1")
+    mesh.query(
+        "UPDATE versions SET state = 'DRAINING' WHERE model = 'genre' AND version <> '1'"
+        " AND state = 'SERVING' RETURNING 1"
+    )
+    shelf.close()
+
+
+@pytest.fixture(scope="module")
+def versions(shelf: Shelf) -> tuple[str, str, str]:
+    """The one that serves, and two more that say other things."""
+    return ("1", shelf.train(seed=1), shelf.train(seed=2))
+
+
+@dataclass
+class Load:
+    """What clients saw who never stopped asking."""
+
+    answers: list[tuple[str, str, dict[str, float]]] = field(default_factory=list)
+    """Text, version, scores."""
+    failures: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def constant_load(mesh: Mesh) -> Iterator[Load]:
+    """Ask for predictions all the time."""
+    load, stop = Load(), threading.Event()
+
+    def ask() -> None:
+        while not stop.is_set():
+            text = new_text()
+            try:
+                prediction = mesh.predictions.Predict(
+                    PredictRequest(model=NAME, text=text), timeout=10
+                ).prediction
+                output = dict(prediction.output.scores)
+                load.answers.append((text, prediction.version, output))
+            except grpc.RpcError as error:
+                load.failures.append(str(error))
+            time.sleep(0.005)
+
+    clients = [threading.Thread(target=ask) for _ in range(CLIENTS)]
+    for client in clients:
+        client.start()
+    try:
+        yield load
+    finally:
+        stop.set()
+        for client in clients:
+            client.join()
+
+
+def traffic(mesh: Mesh) -> dict[str, int]:
+    """The split as clients see it."""
+    model = mesh.grpc.call("GetModel", models.GetModelRequest(model=NAME)).message.model
+    return {share.version: share.percent for share in model.traffic}
+
+
+def set_traffic(door: Door, reason: str = "a test", **shares: int) -> Answer:
+    """Set the split: v1=50, v2=50."""
+    request = models.SetTrafficRequest(model=NAME, reason=reason)
+    for version, percent in shares.items():
+        request.traffic.add(version=version.removeprefix("v"), percent=percent)
+    return door.call("SetTraffic", request)
+
+
+@pytest.mark.timeout(600)
+def test_versions_move_under_load_and_broken_ones_never_serve(
+    mesh: Mesh, shelf: Shelf, versions: tuple[str, str, str]
+) -> None:
+    one, two, three = versions
+    broken = {reason: shelf.register_broken(reason, two) for reason in BROKEN}
+    moves = 0
+
+    def move(*arguments: str, gives: dict[str, int]) -> None:
+        nonlocal moves
+        shelf.rollout(*arguments)
+        assert traffic(mesh) == gives
+        moves += 1
+
+    def split(**shares: int) -> None:
+        nonlocal moves
+        answer = set_traffic(mesh.rest, **shares)
+        assert {s.version: s.percent for s in answer.message.model.traffic} == {
+            version.removeprefix("v"): percent for version, percent in shares.items()
+        }
+        moves += 1
+
+    def refuse(reason: str) -> None:
+        version, before = broken[reason], traffic(mesh)
+        done = shelf.rollout("release", f"{NAME}@{version}", check=False)
+        assert done.returncode == 1
+        assert f"is refused: {reason}" in done.stderr
+        assert traffic(mesh) == before
+        pinned = PredictRequest(model=NAME, text=new_text(), version=version)
+        check(mesh.grpc.call("Predict", pinned), code_pb2.NOT_FOUND, "VERSION_NOT_FOUND")
+
+    with constant_load(mesh) as load:
+        move("release", f"{NAME}@{two}", "--canary", "20", gives={one: 80, two: 20})
+        move("promote", NAME, gives={two: 100})
+        refuse("DOES_NOT_LOAD")
+        for _ in range(3):
+            split(**{f"v{one}": 50, f"v{two}": 50})
+            split(**{f"v{one}": 1, f"v{two}": 99})
+            split(**{f"v{two}": 100})
+        shelf.rollout("release", f"{NAME}@{three}", "--steps", "10,60,100", "--pause", "0.5")
+        assert traffic(mesh) == {three: 100}
+        moves += 3
+        move("rollback", NAME, gives={two: 100})
+        refuse("WARM_UP_FAILED")
+        move("release", f"{NAME}@{three}", gives={three: 100})
+        split(**{f"v{two}": 30, f"v{three}": 70})
+        move("release", f"{NAME}@{one}", "--canary", "50", gives={one: 50, three: 50})
+        refuse("OUTPUT_SHAPE")
+        move("promote", NAME, gives={one: 100})
+        split(**{f"v{one}": 50, f"v{three}": 50})
+        split(**{f"v{one}": 100})
+    assert moves >= 20
+    assert load.failures == []
+    assert len(load.answers) > 1000
+    by_version = defaultdict(list)
+    for text, version, scores in load.answers:
+        by_version[version].append((text, scores))
+    assert by_version.keys() == {one, two, three}
+    labels = list(next(iter(by_version[one]))[1])
+    assert sorted(labels) == ["movie_review", "product_review", "tweet"]
+    order = ["movie_review", "product_review", "tweet"]
+    for version, answers in by_version.items():
+        right = shelf.predictions(version, [text for text, _ in answers]).scores
+        for (_, scores), row in zip(answers, right.tolist(), strict=True):
+            assert [scores[label] for label in order] == pytest.approx(row, abs=TOLERANCE)
+
+
+def test_the_split_is_what_it_says_and_a_session_sticks(
+    mesh: Mesh, shelf: Shelf, versions: tuple[str, str, str]
+) -> None:
+    one, two, _ = versions
+    shelf.rollout("release", f"{NAME}@{two}", "--canary", "30")
+    counts: Counter[str] = Counter()
+    for _ in range(40):
+        entries = [{"text": text} for text in new_texts(250)]
+        request = BatchPredictRequest(model=NAME, entries=entries)
+        results = mesh.grpc.call("BatchPredict", request).message.results
+        counts.update(result.prediction.version for result in results)
+    assert sum(counts.values()) == 10_000
+    # 4 standard deviations of a binomial of 10,000 at 0.3.
+    assert abs(counts[two] - 3000) < 184
+
+    def asked_by(session: str) -> str:
+        request = PredictRequest(model=NAME, text=new_text())
+        metadata = (("x-session-id", session),)
+        return str(mesh.predictions.Predict(request, metadata=metadata).prediction.version)
+
+    chosen = {f"session-{n}": {asked_by(f"session-{n}") for _ in range(5)} for n in range(40)}
+    assert all(len(versions) == 1 for versions in chosen.values())
+    assert {version for versions in chosen.values() for version in versions} == {one, two}
+    before = {session for session, versions in chosen.items() if versions == {two}}
+    set_traffic(mesh.rest, **{f"v{one}": 50, f"v{two}": 50})
+    assert all(asked_by(session) == two for session in before)
+    shelf.rollout("rollback", NAME)
+
+
+def test_the_registry_s_alias_moves_the_traffic_and_follows_it(
+    mesh: Mesh, shelf: Shelf, versions: tuple[str, str, str]
+) -> None:
+    one, two, _ = versions
+
+    def alias() -> str:
+        found = shelf.registry.alias(NAME, "champion")
+        return found.number if found else ""
+
+    wait_until(lambda: alias() == one, timeout_s=30)
+    shelf.registry.set_alias(NAME, "champion", two)
+    wait_until(lambda: traffic(mesh) == {two: 100}, timeout_s=90)
+    releases = mesh.grpc.call("ListReleases", models.ListReleasesRequest(model=NAME))
+    assert releases.message.releases[0].actor == "registry"
+    shelf.rollout("rollback", NAME)
+    wait_until(lambda: alias() == one, timeout_s=30)
+    assert traffic(mesh) == {one: 100}
+
+
+def test_a_registry_that_does_not_answer_stops_releases_only(
+    mesh: Mesh, shelf: Shelf, versions: tuple[str, str, str]
+) -> None:
+    one, two, _ = versions
+    impatient = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "2", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+    with mesh.stopped("mlflow"), constant_load(mesh) as load:
+        done = shelf.rollout("release", f"{NAME}@{two}", check=False, **impatient)
+        assert set_traffic(mesh.grpc, **{f"v{one}": 100}).status.code == code_pb2.OK
+    assert "is refused: REGISTRY_UNAVAILABLE" in done.stderr
+    assert load.failures == []
+    assert load.answers
+
+
+def test_the_history_says_who_when_and_why(mesh: Mesh, door: Door) -> None:
+    assert set_traffic(door, reason="because", v1=100).status.code == code_pb2.OK
+    request = models.ListReleasesRequest(model=NAME, page_size=1)
+    first = door.call("ListReleases", request).message
+    (release,) = first.releases
+    assert (release.actor, release.reason) == ("api", "because")
+    assert release.action == ReleaseAction.RELEASE_ACTION_SET_TRAFFIC
+    assert release.state == ReleaseState.RELEASE_STATE_DONE
+    assert [(share.version, share.percent) for share in release.traffic] == [("1", 100)]
+    assert release.complete_time.seconds >= release.create_time.seconds > 0
+    request.page_token = first.next_page_token
+    (older,) = door.call("ListReleases", request).message.releases
+    assert older.id < release.id
+
+
+def test_a_split_that_makes_no_sense_is_refused(mesh: Mesh, door: Door) -> None:
+    before = traffic(mesh)
+    for shares, reason, *fields in (
+        ({}, "INVALID_SPLIT", "traffic"),
+        ({"v1": 99}, "INVALID_SPLIT", "traffic"),
+        ({"v1": 100, "v2": 100}, "INVALID_SPLIT", "traffic"),
+        ({"v1": 0}, "OUT_OF_RANGE", "traffic[0].percent"),
+        ({"v1": 101}, "OUT_OF_RANGE", "traffic[0].percent"),
+        ({"vx": 100}, "INVALID_ID", "traffic[0].version"),
+        ({"v": 100}, "REQUIRED_FIELD_MISSING", "traffic[0].version"),
+    ):
+        check(set_traffic(door, **shares), code_pb2.INVALID_ARGUMENT, reason, *fields)
+    answer = set_traffic(door, v999=100)
+    check(answer, code_pb2.FAILED_PRECONDITION, "VERSION_NOT_SERVING")
+    answer = set_traffic(door, reason="line\nbreak", v1=100)
+    check(answer, code_pb2.INVALID_ARGUMENT, "OUT_OF_RANGE", "reason")
+    twice = models.SetTrafficRequest(model=NAME)
+    for _ in range(2):
+        twice.traffic.add(version="1", percent=50)
+    check(door.call("SetTraffic", twice), code_pb2.INVALID_ARGUMENT, "INVALID_SPLIT", "traffic")
+    other = models.SetTrafficRequest(model="nosuch")
+    check(door.call("SetTraffic", other), code_pb2.NOT_FOUND, "MODEL_NOT_FOUND")
+    assert traffic(mesh) == before

@@ -25,7 +25,7 @@ _ABOUT = {
     "test_model.py": "what must hold of it",
     "values.yaml": "its id, description and labels, as the gateway lists them",
     "requirements.txt": "what its code needs",
-    "Dockerfile": "the image that trains it",
+    "Dockerfile": "the images that answer for it and train it",
     "__init__.py": "",
 }
 

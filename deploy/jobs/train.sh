@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Trains a model and registers what came of it as a new version in MLflow.
+set -euo pipefail
+
+usage() {
+    cat <<'EOF'
+train.sh MODEL [--variant VARIANT] [--data FILE...] [--seed N]
+
+Trains, evaluates on held-out examples, and registers a version in MLflow. The last line of
+stdout is the number of the version; progress goes to stderr.
+
+  MODEL                a folder under models/
+  --variant VARIANT    another architecture: models/MODEL/VARIANT.py
+  --data FILE...       learns from these files, not from the model's own
+  --seed N             the same seed gives the same model
+
+environment:
+  MLFLOW_TRACKING_URI  where MLflow is
+  PATH                 its first python has the project's packages
+EOF
+}
+
+case ${1:-} in
+    --help) usage && exit ;;
+    '') usage >&2 && exit 2 ;;
+esac
+
+exec python -m model_runtime.train "$@"

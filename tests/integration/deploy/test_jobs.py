@@ -1,0 +1,72 @@
+"""The jobs, from a training to a release."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.integration.deploy.jobs import ACTOR, JOBS, Jobs
+from tests.integration.postgres import Database
+from tests.integration.triton import Triton
+from triton_repo.control import Loaded
+from triton_repo.control import Triton as Control
+
+SCRIPTS = sorted(path.name for path in JOBS.iterdir())
+
+
+@pytest.fixture
+def alone(tmp_path: Path) -> Jobs:
+    """With nothing around them."""
+    return Jobs(tmp_path, {})
+
+
+def test_a_version_is_trained_and_released(
+    released: str, triton: Triton, catalog: Database
+) -> None:
+    control = Control(f"127.0.0.1:{triton.http_port}")
+    assert control.loaded() == [Loaded("genre", released)]
+    with catalog.connect() as connection:
+        history = connection.execute("SELECT * FROM releases").fetchall()
+    assert [(row["version"], row["actor"], row["reason"]) for row in history] == [
+        (released, ACTOR, "the first")
+    ]
+
+
+def test_a_version_is_evaluated(jobs: Jobs, released: str) -> None:
+    said = jobs.output("eval.sh", f"genre@{released}")
+    assert "accuracy" in said
+    assert said.splitlines()[-1] == "genre has no champion yet"
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_a_job_tells_how_it_is_used(alone: Jobs, script: str) -> None:
+    usage = alone.output(script, "--help")
+    assert usage.startswith(f"{script} ")
+    assert "environment:" in usage
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_a_job_without_arguments_fails_and_prints_nothing(alone: Jobs, script: str) -> None:
+    run = alone.run(script)
+    assert run.returncode == 2
+    assert run.stdout == ""
+    assert script in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("script", "arguments", "message"),
+    [
+        ("train.sh", ["unknown"], "there is no models/unknown/model.py"),
+        ("eval.sh", ["genre"], "genre names no version"),
+        ("deploy.sh", ["release", "genre@one"], "a version is NAME@NUMBER"),
+        ("build-image.sh", ["unknown"], "there is no models/unknown/Dockerfile"),
+        ("build-image.sh", ["genre", "--target", "test"], "there is no target test"),
+        ("build-image.sh", ["genre", "--device", "tpu"], "there is no device tpu"),
+        ("build-image.sh", ["genre", "--pull"], "there is no option --pull"),
+    ],
+)
+def test_a_refusal_says_why_in_its_last_line(
+    jobs: Jobs, script: str, arguments: list[str], message: str
+) -> None:
+    run = jobs.run(script, *arguments)
+    assert run.returncode != 0
+    assert message in run.stderr.splitlines()[-1]

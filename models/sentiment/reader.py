@@ -65,7 +65,9 @@ class Reader(nn.Module):
         ids, sizes, counts = pieces(texts, self._cache, max_words=MAX_WORDS)
         vectors = functional.dropout(self.embedding(ids, sizes), DROPPED_UNITS, self.training)
         heard = functional.dropout(vectors.new_ones(len(sizes), 1), DROPPED_WORDS, self.training)
-        present = torch.from_numpy(np.arange(counts.max()) < counts[:, None]).to(vectors.device)
-        words = vectors.new_zeros(*present.shape, EMBEDDING_SIZE)
-        words[present] = vectors * heard
-        return words, present.unsqueeze(2)
+        present = np.arange(counts.max()) < counts[:, None]
+        words = vectors.new_zeros(present.size, EMBEDDING_SIZE)
+        words[torch.from_numpy(np.flatnonzero(present))] = vectors * heard
+        return words.view(*present.shape, -1), torch.from_numpy(present[:, :, None]).to(
+            words.device
+        )

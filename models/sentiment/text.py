@@ -2,13 +2,14 @@
 
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 Ids = npt.NDArray[np.int64]
+BYTES_OF_ID = 8
 
 BUCKETS = 2**17
 LETTERS = range(3, 6)  # lengths of the letter groups
@@ -47,48 +48,52 @@ class Pieces(NamedTuple):
     """(n,) words of each text, 1 or more."""
 
 
-class WordCache(dict[str, tuple[int, Ids]]):
-    """The hash, with the role, and the letter groups of each word seen, worked out once."""
+class WordCache(dict[str, tuple[int, bytes]]):
+    """The hash, with the role, and the letter groups of each word seen, worked out once.
 
-    def __missing__(self, word: str) -> tuple[int, Ids]:
+    The groups' bucket numbers are bytes, as those are put together much faster than small arrays.
+    """
+
+    def __missing__(self, word: str) -> tuple[int, bytes]:
         if len(self) >= MAX_CACHED_WORDS:
             self.clear()
         code = zlib.crc32(word.encode("utf-8", "replace")) | _role(word) << HASH_BITS
-        self[word] = entry = (code, _letter_groups(word))
+        self[word] = entry = (code, _letter_groups(word).tobytes())
         return entry
+
+    def look_up(self, lines: Iterable[list[str]]) -> tuple[Ids, Ids, Ids]:
+        """The codes of all words, their letter groups in a row, and how many each has."""
+        codes, letters = zip(*[self[word] for words in lines for word in words], strict=True)
+        sizes = np.fromiter(map(len, letters), np.int64, len(letters)) // BYTES_OF_ID
+        return np.array(codes), np.frombuffer(b"".join(letters), np.int64), sizes
 
 
 def bags(texts: Sequence[str], cache: WordCache) -> Bags:
     """Split and hash: bucket numbers are 0 to BUCKETS - 1."""
-    lines = [[BEGIN, *WORD.findall(text.lower())] for text in texts]
-    entries = [cache[word] for words in lines for word in words]
+    lines = [_words(text) for text in texts]
+    codes, letters, letter_sizes = cache.look_up(lines)
     counts = np.fromiter(map(len, lines), np.int64, len(lines))
-    letters = [groups for _, groups in entries]
-    letter_counts = np.zeros(len(letters) + 1, np.int64)
-    np.cumsum(np.fromiter(map(len, letters), np.int64, len(letters)), out=letter_counts[1:])
-    ends = np.cumsum(counts)
-    codes = _negate(np.fromiter((code for code, _ in entries), np.int64, len(entries)))
+    starts = np.cumsum(counts) - counts
     return Bags(
-        ids=np.concatenate([_words_and_pairs(codes, ends - counts), *letters]),
-        sizes=np.concatenate([2 * counts, letter_counts[ends] - letter_counts[ends - counts]]),
+        ids=np.concatenate([_words_and_pairs(_negate(codes), starts), letters]),
+        sizes=np.concatenate([2 * counts, np.add.reduceat(letter_sizes, starts)]),
     )
 
 
 def pieces(texts: Sequence[str], cache: WordCache, *, max_words: int) -> Pieces:
     """Split and hash the first words of each text."""
-    lines = [[BEGIN, *WORD.findall(text.lower())][:max_words] for text in texts]
-    entries = [cache[word] for words in lines for word in words]
-    words = np.fromiter((code for code, _ in entries), np.int64, len(entries)) % BUCKETS
-    bags = [
-        part
-        for word, (_, letters) in zip(words, entries, strict=True)
-        for part in ([word], letters)
-    ]
+    lines = [_words(text)[:max_words] for text in texts]
+    codes, letters, letter_sizes = cache.look_up(lines)
+    starts = np.cumsum(letter_sizes) - letter_sizes
     return Pieces(
-        ids=np.concatenate(bags),
-        sizes=np.array([1 + len(letters) for _, letters in entries]),
-        words=np.array([len(words) for words in lines]),
+        ids=np.insert(letters, starts, codes % BUCKETS),
+        sizes=1 + letter_sizes,
+        words=np.fromiter(map(len, lines), np.int64, len(lines)),
     )
+
+
+def _words(text: str) -> list[str]:
+    return [BEGIN, *WORD.findall(text.lower())]
 
 
 def _role(word: str) -> int:

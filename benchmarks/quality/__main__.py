@@ -48,7 +48,7 @@ def main() -> None:
     tables.print(report.agreement_table(figures, counts))
     tables.print(report.cost_table(trials))
     tables.print(report.difference_table(figures, "encoder", "n-grams"))
-    tables.print(report.verdict(figures, trials, "encoder", "n-grams"))
+    tables.print(report.verdict(figures, trials, "encoder", "n-grams"), soft_wrap=True)
 
 
 def _trials(learned: list[Example], held_out: list[Example], *, seeds: int) -> dict[str, Trial]:

@@ -65,7 +65,7 @@ def verdict(figures: Figures, trials: Mapping[str, Trial], one: str, other: str)
         found = f"Neither {one} nor {other} is clearly better"
     else:
         better = one if low > 0 else other
-        found = f"{better} is better"
+        found = f"By r {better} is better"
     return (
         f"{found}: r of {one} minus r of {other} is {difference.point:+.3f}"
         f" ({_interval(difference, '+.3f')}) over all texts."

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import track
 
 from benchmarks import machine, report
+from benchmarks.champion import load_model
 from benchmarks.contenders import GRPC, REST, WrongAnswerError, check, contenders
 from benchmarks.later import Later, measure_burst, measure_emulator, measure_latency
 from benchmarks.load import LoadFailedError, missing_tools
@@ -21,7 +22,6 @@ from benchmarks.releases import measure_releases
 from benchmarks.stack import RunningStack, running_stack
 from benchmarks.targets import later_targets, now_targets, release_targets
 from benchmarks.texts import texts
-from models.sentiment.model import Model
 from pmesh.stack.control import StackFailedError
 
 RESULTS = Path(__file__).with_name("results") / "latest.json"
@@ -60,6 +60,9 @@ def main() -> None:
     messages.print("starting a stack, which first trains the models: about a minute")
     try:
         with running_stack() as stack:
+            if arguments.variant:
+                messages.print(f"training and releasing the variant {arguments.variant}")
+                stack.release(stack.train("--variant", arguments.variant))
             if arguments.only in (None, "sync"):
                 results |= _measure_now(stack, plan)
             if arguments.only in (None, "async"):
@@ -75,7 +78,7 @@ def main() -> None:
 
 def _measure_now(stack: RunningStack, plan: Plan) -> dict[str, Any]:
     asked, record = texts(), Record(stack.conninfo)
-    model = Model.load(stack.model)
+    model = load_model(stack.model)
     with contenders(stack, asked) as all_contenders:
         for contender in all_contenders:
             check(contender, model, asked[:CHECKED])
@@ -135,6 +138,7 @@ def _parser() -> argparse.ArgumentParser:
         choices=("sync", "async", "releases"),
         help="predictions made now, or later, or releases",
     )
+    parser.add_argument("--variant", help="another architecture of the model, such as encoder")
     return parser
 
 

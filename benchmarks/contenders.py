@@ -12,7 +12,7 @@ from benchmarks.processes import Parts
 from benchmarks.questions import MODEL, Verdict
 from benchmarks.references import create_database, fastapi
 from benchmarks.stack import SERVING, RunningStack, free_port
-from models.sentiment.model import Model
+from model_runtime.abstract_model import AbstractModel
 
 REST = "REST"
 GRPC = "gRPC"
@@ -59,7 +59,7 @@ def contenders(stack: RunningStack, texts: list[str]) -> Iterator[list[Contender
         ]
 
 
-def check(contender: Contender, model: Model, texts: list[str]) -> None:
+def check(contender: Contender, model: AbstractModel, texts: list[str]) -> None:
     """Compare answers with the model's own. Raises WrongAnswerError."""
     scores = model.predict(texts).scores
     for text, row in zip(texts, scores, strict=True):

@@ -15,7 +15,8 @@ from psycopg.types.json import Json
 from psycopg_pool import AsyncConnectionPool
 from pydantic import BaseModel
 
-from models.sentiment.model import Model
+from benchmarks.champion import load_model
+from model_runtime.abstract_model import AbstractModel
 
 CREATE_TABLE = """
 CREATE TABLE answers (
@@ -75,12 +76,12 @@ def recording() -> FastAPI:
     return app
 
 
-def _load_model() -> Model:
+def _load_model() -> AbstractModel:
     torch.set_num_threads(1)
-    return Model.load(Path(os.environ["BENCH_MODEL"]))
+    return load_model(Path(os.environ["BENCH_MODEL"]))
 
 
-def _answer(model: Model, text: str) -> Answer:
+def _answer(model: AbstractModel, text: str) -> Answer:
     scores, _, value = model.predict([text])
     assert value is not None
     best = int(scores[0].argmax())

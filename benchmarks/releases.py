@@ -14,7 +14,6 @@ from benchmarks import questions
 from benchmarks.load import Load, call_grpc
 from benchmarks.questions import MODEL
 from benchmarks.stack import RunningStack
-from pmesh.cli.running import running_stack
 
 IN_FLIGHT = 4
 """Calls of the load: some of the machine is left for the release."""
@@ -39,7 +38,7 @@ class Releases:
 def measure_releases(stack: RunningStack, text: str) -> Releases:
     """Train a second version, release it, roll it back, and release it again under load."""
     programs = _Programs(stack, text)
-    version = programs.train()
+    version = stack.train("--seed", "1")
     first_answer_s, release_s = programs.release(version)
     rollback_s = programs.roll_back()
     programs.wait_until_unloaded(version)
@@ -59,18 +58,10 @@ class _Programs:
 
     def __init__(self, stack: RunningStack, text: str) -> None:
         self._stack = stack
-        self._environment = running_stack(stack.directory).release_environment()
+        self._environment = stack.environment()
         self._message = questions.predict_message(text)
         self._request = PredictRequest(model=MODEL, text=text)
         self._stub = PredictionServiceStub(grpc.insecure_channel(stack.gateway))
-
-    def train(self) -> str:
-        """A version like the first, of another seed."""
-        command = (*self._python("model_runtime.train"), MODEL, "--seed", "1")
-        done = subprocess.run(
-            command, env=self._environment, capture_output=True, text=True, check=True
-        )
-        return done.stdout.split()[-1]
 
     def release(self, version: str) -> tuple[float, float]:
         """Seconds until the first answer of the version, and until the command has ended."""
@@ -88,7 +79,7 @@ class _Programs:
         began = time.monotonic()
         command = self._python("rollout", "rollback", MODEL)
         with subprocess.Popen(command, env=self._environment, stdout=subprocess.DEVNULL):
-            return self._wait_for("1") - began
+            return self._wait_for(self._stack.version) - began
 
     def wait_until_unloaded(self, version: str) -> None:
         """The rollout process takes away what has drained."""

@@ -1,6 +1,8 @@
 """A local stack of its own, in a directory that is gone afterwards."""
 
 import socket
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,6 +10,7 @@ from pathlib import Path
 
 from benchmarks.processes import Parts
 from benchmarks.questions import MODEL
+from pmesh.cli.running import running_stack as local_stack
 from pmesh.stack.control import Stack
 from pmesh.stack.postgres import OWNER, ROLES, Postgres
 
@@ -26,13 +29,37 @@ class RunningStack:
         self.triton = f"127.0.0.1:{status.ports['triton-grpc']}"
         self.aws = f"http://127.0.0.1:{status.ports['aws']}"
         self.directory = stack.home.path
-        self.model = self.directory / "triton_repo" / MODEL / "1"
+        self.version = "1"
         self.postgres = Postgres(
             self.directory / "postgres",
             port=status.ports["postgres"],
             passwords={role: stack.home.secret(f"postgres-{role}") for role in ROLES},
         )
         self.conninfo = self.postgres.conninfo(OWNER)
+
+    @property
+    def model(self) -> Path:
+        """The files of the version that has the traffic."""
+        return self.directory / "triton_repo" / MODEL / self.version
+
+    def train(self, *options: str) -> str:
+        """A new version of the model; its number."""
+        return self._run("model_runtime.train", MODEL, *options).split()[-1]
+
+    def release(self, version: str) -> None:
+        """Give a version all the traffic, however good it is."""
+        self._run("rollout", "release", f"{MODEL}@{version}", "--margin", "1")
+        self.version = version
+
+    def environment(self) -> dict[str, str]:
+        """Of the programs that train and release."""
+        return local_stack(self.directory).release_environment()
+
+    def _run(self, module: str, *arguments: str) -> str:
+        command = (sys.executable, "-m", module, *arguments)
+        return subprocess.run(
+            command, env=self.environment(), stdout=subprocess.PIPE, text=True, check=True
+        ).stdout
 
     def parts(self, *names: str) -> Parts:
         """The running processes of these parts, or of all."""

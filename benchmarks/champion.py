@@ -3,7 +3,6 @@
 import importlib
 import json
 from pathlib import Path
-from typing import cast
 
 from model_runtime.abstract_model import AbstractModel
 
@@ -12,4 +11,4 @@ def load_model(directory: Path) -> AbstractModel:
     """Load a version of `sentiment`, whichever its architecture."""
     module, _, name = json.loads((directory / "model.json").read_text())["class"].partition(":")
     found: type[AbstractModel] = getattr(importlib.import_module(module), name)
-    return cast(AbstractModel, found.load(directory))
+    return found.load(directory)

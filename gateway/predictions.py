@@ -68,7 +68,7 @@ class PredictionService:
         validation.check_version(version)
         if request_id and (known := await self._store.find(request_id)):
             return await self._finished(known, model, text, request_id)
-        prediction = self._new(model, text, version, request_id or session)
+        prediction = self._new(model, text, version, session or request_id)
         answer = await self._runtimes.predict(
             model, prediction.version, prediction_id=prediction.id, text=text
         )
@@ -94,7 +94,7 @@ class PredictionService:
         validation.check_ttl(ttl)
         if request_id and (known := await self._store.find(request_id)):
             return _same_request(known, model, text, request_id)
-        prediction = self._new(model, text, version, request_id or session)
+        prediction = self._new(model, text, version, session or request_id)
         prediction.expire_time = prediction.create_time + ttl
         if await self._store.insert_accepted(prediction, request_id):
             return prediction

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import partial
 
 from predict.v1.events_pb2 import InferenceResponded
 
@@ -69,7 +70,7 @@ class Answerer:
             try:
                 return await self._predict(version, work.held(claims))
             except (ModelUnavailable, DeadlineExceeded):
-                await self._retry(self._triton.check)
+                await self._retry(partial(self._triton.check, version))
                 await self._keeper.renew(work)
         raise GivenUp
 

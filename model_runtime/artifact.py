@@ -50,6 +50,11 @@ def write_artifact(model: AbstractModel, directory: Path) -> None:
         _copy_module(module.__name__, code)
 
 
+def file_digest(file: Path) -> str:
+    """The SHA-256 of a file, in hexadecimal."""
+    return hashlib.sha256(file.read_bytes()).hexdigest()
+
+
 def digest(directory: Path) -> str:
     """The SHA-256 of all files of a folder, their names and contents, in hexadecimal.
 

@@ -18,6 +18,11 @@ from model_runtime import replay
 from model_runtime.abstract_model import MANIFEST_FILE, FloatArray, Predictions
 
 _SUM_TOLERANCE = 1e-3
+_ENVIRONMENT = {
+    *("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "LD_LIBRARY_PATH"),
+    *("OMP_NUM_THREADS", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "CUDA_VISIBLE_DEVICES"),
+}
+"""What an artifact is told: no password is among it."""
 
 
 class Failure(StrEnum):
@@ -84,6 +89,7 @@ def _run(directory: Path, results: Path, timeout_s: float) -> int:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,  # a model may write texts there
             start_new_session=True,
+            env={name: os.environ[name] for name in _ENVIRONMENT & os.environ.keys()},
         )
         try:
             return process.wait(timeout_s)

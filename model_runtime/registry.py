@@ -11,7 +11,7 @@ from pathlib import Path
 from time import time
 from typing import TYPE_CHECKING
 
-from model_runtime.artifact import digest
+from model_runtime.artifact import digest, file_digest
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MODEL_PATH, EVALUATION_PATH = "model", "evaluation"
 EVALUATION_FILE = "evaluation.tsv"
 CHAMPION = "champion"
-SHA256, VARIANT = "sha256", "variant"
+SHA256, EXAMPLES_SHA256, VARIANT = "sha256", "examples_sha256", "variant"
 
 
 class RegistryError(Exception):
@@ -50,6 +50,8 @@ class Version:
     """The MLflow run that trained it."""
     sha256: str
     """`artifact.digest` of its folder; empty if it was registered without."""
+    examples_sha256: str
+    """Of its file of held-out examples."""
     variant: str
 
     def __str__(self) -> str:
@@ -106,7 +108,10 @@ class Registry:
         Answers the file. Raises VersionUnknown, ArtifactCorrupt.
         """
         version = self.version(name, number)
-        return self._download(version, f"{EVALUATION_PATH}/{EVALUATION_FILE}", into)
+        file = self._download(version, f"{EVALUATION_PATH}/{EVALUATION_FILE}", into)
+        if file_digest(file) != version.examples_sha256:
+            raise ArtifactCorrupt(f"{version}: its held-out examples are not what was registered")
+        return file
 
     def alias(self, name: str, alias: str) -> Version | None:
         """The version that has the alias, if one has it."""
@@ -178,5 +183,6 @@ def _version(found: "ModelVersion") -> Version:
         number=str(found.version),
         run_id=found.run_id or "",
         sha256=found.tags.get(SHA256, ""),
+        examples_sha256=found.tags.get(EXAMPLES_SHA256, ""),
         variant=found.tags.get(VARIANT, "model"),
     )

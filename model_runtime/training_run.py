@@ -6,9 +6,11 @@ from pathlib import Path
 from time import time
 from typing import TYPE_CHECKING
 
-from model_runtime.artifact import digest
+from model_runtime.artifact import digest, file_digest
 from model_runtime.registry import (
+    EVALUATION_FILE,
     EVALUATION_PATH,
+    EXAMPLES_SHA256,
     MODEL_PATH,
     SHA256,
     VARIANT,
@@ -27,6 +29,7 @@ class TrainingRun:
         self._client = client
         self._model = model
         self._run_id = run_id
+        self._examples = ""
 
     def log_parameters(self, parameters: Mapping[str, object]) -> None:
         """What the training was given."""
@@ -45,6 +48,7 @@ class TrainingRun:
 
     def log_evaluation(self, directory: Path) -> None:
         """Store a folder of figures, and of the examples that they are of."""
+        self._examples = file_digest(directory / EVALUATION_FILE)
         self._client.log_artifacts(self._run_id, str(directory), EVALUATION_PATH)
 
     def register(self, artifact: Path, *, variant: str) -> str:
@@ -56,7 +60,11 @@ class TrainingRun:
             self._model,
             source=f"{root}/{MODEL_PATH}",
             run_id=self._run_id,
-            tags={SHA256: digest(artifact), VARIANT: variant},
+            tags={
+                SHA256: digest(artifact),
+                EXAMPLES_SHA256: self._examples,
+                VARIANT: variant,
+            },
             await_creation_for=0,
         )
         return str(version.version)

@@ -79,20 +79,19 @@ class TritonModel:
         tensors = _tensors(response)
         return Answer(declared.labels, tensors["scores"], tensors["features"], tensors.get("value"))
 
-    async def check(self) -> None:
-        """Return if every loaded version answers, and there is one; else raise ModelUnavailable.
+    async def check(self, version: str = "") -> None:
+        """Return if this version answers, or if none is given any of them; else ModelUnavailable.
 
-        Triton 2.51 calls a model ready whose process is dead, so each version is asked to
-        predict.
+        Triton 2.51 calls a model ready whose process is dead, so it is asked to predict. One that
+        a release is still trying out may be dead beside others that serve.
         """
-        versions = await self._loaded_versions()
-        if not versions:
-            raise ModelUnavailable(self.model)
-        try:
-            for version in versions:
-                await self.infer(version, [PROBE_TEXT], timeout_s=CONTROL_TIMEOUT_S)
-        except InferenceError as exc:
-            raise ModelUnavailable(self.model) from exc
+        for candidate in [version] if version else await self._loaded_versions():
+            try:
+                await self.infer(candidate, [PROBE_TEXT], timeout_s=CONTROL_TIMEOUT_S)
+            except InferenceError:
+                continue
+            return
+        raise ModelUnavailable(self.model)
 
     async def _loaded_versions(self) -> list[str]:
         request = service_pb2.RepositoryIndexRequest(ready=True)

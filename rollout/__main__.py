@@ -29,6 +29,7 @@ import psycopg
 from rollout.settings import Settings
 from rollout.store import ReleaseStore, UnknownModel
 from rollout.traffic import WHOLE, NothingToDo, promote, roll_back
+from rollout.version_name import VersionName
 
 if TYPE_CHECKING:
     from model_runtime.registry import Registry
@@ -56,6 +57,8 @@ def main() -> None:
         sys.exit(f"{arguments.command}: {error}")
     except psycopg.OperationalError as error:
         sys.exit(f"{arguments.command}: PostgreSQL does not answer: {error}")
+    except psycopg.Error as error:
+        sys.exit(f"{arguments.command}: PostgreSQL refuses: {error.diag.message_primary}")
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
 
@@ -71,7 +74,7 @@ def _roll_back(store: ReleaseStore, arguments: argparse.Namespace) -> None:
 
 
 def _release(store: ReleaseStore, arguments: argparse.Namespace) -> None:
-    from rollout.refusal import Refused
+    from rollout.refusal import REMEDIES, Refused
     from rollout.release import Busy, TakenOver
     from triton_repo.control import TritonError
 
@@ -79,7 +82,7 @@ def _release(store: ReleaseStore, arguments: argparse.Namespace) -> None:
     settings = Settings.from_env(os.environ)
     if arguments.margin is not None:
         settings = replace(settings, quality_margin=arguments.margin)
-    model, _, version = arguments.version.partition("@")
+    model, version = arguments.version
     steps = arguments.steps or [arguments.canary or WHOLE]
     _, _, releaser = _wire(store, settings)
     try:
@@ -92,7 +95,10 @@ def _release(store: ReleaseStore, arguments: argparse.Namespace) -> None:
             reason=arguments.reason,
         )
     except Refused as refusal:
-        sys.exit(f"{arguments.version} is refused: {refusal.reason}: {refusal.detail}")
+        sys.exit(
+            f"{model}@{version} is refused: {refusal.reason}: {refusal.detail}"
+            f"\ntry: {REMEDIES[refusal.reason]}"
+        )
     except (Busy, TakenOver, TritonError, OSError) as error:
         sys.exit(f"release: {error}")
 
@@ -122,9 +128,12 @@ def _watch(store: ReleaseStore, arguments: argparse.Namespace) -> None:
     with ExitStack() as stack:
         if arguments.webhook_port and secret:
             port = arguments.webhook_port
-            stack.enter_context(WebhookServer(port=port, secret=secret, heard=wake.set))
             url = f"http://127.0.0.1:{port}{PATH}"
-            watcher.hint = partial(subscribe, settings.tracking_uri, url=url, secret=secret)
+            try:
+                stack.enter_context(WebhookServer(port=port, secret=secret, heard=wake.set))
+                watcher.hint = partial(subscribe, settings.tracking_uri, url=url, secret=secret)
+            except OSError as error:
+                logging.warning("no hints from the registry on %s: %s", url, error)
         watcher.run(stop=stop, wake=wake, poll_s=arguments.poll)
 
 
@@ -171,9 +180,9 @@ def _parser() -> argparse.ArgumentParser:
     share.add_argument("--canary", type=_percent, help="percent of the traffic; default: all")
     share.add_argument("--steps", type=_steps, help="rising percents, such as 10,50,100")
     release.add_argument(
-        "--margin", type=_margin, help="how much of the primary metric it may lose; default: 0.02"
+        "--margin", type=_number, help="how much of the primary metric it may lose; default: 0.02"
     )
-    release.add_argument("--pause", type=float, default=60.0, help="seconds between steps")
+    release.add_argument("--pause", type=_number, default=60.0, help="seconds between steps")
     release.set_defaults(run=_release)
 
     for name, run, text in (
@@ -191,11 +200,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _version(text: str) -> str:
-    name, at, version = text.partition("@")
-    if not (name and at and version.isdecimal()):
-        raise argparse.ArgumentTypeError("a version is NAME@NUMBER, such as sentiment@3")
-    return text
+def _version(text: str) -> VersionName:
+    try:
+        return VersionName.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def _percent(text: str) -> int:
@@ -204,14 +213,14 @@ def _percent(text: str) -> int:
     return int(text)
 
 
-def _margin(text: str) -> float:
+def _number(text: str) -> float:
     try:
-        margin = float(text)
+        number = float(text)
     except ValueError:
-        margin = -1.0
-    if not 0 <= margin < float("inf"):
-        raise argparse.ArgumentTypeError("a margin is a number, at least 0")
-    return margin
+        number = -1.0
+    if not 0 <= number < float("inf"):
+        raise argparse.ArgumentTypeError("it must be a number, at least 0")
+    return number
 
 
 def _steps(text: str) -> "Sequence[Any]":

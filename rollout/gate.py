@@ -1,19 +1,20 @@
 """What a version must show before Triton is asked to load it."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from model_runtime.abstract_model import Predictions
-from model_runtime.artifact import model_class
-from model_runtime.comparison import compare
-from model_runtime.dataset import read_examples
+from model_runtime.abstract_model import AbstractModel, Example, Predictions
+from model_runtime.artifact import UnknownModel, digest, model_class
+from model_runtime.comparison import Comparison, compare
+from model_runtime.dataset import check_truths, read_examples
 from model_runtime.golden import Golden, GoldenMismatch
 from model_runtime.isolation import ArtifactFailed, Failure, run_artifact
 from model_runtime.registry import (
     ArtifactCorrupt,
     Registry,
     RegistryUnavailable,
-    Version,
     VersionUnknown,
 )
 from rollout.refusal import Reason, Refused
@@ -54,6 +55,11 @@ class Gate:
         self._serving = serving
         self._margin = margin
 
+    def find(self, model: str, version: str) -> None:
+        """See that the registry has the version. Raises Refused."""
+        with _registry_errors():
+            self._registry.version(model, version)
+
     def check(
         self, model: str, version: str, *, labels: list[str], champion: str | None, scratch: Path
     ) -> Candidate:
@@ -62,51 +68,73 @@ class Gate:
         labels: of the model, as its clients know them. champion: the version that a new one must
         not be worse than, if there is one. Raises Refused.
         """
-        registered, artifact, evaluation = self._download(model, version, scratch)
+        with _registry_errors():
+            artifact = self._registry.download(model, version, scratch)
+            evaluation = self._registry.evaluation(model, version, scratch)
+        sha256 = digest(artifact)
         check_declaration(artifact, labels=labels)
         check_registered_signature(artifact)
-        check_config(
-            artifact, model, repository=self._serving.repository, device=self._serving.device
-        )
+        present = self._serving.laid(model) - {version}
+        check_config(artifact, [self._serving.artifact(model, other) for other in present])
         try:
-            golden = Golden.read(artifact)
-            examples = read_examples([evaluation])
+            golden, examples = Golden.read(artifact), read_examples([evaluation])
+            judge = model_class(model)()
+            check_truths(judge, examples)
+        except UnknownModel as error:
+            raise Refused(Reason.MODEL_UNKNOWN, str(error)) from error
         except (OSError, ValueError, TypeError) as error:
             raise Refused(Reason.ARTIFACT_CORRUPT, str(error)) from error
         texts = [example.text for example in examples]
         said = _replay(artifact, [*golden.texts, *texts])
-        try:
-            golden.check(_rows(said, 0, len(golden.texts)))
-        except GoldenMismatch as error:
-            raise Refused(Reason.GOLDEN_MISMATCH, str(error)) from error
+        _check_golden(golden, _rows(said, 0, len(golden.texts)))
         verdict = "there is no version to compare it with"
         if champion is not None and champion != version:
-            before = _replay(self._serving.artifact(model, champion), texts)
-            comparison = compare(
-                model_class(model)(),
-                examples,
-                candidate=_rows(said, len(golden.texts), None),
-                champion=before,
-                seed=0,
-            )
-            verdict = comparison.sentence(version, champion)
-            if comparison.difference < -self._margin:
-                raise Refused(Reason.QUALITY_WORSE, f"{verdict}; it may lose {self._margin:g}")
-        return Candidate(artifact, registered.sha256, golden, verdict)
+            candidate = _rows(said, len(golden.texts), None)
+            comparison = self._compare(model, champion, judge, examples, candidate)
+            if comparison is None:
+                verdict = f"version {champion} cannot answer what this one is judged by"
+            else:
+                verdict = comparison.sentence(version, champion)
+                if comparison.difference < -self._margin:
+                    raise Refused(Reason.QUALITY_WORSE, f"{verdict}; it may lose {self._margin:g}")
+        return Candidate(artifact, sha256, golden, verdict)
 
-    def _download(self, model: str, version: str, scratch: Path) -> tuple[Version, Path, Path]:
+    def _compare(
+        self,
+        model: str,
+        champion: str,
+        judge: AbstractModel,
+        examples: Sequence[Example],
+        candidate: Predictions,
+    ) -> Comparison | None:
+        """None if the champion fails: that is no reason to keep it."""
+        texts = [example.text for example in examples]
         try:
-            return (
-                self._registry.version(model, version),
-                self._registry.download(model, version, scratch),
-                self._registry.evaluation(model, version, scratch),
-            )
-        except RegistryUnavailable as error:
-            raise Refused(Reason.REGISTRY_UNAVAILABLE, str(error)) from error
-        except VersionUnknown as error:
-            raise Refused(Reason.VERSION_UNKNOWN, str(error)) from error
-        except ArtifactCorrupt as error:
-            raise Refused(Reason.ARTIFACT_CORRUPT, str(error)) from error
+            before = run_artifact(self._serving.artifact(model, champion), texts, REPLAY_S)
+        except ArtifactFailed:
+            return None
+        return compare(judge, examples, candidate=candidate, champion=before.predictions, seed=0)
+
+
+@contextmanager
+def _registry_errors() -> Iterator[None]:
+    try:
+        yield
+    except RegistryUnavailable as error:
+        raise Refused(Reason.REGISTRY_UNAVAILABLE, str(error)) from error
+    except VersionUnknown as error:
+        raise Refused(Reason.VERSION_UNKNOWN, str(error)) from error
+    except ArtifactCorrupt as error:
+        raise Refused(Reason.ARTIFACT_CORRUPT, str(error)) from error
+
+
+def _check_golden(golden: Golden, said: Predictions) -> None:
+    try:
+        golden.check(said)
+    except GoldenMismatch as error:
+        raise Refused(Reason.GOLDEN_MISMATCH, str(error)) from error
+    except ValueError as error:  # answers that are no table
+        raise Refused(Reason.ARTIFACT_CORRUPT, f"golden.json: {error}") from error
 
 
 def _replay(artifact: Path, texts: list[str]) -> Predictions:

@@ -8,11 +8,15 @@ SELECT pg_advisory_unlock(hashtextextended('release ' || %(model)s, 0))
 
 -- name: labels
 -- Reads the labels of a model, in the order that its clients know.
-SELECT labels FROM models WHERE id = %(model)s
+SELECT labels FROM models WHERE id = %(model)s AND listed
 
 -- name: models
 -- Reads the ids of all models.
-SELECT id FROM models ORDER BY id
+SELECT id FROM models WHERE listed ORDER BY id
+
+-- name: hold_traffic
+-- Keeps others from moving the traffic of a model, until the transaction ends.
+SELECT FROM models WHERE id = %(model)s FOR UPDATE
 
 -- name: traffic
 -- Reads the present split.
@@ -32,17 +36,11 @@ SELECT pg_advisory_lock(hashtextextended('run ' || %(release)s, 0))
 -- Notes what became of it.
 UPDATE releases
 SET state = %(state)s, refusal = %(refusal)s, detail = %(detail)s, complete_time = now()
-WHERE id = %(release)s
+WHERE id = %(release)s AND state = 'RUNNING'
 
 -- name: is_running
 -- Reads whether a release still goes on: another one may have taken over.
 SELECT state = 'RUNNING' FROM releases WHERE id = %(release)s
-
--- name: supersede
--- Ends the other running releases of a model.
-UPDATE releases
-SET state = 'INTERRUPTED', detail = %(detail)s, complete_time = now()
-WHERE model = %(model)s AND state = 'RUNNING' AND id <> %(release)s
 
 -- name: interrupt
 -- Ends what a process that died has left running.
@@ -79,7 +77,7 @@ SELECT pg_notify('catalog_changed', '')
 -- name: history
 -- Reads the splits that a model had, the newest first.
 SELECT traffic FROM releases
-WHERE model = %(model)s AND traffic IS NOT NULL ORDER BY id DESC LIMIT 100
+WHERE model = %(model)s AND traffic IS NOT NULL ORDER BY id DESC LIMIT 10000
 
 -- name: drain_unused
 -- Takes new work from the versions that serve and are not to be kept.
@@ -97,10 +95,12 @@ WHERE model = %(model)s AND state = 'DRAINING'
                     AND r.state IN ('ACCEPTED', 'RUNNING'))
 
 -- name: alias
--- Reads where an alias pointed at the last look.
-SELECT version FROM aliases WHERE model = %(model)s AND alias = %(alias)s
+-- Reads where an alias pointed at the last look, and where it was being moved.
+SELECT version, pending FROM aliases WHERE model = %(model)s AND alias = %(alias)s
 
 -- name: set_alias
--- Notes where an alias points.
-INSERT INTO aliases (model, alias, version) VALUES (%(model)s, %(alias)s, %(version)s)
-ON CONFLICT (model, alias) DO UPDATE SET version = excluded.version
+-- Notes where an alias points, if it is known, and where it is being moved.
+INSERT INTO aliases (model, alias, version, pending)
+VALUES (%(model)s, %(alias)s, coalesce(%(version)s, ''), %(pending)s)
+ON CONFLICT (model, alias) DO UPDATE
+SET version = coalesce(%(version)s, aliases.version), pending = excluded.pending

@@ -14,6 +14,8 @@ class Reason(StrEnum):
     """What the registry gives is not what was registered."""
     SIGNATURE_MISMATCH = "SIGNATURE_MISMATCH"
     """The registered signature is not that of the model."""
+    MODEL_UNKNOWN = "MODEL_UNKNOWN"
+    """There is no folder of this model where the release runs."""
     INPUT_MISMATCH = "INPUT_MISMATCH"
     """The model does not take one text."""
     OUTPUT_NAME = "OUTPUT_NAME"
@@ -29,13 +31,13 @@ class Reason(StrEnum):
     LABEL_ORDER = "LABEL_ORDER"
     """The labels are in another order."""
     CONFIG_MISMATCH = "CONFIG_MISMATCH"
-    """It cannot be served beside the present versions, which have another config.pbtxt."""
+    """It cannot be served beside the present versions: their config.pbtxt has other outputs."""
     DOES_NOT_LOAD = "DOES_NOT_LOAD"
     """Its code or its weights cannot be loaded."""
     CRASHES = "CRASHES"
     """Its process ends, or takes too long, when it is asked."""
     FAILS = "FAILS"
-    """It raises an error on texts that it knew when it was trained."""
+    """It raises an error, or answers nonsense, on texts that it was evaluated with."""
     GOLDEN_MISMATCH = "GOLDEN_MISMATCH"
     """It does not say what it said when it was trained."""
     QUALITY_WORSE = "QUALITY_WORSE"
@@ -46,6 +48,34 @@ class Reason(StrEnum):
     """Triton cannot load it."""
     WARM_UP_FAILED = "WARM_UP_FAILED"
     """It does not answer once it is loaded."""
+
+
+_RETRAIN = "run the model's own test, mend it, and train it again"
+_CONTRACT = "mend what model.py declares, and train it again"
+REMEDIES = {
+    Reason.REGISTRY_UNAVAILABLE: "once MLflow answers again: pmesh status, pmesh logs mlflow",
+    Reason.VERSION_UNKNOWN: "train it first; MLflow lists the versions that there are",
+    Reason.ARTIFACT_CORRUPT: "train it again",
+    Reason.SIGNATURE_MISMATCH: "train it again",
+    Reason.MODEL_UNKNOWN: "release it from a checkout that has the model's folder",
+    Reason.INPUT_MISMATCH: _CONTRACT,
+    Reason.OUTPUT_NAME: _CONTRACT,
+    Reason.OUTPUT_TYPE: _CONTRACT,
+    Reason.OUTPUT_SHAPE: _CONTRACT,
+    Reason.LABEL_MISSING: _CONTRACT,
+    Reason.LABEL_UNKNOWN: _CONTRACT,
+    Reason.LABEL_ORDER: _CONTRACT,
+    Reason.CONFIG_MISMATCH: "give a model of another shape a folder of its own",
+    Reason.DOES_NOT_LOAD: _RETRAIN,
+    Reason.CRASHES: _RETRAIN,
+    Reason.FAILS: _RETRAIN,
+    Reason.GOLDEN_MISMATCH: "train it again, with the packages that serve it",
+    Reason.QUALITY_WORSE: "train on more, or allow the loss: --margin",
+    Reason.TRITON_UNAVAILABLE: "once Triton answers again: pmesh status, pmesh logs triton",
+    Reason.LOAD_FAILED: "pmesh logs triton",
+    Reason.WARM_UP_FAILED: "pmesh logs triton",
+}
+"""What to do about it."""
 
 
 class Refused(Exception):

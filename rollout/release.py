@@ -12,6 +12,7 @@ from rollout.serving import Serving
 from rollout.store import ReleaseStore, Shares
 from rollout.tidy import agree, tidy
 from rollout.traffic import WHOLE
+from triton_repo.control import TritonError
 
 LOCK_POLL_S = 0.2
 
@@ -62,21 +63,17 @@ class Releaser:
 
         steps: percent, rising, such as [10, 50, 100]; after each but the last, pause_s seconds.
         A version that serves already only gets the traffic.
-        Raises UnknownModel, Busy, Refused (and notes it), TakenOver.
+        Raises UnknownModel, Busy, Refused (and notes it), TakenOver, TritonError, OSError.
         """
         labels = self._store.labels(model)
         with self._alone(model):
             release = self._store.begin(model, version, "RELEASE", actor=actor, reason=reason)
             with self._noted(release, model, version):
-                detail = self._bring_in(model, version, labels)
-                self._shift(release, model, version, steps[0])
+                detail, sha256 = self._bring_in(model, version, labels)
+                self._shift(release, model, version, steps[0], sha256=sha256)
         for step in steps[1:]:
-            self._tell(
-                f"{model} {version} has its share; the next step, {step} %, in {pause_s:g} s"
-            )
+            self._tell(f"the next step, {step} %, in {pause_s:g} s")
             time.sleep(pause_s)
-            if not self._store.is_running(release):
-                raise TakenOver(f"the traffic of {model} was moved meanwhile; see its history")
             self._shift(release, model, version, step)
         self._store.done(release, detail)
 
@@ -93,24 +90,37 @@ class Releaser:
 
     @contextmanager
     def _noted(self, release: str, model: str, version: str) -> Iterator[None]:
-        """Note a refusal, and take the version out again."""
+        """Note how it ended, and take a version out again that does not serve."""
         try:
             yield
         except Refused as refusal:
-            with self._store.transaction():
-                if self._store.version_state(model, version) == "LOADING":
-                    self._store.set_version(model, version, "REFUSED")
-                self._store.refused(release, refusal)
-            agree(self._store, self._serving, model)
+            if self._store.version_state(model, version) == "LOADING":
+                self._store.set_version(model, version, "REFUSED")
+            self._store.refused(release, refusal)
+            try:
+                agree(self._store, self._serving, model)
+            except (TritonError, OSError) as error:
+                self._tell(f"{model} {version} is not taken out yet: {error}")
+            raise
+        except TakenOver:
+            raise
+        except Exception as error:
+            self._store.interrupted(release, f"{type(error).__name__}: {error}")
             raise
 
-    def _bring_in(self, model: str, version: str, labels: list[str]) -> str:
-        """Have the version loaded and warm; answers with how good it is."""
-        if self._store.version_state(model, version) == "SERVING":
-            return "it was serving already"
+    def _bring_in(self, model: str, version: str, labels: list[str]) -> tuple[str, str | None]:
+        """Have the version loaded and warm; answers with how good it is, and its digest.
+
+        What serves or drains stays so if it is refused: there may be calls under way.
+        """
+        state = self._store.version_state(model, version)
+        if state == "SERVING" and version in self._serving.loaded(model):
+            return "it was serving already", None
+        self._gate.find(model, version)
+        if state not in ("SERVING", "DRAINING"):
+            self._store.set_version(model, version, "LOADING")
         champion = champion_of(self._store.traffic(model))
         with tempfile.TemporaryDirectory() as scratch:
-            self._store.set_version(model, version, "LOADING")
             self._tell(f"checking {model} {version}")
             candidate = self._gate.check(
                 model, version, labels=labels, champion=champion, scratch=Path(scratch)
@@ -120,19 +130,23 @@ class Releaser:
             self._serving.bring_in(model, version, candidate.artifact, sha256=candidate.sha256)
         self._tell(f"warming up {model} {version}")
         self._serving.warm_up(model, version, candidate.golden)
-        self._store.set_version(model, version, "SERVING", sha256=candidate.sha256)
-        return candidate.verdict
+        return candidate.verdict, candidate.sha256
 
-    def _shift(self, release: str, model: str, version: str, percent: int) -> None:
-        """The champion keeps the rest of the traffic."""
-        with self._store.transaction():
+    def _shift(
+        self, release: str, model: str, version: str, percent: int, *, sha256: str | None = None
+    ) -> None:
+        """The champion keeps the rest of the traffic. Raises TakenOver."""
+        with self._store.traffic_held(model):
+            if not self._store.is_running(release):
+                raise TakenOver(f"the traffic of {model} was moved meanwhile; see its history")
             others = {v: p for v, p in self._store.traffic(model).items() if v != version}
             champion = champion_of(others)
             if champion is None:
                 percent = WHOLE
             rest = {champion: WHOLE - percent} if champion and percent < WHOLE else {}
+            if sha256 is not None:
+                self._store.set_version(model, version, "SERVING", sha256=sha256)
             self._store.move_traffic(model, {version: percent} | rest, release)
-            self._store.supersede(model, release, f"release of {version} took over")
         self._tell(f"{model} {version} has {percent} % of the traffic")
 
 

@@ -46,6 +46,8 @@ class Serving:
                 texts = (golden.texts * size)[:size]
                 self._triton.infer(model, version, texts, timeout_s=WARM_UP_S)
             said = self._triton.infer(model, version, golden.texts, timeout_s=WARM_UP_S)
+        except TritonUnavailable as error:
+            raise Refused(Reason.TRITON_UNAVAILABLE, str(error)) from error
         except TritonError as error:
             raise Refused(Reason.WARM_UP_FAILED, str(error)) from error
         value = said["value"].ravel() if "value" in said else None
@@ -58,9 +60,7 @@ class Serving:
         """Unload versions and remove them from the repository. Raises TritonError."""
         for version in gone:
             remove_version(self.repository, model, version)
-        if gone:
-            # Triton does not load a model without versions.
-            (self._triton.load if self.laid(model) else self._triton.unload)(model)
+        self.load(model)
         sweep(self.repository, model)
 
     def laid(self, model: str) -> set[str]:
@@ -72,5 +72,6 @@ class Serving:
         return {version for name, version in self._triton.loaded() if name == model}
 
     def load(self, model: str) -> None:
-        """Make Triton load what the repository holds. Raises TritonError."""
-        self._triton.load(model)
+        """Make Triton have what the repository holds. Raises TritonError."""
+        # Triton does not load a model without versions.
+        (self._triton.load if self.laid(model) else self._triton.unload)(model)

@@ -8,18 +8,15 @@ from typing import Any
 import yaml
 
 from rollout.refusal import Reason, Refused
-from triton_repo.config import Manifest, render
+from triton_repo.config import Manifest
 
 INPUTS = [{"name": "text", "type": "string", "shape": [-1, 1]}]
 REQUIRED, OPTIONAL = {"scores", "features"}, {"value"}
 TYPE = "float32"
 
 
-def check_declaration(artifact: Path, *, labels: Sequence[str]) -> Mapping[str, Sequence[int]]:
-    """Check model.json; answers with the shape of each output, -1 for the number of texts.
-
-    labels: of the model, in the order that its clients know. Raises Refused.
-    """
+def check_declaration(artifact: Path, *, labels: Sequence[str]) -> None:
+    """Check model.json. labels: of the model, as its clients know them. Raises Refused."""
     try:
         declared = json.loads((artifact / "model.json").read_text())
         outputs = {output["name"]: output for output in declared["outputs"]}
@@ -30,7 +27,6 @@ def check_declaration(artifact: Path, *, labels: Sequence[str]) -> Mapping[str, 
     if inputs != INPUTS:
         raise Refused(Reason.INPUT_MISMATCH, f"the inputs are {inputs}, not {INPUTS}")
     _check_outputs(outputs, len(labels))
-    return {name: output["shape"] for name, output in outputs.items()}
 
 
 def check_registered_signature(artifact: Path) -> None:
@@ -51,16 +47,17 @@ def check_registered_signature(artifact: Path) -> None:
         )
 
 
-def check_config(artifact: Path, name: str, *, repository: Path, device: str) -> None:
-    """Check that all versions of a model can share one config.pbtxt. Raises Refused."""
-    present = repository / name / "config.pbtxt"
-    new = render(name, Manifest.read(artifact / "model.json"), device=device)
-    if present.exists() and present.read_text() != new:
-        raise Refused(
-            Reason.CONFIG_MISMATCH,
-            "its outputs or its device differ from those of the versions that serve;"
-            " a model of another shape needs a name of its own",
-        )
+def check_config(artifact: Path, beside: Sequence[Path]) -> None:
+    """Check that it can share one config.pbtxt with these versions. Raises Refused."""
+    new = Manifest.read(artifact / "model.json")
+    for version in beside:
+        present = Manifest.read(version / "model.json")
+        if (present.labels, present.outputs) != (new.labels, new.outputs):
+            raise Refused(
+                Reason.CONFIG_MISMATCH,
+                f"its outputs are {', '.join(new.outputs)}, those of version {version.name}"
+                f" {', '.join(present.outputs)}",
+            )
 
 
 def _check_labels(own: list[str], expected: list[str]) -> None:

@@ -35,9 +35,12 @@ class ReleaseStore:
         """connection: with autocommit."""
         self._connection = connection
 
-    def transaction(self) -> "Any":
-        """A transaction, as a context manager."""
-        return self._connection.transaction()
+    @contextmanager
+    def traffic_held(self, model: str) -> Iterator[None]:
+        """A transaction in which nobody else moves the traffic of a model."""
+        with self._connection.transaction():
+            self._execute("hold_traffic", model=model)
+            yield
 
     @contextmanager
     def lock(self, model: str) -> Iterator[bool]:
@@ -94,9 +97,9 @@ class ReleaseStore:
         """Whether nobody has ended it meanwhile."""
         return bool(self._value("is_running", release=release))
 
-    def supersede(self, model: str, release: str, detail: str) -> None:
-        """End the other running releases of a model."""
-        self._execute("supersede", model=model, release=release, detail=detail)
+    def interrupted(self, release: str, detail: str) -> None:
+        """Note that it was cut short."""
+        self._execute("end", release=release, state="INTERRUPTED", refusal="", detail=detail[:1000])
 
     def interrupt(self, model: str) -> list[str]:
         """End what a dead process has left running; answers with the versions."""
@@ -131,13 +134,16 @@ class ReleaseStore:
         """The versions that nothing uses any more."""
         return self._column("drained", model=model, drain_s=drain_s)
 
-    def alias(self, model: str, alias: str) -> str | None:
-        """Where the registry's alias pointed at the last look."""
-        return cast("str | None", self._value("alias", model=model, alias=alias))
+    def alias(self, model: str, alias: str) -> set[str]:
+        """Where the registry's alias pointed at the last look, or was being moved to."""
+        row = self._execute("alias", model=model, alias=alias).fetchone()
+        return set(row) - {""} if row else set()
 
-    def set_alias(self, model: str, alias: str, version: str) -> None:
-        """Note where it points."""
-        self._execute("set_alias", model=model, alias=alias, version=version)
+    def set_alias(self, model: str, alias: str, *, version: str = "", pending: str = "") -> None:
+        """Note where it points, or where it is about to be moved."""
+        self._execute(
+            "set_alias", model=model, alias=alias, version=version or None, pending=pending
+        )
 
     def _execute(self, query: str, **parameters: Any) -> "psycopg.Cursor[Any]":
         return self._connection.execute(_SQL[query], parameters)

@@ -5,6 +5,7 @@ import logging
 from rollout.serving import Serving
 from rollout.store import ReleaseStore
 from rollout.traffic import kept_versions
+from triton_repo.writer import sweep
 
 log = logging.getLogger(__name__)
 
@@ -19,18 +20,23 @@ def tidy(store: ReleaseStore, serving: Serving, model: str, *, drain_s: float) -
         log.warning("the release of %s %s was cut short", model, version)
     for version in store.versions_in(model, "LOADING"):
         store.set_version(model, version, "RETIRED")
-    for version in store.drain_unused(model, kept_versions(store, model)):
-        log.info("%s %s drains", model, version)
+    with store.traffic_held(model):
+        for version in store.drain_unused(model, kept_versions(store, model)):
+            log.info("%s %s drains", model, version)
     for version in store.drained(model, drain_s):
         store.set_version(model, version, "RETIRED")
     agree(store, serving, model)
 
 
 def agree(store: ReleaseStore, serving: Serving, model: str) -> None:
-    """Load and unload until Triton has what PostgreSQL says. Raises as `tidy`."""
+    """Take out what PostgreSQL does not know, and have Triton load what is left. Raises as `tidy`.
+
+    A version that serves but does not lie in the repository is for a release to bring again.
+    """
     wanted = set(store.versions_in(model, "SERVING", "DRAINING"))
     if gone := serving.laid(model) - wanted:
         log.info("unloading %s %s", model, ", ".join(sorted(gone)))
+    if gone or serving.loaded(model) != serving.laid(model):
         serving.take_out(model, gone)
-    elif serving.laid(model) and serving.loaded(model) != serving.laid(model):
-        serving.load(model)
+    else:
+        sweep(serving.repository, model)

@@ -20,14 +20,13 @@ def promote(store: ReleaseStore, model: str, *, actor: str, reason: str) -> str:
     Raises UnknownModel, NothingToDo.
     """
     store.labels(model)
-    with store.transaction():
+    with store.traffic_held(model):
         history, present = store.history(model), store.traffic(model)
         if len(present) < 2:
             raise NothingToDo(f"the traffic of {model} is not split")
         version = newest(history, present)
         release = store.begin(model, version, "PROMOTE", actor=actor, reason=reason)
         store.move_traffic(model, {version: WHOLE}, release)
-        store.supersede(model, release, f"promoted by {actor}")
         store.done(release)
     return version
 
@@ -38,7 +37,7 @@ def roll_back(store: ReleaseStore, model: str, *, actor: str, reason: str) -> Sh
     The version that loses its traffic drains. Raises UnknownModel, NothingToDo.
     """
     store.labels(model)
-    with store.transaction():
+    with store.traffic_held(model):
         history, present = store.history(model), store.traffic(model)
         serving = set(store.versions_in(model, "SERVING"))
         if not present:
@@ -52,7 +51,6 @@ def roll_back(store: ReleaseStore, model: str, *, actor: str, reason: str) -> Sh
         release = store.begin(model, version, "ROLLBACK", actor=actor, reason=reason)
         store.move_traffic(model, before, release)
         store.set_version(model, version, "DRAINING")
-        store.supersede(model, release, f"rolled back by {actor}")
         store.done(release)
     return before
 

@@ -5,6 +5,7 @@ A webhook of the registry is a hint to look now; looking now and then is what co
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from functools import partial
 
@@ -21,6 +22,8 @@ from triton_repo.control import TritonError
 
 log = logging.getLogger(__name__)
 
+RETRY_S = 60.0
+"""Until an order that could not be carried out is tried again."""
 ACTOR = "registry"
 WHY = f"the alias {CHAMPION} was moved"
 
@@ -45,6 +48,7 @@ class Watcher:
         self.hint: Callable[[], None] | None = None
         """Asks the registry to give word of moved aliases; called until it succeeds."""
         self._failing: set[str] = set()
+        self._not_before: dict[tuple[str, str], float] = {}
 
     def run(self, *, stop: threading.Event, wake: threading.Event, poll_s: float) -> None:
         """Look, then wait poll_s seconds or until `wake` is set; until `stop` is set.
@@ -65,11 +69,12 @@ class Watcher:
         """Do a thing that may fail for a while; say so once, and once that it works again."""
         try:
             do()
-        except (RegistryError, TritonError, OSError, psycopg.errors.DatabaseError) as error:
-            if isinstance(error, psycopg.OperationalError):
-                raise
+        except psycopg.OperationalError:
+            raise
+        except Exception as error:  # one model's trouble is not the others'
             if what not in self._failing:
-                log.warning("%s: %s", what, error)
+                expected = isinstance(error, RegistryError | TritonError | OSError)
+                log.warning("%s: %s", what, error, exc_info=None if expected else error)
             self._failing.add(what)
         else:
             if what in self._failing:
@@ -90,17 +95,21 @@ class Watcher:
         """An alias that was moved is an order; one that was not follows the traffic."""
         alias = self._registry.alias(model, CHAMPION)
         champion = champion_of(self._store.traffic(model))
-        seen = self._store.alias(model, CHAMPION)
-        if alias is not None and alias.number != seen:
+        # Where this process was moving it when it died is no order either.
+        known = self._store.alias(model, CHAMPION)
+        if alias is not None and alias.number not in known:
             if alias.number != champion and not self._release(model, alias.number):
                 return
-            self._store.set_alias(model, CHAMPION, alias.number)
+            self._store.set_alias(model, CHAMPION, version=alias.number)
         elif champion is not None and (alias is None or alias.number != champion):
+            self._store.set_alias(model, CHAMPION, pending=champion)
             self._registry.set_alias(model, CHAMPION, champion)
-            self._store.set_alias(model, CHAMPION, champion)
+            self._store.set_alias(model, CHAMPION, version=champion)
 
     def _release(self, model: str, version: str) -> bool:
         """Whether the order is carried out, or refused for good."""
+        if time.monotonic() < self._not_before.get((model, version), 0.0):
+            return False
         try:
             self._releaser.release(
                 model, version, steps=[WHOLE], pause_s=0, actor=ACTOR, reason=WHY
@@ -109,6 +118,7 @@ class Watcher:
             return False
         except Refused as refusal:
             log.warning("%s %s: %s: %s", model, version, refusal.reason, refusal.detail)
+            self._not_before[model, version] = time.monotonic() + RETRY_S
             passing = (Reason.REGISTRY_UNAVAILABLE, Reason.TRITON_UNAVAILABLE)
             return refusal.reason not in passing
         return True

@@ -50,13 +50,21 @@ def remove_version(repository: Path, name: str, version: str) -> None:
     link = repository / name / version
     if link.is_symlink():
         link.unlink()
-        _sync(link.parent)
+    elif link.is_dir():  # as versions were laid before they were links
+        shutil.rmtree(link)
+    else:
+        return
+    _sync(link.parent)
 
 
 def versions(repository: Path, name: str) -> set[str]:
     """The versions of a model that the repository holds."""
     model = repository / name
-    return {path.name for path in model.glob("[0-9]*")} if model.exists() else set()
+    return (
+        {path.name for path in model.iterdir() if path.name.isdecimal()}
+        if model.exists()
+        else set()
+    )
 
 
 def sweep(repository: Path, name: str) -> None:

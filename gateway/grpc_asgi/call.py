@@ -66,9 +66,9 @@ class Call(Context):
 
     async def read_only(self) -> Any:
         """Begins the call with the message of a request that must have exactly one."""
+        self.begin()
         event = await self._receive()
         payload = whole_payload(event, self._method.max_message_bytes)
-        self.begin()
         if payload is None:
             request = self._request = self._request_stream(complete=False)
             await request.accept(event)

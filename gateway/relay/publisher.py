@@ -28,7 +28,7 @@ REQUESTS_PER_MODEL = 100
 """Of a transaction: what a crash may have published twice."""
 COMPLETIONS = 30
 """Of a transaction: few, since new requests wait for them."""
-MERGED = 1000
+SEALED = 1000
 """Completions that are looked at together, to make few of them."""
 MAX_REJECTIONS = 3
 
@@ -96,7 +96,7 @@ class Publisher:
     async def _publish_completions(self) -> int:
         async with self._pool.connection() as connection:
             # In a transaction of its own: what is published twice has the same id twice.
-            await connection.execute(_SQL["merge_completions"], {"limit": MERGED})
+            await connection.execute(_SQL["seal_completions"], {"limit": SEALED})
         async with self._pool.connection() as connection:
             rows = await _claim(connection, "claim_completions", {"limit": COMPLETIONS})
             failure = await self.publish(connection, rows)

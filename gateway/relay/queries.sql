@@ -42,37 +42,41 @@ CROSS JOIN LATERAL (
     FOR UPDATE SKIP LOCKED
 ) AS o
 
--- name: merge_completions
--- Makes one completion of the small ones of a model, so that a busy moment is few messages. At
--- most 1,500 predictions, some 180 KiB, come together: SNS takes 256.
-WITH small AS MATERIALIZED (
-    SELECT id, model, version, payload, jsonb_array_length(payload -> 'predictions') AS size
-    FROM outbox
-    WHERE event = 'job_completed' AND jsonb_array_length(payload -> 'predictions') < 500
+-- name: seal_completions
+-- Makes one completion of the small ones of a model, so that a busy moment is few messages, and
+-- seals them all: what may have been offered to the bus keeps its id. At most 1,500 predictions,
+-- some 180 KiB, come together: SNS takes 256.
+WITH fresh AS MATERIALIZED (
+    SELECT id, model, version, payload,
+           coalesce(jsonb_array_length(payload -> 'predictions'), 1000) AS size
+    FROM outbox WHERE event = 'job_completed' AND NOT sealed
     ORDER BY model, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 ), parts AS (
     SELECT *, (sum(size) OVER (PARTITION BY model, version ORDER BY id) - size) / 1000 AS part
-    FROM small
-), merged AS MATERIALIZED (
+    FROM fresh
+), groups AS MATERIALIZED (
     SELECT model, version, array_agg(id) AS ids,
            max((payload ->> 'completeTime')::timestamptz) AS complete_time,
            jsonb_agg(payload -> 'predictions') AS predictions
-    FROM parts GROUP BY model, version, part HAVING count(*) > 1
+    FROM parts GROUP BY model, version, part
 ), gone AS (
-    DELETE FROM outbox o USING merged m WHERE o.id = ANY (m.ids)
+    DELETE FROM outbox o USING groups g WHERE o.id = ANY (g.ids) AND cardinality(g.ids) > 1
+), kept AS (
+    UPDATE outbox o SET sealed = true FROM groups g
+    WHERE o.id = ANY (g.ids) AND cardinality(g.ids) = 1
 )
-INSERT INTO outbox (id, event, model, version, payload)
-SELECT uuidv7(), 'job_completed', model, version, jsonb_build_object(
+INSERT INTO outbox (id, event, model, version, sealed, payload)
+SELECT uuidv7(), 'job_completed', model, version, true, jsonb_build_object(
     'model', model, 'completeTime', complete_time,
     'predictions', jsonb_path_query_array(predictions, '$[*][*]'))
-FROM merged
+FROM groups WHERE cardinality(ids) > 1
 
 -- name: claim_completions
 -- The oldest completions to publish.
 SELECT id::text, event, model, version,
        (payload || jsonb_build_object('eventId', id))::text AS body,
        NULL AS prediction_id, true AS wanted
-FROM outbox WHERE event = 'job_completed'
+FROM outbox WHERE event = 'job_completed' AND sealed
 ORDER BY model, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 
 -- name: delete_events

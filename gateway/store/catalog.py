@@ -44,17 +44,16 @@ class Model:
 
 
 def register_models(connection: psycopg.Connection, models: Sequence[Model]) -> None:
-    """Make the database list exactly these models; their versions and traffic stay as they are."""
+    """Make the database list exactly these models; versions, traffic and history stay."""
     with connection.transaction(), connection.cursor() as cursor:
         cursor.executemany(
             "INSERT INTO models (id, description, labels, address) VALUES (%s, %s, %s, %s)"
             " ON CONFLICT (id) DO UPDATE SET description = excluded.description,"
-            " labels = excluded.labels, address = excluded.address",
+            " labels = excluded.labels, address = excluded.address, listed = true",
             [(m.id, m.description, m.labels, m.address) for m in models],
         )
         ids = [m.id for m in models]
-        cursor.execute("DELETE FROM traffic WHERE model <> ALL (%s)", (ids,))
-        cursor.execute("DELETE FROM models WHERE id <> ALL (%s)", (ids,))
+        cursor.execute("UPDATE models SET listed = false WHERE id <> ALL (%s)", (ids,))
         cursor.execute("SELECT pg_notify(%s, '')", (CHANGED,))
 
 
@@ -63,11 +62,13 @@ SELECT m.id, m.description, m.labels, m.address,
        coalesce(jsonb_object_agg(t.version, t.percent) FILTER (WHERE t.model IS NOT NULL), '{}')
            AS traffic
 FROM models m LEFT JOIN traffic t ON t.model = m.id
+WHERE m.listed
 GROUP BY m.id ORDER BY m.id
 """
 _READ_VERSIONS = """
-SELECT model, version, state::text, sha256, update_time FROM versions
-ORDER BY model, version::bigint DESC
+SELECT v.model, v.version, v.state::text, v.sha256, v.update_time
+FROM versions v JOIN models m ON m.id = v.model AND m.listed
+ORDER BY v.model, v.version::bigint DESC
 """
 
 

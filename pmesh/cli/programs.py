@@ -22,7 +22,7 @@ def run_program(home: Path, model: str, module: str, *arguments: str) -> list[st
     if model not in known:
         fail(f"there is no model {model!r}", "one of: " + ", ".join(known))
     environment = running_stack(home).release_environment()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the program, then this ends
+    signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C is for the program, then this ends
     done = subprocess.run(
         [sys.executable, "-m", module, *arguments],
         env=environment,

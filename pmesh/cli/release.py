@@ -8,6 +8,7 @@ from typing import Annotated, TypeVar
 
 import typer
 from predict.v1 import model_pb2
+from rich.markup import escape
 from rich.table import Table
 
 from pmesh.cli.client import CallFailedError, GatewayClient
@@ -15,6 +16,7 @@ from pmesh.cli.options import HOME, HomeOption, console, fail, messages
 from pmesh.cli.programs import run_program
 from pmesh.cli.running import running_stack
 from pmesh.stack.control import Stack
+from rollout.version_name import VersionName
 
 Result = TypeVar("Result")
 
@@ -50,9 +52,10 @@ def release(
     options = ["--canary", str(canary)] if canary else ["--steps", steps] if steps else []
     if margin is not None:
         options += ["--margin", str(margin)]
-    model, _, number = version.partition("@")
-    if not number.isdecimal():
-        fail(f"{version!r} names no version", f"pmesh release {model or 'sentiment'}@1")
+    try:
+        model = VersionName.parse(version).model
+    except ValueError as error:
+        fail(str(error))
     signed = ("--actor", getpass.getuser(), "--reason", reason)
     run_program(
         home, model, "rollout", "release", version, *options, "--pause", str(pause), *signed
@@ -132,12 +135,12 @@ def _table(releases: list[model_pb2.Release]) -> Table:
         action = model_pb2.ReleaseAction.Name(found.action).removeprefix("RELEASE_ACTION_")
         rows.add_row(
             time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(found.create_time.seconds)),
-            found.actor,
+            escape(found.actor),
             action.lower().replace("_", " "),
             found.version,
             f"[{_STATE_COLOURS[state]}]{(found.refusal or state).lower().replace('_', ' ')}[/]",
             _shares({share.version: share.percent for share in found.traffic}),
-            found.reason or found.detail,
+            escape(found.reason or found.detail),
         )
     return rows
 

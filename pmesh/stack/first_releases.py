@@ -8,44 +8,81 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 from http import HTTPStatus
+from typing import Any
 from urllib.error import URLError
 from urllib.request import urlopen
 
 import psycopg
 
+from model_runtime.registry import Registry, VersionUnknown
+
 _MLFLOW_S = 300.0
+_FRESH_S = 60.0
+"""The supervisor starts this program again a few times when it fails."""
 _SIGNED = ("--actor", "pmesh up", "--reason", "the first version")
 
 
 def main() -> None:
-    """Release the models of the command line that have no traffic."""
+    """Release the models of the command line that have no traffic; exit with 1 if one is refused.
+
+    What is trained already is not trained again.
+    """
     try:
-        names = _unreleased(sys.argv[1:])
-        if names:
-            _wait_for_mlflow(os.environ["MLFLOW_TRACKING_URI"])
-        for name in names:
-            trained = _run("model_runtime.train", name)
-            _run("rollout", "release", f"{name}@{trained.splitlines()[-1]}", *_SIGNED)
+        with psycopg.connect(autocommit=True) as connection:
+            names = [name for name in sys.argv[1:] if not _has_traffic(connection, name)]
+            if names:
+                _wait_for_mlflow(os.environ["MLFLOW_TRACKING_URI"])
+            done = [_release(connection, name) for name in names]
     except (TimeoutError, psycopg.Error) as error:
         sys.exit(str(error))
-    except subprocess.CalledProcessError as error:  # the program has said why
-        sys.exit(error.returncode)
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
+    sys.exit(0 if all(done) else 1)
+
+
+def _release(connection: "psycopg.Connection[Any]", name: str) -> bool:
+    """Whether a version of the model has the traffic now."""
+    if refusal := _fresh_refusal(connection, name):
+        print(f"{name}: its first version was refused: {refusal}", file=sys.stderr)
+        return False
+    try:
+        number = _registered(connection, name) or _run("model_runtime.train", name).split()[-1]
+        _run("rollout", "release", f"{name}@{number}", *_SIGNED)
+    except subprocess.CalledProcessError:  # the program has said why
+        return False
+    return True
+
+
+def _registered(connection: "psycopg.Connection[Any]", name: str) -> str:
+    """The last version of the registry, unless it was refused before; "" for none."""
+    try:
+        number = Registry(os.environ["MLFLOW_TRACKING_URI"]).latest(name).number
+    except VersionUnknown:
+        return ""
+    query = "SELECT FROM versions WHERE model = %s AND version = %s AND state = 'REFUSED'"
+    return "" if connection.execute(query, (name, number)).fetchone() else number
+
+
+def _fresh_refusal(connection: "psycopg.Connection[Any]", name: str) -> str:
+    """Why it was refused just now: to train the same again would not help."""
+    query = (
+        "SELECT refusal || ': ' || detail FROM releases WHERE model = %s AND state = 'REFUSED'"
+        " AND create_time > now() - %s * interval '1 s' ORDER BY id DESC LIMIT 1"
+    )
+    row = connection.execute(query, (name, _FRESH_S)).fetchone()
+    return row[0] if row else ""
+
+
+def _has_traffic(connection: "psycopg.Connection[Any]", name: str) -> bool:
+    query = "SELECT FROM traffic WHERE model = %s"
+    return connection.execute(query, (name,)).fetchone() is not None
 
 
 def _run(module: str, *arguments: str) -> str:
     """What a program of ours prints."""
     command = [sys.executable, "-m", module, *arguments]
     return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
-
-
-def _unreleased(names: Sequence[str]) -> list[str]:
-    with psycopg.connect() as connection:
-        released = {model for (model,) in connection.execute("SELECT model FROM traffic")}
-    return [name for name in names if name not in released]
 
 
 def _wait_for_mlflow(uri: str) -> None:

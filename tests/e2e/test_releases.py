@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import grpc
 import pytest
 from google.rpc import code_pb2
+from mlflow import MlflowClient
 from predict.v1 import model_service_pb2 as models
 from predict.v1.model_pb2 import ReleaseAction, ReleaseState
 from predict.v1.prediction_service_pb2 import BatchPredictRequest, PredictRequest
@@ -202,6 +203,8 @@ def test_the_registry_s_alias_moves_the_traffic_and_follows_it(
         return found.number if found else ""
 
     wait_until(lambda: alias() == one, timeout_s=30)
+    client = MlflowClient(shelf.environment["MLFLOW_TRACKING_URI"])
+    assert [webhook.name for webhook in client.list_webhooks()] == ["predict-mesh"]
     shelf.registry.set_alias(NAME, "champion", two)
     wait_until(lambda: traffic(mesh) == {two: 100}, timeout_s=90)
     releases = mesh.grpc.call("ListReleases", models.ListReleasesRequest(model=NAME))

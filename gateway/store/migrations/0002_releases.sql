@@ -1,10 +1,13 @@
 -- A model's versions, and who moved its traffic, when and why.
 
+-- A model whose folder is gone is no longer listed; its history stays.
+ALTER TABLE models ADD COLUMN listed boolean NOT NULL DEFAULT true;
+
 CREATE TYPE version_state AS ENUM ('LOADING', 'SERVING', 'DRAINING', 'RETIRED', 'REFUSED');
 
 CREATE TABLE versions (
     model text NOT NULL REFERENCES models (id) ON DELETE CASCADE,
-    version text NOT NULL,
+    version text NOT NULL CHECK (version ~ '^[1-9][0-9]{0,17}$'),
     state version_state NOT NULL,
     sha256 text NOT NULL DEFAULT '',     -- of its artifact
     update_time timestamptz NOT NULL DEFAULT now(),
@@ -39,7 +42,8 @@ CREATE INDEX releases_by_model ON releases (model, id DESC);
 CREATE TABLE aliases (
     model text NOT NULL,
     alias text NOT NULL,
-    version text NOT NULL,
+    version text NOT NULL DEFAULT '',
+    pending text NOT NULL DEFAULT '',    -- where the release process is just moving it
     PRIMARY KEY (model, alias)
 );
 
@@ -66,5 +70,11 @@ BEGIN
     INSERT INTO traffic (model, version, percent)
     SELECT for_model, key, value::integer FROM jsonb_each_text(shares);
     UPDATE releases SET traffic = shares WHERE id = by_release;
+    UPDATE releases  -- what was going on has been taken out of its hands
+    SET state = 'INTERRUPTED', complete_time = now(), detail = 'somebody moved the traffic'
+    WHERE model = for_model AND state = 'RUNNING' AND id <> by_release;
     PERFORM pg_notify('catalog_changed', '');
 END $$;
+
+-- Completions are merged before they are first offered to the bus, and never after.
+ALTER TABLE outbox ADD COLUMN sealed boolean NOT NULL DEFAULT false;

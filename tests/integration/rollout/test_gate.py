@@ -6,6 +6,7 @@ import socket
 from pathlib import Path
 
 import pytest
+import yaml
 from mlflow import MlflowClient
 
 from rollout.refusal import Reason, Refused
@@ -29,6 +30,18 @@ def output(index: int, **fields: object) -> Mutation:
 
 def labels(*names: str) -> Mutation:
     return in_manifest(lambda manifest: manifest.update(labels=names))
+
+
+def add_value(artifact: Path) -> None:
+    """To what it declares and to what MLflow says; the version beside it has none."""
+    value = {"name": "value", "type": "float32", "shape": [-1, 1]}
+    in_manifest(lambda manifest: manifest["outputs"].append(value))(artifact)
+    description = yaml.safe_load((artifact / "MLmodel").read_text())
+    outputs = json.loads(description["signature"]["outputs"])
+    spec = {"dtype": "float32", "shape": [-1, 1]}
+    outputs.append({"type": "tensor", "name": "value", "tensor-spec": spec})
+    description["signature"]["outputs"] = json.dumps(outputs)
+    (artifact / "MLmodel").write_text(yaml.safe_dump(description))
 
 
 def without_signature(artifact: Path) -> None:
@@ -56,6 +69,10 @@ MUTATIONS: dict[str, tuple[Reason, Mutation]] = {
     "dropped label": (Reason.LABEL_MISSING, labels("movie_review", "product_review")),
     "new label": (Reason.LABEL_UNKNOWN, labels(*Model.labels, "letter")),
     "swapped labels": (Reason.LABEL_ORDER, labels("product_review", "movie_review", "tweet")),
+    "an output more": (
+        Reason.CONFIG_MISMATCH,
+        add_value,
+    ),
     "no signature": (Reason.SIGNATURE_MISMATCH, without_signature),
     "no manifest": (Reason.ARTIFACT_CORRUPT, lambda a: (a / "model.json").unlink()),
     "no golden answers": (Reason.ARTIFACT_CORRUPT, lambda a: (a / "golden.json").unlink()),
@@ -113,7 +130,9 @@ def check_refused(workshop: Workshop, champion: str, version: str, reason: Reaso
     last = workshop.last_release()
     assert (last["version"], last["state"], last["refusal"]) == (version, "REFUSED", reason)
     assert last["traffic"] is None
-    assert workshop.states() == {champion: "SERVING", version: "REFUSED"}
+    known = reason not in (Reason.VERSION_UNKNOWN, Reason.REGISTRY_UNAVAILABLE)
+    refused = {version: "REFUSED"} if known else {}
+    assert workshop.states() == {champion: "SERVING"} | refused
     assert workshop.store.traffic(NAME) == {champion: 100}
     assert workshop.loaded() == {champion}
     assert workshop.serving.laid(NAME) == {champion}

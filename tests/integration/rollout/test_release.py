@@ -1,15 +1,20 @@
 """Versions come into service, share the traffic, and go."""
 
+import time
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 
+from rollout.refusal import Refused
 from rollout.release import Busy, TakenOver
+from rollout.serving import Serving
 from rollout.store import ReleaseStore, UnknownModel
 from rollout.tidy import tidy
 from rollout.traffic import NothingToDo, promote, roll_back
 from tests.integration.polling import wait_until
+from tests.integration.ports import free_port
 from tests.integration.rollout.tiny.model import Model
 from tests.integration.rollout.workshop import DRAIN_S, NAME, TEXTS, Workshop
 
@@ -105,24 +110,81 @@ def test_a_version_with_unfinished_work_is_not_unloaded(
     assert workshop.loaded() == {first}
 
 
+@pytest.mark.parametrize("way", ["rollback", "set_traffic"])
 def test_a_stepped_release_stops_when_somebody_else_moves_the_traffic(
-    workshop: Workshop, versions: list[str], monkeypatch: pytest.MonkeyPatch
+    workshop: Workshop, versions: list[str], way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second, _ = versions
-    move = ReleaseStore.is_running
+    sleep = time.sleep
 
-    def roll_back_meanwhile(store: ReleaseStore, release: str) -> bool:
-        roll_back(store, NAME, actor="anna", reason="errors")
-        return move(store, release)
+    def meanwhile(seconds: float) -> None:
+        if way == "rollback":
+            roll_back(workshop.store, NAME, actor="anna", reason="errors")
+        else:  # as the gateway does
+            release = workshop.store.begin(NAME, "", "SET_TRAFFIC", actor="api", reason="")
+            workshop.store.move_traffic(NAME, {first: 100}, release)
+            workshop.store.done(release)
+        sleep(seconds)
 
-    monkeypatch.setattr(ReleaseStore, "is_running", roll_back_meanwhile)
+    monkeypatch.setattr("rollout.release.time.sleep", meanwhile)
     with pytest.raises(TakenOver):
         workshop.release(second, steps=[10, 100])
     assert workshop.store.traffic(NAME) == {first: 100}
     ((state, detail),) = workshop.query(
         "SELECT state::text, detail FROM releases WHERE version = %s AND action = 'RELEASE'", second
     )
-    assert (state, detail) == ("INTERRUPTED", "rolled back by anna")
+    assert (state, detail) == ("INTERRUPTED", "somebody moved the traffic")
+
+
+def test_a_rollback_during_the_checks_stands(
+    workshop: Workshop, versions: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second, third = versions
+    workshop.release(second)
+    warm_up = Serving.warm_up
+
+    def meanwhile(*arguments: Any) -> None:
+        roll_back(workshop.store, NAME, actor="anna", reason="errors")
+        warm_up(*arguments)
+
+    monkeypatch.setattr(Serving, "warm_up", meanwhile)
+    with pytest.raises(TakenOver):
+        workshop.release(third)
+    assert workshop.store.traffic(NAME) == {first: 100}
+    settle(workshop)
+    assert workshop.loaded() == {first}
+
+
+def test_a_version_that_drains_goes_on_draining_when_its_release_is_refused(
+    workshop: Workshop, versions: list[str]
+) -> None:
+    first, second, _ = versions
+    workshop.release(second)
+    roll_back(workshop.store, NAME, actor="anna", reason="")
+    with pytest.raises(Refused):
+        workshop.release(second, uri=f"http://127.0.0.1:{free_port()}")
+    assert workshop.states() == {first: "SERVING", second: "DRAINING"}
+    assert workshop.loaded() == {first, second}
+
+
+def test_a_version_whose_files_are_lost_is_brought_again(
+    workshop: Workshop, versions: list[str]
+) -> None:
+    first = versions[0]
+    workshop.serving.take_out(NAME, [first])
+    assert workshop.loaded() == set()
+    workshop.release(first)
+    assert workshop.loaded() == {first}
+
+
+def test_a_champion_that_fails_does_not_keep_others_out(
+    workshop: Workshop, versions: list[str]
+) -> None:
+    code = workshop.serving.artifact(NAME, versions[0]) / "code"
+    (model,) = code.glob("**/tiny/model.py")
+    model.write_text("raise RuntimeError")
+    workshop.release(versions[1])
+    assert "cannot answer" in workshop.last_release()["detail"]
 
 
 def test_one_process_at_a_time_releases_a_model(workshop: Workshop, versions: list[str]) -> None:
@@ -134,6 +196,16 @@ def test_one_process_at_a_time_releases_a_model(workshop: Workshop, versions: li
         with pytest.raises(Busy):
             workshop.release(versions[1])
     workshop.release(versions[1])
+
+
+@pytest.mark.parametrize("name", ["genre", "genre@", "genre@0", "genre@007", "genre@" + "9" * 20])
+def test_what_names_no_version_is_refused_before_anything_is_noted(
+    workshop: Workshop, name: str
+) -> None:
+    done = workshop.run("release", name)
+    assert done.returncode == 2
+    assert "names no version" in done.stderr
+    assert workshop.query("SELECT * FROM releases") == []
 
 
 def test_a_model_that_is_not_listed_is_refused(workshop: Workshop) -> None:
@@ -178,5 +250,8 @@ def test_a_release_that_is_killed_at_any_step_is_completed_or_undone(
     workshop.release(second)
     assert workshop.store.traffic(NAME) == {second: 100}
     assert workshop.loaded() == {first, second}
+    contents = workshop.serving.repository / NAME / ".content"
+    laid = {(workshop.serving.repository / NAME / version).resolve() for version in (first, second)}
+    assert set(contents.iterdir()) == laid
     answered = workshop.control.infer(NAME, second, TEXTS[:2])["features"][:, 0]
     assert answered.tolist() == [1, 1]

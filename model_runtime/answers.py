@@ -70,7 +70,7 @@ class Answerer:
             try:
                 return await self._predict(version, work.held(claims))
             except (ModelUnavailable, DeadlineExceeded):
-                await self._retry(partial(self._triton.check, version))
+                await self._retry(partial(self._triton.check_version, version))
                 await self._keeper.renew(work)
         raise GivenUp
 

@@ -79,27 +79,47 @@ class TritonModel:
         tensors = _tensors(response)
         return Answer(declared.labels, tensors["scores"], tensors["features"], tensors.get("value"))
 
-    async def check(self, version: str = "") -> None:
-        """Return if this version answers, or if none is given any of them; else ModelUnavailable.
+    async def check(self) -> None:
+        """Return if every version that was asked for answers; else raise ModelUnavailable.
 
-        Triton 2.51 calls a model ready whose process is dead, so it is asked to predict. One that
-        a release is still trying out may be dead beside others that serve.
+        Before the first one is asked for, one that answers is enough: a version that a release is
+        still trying out may be dead beside those that serve.
         """
-        for candidate in [version] if version else await self._loaded_versions():
-            try:
-                await self.infer(candidate, [PROBE_TEXT], timeout_s=CONTROL_TIMEOUT_S)
-            except InferenceError:
-                continue
+        loaded = await self._loaded_versions()
+        if asked_for := self._declarations.keys() & loaded:
+            for version in asked_for:
+                await self.check_version(version)
             return
+        for version in loaded:
+            if await self._answers(version):
+                return
         raise ModelUnavailable(self.model)
 
+    async def check_version(self, version: str) -> None:
+        """Return if this version answers or is gone; else raise ModelUnavailable."""
+        if not await self._answers(version) and version in await self._loaded_versions():
+            raise ModelUnavailable(self.model)
+
+    async def _answers(self, version: str) -> bool:
+        """Whether it predicts. Triton 2.51 calls a model ready whose process is dead."""
+        request = _request(self.model, version, [PROBE_TEXT], has_value=False)
+        try:
+            await self._stub.ModelInfer(request, timeout=CONTROL_TIMEOUT_S)
+        except grpc.aio.AioRpcError:
+            return False
+        return True
+
     async def _loaded_versions(self) -> list[str]:
+        """At least one. Raises ModelUnavailable."""
         request = service_pb2.RepositoryIndexRequest(ready=True)
         try:
             index = await self._stub.RepositoryIndex(request, timeout=CONTROL_TIMEOUT_S)
         except grpc.aio.AioRpcError as exc:
             raise ModelUnavailable(self.model) from exc
-        return [entry.version for entry in index.models if entry.name == self.model]
+        versions = [entry.version for entry in index.models if entry.name == self.model]
+        if not versions:
+            raise ModelUnavailable(self.model)
+        return versions
 
     async def _declare(self, version: str) -> Declaration:
         request = service_pb2.ModelConfigRequest(name=self.model, version=version)

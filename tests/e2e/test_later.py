@@ -20,7 +20,7 @@ from predict.v1.prediction_service_pb2 import (
 )
 
 from tests.e2e.completions import Completions
-from tests.e2e.doors import Answer, Door
+from tests.e2e.doors import Door
 from tests.e2e.mesh import MODELS, Mesh
 from tests.e2e.oracle import Oracle, agree
 from tests.e2e.texts import new_text
@@ -73,12 +73,6 @@ def test_a_prediction_made_later_has_the_answer_of_its_model(
     assert finished.HasField("complete_time")
     got = door.call("GetPrediction", GetPredictionRequest(id=accepted.id)).message.prediction
     assert got == finished
-
-
-def test_a_version_that_nobody_serves_fails(door: Door) -> None:
-    finished = wait(door, accept(door, version="999"))
-    assert state(finished) == "FAILED"
-    assert Answer(finished.error).info.reason == "VERSION_NOT_FOUND"
 
 
 def test_a_wait_that_is_over_answers_with_the_prediction_as_it_stands(

@@ -79,10 +79,14 @@ def test_asked_now_what_was_accepted_for_later_gives_the_one_prediction(door: Do
     assert again == now
 
 
-def test_asked_now_what_failed_later_gives_the_error_again(door: Door) -> None:
+def test_asked_now_what_failed_later_gives_the_error_again(mesh: Mesh, door: Door) -> None:
     fields: dict[str, Any] = {"model": "sentiment", "text": new_text(), "request_id": str(uuid4())}
-    create = CreatePredictionRequest(**fields, version="999")
-    later = door.call("CreatePrediction", create).message.prediction
+    create = CreatePredictionRequest(**fields)
+    with mesh.stopped("runtime-sentiment"):
+        later = door.call("CreatePrediction", create).message.prediction
+        # As if its version had gone, which a release does not let happen.
+        lose = "UPDATE requests SET version = '999' WHERE id = %s RETURNING id"
+        assert mesh.query(lose, (later.id,))
     failed = door.call("WaitPrediction", WaitPredictionRequest(id=later.id)).message.prediction
     again = door.call("Predict", PredictRequest(**fields))
     assert again.info.reason == "VERSION_NOT_FOUND"

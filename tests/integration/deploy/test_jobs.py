@@ -57,7 +57,7 @@ def test_a_job_without_arguments_fails_and_prints_nothing(alone: Jobs, script: s
     [
         ("train.sh", ["unknown"], "there is no models/unknown/model.py"),
         ("eval.sh", ["genre"], "genre names no version"),
-        ("deploy.sh", ["release", "genre@one"], "a version is NAME@NUMBER"),
+        ("deploy.sh", ["release", "genre@one"], "'genre@one' names no version"),
         ("build-image.sh", ["unknown"], "there is no models/unknown/Dockerfile"),
         ("build-image.sh", ["genre", "--target", "test"], "there is no target test"),
         ("build-image.sh", ["genre", "--device", "tpu"], "there is no device tpu"),

@@ -129,6 +129,7 @@ async def test_a_search_finds_what_fits_all_conditions_newest_first(
     other_model = await insert("genre")
     other_version = await insert(version="2")
     newer = await insert()
+    await asyncio.sleep(0.002)
     waiting = accepted()
     await store.insert_accepted(waiting, "")
 

@@ -1,22 +1,20 @@
 """Versions come into service, share the traffic, and go."""
 
-import time
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
 
+from model_runtime.abstract_model import Example
 from rollout.refusal import Refused
 from rollout.release import Busy, TakenOver
-from rollout.serving import Serving
 from rollout.store import ReleaseStore, UnknownModel
 from rollout.tidy import tidy
 from rollout.traffic import NothingToDo, promote, roll_back
 from tests.integration.polling import wait_until
 from tests.integration.ports import free_port
 from tests.integration.rollout.tiny.model import Model
-from tests.integration.rollout.workshop import DRAIN_S, NAME, TEXTS, Workshop
+from tests.integration.rollout.workshop import DRAIN_S, EXAMPLES, NAME, TEXTS, Workshop, in_code
 
 
 def settle(workshop: Workshop) -> None:
@@ -112,23 +110,22 @@ def test_a_version_with_unfinished_work_is_not_unloaded(
 
 @pytest.mark.parametrize("way", ["rollback", "set_traffic"])
 def test_a_stepped_release_stops_when_somebody_else_moves_the_traffic(
-    workshop: Workshop, versions: list[str], way: str, monkeypatch: pytest.MonkeyPatch
+    workshop: Workshop, versions: list[str], way: str
 ) -> None:
     first, second, _ = versions
-    sleep = time.sleep
 
-    def meanwhile(seconds: float) -> None:
+    def meanwhile(said: str) -> None:
+        if "next step" not in said:
+            return
         if way == "rollback":
             roll_back(workshop.store, NAME, actor="anna", reason="errors")
         else:  # as the gateway does
             release = workshop.store.begin(NAME, "", "SET_TRAFFIC", actor="api", reason="")
             workshop.store.move_traffic(NAME, {first: 100}, release)
             workshop.store.done(release)
-        sleep(seconds)
 
-    monkeypatch.setattr("rollout.release.time.sleep", meanwhile)
     with pytest.raises(TakenOver):
-        workshop.release(second, steps=[10, 100])
+        workshop.release(second, steps=[10, 100], tell=meanwhile)
     assert workshop.store.traffic(NAME) == {first: 100}
     ((state, detail),) = workshop.query(
         "SELECT state::text, detail FROM releases WHERE version = %s AND action = 'RELEASE'", second
@@ -136,20 +133,16 @@ def test_a_stepped_release_stops_when_somebody_else_moves_the_traffic(
     assert (state, detail) == ("INTERRUPTED", "somebody moved the traffic")
 
 
-def test_a_rollback_during_the_checks_stands(
-    workshop: Workshop, versions: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_rollback_during_the_checks_stands(workshop: Workshop, versions: list[str]) -> None:
     first, second, third = versions
     workshop.release(second)
-    warm_up = Serving.warm_up
 
-    def meanwhile(*arguments: Any) -> None:
-        roll_back(workshop.store, NAME, actor="anna", reason="errors")
-        warm_up(*arguments)
+    def meanwhile(said: str) -> None:
+        if said.startswith("warming up"):
+            roll_back(workshop.store, NAME, actor="anna", reason="errors")
 
-    monkeypatch.setattr(Serving, "warm_up", meanwhile)
     with pytest.raises(TakenOver):
-        workshop.release(third)
+        workshop.release(third, tell=meanwhile)
     assert workshop.store.traffic(NAME) == {first: 100}
     settle(workshop)
     assert workshop.loaded() == {first}
@@ -177,14 +170,13 @@ def test_a_version_whose_files_are_lost_is_brought_again(
     assert workshop.loaded() == {first}
 
 
-def test_a_champion_that_fails_does_not_keep_others_out(
-    workshop: Workshop, versions: list[str]
-) -> None:
-    code = workshop.serving.artifact(NAME, versions[0]) / "code"
-    (model,) = code.glob("**/tiny/model.py")
-    model.write_text("raise RuntimeError")
-    workshop.release(versions[1])
-    assert "cannot answer" in workshop.last_release()["detail"]
+def test_a_champion_that_fails_does_not_keep_others_out(workshop: Workshop) -> None:
+    fails_on_it = in_code("right = ", "assert text != 'tweet unseen'\n        right = ")
+    champion = workshop.register(Model(version=7), fails_on_it)
+    workshop.release(champion)
+    unseen = Example("tweets-unseen", "tweet unseen")
+    workshop.release(workshop.register(examples=[*EXAMPLES, unseen]))
+    assert f"version {champion} cannot answer" in workshop.last_release()["detail"]
 
 
 def test_one_process_at_a_time_releases_a_model(workshop: Workshop, versions: list[str]) -> None:

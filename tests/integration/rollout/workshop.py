@@ -19,7 +19,7 @@ from model_runtime.mlmodel import write_mlmodel
 from model_runtime.registry import EVALUATION_FILE, Registry
 from model_runtime.training_run import training_run
 from rollout.gate import Gate
-from rollout.release import Releaser
+from rollout.release import Releaser, Tell
 from rollout.serving import Serving
 from rollout.store import ReleaseStore
 from tests.e2e.mesh import FAULTS
@@ -86,7 +86,14 @@ class Workshop:
             run.log_evaluation(evaluation)
             return run.register(artifact, variant="model")
 
-    def release(self, version: str, *, steps: Sequence[int] = (100,), uri: str = "") -> None:
+    def release(
+        self,
+        version: str,
+        *,
+        steps: Sequence[int] = (100,),
+        uri: str = "",
+        tell: Tell = lambda _: None,
+    ) -> None:
         """Release in this process. Raises what Releaser.release raises."""
         registry = Registry(uri or self.tracking_uri)
         releaser = Releaser(
@@ -95,7 +102,7 @@ class Workshop:
             serving=self.serving,
             drain_s=DRAIN_S,
             patience_s=1,
-            tell=lambda _: None,
+            tell=tell,
         )
         releaser.release(NAME, version, steps=steps, pause_s=0.1, actor="tester", reason="a test")
 

@@ -68,7 +68,7 @@ def test_a_trained_model_is_recorded_and_answers(
     assert set(EDGE_TEXTS) < set(golden.texts)
     golden.check(run_artifact(artifact, golden.texts, timeout_s=60).predictions)
 
-    write_version(triton.repository, "genre", version.number, artifact)
+    write_version(triton.repository, "genre", version.number, artifact, sha256=version.sha256)
     triton.load("genre")
     with Runtime(lone_environment, model="genre") as runtime:
         runtime.wait_until_serving()

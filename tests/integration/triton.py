@@ -115,6 +115,8 @@ class Triton:
         return [pid for pid in pids if _command_line(pid).startswith(stub)]
 
     def _is_ready(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, (self._directory / "log").read_text()[-1000:]
         try:
             urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}/v2/health/ready").close()
         except OSError:

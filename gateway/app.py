@@ -34,11 +34,21 @@ log = logging.getLogger(__name__)
 SERVICES = ("predict.v1.PredictionService", "predict.v1.ModelService")
 
 
-BOUNDED = tuple(
-    f"/predict.v1.PredictionService/{name}"
-    for name in ("Predict", "BatchPredict", "CreatePrediction")
+BOUNDED = (
+    *(
+        f"/predict.v1.PredictionService/{name}"
+        for name in (
+            *("Predict", "CreatePrediction", "GetPrediction"),
+            *("ListPredictions", "CancelPrediction"),
+        )
+    ),
+    *(
+        f"/predict.v1.ModelService/{name}"
+        for name in ("GetModel", "ListModels", "SetTraffic", "ListReleases")
+    ),
 )
-"""Calls that get settings.max_call_s; the others wait for as long as they are asked to."""
+"""Calls that get settings.max_call_s as a whole. BatchPredict and StreamPredict have it for each
+text; the others wait for as long as they are asked to."""
 DRAIN_S = 1.0
 """Seconds that calls get to end when Envoy stops; gateway.main has waited for them before."""
 

@@ -112,7 +112,7 @@ class Runtimes:
             try:
                 return await client.predict(entries)
             except VersionNotFound:
-                # Anybody may ask for any version: what does not exist is not remembered.
+                # It has been unloaded: what does not exist is not remembered.
                 self._batchers.pop(key, None)
                 raise
 

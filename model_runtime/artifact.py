@@ -50,9 +50,10 @@ def write_artifact(model: AbstractModel, directory: Path) -> None:
         _copy_module(module.__name__, code)
 
 
-def file_digest(file: Path) -> str:
+def file_digest(path: Path) -> str:
     """The SHA-256 of a file, in hexadecimal."""
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def digest(directory: Path) -> str:
@@ -62,14 +63,9 @@ def digest(directory: Path) -> str:
     """
     files = {path.relative_to(directory).as_posix(): path for path in directory.rglob("*")}
     lines = [
-        f"{_file_digest(path)}  {name}\n" for name, path in sorted(files.items()) if path.is_file()
+        f"{file_digest(path)}  {name}\n" for name, path in sorted(files.items()) if path.is_file()
     ]
     return hashlib.sha256("".join(lines).encode()).hexdigest()
-
-
-def _file_digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _copy_package(module: str, code: Path) -> None:

@@ -1,6 +1,6 @@
 """Runs an artifact with its own code; isolation.py starts it.
 
-    python -m model_runtime.replay ARTIFACT RESULTS < texts.json
+    python -P replay.py ARTIFACT RESULTS < texts.json
 
 Reads a JSON list of texts. Writes into the folder RESULTS either predictions.npz (scores,
 features, value if there is one, load_s, predict_s) or error.json (kind, message). Of this
@@ -39,8 +39,6 @@ def main() -> None:
 
 
 def _load(artifact: Path) -> Any:
-    # With -m, Python has imported this package, which is not the artifact's.
-    sys.modules.pop("model_runtime", None)
     sys.path.insert(0, str(artifact / "code"))
     module, _, name = json.loads((artifact / "model.json").read_text())["class"].partition(":")
     return getattr(importlib.import_module(module), name).load(artifact)

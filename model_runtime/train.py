@@ -68,7 +68,7 @@ def train_version(
     Answers the version. Raises UnknownModel, InvalidDataset, OSError, RegistryError;
     ArtifactFailed and GoldenMismatch if the saved model is not the trained one.
     """
-    model = model_class(name, variant)()
+    model = model_class(name, variant)(device=_device())
     examples = read_examples(data)
     check_truths(model, examples)
     learned, held_out = split(examples)
@@ -100,6 +100,11 @@ def train_version(
 def shipped_data(name: str) -> list[Path]:
     """The files in the model's own data folder."""
     return sorted((model_directory(name) / "data").glob("*.tsv"))
+
+
+def _device() -> str:
+    """As torch names it; PMESH_DEVICE says cpu or gpu, as it does to a release."""
+    return "cuda" if os.environ.get("PMESH_DEVICE") == "gpu" else "cpu"
 
 
 def _train(model: AbstractModel, name: str, examples: Sequence[Example], *, seed: int) -> float:

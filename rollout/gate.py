@@ -23,6 +23,8 @@ from rollout.signature import check_config, check_declaration, check_registered_
 
 REPLAY_S = 300.0
 """For an artifact to load and to predict its golden texts and the held-out examples."""
+ANY_LOSS = 1.0
+"""The margin that lets a version in however bad it is."""
 
 _FAILURES = {
     Failure.LOAD: Reason.DOES_NOT_LOAD,
@@ -107,11 +109,14 @@ class Gate:
         examples: Sequence[Example],
         candidate: Predictions,
     ) -> Comparison | None:
-        """None if the champion fails: that is no reason to keep it."""
+        """None if the champion fails on the examples: that is no reason to keep it."""
         texts = [example.text for example in examples]
         try:
             before = run_artifact(self._serving.artifact(model, champion), texts, REPLAY_S)
-        except ArtifactFailed:
+        except ArtifactFailed as error:
+            if error.kind in (Failure.CRASH, Failure.TIMEOUT) and self._margin < ANY_LOSS:
+                detail = f"version {champion}, to compare with, {error}"
+                raise Refused(Reason.CHAMPION_SILENT, detail) from error
             return None
         return compare(judge, examples, candidate=candidate, champion=before.predictions, seed=0)
 

@@ -29,8 +29,12 @@ VALUES (%(model)s, %(version)s, %(action)s, %(actor)s, %(reason)s, 'RUNNING')
 RETURNING id
 
 -- name: hold
--- Shows for as long as the connection lives that the release is not abandoned.
+-- Shows that the release is not abandoned, until `let_go` or the end of the connection.
 SELECT pg_advisory_lock(hashtextextended('run ' || %(release)s, 0))
+
+-- name: let_go
+-- Its process is done with the release.
+SELECT pg_advisory_unlock(hashtextextended('run ' || %(release)s, 0))
 
 -- name: end
 -- Notes what became of it.
@@ -77,7 +81,7 @@ SELECT pg_notify('catalog_changed', '')
 -- name: history
 -- Reads the splits that a model had, the newest first.
 SELECT traffic FROM releases
-WHERE model = %(model)s AND traffic IS NOT NULL ORDER BY id DESC LIMIT 10000
+WHERE model = %(model)s AND traffic IS NOT NULL ORDER BY id DESC LIMIT 1000
 
 -- name: drain_unused
 -- Takes new work from the versions that serve and are not to be kept.

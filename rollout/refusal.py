@@ -40,8 +40,12 @@ class Reason(StrEnum):
     """It raises an error, or answers nonsense, on texts that it was evaluated with."""
     GOLDEN_MISMATCH = "GOLDEN_MISMATCH"
     """It does not say what it said when it was trained."""
+    CHAMPION_SILENT = "CHAMPION_SILENT"
+    """The present champion, which it is compared with, crashes or takes too long."""
     QUALITY_WORSE = "QUALITY_WORSE"
     """It is worse than the present champion by more than the margin."""
+    VERSION_EXISTS = "VERSION_EXISTS"
+    """The repository holds a version of this number that is another one."""
     TRITON_UNAVAILABLE = "TRITON_UNAVAILABLE"
     """Triton does not answer."""
     LOAD_FAILED = "LOAD_FAILED"
@@ -49,6 +53,9 @@ class Reason(StrEnum):
     WARM_UP_FAILED = "WARM_UP_FAILED"
     """It does not answer once it is loaded."""
 
+
+PASSING = (Reason.REGISTRY_UNAVAILABLE, Reason.CHAMPION_SILENT, Reason.TRITON_UNAVAILABLE)
+"""Refusals that say nothing of the version: it may be tried again."""
 
 _RETRAIN = "run the model's own test, mend it, and train it again"
 _CONTRACT = "mend what model.py declares, and train it again"
@@ -70,7 +77,9 @@ REMEDIES = {
     Reason.CRASHES: _RETRAIN,
     Reason.FAILS: _RETRAIN,
     Reason.GOLDEN_MISMATCH: "train it again, with the packages that serve it",
+    Reason.CHAMPION_SILENT: "when the machine is less busy, or allow any loss: --margin 1",
     Reason.QUALITY_WORSE: "train on more, or allow the loss: --margin",
+    Reason.VERSION_EXISTS: "the registry counts anew: train until its numbers are new",
     Reason.TRITON_UNAVAILABLE: "once Triton answers again: pmesh status, pmesh logs triton",
     Reason.LOAD_FAILED: "pmesh logs triton",
     Reason.WARM_UP_FAILED: "pmesh logs triton",

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from model_runtime.golden import Golden
 from rollout.gate import Gate
-from rollout.refusal import Refused
+from rollout.refusal import PASSING, Refused
 from rollout.serving import Serving
 from rollout.store import ReleaseStore, Shares
 from rollout.tidy import agree, tidy
@@ -71,11 +72,12 @@ class Releaser:
             with self._noted(release, model, version):
                 detail, sha256 = self._bring_in(model, version, labels)
                 self._shift(release, model, version, steps[0], sha256=sha256)
-        for step in steps[1:]:
-            self._tell(f"the next step, {step} %, in {pause_s:g} s")
-            time.sleep(pause_s)
-            self._shift(release, model, version, step)
-        self._store.done(release, detail)
+        with self._noted(release, model, version):
+            for step in steps[1:]:
+                self._tell(f"the next step, {step} %, in {pause_s:g} s")
+                time.sleep(pause_s)
+                self._shift(release, model, version, step)
+            self._store.done(release, detail)
 
     @contextmanager
     def _alone(self, model: str) -> Iterator[None]:
@@ -95,14 +97,13 @@ class Releaser:
             yield
         except Refused as refusal:
             if self._store.version_state(model, version) == "LOADING":
-                self._store.set_version(model, version, "REFUSED")
+                state = "RETIRED" if refusal.reason in PASSING else "REFUSED"
+                self._store.set_version(model, version, state)
             self._store.refused(release, refusal)
             try:
                 agree(self._store, self._serving, model)
             except (TritonError, OSError) as error:
                 self._tell(f"{model} {version} is not taken out yet: {error}")
-            raise
-        except TakenOver:
             raise
         except Exception as error:
             self._store.interrupted(release, f"{type(error).__name__}: {error}")
@@ -115,6 +116,9 @@ class Releaser:
         """
         state = self._store.version_state(model, version)
         if state == "SERVING" and version in self._serving.loaded(model):
+            # Triton calls a version ready whose process is dead.
+            golden = Golden.read(self._serving.artifact(model, version))
+            self._serving.warm_up(model, version, golden)
             return "it was serving already", None
         self._gate.find(model, version)
         if state not in ("SERVING", "DRAINING"):

@@ -7,7 +7,7 @@ from model_runtime.abstract_model import Predictions
 from model_runtime.golden import Golden, GoldenMismatch
 from rollout.refusal import Reason, Refused
 from triton_repo.control import Loaded, Triton, TritonError, TritonUnavailable
-from triton_repo.writer import remove_version, sweep, versions, write_version
+from triton_repo.writer import VersionExists, remove_version, sweep, versions, write_version
 
 WARM_UP_SIZES = (1, 2, 8, 32)
 """Texts of the batches that a new version is first asked."""
@@ -28,7 +28,12 @@ class Serving:
 
     def bring_in(self, model: str, version: str, artifact: Path, *, sha256: str) -> None:
         """Lay a version beside the others and load it. Raises Refused, OSError."""
-        write_version(self.repository, model, version, artifact, sha256=sha256, device=self.device)
+        try:
+            write_version(
+                self.repository, model, version, artifact, sha256=sha256, device=self.device
+            )
+        except VersionExists as error:
+            raise Refused(Reason.VERSION_EXISTS, str(error)) from error
         try:
             self._triton.load(model)
             loaded = Loaded(model, version) in self._triton.loaded()

@@ -81,25 +81,19 @@ class ReleaseStore:
 
     def done(self, release: str, detail: str = "") -> None:
         """Note that it was done."""
-        self._execute("end", release=release, state="DONE", refusal="", detail=detail)
+        self._end(release, "DONE", detail=detail)
 
     def refused(self, release: str, refusal: Refused) -> None:
         """Note that it was refused."""
-        self._execute(
-            "end",
-            release=release,
-            state="REFUSED",
-            refusal=refusal.reason,
-            detail=refusal.detail[:1000],
-        )
+        self._end(release, "REFUSED", refusal=refusal.reason, detail=refusal.detail)
 
     def is_running(self, release: str) -> bool:
         """Whether nobody has ended it meanwhile."""
         return bool(self._value("is_running", release=release))
 
     def interrupted(self, release: str, detail: str) -> None:
-        """Note that it was cut short."""
-        self._execute("end", release=release, state="INTERRUPTED", refusal="", detail=detail[:1000])
+        """Note that it was cut short, unless whoever cut it short has noted it."""
+        self._end(release, "INTERRUPTED", detail=detail)
 
     def interrupt(self, model: str) -> list[str]:
         """End what a dead process has left running; answers with the versions."""
@@ -144,6 +138,10 @@ class ReleaseStore:
         self._execute(
             "set_alias", model=model, alias=alias, version=version or None, pending=pending
         )
+
+    def _end(self, release: str, state: str, *, refusal: str = "", detail: str) -> None:
+        self._execute("end", release=release, state=state, refusal=refusal, detail=detail[:1000])
+        self._execute("let_go", release=release)
 
     def _execute(self, query: str, **parameters: Any) -> "psycopg.Cursor[Any]":
         return self._connection.execute(_SQL[query], parameters)

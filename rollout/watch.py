@@ -12,8 +12,8 @@ from functools import partial
 import psycopg
 
 from model_runtime.registry import CHAMPION, Registry, RegistryError
-from rollout.refusal import Reason, Refused
-from rollout.release import Busy, Releaser, champion_of
+from rollout.refusal import PASSING, Refused
+from rollout.release import Busy, Releaser, TakenOver, champion_of
 from rollout.serving import Serving
 from rollout.store import ReleaseStore
 from rollout.tidy import tidy
@@ -48,7 +48,8 @@ class Watcher:
         self.hint: Callable[[], None] | None = None
         """Asks the registry to give word of moved aliases; called until it succeeds."""
         self._failing: set[str] = set()
-        self._not_before: dict[tuple[str, str], float] = {}
+        self._failed: dict[str, tuple[str, float]] = {}
+        """Model -> the version that could not be released, and when to try it again."""
 
     def run(self, *, stop: threading.Event, wake: threading.Event, poll_s: float) -> None:
         """Look, then wait poll_s seconds or until `wake` is set; until `stop` is set.
@@ -57,13 +58,17 @@ class Watcher:
         """
         while not stop.is_set():
             wake.clear()
-            models = self._store.models()
-            for model in models:
-                self._attempt(f"tidying {model}", partial(self._tidy, model))
-            self._attempt("the registry's webhook", self._ask_for_hints)
-            for model in models:
-                self._attempt(f"the registry's {model}", partial(self._follow_alias, model))
+            self.look()
             wake.wait(poll_s)
+
+    def look(self) -> None:
+        """Tidy up each model and follow its alias, once. Raises psycopg.OperationalError."""
+        models = self._store.models()
+        for model in models:
+            self._attempt(f"tidying {model}", partial(self._tidy, model))
+        self._attempt("the registry's webhook", self._ask_for_hints)
+        for model in models:
+            self._attempt(f"the registry's {model}", partial(self._follow_alias, model))
 
     def _attempt(self, what: str, do: Callable[[], None]) -> None:
         """Do a thing that may fail for a while; say so once, and once that it works again."""
@@ -105,10 +110,13 @@ class Watcher:
             self._store.set_alias(model, CHAMPION, pending=champion)
             self._registry.set_alias(model, CHAMPION, champion)
             self._store.set_alias(model, CHAMPION, version=champion)
+        elif alias is not None and known != {alias.number}:  # it died after moving it
+            self._store.set_alias(model, CHAMPION, version=alias.number)
 
     def _release(self, model: str, version: str) -> bool:
-        """Whether the order is carried out, or refused for good."""
-        if time.monotonic() < self._not_before.get((model, version), 0.0):
+        """Whether the order is done with: carried out, overruled by somebody, or refused."""
+        failed, not_before = self._failed.get(model, ("", 0.0))
+        if version == failed and time.monotonic() < not_before:
             return False
         try:
             self._releaser.release(
@@ -116,9 +124,13 @@ class Watcher:
             )
         except Busy:
             return False
+        except TakenOver as error:
+            log.info("%s %s: %s", model, version, error)
         except Refused as refusal:
             log.warning("%s %s: %s: %s", model, version, refusal.reason, refusal.detail)
-            self._not_before[model, version] = time.monotonic() + RETRY_S
-            passing = (Reason.REGISTRY_UNAVAILABLE, Reason.TRITON_UNAVAILABLE)
-            return refusal.reason not in passing
+            self._failed[model] = version, time.monotonic() + RETRY_S
+            return refusal.reason not in PASSING
+        except Exception:
+            self._failed[model] = version, time.monotonic() + RETRY_S
+            raise
         return True

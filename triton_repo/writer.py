@@ -74,9 +74,9 @@ def sweep(repository: Path, name: str) -> None:
         shutil.rmtree(model)
     used = {(model / version).resolve() for version in versions(repository, name)}
     leftovers = [path for path in model.glob(".*") if path.name != CONTENT]
-    for path in [*(model / CONTENT).glob("*"), *leftovers]:
-        if path.resolve() not in used:
-            shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+    unused = [path for path in (model / CONTENT).glob("*") if path.resolve() not in used]
+    for path in [*leftovers, *unused]:
+        shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
 def _write_content(artifact: Path, content: Path) -> None:

@@ -17,6 +17,9 @@ environment:
   MLFLOW_TRACKING_URI      where MLflow is
   PMESH_TRITON_REPOSITORY  the folder that Triton serves
   PMESH_TRITON_HTTP        host:port of Triton's HTTP
+  PMESH_DEVICE             cpu (the default) or gpu: where Triton runs the model
+  PMESH_QUALITY_MARGIN     how much of the primary metric a version may lose; 0.02
+  PMESH_DRAIN_S            seconds that a version without traffic stays loaded; 15
   PATH                     its first python has the project's packages
 EOF
 }

@@ -16,6 +16,7 @@ stdout is the number of the version; progress goes to stderr.
 
 environment:
   MLFLOW_TRACKING_URI  where MLflow is
+  PMESH_DEVICE         cpu (the default) or gpu: where it trains
   PATH                 its first python has the project's packages
 EOF
 }

@@ -41,7 +41,7 @@ def cors_policy(origins: tuple[str, ...]) -> dict[str, Any]:
         "@type": f"{TYPES}.extensions.filters.http.cors.v3.CorsPolicy",
         "allow_origin_string_match": [{"exact": origin} for origin in origins],
         "allow_methods": "GET, POST",
-        "allow_headers": "content-type, grpc-timeout, x-grpc-web, x-user-agent",
+        "allow_headers": "content-type, grpc-timeout, x-grpc-web, x-session-id, x-user-agent",
         "expose_headers": "grpc-status, grpc-message, grpc-status-details-bin",
         "max_age": "3600",
     }

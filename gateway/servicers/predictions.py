@@ -29,7 +29,7 @@ class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
     """The door for gRPC, gRPC-Web and, through Envoy's transcoder, REST."""
 
     def __init__(self, service: PredictionService, *, max_call_s: float) -> None:
-        """max_call_s: for each text of a stream; other calls have the server's limits."""
+        """max_call_s: for each text of a batch or a stream; the server limits the others."""
         self._service = service
         self._max_call_s = max_call_s
 
@@ -52,7 +52,7 @@ class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
         session = _session(context)
         outcomes = await asyncio.gather(
             *(
-                self._predict(
+                self._predict_in_time(
                     pb.PredictRequest(
                         model=request.model,
                         text=entry.text,
@@ -172,8 +172,7 @@ class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
     ) -> None:
         try:
             async for message in requests:
-                predicting = self._predict(message.request, session)
-                task = asyncio.create_task(asyncio.wait_for(predicting, self._max_call_s))
+                task = asyncio.create_task(self._predict_in_time(message.request, session))
                 try:
                     await answers.put(task)
                 except asyncio.CancelledError:
@@ -181,6 +180,13 @@ class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
                     raise
         finally:
             await answers.put(None)
+
+    async def _predict_in_time(
+        self, request: pb.PredictRequest, session: str
+    ) -> prediction_pb2.Prediction:
+        """So that one text that takes too long does not take the others' answers with it."""
+        async with asyncio.timeout(self._max_call_s):
+            return await self._predict(request, session)
 
     async def _predict(self, request: pb.PredictRequest, session: str) -> prediction_pb2.Prediction:
         prediction = await self._service.predict(

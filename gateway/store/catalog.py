@@ -83,6 +83,8 @@ class Catalog:
     async def refresh(self) -> None:
         """Read the catalog from the database."""
         async with self._pool.connection() as connection, connection.transaction():
+            # Both statements must see the same models.
+            await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             cursor = connection.cursor(row_factory=class_row(Model))
             models = {m.id: m for m in await (await cursor.execute(_READ_MODELS)).fetchall()}
             for model, *row in await (await connection.execute(_READ_VERSIONS)).fetchall():

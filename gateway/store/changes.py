@@ -45,7 +45,9 @@ class Changes:
                 await self._listen()
             except psycopg.Error as error:
                 log.warning("no notifications from the database: %s", type(error).__name__)
-                await asyncio.sleep(0.5)
+            except Exception:  # a gateway that hears nothing would be wrong for good
+                log.exception("a change could not be taken in")
+            await asyncio.sleep(0.5)
 
     async def _listen(self) -> None:
         connection = await psycopg.AsyncConnection.connect(autocommit=True)

@@ -50,6 +50,7 @@ class ReleaseStore:
         row = {"model": model, "actor": actor, "reason": reason, "shares": Jsonb(dict(shares))}
         try:
             async with self._pool.connection() as connection, connection.transaction():
+                await connection.execute(_SQL["hold_traffic"], row)
                 cursor = await connection.execute(_SQL["insert_set_traffic"], row)
                 (row["release"],) = await cursor.fetchone() or (None,)
                 await connection.execute(_SQL["move_traffic"], row)

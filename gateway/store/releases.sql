@@ -1,3 +1,7 @@
+-- name: hold_traffic
+-- Keeps others from moving the traffic of a model: the history has the order of the moves.
+SELECT FROM models WHERE id = %(model)s FOR UPDATE
+
 -- name: insert_set_traffic
 -- Notes that somebody sets a split by hand.
 INSERT INTO releases (model, action, actor, reason, state, complete_time)

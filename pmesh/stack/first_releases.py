@@ -15,7 +15,7 @@ from urllib.request import urlopen
 
 import psycopg
 
-from model_runtime.registry import Registry, VersionUnknown
+from model_runtime.registry import Registry, RegistryError, VersionUnknown
 
 _MLFLOW_S = 300.0
 _FRESH_S = 60.0
@@ -34,7 +34,7 @@ def main() -> None:
             if names:
                 _wait_for_mlflow(os.environ["MLFLOW_TRACKING_URI"])
             done = [_release(connection, name) for name in names]
-    except (TimeoutError, psycopg.Error) as error:
+    except (TimeoutError, psycopg.Error, RegistryError) as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)

@@ -187,7 +187,10 @@ class LocalStack:
         )
 
     def _served_versions(self) -> set[Loaded] | None:
-        query = "SELECT model, version FROM versions WHERE state IN ('SERVING', 'DRAINING')"
+        query = (
+            "SELECT v.model, v.version FROM versions v JOIN models m ON m.id = v.model AND m.listed"
+            " WHERE v.state IN ('SERVING', 'DRAINING')"
+        )
         with (
             suppress(psycopg.Error),
             psycopg.connect(self._postgres.conninfo(OWNER), connect_timeout=2) as connection,

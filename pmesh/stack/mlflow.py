@@ -1,4 +1,4 @@
-"""MLflow: the registry of models. Only trainings need it; serving does not."""
+"""MLflow: the registry of models. Trainings and releases need it; serving does not."""
 
 import base64
 import hashlib

@@ -1,4 +1,4 @@
-"""The project's own processes: gateway, relay, and one runtime for each model."""
+"""The project's own processes: gateway, relay, rollout, and one runtime for each model."""
 
 import sys
 from collections.abc import Callable, Mapping

@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from uuid import uuid4
 
 import grpc
 import pytest
@@ -187,6 +188,16 @@ def test_the_split_is_what_it_says_and_a_session_sticks(
     chosen = {f"session-{n}": {asked_by(f"session-{n}") for _ in range(5)} for n in range(40)}
     assert all(len(versions) == 1 for versions in chosen.values())
     assert {version for versions in chosen.values() for version in versions} == {one, two}
+    for session in chosen:
+        post = {"json": {"text": new_text()}, "headers": {"x-session-id": session}}
+        by_rest = mesh.rest.client.post(f"/v1/models/{NAME}:predict", **post)
+        assert {by_rest.json()["version"]} == chosen[session]
+    for request_id in (str(uuid4()) for _ in range(20)):  # it sticks as a session does
+        request = PredictRequest(model=NAME, text=new_text(), request_id=request_id)
+        assert mesh.predictions.Predict(request).prediction.version == asked_by(request_id)
+    for version in (one, two):
+        pinned = PredictRequest(model=NAME, text=new_text(), version=version)
+        assert mesh.predictions.Predict(pinned).prediction.version == version
     before = {session for session, versions in chosen.items() if versions == {two}}
     set_traffic(mesh.rest, **{f"v{one}": 50, f"v{two}": 50})
     assert all(asked_by(session) == two for session in before)

@@ -5,6 +5,7 @@ from grpc import StatusCode
 
 from gateway.grpc_asgi import Server, Status
 from gateway.grpc_asgi.asgi import Receive, Scope, Send
+from tests.integration.grpc_asgi.probe import SERVICE
 from tests.integration.grpc_asgi.servers import App, add_servicers
 
 
@@ -33,4 +34,11 @@ def _app(server: Server) -> DrainableApp:
 
 
 app = _app(Server())
-strict_app = _app(Server(on_error=_hide, on_undecodable=_explain, max_receive_bytes=100))
+strict_app = _app(
+    Server(
+        on_error=_hide,
+        on_undecodable=_explain,
+        max_receive_bytes=100,
+        timeouts_s={f"/{SERVICE}/Wait": 0.2},
+    )
+)

@@ -52,6 +52,15 @@ async def test_the_hook_for_undecodable_requests_decides_what_a_client_sees(
     assert ("t-hook", "yes") in tuple(await call.trailing_metadata())
 
 
+@pytest.mark.parametrize("asked_s", [None, 30])
+async def test_a_method_has_a_deadline_of_its_own(probe: ProbeStub, asked_s: float | None) -> None:
+    name = uuid4().hex
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await probe.Wait(text(name), timeout=asked_s)
+    assert raised.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    await probe.wait_until_observed(f"{name} cancelled")
+
+
 async def test_the_limit_of_a_message_is_a_setting(probe: ProbeStub) -> None:
     assert (await probe.Echo(text("x" * 98))).value == "x" * 98
     with pytest.raises(grpc.aio.AioRpcError) as raised:

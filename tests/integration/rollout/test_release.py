@@ -6,26 +6,14 @@ import psycopg
 import pytest
 
 from model_runtime.abstract_model import Example
-from rollout.refusal import Refused
+from rollout.refusal import Reason, Refused
 from rollout.release import Busy, TakenOver
 from rollout.store import ReleaseStore, UnknownModel
 from rollout.tidy import tidy
 from rollout.traffic import NothingToDo, promote, roll_back
-from tests.integration.polling import wait_until
 from tests.integration.ports import free_port
 from tests.integration.rollout.tiny.model import Model
 from tests.integration.rollout.workshop import DRAIN_S, EXAMPLES, NAME, TEXTS, Workshop, in_code
-
-
-def settle(workshop: Workshop) -> None:
-    """Tidy up until nothing drains, as the release process does now and then."""
-
-    def done() -> bool:
-        tidy(workshop.store, workshop.serving, NAME, drain_s=DRAIN_S)
-        return not workshop.store.versions_in(NAME, "DRAINING")
-
-    wait_until(done, timeout_s=20)
-    wait_until(lambda: workshop.loaded() == workshop.serving.laid(NAME), timeout_s=20)
 
 
 @pytest.fixture
@@ -63,7 +51,7 @@ def test_a_rollback_is_one_transaction_and_the_version_drains(
     assert workshop.store.traffic(NAME) == {first: 100}
     assert workshop.states()[second] == "DRAINING"
     assert second in workshop.loaded()  # it may be in the midst of a call
-    settle(workshop)
+    workshop.settle()
     assert workshop.loaded() == {first}
     assert workshop.states()[second] == "RETIRED"
     with pytest.raises(NothingToDo):
@@ -77,10 +65,10 @@ def test_only_what_is_used_or_is_the_way_back_stays_loaded(
 ) -> None:
     first, second, third = versions
     workshop.release(second)
-    settle(workshop)
+    workshop.settle()
     assert workshop.loaded() == {first, second}
     workshop.release(third)
-    settle(workshop)
+    workshop.settle()
     assert workshop.loaded() == {second, third}
     assert workshop.states() == {first: "RETIRED", second: "SERVING", third: "SERVING"}
     contents = {path.resolve().name for path in workshop.serving.repository.glob(f"{NAME}/[0-9]*")}
@@ -104,7 +92,7 @@ def test_a_version_with_unfinished_work_is_not_unloaded(
     tidy(workshop.store, workshop.serving, NAME, drain_s=DRAIN_S)
     assert workshop.loaded() == {first, second}
     workshop.connection.execute("UPDATE requests SET state = 'SUCCEEDED'")
-    settle(workshop)
+    workshop.settle()
     assert workshop.loaded() == {first}
 
 
@@ -144,7 +132,7 @@ def test_a_rollback_during_the_checks_stands(workshop: Workshop, versions: list[
     with pytest.raises(TakenOver):
         workshop.release(third, tell=meanwhile)
     assert workshop.store.traffic(NAME) == {first: 100}
-    settle(workshop)
+    workshop.settle()
     assert workshop.loaded() == {first}
 
 
@@ -177,6 +165,52 @@ def test_a_champion_that_fails_does_not_keep_others_out(workshop: Workshop) -> N
     unseen = Example("tweets-unseen", "tweet unseen")
     workshop.release(workshop.register(examples=[*EXAMPLES, unseen]))
     assert f"version {champion} cannot answer" in workshop.last_release()["detail"]
+
+
+def test_a_champion_that_crashes_is_no_leave_to_be_worse(workshop: Workshop) -> None:
+    dies_of_it = in_code("right = ", "text != 'tweet unseen' or exit_process(1)\n        right = ")
+    imports = in_code("import zlib\n", "import zlib\nfrom os import _exit as exit_process\n")
+    champion = workshop.register(Model(version=7), dies_of_it, imports)
+    workshop.release(champion)
+    unseen = Example("tweets-unseen", "tweet unseen")
+    version = workshop.register(Model(skill=0.2), examples=[*EXAMPLES, unseen])
+    with pytest.raises(Refused) as refused:
+        workshop.release(version)
+    assert refused.value.reason == Reason.CHAMPION_SILENT
+    assert workshop.states() == {champion: "SERVING", version: "RETIRED"}
+
+
+def test_the_way_back_must_answer_to_be_released_again(
+    workshop: Workshop, versions: list[str]
+) -> None:
+    first, second, _ = versions
+    workshop.release(second)
+    workshop.triton.kill_stub(NAME, first)
+    with pytest.raises(Refused) as refused:
+        workshop.release(first)
+    assert refused.value.reason == Reason.WARM_UP_FAILED
+    assert workshop.store.traffic(NAME) == {second: 100}
+
+
+def test_a_number_that_stands_for_other_files_is_refused(
+    workshop: Workshop, versions: list[str]
+) -> None:
+    first, second, _ = versions
+    workshop.release(second)
+    roll_back(workshop.store, NAME, actor="anna", reason="")
+    link = workshop.serving.artifact(NAME, second)
+    link.unlink()
+    link.symlink_to(workshop.serving.artifact(NAME, first).readlink())
+    with pytest.raises(Refused) as refused:
+        workshop.release(second)
+    assert refused.value.reason == Reason.VERSION_EXISTS
+    assert workshop.states() == {first: "SERVING", second: "DRAINING"}
+
+
+def test_a_release_that_has_ended_holds_nothing(workshop: Workshop, versions: list[str]) -> None:
+    workshop.release(versions[1], steps=[10, 100])
+    locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
+    assert workshop.query(locks) == [(0,)]
 
 
 def test_one_process_at_a_time_releases_a_model(workshop: Workshop, versions: list[str]) -> None:
@@ -232,7 +266,7 @@ def test_a_release_that_is_killed_at_any_step_is_completed_or_undone(
     traffic = workshop.store.traffic(NAME)
     assert traffic in ({first: 100}, {second: 100})
 
-    settle(workshop)
+    workshop.settle()
     assert workshop.store.traffic(NAME) == traffic
     assert workshop.last_release()["state"] == "INTERRUPTED"
     serving = {version for version, state in workshop.states().items() if state == "SERVING"}

@@ -22,7 +22,10 @@ from rollout.gate import Gate
 from rollout.release import Releaser, Tell
 from rollout.serving import Serving
 from rollout.store import ReleaseStore
+from rollout.tidy import tidy
+from rollout.watch import Watcher
 from tests.e2e.mesh import FAULTS
+from tests.integration.polling import wait_until
 from tests.integration.postgres import Database
 from tests.integration.rollout.tiny.model import Model
 from tests.integration.triton import Triton
@@ -47,6 +50,7 @@ class Workshop:
 
     def __init__(self, *, tracking_uri: str, triton: Triton, database: Database) -> None:
         self.tracking_uri = tracking_uri
+        self.registry = Registry(tracking_uri)
         self.triton = triton
         self.control = Control(f"127.0.0.1:{triton.http_port}")
         self._database = database
@@ -95,8 +99,21 @@ class Workshop:
         tell: Tell = lambda _: None,
     ) -> None:
         """Release in this process. Raises what Releaser.release raises."""
-        registry = Registry(uri or self.tracking_uri)
-        releaser = Releaser(
+        releaser = self._releaser(Registry(uri or self.tracking_uri), tell)
+        releaser.release(NAME, version, steps=steps, pause_s=0.1, actor="tester", reason="a test")
+
+    def watcher(self, tell: Tell = lambda _: None) -> Watcher:
+        """The release process, to be made look by hand."""
+        return Watcher(
+            store=self.store,
+            registry=self.registry,
+            releaser=self._releaser(self.registry, tell),
+            serving=self.serving,
+            drain_s=DRAIN_S,
+        )
+
+    def _releaser(self, registry: Registry, tell: Tell) -> Releaser:
+        return Releaser(
             store=self.store,
             gate=Gate(registry=registry, serving=self.serving, margin=0.02),
             serving=self.serving,
@@ -104,7 +121,16 @@ class Workshop:
             patience_s=1,
             tell=tell,
         )
-        releaser.release(NAME, version, steps=steps, pause_s=0.1, actor="tester", reason="a test")
+
+    def settle(self) -> None:
+        """Tidy up until nothing drains, as the release process does now and then."""
+
+        def done() -> bool:
+            tidy(self.store, self.serving, NAME, drain_s=DRAIN_S)
+            return not self.store.versions_in(NAME, "DRAINING")
+
+        wait_until(done, timeout_s=20)
+        wait_until(lambda: self.loaded() == self.serving.laid(NAME), timeout_s=20)
 
     def run(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run the program as a person does."""

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import threading
+import time
 from http.client import HTTPConnection
 
 import pytest
@@ -60,3 +61,5 @@ def test_the_server_answers_and_tells() -> None:
         assert post("/elsewhere", BODY) == 404
         assert post(PATH, b"x" * 100_000) == 404
         assert not heard.is_set()
+        assert post(PATH, BODY, **headers(sent_s=time.time())) == 204
+        assert heard.is_set()

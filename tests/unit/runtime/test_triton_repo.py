@@ -66,7 +66,7 @@ def test_what_no_version_is_made_of_is_swept_away(tmp_path: Path, artifact: Path
     for version, sha256 in (("1", "aa"), ("2", "bb"), ("3", "bb")):
         write_version(tmp_path, "m", version, artifact, sha256=sha256)
     (tmp_path / "m" / ".content" / ".cc.99").mkdir()  # of a writer that was killed
-    (tmp_path / "m" / ".4.99").symlink_to(".content/cc")
+    (tmp_path / "m" / ".4.99").symlink_to(".content/bb")
     remove_version(tmp_path, "m", "1")
     remove_version(tmp_path, "m", "2")
     sweep(tmp_path, "m")

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from rollout.serving import Serving
 
 
-NICENESS = 10
+NICENESS = 19
 """Of a release, on a machine that serves as well."""
 LOCK_WAIT_S = 30.0
 """For what another process does with the same model; tidying up takes seconds."""

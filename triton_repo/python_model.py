@@ -15,6 +15,8 @@ from typing import Any
 
 # One instance is one thread: torch and BLAS read this when they are imported.
 os.environ["OMP_NUM_THREADS"] = "1"
+# What lies in the repository stays what was registered. (PYTHONDONTWRITEBYTECODE is not read here.)
+sys.dont_write_bytecode = True
 NICENESS = 19
 
 

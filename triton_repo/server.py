@@ -73,8 +73,6 @@ def environment(inherited: Mapping[str, str]) -> dict[str, str]:
         **inherited,
         "LD_LIBRARY_PATH": libraries,
         "PATH": path,
-        # A version whose folder changes is loaded again.
-        "PYTHONDONTWRITEBYTECODE": "1",
     }
 
 

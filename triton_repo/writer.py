@@ -93,7 +93,7 @@ def _write_content(artifact: Path, content: Path) -> None:
 
 
 def _write_config(model: Path, text: str) -> None:
-    """Only where it changes: Triton loads all versions again when it does."""
+    """Only where it changes."""
     config = model / "config.pbtxt"
     if config.exists() and config.read_text() == text:
         return

@@ -99,6 +99,8 @@ class Triton:
 
     def kill_stub(self, name: str, version: str) -> None:
         """SIGKILL to the process of one version; the server lives on."""
+        # A load starts all versions anew; the processes before are gone a little later.
+        wait_until(lambda: len(self._stubs_of(name, version)) == 1)
         (stub,) = self._stubs_of(name, version)
         _kill(stub)
 

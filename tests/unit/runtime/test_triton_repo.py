@@ -53,7 +53,6 @@ def test_versions_lie_side_by_side_and_never_change(tmp_path: Path, artifact: Pa
 
 
 def test_the_configuration_is_written_only_when_it_changes(tmp_path: Path, artifact: Path) -> None:
-    """Triton loads all versions again when it does."""
     config = write_version(tmp_path, "m", "1", artifact, sha256="aa").parent / "config.pbtxt"
     before = config.stat().st_ino
     write_version(tmp_path, "m", "2", artifact, sha256="aa")

@@ -123,11 +123,15 @@ class Workshop:
         )
 
     def settle(self) -> None:
-        """Tidy up until nothing drains, as the release process does now and then."""
+        """Tidy up until nothing drains or is abandoned, as the release process does now and then.
+
+        PostgreSQL hears of the death of a process a moment later.
+        """
 
         def done() -> bool:
             tidy(self.store, self.serving, NAME, drain_s=DRAIN_S)
-            return not self.store.versions_in(NAME, "DRAINING")
+            abandoned = self.query("SELECT FROM releases WHERE state = 'RUNNING'")
+            return not abandoned and not self.store.versions_in(NAME, "DRAINING")
 
         wait_until(done, timeout_s=20)
         wait_until(lambda: self.loaded() == self.serving.laid(NAME), timeout_s=20)

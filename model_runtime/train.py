@@ -34,6 +34,8 @@ from model_runtime.training_run import training_run
 
 CONSOLE = Console(stderr=True)
 EVALUATION_TIMEOUT_S = 1800.0
+TORCH_DEVICES = {"cpu": "cpu", "gpu": "cuda"}
+"""What PMESH_DEVICE says -> as torch names it."""
 
 
 def main() -> None:
@@ -42,6 +44,9 @@ def main() -> None:
     tracking_uri = os.environ.get("MLFLOW_TRACKING_URI")
     if not tracking_uri:
         sys.exit("MLFLOW_TRACKING_URI is not set: it says where trainings are recorded")
+    device = os.environ.get("PMESH_DEVICE", "cpu")
+    if device not in TORCH_DEVICES:
+        sys.exit(f"PMESH_DEVICE must be cpu or gpu, not {device!r}")
     try:
         version = train_version(
             arguments.name,
@@ -49,6 +54,7 @@ def main() -> None:
             data=arguments.data or shipped_data(arguments.name),
             seed=arguments.seed,
             tracking_uri=tracking_uri,
+            device=TORCH_DEVICES[device],
         )
     except (
         *(UnknownModel, InvalidDataset, OSError),
@@ -61,14 +67,21 @@ def main() -> None:
 
 
 def train_version(
-    name: str, *, variant: str, data: Sequence[Path], seed: int, tracking_uri: str
+    name: str,
+    *,
+    variant: str,
+    data: Sequence[Path],
+    seed: int,
+    tracking_uri: str,
+    device: str = "cpu",
 ) -> str:
     """Train, evaluate on held-out examples, and register.
 
+    device: where to compute, as torch names it.
     Answers the version. Raises UnknownModel, InvalidDataset, OSError, RegistryError;
     ArtifactFailed and GoldenMismatch if the saved model is not the trained one.
     """
-    model = model_class(name, variant)(device=_device())
+    model = model_class(name, variant)(device=device)
     examples = read_examples(data)
     check_truths(model, examples)
     learned, held_out = split(examples)
@@ -100,11 +113,6 @@ def train_version(
 def shipped_data(name: str) -> list[Path]:
     """The files in the model's own data folder."""
     return sorted((model_directory(name) / "data").glob("*.tsv"))
-
-
-def _device() -> str:
-    """As torch names it; PMESH_DEVICE says cpu or gpu, as it does to a release."""
-    return "cuda" if os.environ.get("PMESH_DEVICE") == "gpu" else "cpu"
 
 
 def _train(model: AbstractModel, name: str, examples: Sequence[Example], *, seed: int) -> float:

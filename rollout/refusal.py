@@ -54,8 +54,10 @@ class Reason(StrEnum):
     """It does not answer once it is loaded."""
 
 
-PASSING = (Reason.REGISTRY_UNAVAILABLE, Reason.CHAMPION_SILENT, Reason.TRITON_UNAVAILABLE)
-"""Refusals that say nothing of the version: it may be tried again."""
+OUTAGES = (Reason.REGISTRY_UNAVAILABLE, Reason.TRITON_UNAVAILABLE)
+"""Refusals that end by themselves."""
+PASSING = (*OUTAGES, Reason.CHAMPION_SILENT)
+"""Refusals that say nothing of the version."""
 
 _RETRAIN = "run the model's own test, mend it, and train it again"
 _CONTRACT = "mend what model.py declares, and train it again"

@@ -12,7 +12,7 @@ from functools import partial
 import psycopg
 
 from model_runtime.registry import CHAMPION, Registry, RegistryError
-from rollout.refusal import PASSING, Refused
+from rollout.refusal import OUTAGES, Refused
 from rollout.release import Busy, Releaser, TakenOver, champion_of
 from rollout.serving import Serving
 from rollout.store import ReleaseStore
@@ -129,7 +129,7 @@ class Watcher:
         except Refused as refusal:
             log.warning("%s %s: %s: %s", model, version, refusal.reason, refusal.detail)
             self._failed[model] = version, time.monotonic() + RETRY_S
-            return refusal.reason not in PASSING
+            return refusal.reason not in OUTAGES
         except Exception:
             self._failed[model] = version, time.monotonic() + RETRY_S
             raise

@@ -15,7 +15,7 @@ from typing import Any
 
 # One instance is one thread: torch and BLAS read this when they are imported.
 os.environ["OMP_NUM_THREADS"] = "1"
-# What lies in the repository stays what was registered. (PYTHONDONTWRITEBYTECODE is not read here.)
+# No byte code among what was registered. (This Python does not read PYTHONDONTWRITEBYTECODE.)
 sys.dont_write_bytecode = True
 NICENESS = 19
 

@@ -33,19 +33,19 @@ log = logging.getLogger(__name__)
 
 SERVICES = ("predict.v1.PredictionService", "predict.v1.ModelService")
 
-
-BOUNDED = (
-    *(
-        f"/predict.v1.PredictionService/{name}"
-        for name in (
-            *("Predict", "CreatePrediction", "GetPrediction"),
-            *("ListPredictions", "CancelPrediction"),
-        )
-    ),
-    *(
-        f"/predict.v1.ModelService/{name}"
-        for name in ("GetModel", "ListModels", "SetTraffic", "ListReleases")
-    ),
+BOUNDED = tuple(
+    f"/predict.v1.{method}"
+    for method in (
+        "PredictionService/Predict",
+        "PredictionService/CreatePrediction",
+        "PredictionService/GetPrediction",
+        "PredictionService/ListPredictions",
+        "PredictionService/CancelPrediction",
+        "ModelService/GetModel",
+        "ModelService/ListModels",
+        "ModelService/SetTraffic",
+        "ModelService/ListReleases",
+    )
 )
 """Calls that get settings.max_call_s as a whole. BatchPredict and StreamPredict have it for each
 text; the others wait for as long as they are asked to."""

@@ -26,13 +26,14 @@ class Batcher(Generic[Item, Result]):
         max_in_flight: int,
         max_waiting: int,
     ) -> None:
-        """Nothing runs until the first submit.
+        """To be made in the event loop that it works in; nothing runs until the first submit.
 
         run: does a batch of 1 to max_batch items; answers one result (or exception) an item, in
             order. What it raises goes to every caller of the batch.
         max_in_flight: batches that may run side by side.
         max_waiting: items that may wait for a batch; the next one is refused.
         """
+        self._loop = asyncio.get_running_loop()
         self._run = run
         self._max_batch = max_batch
         self._max_in_flight = max_in_flight
@@ -49,13 +50,12 @@ class Batcher(Generic[Item, Result]):
         """
         if len(self._waiting) >= self._max_waiting:
             raise Overloaded
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Result] = loop.create_future()
+        future: asyncio.Future[Result] = self._loop.create_future()
         self._waiting.append((item, future))
         if not self._scheduled and len(self._batches) < self._max_in_flight:
             # Not at once: what else arrives in this turn of the loop comes along.
             self._scheduled = True
-            loop.call_soon(self._start)
+            self._loop.call_soon(self._start)
         return future
 
     def _start(self) -> None:

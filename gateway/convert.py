@@ -8,11 +8,10 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 from predict.v1 import model_pb2, prediction_pb2
 from predict.v1.error_reason_pb2 import ErrorReason
-from predict.v1.model_runtime_service_pb2 import RuntimeResult
 from predict.v1.prediction_service_pb2 import ListPredictionsRequest
 
 from gateway.errors import InvalidArgument
-from gateway.prediction import Answer, ListFilter, Output, Prediction, State
+from gateway.prediction import ListFilter, Prediction, State
 from gateway.store.catalog import Model
 from gateway.store.releases import Release
 
@@ -27,52 +26,41 @@ _STATE_FROM_PROTO = {number: state for state, number in _STATE_TO_PROTO.items()}
 
 
 def prediction_to_proto(prediction: Prediction) -> prediction_pb2.Prediction:
-    """A prediction as clients see it."""
-    return prediction_pb2.Prediction(
-        id=prediction.id,
-        model=prediction.model,
-        version=prediction.version,
-        text=prediction.text,
-        state=_STATE_TO_PROTO[prediction.state],
-        output=_output(prediction.output),
-        features_uri=prediction.features_uri,
-        create_time=_timestamp(prediction.create_time),
-        complete_time=_timestamp(prediction.complete_time),
-        expire_time=_timestamp(prediction.expire_time),
-        error=prediction.error,
-    )
+    """A prediction as clients see it.
+
+    Field by field, which takes a third of the time of one call with all of them: each answer
+    passes here.
+    """
+    message = prediction_pb2.Prediction()
+    message.id = prediction.id
+    message.model = prediction.model
+    message.version = prediction.version
+    message.text = prediction.text
+    message.state = _STATE_TO_PROTO[prediction.state]
+    message.features_uri = prediction.features_uri
+    _set_time(message.create_time, prediction.create_time)
+    if prediction.complete_time is not None:
+        _set_time(message.complete_time, prediction.complete_time)
+    if prediction.expire_time is not None:
+        _set_time(message.expire_time, prediction.expire_time)
+    if prediction.output is not None:
+        message.output.CopyFrom(prediction.output)
+    if prediction.error is not None:
+        message.error.CopyFrom(prediction.error)
+    return message
 
 
-def _output(output: Output | None) -> prediction_pb2.PredictionOutput | None:
-    if output is None:
-        return None
-    return prediction_pb2.PredictionOutput(
-        label=output.label,
-        confidence=output.confidence,
-        scores=output.scores,
-        value=output.value,
-    )
+def _set_time(timestamp: Timestamp, moment: datetime) -> None:
+    timestamp.seconds = int(moment.timestamp())
+    timestamp.nanos = moment.microsecond * 1000
 
 
 def _timestamp(moment: datetime | None) -> Timestamp | None:
-    """Faster than what protobuf makes of a datetime, which each prediction has two of."""
     if moment is None:
         return None
-    return Timestamp(seconds=int(moment.timestamp()), nanos=moment.microsecond * 1000)
-
-
-def answer_from_proto(result: RuntimeResult) -> Answer:
-    """What a runtime says of one text."""
-    output = result.output
-    return Answer(
-        output=Output(
-            label=output.label,
-            confidence=output.confidence,
-            scores=dict(output.scores),
-            value=output.value if output.HasField("value") else None,
-        ),
-        features_uri=result.features_uri,
-    )
+    timestamp = Timestamp()
+    _set_time(timestamp, moment)
+    return timestamp
 
 
 def list_filter_from_proto(request: ListPredictionsRequest) -> ListFilter:

@@ -1,10 +1,11 @@
-"""A prediction as the gateway holds it; the contract's messages are made in convert.py."""
+"""A prediction as the gateway holds it; the message for clients is made in convert.py."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from google.rpc import status_pb2
+from predict.v1.prediction_pb2 import PredictionOutput
 
 
 class State(StrEnum):
@@ -23,24 +24,6 @@ class State(StrEnum):
         return self not in (State.ACCEPTED, State.RUNNING)
 
 
-@dataclass(frozen=True, slots=True)
-class Output:
-    """What a model says of a text."""
-
-    label: str
-    confidence: float
-    scores: dict[str, float]
-    value: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An output and where its features lie."""
-
-    output: Output
-    features_uri: str
-
-
 @dataclass(slots=True)
 class Prediction:
     """One text, handed to one model, and what became of it."""
@@ -53,7 +36,7 @@ class Prediction:
     create_time: datetime
     complete_time: datetime | None = None
     expire_time: datetime | None = None
-    output: Output | None = None
+    output: PredictionOutput | None = None
     features_uri: str = ""
     error: status_pb2.Status | None = None
 

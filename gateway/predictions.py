@@ -10,10 +10,12 @@ from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 from typing import Protocol
 
+from predict.v1.model_runtime_service_pb2 import RuntimeResult
+
 from gateway import pages, validation
 from gateway.errors import PredictionFailed, PredictionFinished, PredictionNotFound, RequestIdReused
 from gateway.ids import uuid7
-from gateway.prediction import Answer, ListFilter, Page, Prediction, State
+from gateway.prediction import ListFilter, Page, Prediction, State
 
 MAX_PAGE_TEXT_BYTES = 2 * 1024 * 1024
 
@@ -37,7 +39,7 @@ class Runtimes(Protocol):
     def choose_version(self, model: str, *, pinned: str, sticky_key: str) -> str: ...
     async def predict(
         self, model: str, version: str, *, prediction_id: str, text: str
-    ) -> Answer: ...
+    ) -> RuntimeResult: ...
 
 
 class Changes(Protocol):
@@ -69,12 +71,12 @@ class PredictionService:
         if request_id and (known := await self._store.find(request_id)):
             return await self._finished(known, model, text, request_id)
         prediction = self._new(model, text, version, session or request_id)
-        answer = await self._runtimes.predict(
+        result = await self._runtimes.predict(
             model, prediction.version, prediction_id=prediction.id, text=text
         )
         prediction.state = State.SUCCEEDED
-        prediction.output = answer.output
-        prediction.features_uri = answer.features_uri
+        prediction.output = result.output
+        prediction.features_uri = result.features_uri
         prediction.complete_time = datetime.now(UTC)
         if await self._store.insert_finished(prediction, request_id):
             return prediction

@@ -9,11 +9,14 @@ from typing import NamedTuple
 import grpc
 from google.rpc.error_details_pb2 import ErrorInfo
 from grpc_status import rpc_status
-from predict.v1.model_runtime_service_pb2 import PredictBatchRequest, PredictBatchResponse
+from predict.v1.model_runtime_service_pb2 import (
+    PredictBatchRequest,
+    PredictBatchResponse,
+    RuntimeResult,
+)
 from predict.v1.model_runtime_service_pb2_grpc import ModelRuntimeServiceStub
 
 from gateway.batching import Batcher
-from gateway.convert import answer_from_proto
 from gateway.errors import (
     ModelFailed,
     ModelNotFound,
@@ -22,7 +25,6 @@ from gateway.errors import (
     Overloaded,
     VersionNotFound,
 )
-from gateway.prediction import Answer
 from gateway.store.catalog import Model
 
 _CHANNEL_OPTIONS = [
@@ -59,7 +61,7 @@ class Runtimes:
         self._max_waiting = max_waiting
         self._timeout_s = timeout_s
         self._channels: dict[str, grpc.aio.Channel] = {}
-        self._batchers: dict[tuple[str, str, str], Batcher[_Entry, Answer]] = {}
+        self._batchers: dict[tuple[str, str, str], Batcher[_Entry, RuntimeResult]] = {}
 
     async def __aenter__(self) -> "Runtimes":
         return self
@@ -84,7 +86,9 @@ class Runtimes:
             return next(iter(known.traffic))
         return _split(known.traffic, sticky_key)
 
-    async def predict(self, model: str, version: str, *, prediction_id: str, text: str) -> Answer:
+    async def predict(
+        self, model: str, version: str, *, prediction_id: str, text: str
+    ) -> RuntimeResult:
         """Have one text predicted, together with what else waits for this version.
 
         Raises Overloaded, VersionNotFound, ModelUnavailable, TimeoutError.
@@ -100,7 +104,7 @@ class Runtimes:
             raise ModelNotFound(model)
         return known
 
-    def _add_batcher(self, key: tuple[str, str, str]) -> Batcher[_Entry, Answer]:
+    def _add_batcher(self, key: tuple[str, str, str]) -> Batcher[_Entry, RuntimeResult]:
         model, version, address = key
         channel = self._channels.get(address)
         if channel is None:
@@ -108,7 +112,7 @@ class Runtimes:
             self._channels[address] = channel
         client = _VersionClient(channel, model, version, timeout_s=self._timeout_s)
 
-        async def run(entries: list[_Entry]) -> Sequence[Answer | Exception]:
+        async def run(entries: list[_Entry]) -> Sequence[RuntimeResult | Exception]:
             try:
                 return await client.predict(entries)
             except VersionNotFound:
@@ -136,7 +140,7 @@ class _VersionClient:
         self._version = version
         self._timeout_s = timeout_s
 
-    async def predict(self, entries: list[_Entry]) -> Sequence[Answer | Exception]:
+    async def predict(self, entries: list[_Entry]) -> Sequence[RuntimeResult | Exception]:
         """Predict a batch; a text that makes the model fail is found by halving, to fail alone."""
         try:
             return await self._predict_together(entries)
@@ -149,10 +153,11 @@ class _VersionClient:
         )
         return [*first, *second]
 
-    async def _predict_together(self, entries: list[_Entry]) -> Sequence[Answer | Exception]:
+    async def _predict_together(self, entries: list[_Entry]) -> Sequence[RuntimeResult | Exception]:
         request = PredictBatchRequest(model=self._model, version=self._version)
         for prediction_id, text in entries:
-            request.entries.add(prediction_id=prediction_id, text=text)
+            entry = request.entries.add()
+            entry.prediction_id, entry.text = prediction_id, text
         try:
             response: PredictBatchResponse = await self._stub.PredictBatch(
                 request,
@@ -161,13 +166,14 @@ class _VersionClient:
             )
         except grpc.aio.AioRpcError as error:
             raise self._error(error) from error
-        return [self._checked(answer_from_proto(result)) for result in response.results]
+        return [self._checked(result) for result in response.results]
 
-    def _checked(self, answer: Answer) -> Answer | Exception:
-        """The answer, if its numbers are numbers: no others can be recorded or sent as JSON."""
-        output = answer.output
-        if math.isfinite(output.confidence + sum(output.scores.values()) + (output.value or 0.0)):
-            return answer
+    def _checked(self, result: RuntimeResult) -> RuntimeResult | Exception:
+        """The result, if its numbers are numbers: no others can be recorded or sent as JSON."""
+        output = result.output
+        scores = output.scores
+        if math.isfinite(output.confidence + output.value + sum([scores[name] for name in scores])):
+            return result
         return ModelFailed(self._model)
 
     def _error(self, error: grpc.aio.AioRpcError) -> Exception:

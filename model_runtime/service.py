@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from predict.v1.model_runtime_service_pb2 import RuntimeResult
-from predict.v1.prediction_pb2 import PredictionOutput
 
 from model_runtime.abstract_model import FloatArray
 from model_runtime.errors import BatchSizeOutOfRange
@@ -53,8 +52,12 @@ def to_results(answer: Answer, places: Sequence[str]) -> list[RuntimeResult]:
 def _to_result(
     labels: Sequence[str], scores: Sequence[float], best: int, value: float | None, place: str
 ) -> RuntimeResult:
-    output = PredictionOutput(label=labels[best], confidence=scores[best], value=value)
+    result = RuntimeResult(features_uri=place)
+    output = result.output
+    output.label, output.confidence = labels[best], scores[best]
+    if value is not None:
+        output.value = value
     by_label = output.scores
     for label, score in zip(labels, scores, strict=True):
         by_label[label] = score
-    return RuntimeResult(output=output, features_uri=place)
+    return result

@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote_plus
 
 from botocore.exceptions import ClientError
 
@@ -26,6 +27,8 @@ _MESSAGE_ERRORS = {
     "ValidationError",
 }
 
+_ESCAPES = {code: quote_plus(chr(code)) for code in range(128)}
+
 
 @dataclass
 class Outcome:
@@ -43,6 +46,7 @@ class Topic:
 
     def __init__(self, *, client: "SNSClient", arn: str, executor: Executor) -> None:
         self._client = client
+        self._client.meta.events.register("before-call.sns.PublishBatch", _encode_form)
         self._arn = arn
         self._executor = executor
 
@@ -81,6 +85,19 @@ class Topic:
             return Outcome(rejected={batch[0]["Id"]: str(unavailable)})
         # One of them is to blame; the others are innocent.
         return _sum(self._publish_batch([entry]) for entry in batch)
+
+
+def _encode_form(params: dict[str, Any], **_: object) -> None:
+    """The form that boto3 would make of the parameters, once and not byte by byte.
+
+    Under load it would take most of the relay's time: it encodes a form twice, to sign and to send.
+    """
+    pairs = (f"{_quote(name)}={_quote(value)}" for name, value in params["body"].items())
+    params["body"] = "&".join(pairs).encode()
+
+
+def _quote(text: str) -> str:
+    return text.translate(_ESCAPES) if text.isascii() else quote_plus(text)
 
 
 def _sum(outcomes: Iterable[Outcome]) -> Outcome:

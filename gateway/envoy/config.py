@@ -2,7 +2,14 @@
 
 from typing import Any
 
-from gateway.envoy.filters import cors_policy, http_filters
+from gateway.envoy.filters import (
+    GRPC_WEB,
+    REST_FRONT,
+    TRANSCODER,
+    cors_policy,
+    http_filters,
+    without,
+)
 from gateway.envoy.local_replies import local_reply_config
 from gateway.envoy.settings import EnvoySettings
 
@@ -11,6 +18,7 @@ MAX_BODY_BYTES = 4 * 1024 * 1024
 """Largest REST body; a gRPC message has the same limit."""
 GRPC_OVERHEAD_BYTES = 64 * 1024
 """What the path's variables and the frame may add to a body when it becomes a gRPC message."""
+GRPC_WEB_CONTENT = {"name": "content-type", "string_match": {"prefix": "application/grpc-web"}}
 
 
 def bootstrap(settings: EnvoySettings) -> dict[str, Any]:
@@ -79,13 +87,25 @@ def _http2() -> dict[str, Any]:
 
 
 def _virtual_host(settings: EnvoySettings) -> dict[str, Any]:
-    """One route for everything: nothing is forwarded, but the limit and CORS need a route."""
+    """Nothing is forwarded: a route says which filters are for its kind of request."""
     return {
         "name": "gateway",
         "domains": ["*"],
         "request_body_buffer_limit": MAX_BODY_BYTES + GRPC_OVERHEAD_BYTES,
-        "routes": [{"match": {"prefix": "/"}, "non_forwarding_action": {}}],
+        "routes": [
+            _route({"grpc": {}}, without(GRPC_WEB, REST_FRONT, TRANSCODER)),
+            _route({"headers": [GRPC_WEB_CONTENT]}, without(REST_FRONT, TRANSCODER)),
+            _route({}, without(GRPC_WEB)),
+        ],
         "typed_per_filter_config": cors_policy(settings.cors_origins),
+    }
+
+
+def _route(match: dict[str, Any], per_filter: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "match": {"prefix": "/", **match},
+        "non_forwarding_action": {},
+        "typed_per_filter_config": per_filter,
     }
 
 

@@ -53,10 +53,11 @@ class Call(Context):
 
     def begin(self) -> None:
         """Starts the deadline; the calling task is from here on the one that `stop` cancels."""
-        self._task = asyncio.current_task()
+        loop = asyncio.get_running_loop()
+        self._task = asyncio.current_task(loop)
         timeout = self._headers.get(b"grpc-timeout")
         if timeout is not None or self._method.timeout_s is not None:
-            self._start_deadline(timeout)
+            self._start_deadline(loop, timeout)
         encoding = self._headers.get(b"grpc-encoding")
         if encoding is not None and encoding not in ENCODINGS:
             name = encoding.decode("latin-1")
@@ -163,9 +164,9 @@ class Call(Context):
             except Exception:
                 _LOGGER.exception("Error in a done callback of %s", self._method.path)
 
-    def _start_deadline(self, header: bytes | None) -> None:
+    def _start_deadline(self, loop: asyncio.AbstractEventLoop, header: bytes | None) -> None:
         """The client's deadline is exact; the method's, far away and often set, has no timer."""
-        loop, limit_s = asyncio.get_running_loop(), self._method.timeout_s
+        limit_s = self._method.timeout_s
         asked_s = None if header is None else timeout_s_from_header(header)
         if asked_s is not None and (limit_s is None or asked_s < limit_s):
             self._deadline = loop.time() + asked_s

@@ -11,11 +11,12 @@ from typing import Any
 import orjson
 from google.protobuf import json_format
 from google.rpc import error_details_pb2, status_pb2
+from predict.v1.prediction_pb2 import PredictionOutput
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 
 from gateway.batching import Batcher
-from gateway.prediction import ListFilter, Output, Prediction, State
+from gateway.prediction import ListFilter, Prediction, State
 from gateway.store import queries
 
 _SQL = queries.load("gateway.store")
@@ -120,8 +121,7 @@ class PredictionStore:
 
 def _row(prediction: Prediction, request_id: str) -> dict[str, Any]:
     """As json_to_recordset reads it."""
-    output = prediction.output
-    return {
+    row: dict[str, Any] = {
         "id": prediction.id,
         "request_id": request_id or None,
         "model": prediction.model,
@@ -130,12 +130,15 @@ def _row(prediction: Prediction, request_id: str) -> dict[str, Any]:
         "create_time": prediction.create_time,
         "complete_time": prediction.complete_time,
         "expire_time": prediction.expire_time,
-        "label": output and output.label,
-        "confidence": output and output.confidence,
-        "scores": output and output.scores,
-        "value": output and output.value,
         "features_uri": prediction.features_uri,
     }
+    if (output := prediction.output) is not None:
+        scores = output.scores
+        row["label"] = output.label
+        row["confidence"] = output.confidence
+        row["scores"] = {label: scores[label] for label in scores}
+        row["value"] = output.value if output.HasField("value") else None
+    return row
 
 
 def _prediction(row: TupleRow) -> Prediction:
@@ -150,7 +153,9 @@ def _prediction(row: TupleRow) -> Prediction:
         create_time=created,
         complete_time=completed,
         expire_time=expires,
-        output=Output(label, confidence, scores, value) if label is not None else None,
+        output=PredictionOutput(label=label, confidence=confidence, scores=scores, value=value)
+        if label is not None
+        else None,
         features_uri=features_uri or "",
         error=json_format.ParseDict(error, status_pb2.Status()) if error is not None else None,
     )

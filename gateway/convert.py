@@ -28,7 +28,7 @@ _STATE_FROM_PROTO = {number: state for state, number in _STATE_TO_PROTO.items()}
 def prediction_to_proto(prediction: Prediction) -> prediction_pb2.Prediction:
     """A prediction as clients see it.
 
-    Field by field, which takes a third of the time of one call with all of them: each answer
+    Field by field, which saves a third of the time of one call with all of them: each answer
     passes here.
     """
     message = prediction_pb2.Prediction()

@@ -45,8 +45,10 @@ class Topic:
     """One topic, used through an executor since boto3 blocks."""
 
     def __init__(self, *, client: "SNSClient", arn: str, executor: Executor) -> None:
+        """client: from now on encodes its publications by `_encode_form`."""
         self._client = client
-        self._client.meta.events.register("before-call.sns.PublishBatch", _encode_form)
+        events = client.meta.events
+        events.register("before-call.sns.PublishBatch", _encode_form, unique_id=__name__)
         self._arn = arn
         self._executor = executor
 

@@ -18,7 +18,11 @@ MAX_BODY_BYTES = 4 * 1024 * 1024
 """Largest REST body; a gRPC message has the same limit."""
 GRPC_OVERHEAD_BYTES = 64 * 1024
 """What the path's variables and the frame may add to a body when it becomes a gRPC message."""
-GRPC_WEB_CONTENT = {"name": "content-type", "string_match": {"prefix": "application/grpc-web"}}
+GRPC_WEB_CONTENT = {
+    "name": "content-type",
+    "string_match": {"safe_regex": {"regex": r"application/grpc-web(-text)?(\+proto)?"}},
+}
+"""What Envoy's gRPC-Web filter takes for it: these and nothing else."""
 
 
 def bootstrap(settings: EnvoySettings) -> dict[str, Any]:

@@ -31,7 +31,10 @@ class PredictionStore:
     """Writes and reads predictions; psycopg's errors are passed on."""
 
     def __init__(self, pool: AsyncConnectionPool, *, max_waiting: int) -> None:
-        """max_waiting: rows that may wait for one kind of statement before Overloaded."""
+        """To be made in the event loop that it works in.
+
+        max_waiting: rows that may wait for one kind of statement before Overloaded.
+        """
         self._pool = pool
         self._searches = asyncio.Semaphore(1)  # the other connections are for what is quick
         # One write in flight: what waits for a commit shares the next one.

@@ -8,6 +8,8 @@ import sys
 import threading
 from pathlib import Path
 
+import psutil
+
 from gateway.envoy.admin import EnvoyAdmin
 from tests.integration.envoy.gateway_process import (
     Answer,
@@ -55,6 +57,13 @@ def test_a_second_signal_ends_the_drain(tmp_path: Path) -> None:
         gateway.process.send_signal(signal.SIGINT)
         assert gateway.process.wait(15) == 0
         connection.close()
+
+
+def test_envoy_is_set_up_for_throughput(tmp_path: Path) -> None:
+    with GatewayProcess(log=tmp_path / "log", settings=echo_settings()) as gateway:
+        (envoy,) = psutil.Process(gateway.process.pid).children()
+        assert os.sched_getscheduler(envoy.pid) == os.SCHED_BATCH
+        assert "-event_engine_client" in envoy.environ()["GRPC_EXPERIMENTS"]
 
 
 def test_a_busy_port_is_told_in_one_line(tmp_path: Path) -> None:

@@ -223,6 +223,13 @@ def test_a_body_that_is_not_plain_json_is_unsupported(
     assert_refusal(answer.json, "UNSUPPORTED_CONTENT_TYPE", metadata)
 
 
+@pytest.mark.parametrize("kind", ["grpc-web; charset=utf-8", "grpc-web+json", "grpc-webx", "grpcx"])
+def test_what_only_looks_like_grpc_is_rest(gateway: GatewayProcess, kind: str) -> None:
+    answer = gateway.request("GET", "/v1/nothing", headers={"content-type": f"application/{kind}"})
+    assert answer.status == 404
+    assert_refusal(answer.json, "PATH_NOT_FOUND", {"path": "/v1/nothing"}, code=5)
+
+
 @pytest.mark.parametrize("excess", [1, 1024 * 1024])
 @pytest.mark.parametrize("chunked", [False, True], ids=["content-length", "chunked"])
 def test_a_body_over_the_limit_is_too_large(

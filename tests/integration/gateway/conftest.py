@@ -16,5 +16,5 @@ async def pool(database: Database) -> AsyncIterator[AsyncConnectionPool]:
 
 
 @pytest.fixture
-def store(pool: AsyncConnectionPool) -> PredictionStore:
+async def store(pool: AsyncConnectionPool) -> PredictionStore:
     return PredictionStore(pool, max_waiting=10_000)

@@ -1,5 +1,7 @@
 """The gRPC door: what the gateway sees."""
 
+import os
+
 import grpc
 import pyarrow.parquet as pq
 import pytest
@@ -115,3 +117,7 @@ def test_features_in_memory_are_written_when_the_runtime_stops(runtime: Runtime,
     assert runtime.stop() == 0
     path, _ = s3.locate(result.features_uri)
     assert path.exists()
+
+
+def test_the_process_is_set_up_for_throughput(lone_runtime: Runtime) -> None:
+    assert os.sched_getscheduler(lone_runtime.process.pid) == os.SCHED_BATCH

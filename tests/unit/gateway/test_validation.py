@@ -5,7 +5,6 @@ from predict.v1.error_reason_pb2 import ErrorReason
 
 from gateway import validation
 from gateway.errors import InvalidArgument
-from gateway.ids import uuid7
 
 UUID = "0192f3a4-5b6c-7d8e-9fa0-b1c2d3e4f506"
 
@@ -97,11 +96,3 @@ def test_a_wait_out_of_range_is_refused(seconds: int) -> None:
 def test_a_ttl_out_of_range_is_refused(seconds: float) -> None:
     with pytest.raises(InvalidArgument):
         validation.check_ttl(timedelta(seconds=seconds))
-
-
-def test_ids_are_version_7_uuids_in_the_order_of_time() -> None:
-    ids = [uuid7() for _ in range(1000)]
-    assert len(set(ids)) == 1000
-    assert all(id_[14] == "7" and id_[19] in "89ab" for id_ in ids)
-    assert [id_[:13] for id_ in ids] == sorted(id_[:13] for id_ in ids)
-    assert all(validation.check_id(id_) == id_ for id_ in ids)

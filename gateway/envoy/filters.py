@@ -37,7 +37,7 @@ def http_filters(settings: EnvoySettings, *, max_body_bytes: int) -> list[dict[s
 def without(*names: str) -> dict[str, Any]:
     """Switches filters off on a route: passing one costs time even where it does nothing."""
     off = {"@type": f"{TYPES}.config.route.v3.FilterConfig", "disabled": True}
-    return {f"envoy.filters.http.{name}": off for name in names}
+    return {_full_name(name): off for name in names}
 
 
 def cors_policy(origins: tuple[str, ...]) -> dict[str, Any]:
@@ -52,7 +52,7 @@ def cors_policy(origins: tuple[str, ...]) -> dict[str, Any]:
         "expose_headers": "grpc-status, grpc-message, grpc-status-details-bin",
         "max_age": "3600",
     }
-    return {"envoy.filters.http.cors": policy}
+    return {_full_name("cors"): policy}
 
 
 def _health_check() -> dict[str, Any]:
@@ -112,6 +112,10 @@ def _application(app: str) -> dict[str, Any]:
 
 def _filter(name: str, kind: str, **config: Any) -> dict[str, Any]:
     return {
-        "name": f"envoy.filters.http.{name}",
+        "name": _full_name(name),
         "typed_config": {"@type": f"{TYPES}.extensions.filters.http.{kind}", **config},
     }
+
+
+def _full_name(name: str) -> str:
+    return f"envoy.filters.http.{name}"

@@ -46,7 +46,7 @@ class Plan:
     burst: int
 
 
-FULL = Plan(repetitions=3, seconds=5, one_by_one=100, burst=5000)
+FULL = Plan(repetitions=7, seconds=2, one_by_one=100, burst=5000)
 QUICK = Plan(repetitions=1, seconds=2, one_by_one=20, burst=1000)
 
 

@@ -10,12 +10,15 @@ from benchmarks import questions
 from benchmarks.load import Load, call_grpc, post_json
 from benchmarks.processes import Parts
 from benchmarks.questions import MODEL, Verdict
-from benchmarks.references import create_database, fastapi
-from benchmarks.stack import SERVING, RunningStack, free_port
+from benchmarks.references import bare, create_database, fastapi
+from benchmarks.stack import SERVING, SHARED, RunningStack, free_port
 from model_runtime.abstract_model import AbstractModel
+from pmesh.stack.postgres import OWNER
 
 REST = "REST"
 GRPC = "gRPC"
+BARE = " bare"
+"""The same hops and the same record with nothing done on the way: see benchmarks.bare."""
 TRITON = "Triton"
 """The same server and model, called by gRPC without anything between."""
 PLAIN = "FastAPI"
@@ -48,12 +51,10 @@ def contenders(stack: RunningStack, texts: list[str]) -> Iterator[list[Contender
     """Start the references; give all contenders, in the order of the tables."""
     bodies = stack.directory / "bodies.jsonl"
     bodies.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
-    predict = f"http://{stack.gateway}/v1/models/{MODEL}:predict"
-    parts = stack.parts(*SERVING)
-    with _references(stack, bodies) as references:
+    with _bare(stack) as (floor, floor_parts), _references(stack, bodies) as references:
         yield [
-            _rest(REST, predict, bodies, parts, recorded=True),
-            _grpc(GRPC, stack.gateway, texts, parts, recorded=True),
+            *_mesh("", stack.gateway, texts, bodies, stack.parts(*SERVING)),
+            *_mesh(BARE, floor, texts, bodies, floor_parts),
             _grpc(TRITON, stack.triton, texts, stack.parts("triton")),
             *references,
         ]
@@ -66,6 +67,14 @@ def check(contender: Contender, model: AbstractModel, texts: list[str]) -> None:
         said, meant = contender.ask(text), Verdict(model.labels[row.argmax()], float(row.max()))
         if said.label != meant.label or abs(said.confidence - meant.confidence) > _TOLERANCE:
             raise WrongAnswerError(f"{contender.name} says {said}, the model says {meant}")
+
+
+def _mesh(
+    suffix: str, address: str, texts: list[str], bodies: Path, parts: Parts
+) -> Iterator[Contender]:
+    predict = f"http://{address}/v1/models/{MODEL}:predict"
+    yield _rest(REST + suffix, predict, bodies, parts, recorded=True)
+    yield _grpc(GRPC + suffix, address, texts, parts, recorded=True)
 
 
 def _rest(name: str, url: str, bodies: Path, parts: Parts, *, recorded: bool = False) -> Contender:
@@ -102,6 +111,14 @@ def _grpc(
         parts=parts,
         recorded=recorded,
     )
+
+
+@contextmanager
+def _bare(stack: RunningStack) -> Iterator[tuple[str, Parts]]:
+    """Its address, and what works for it."""
+    port, database = free_port(), stack.postgres.environment(OWNER)
+    with bare(port=port, triton=stack.triton, version=stack.version, environment=database) as pid:
+        yield f"127.0.0.1:{port}", {"bare": pid, **stack.parts(*SHARED)}
 
 
 @contextmanager

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -38,22 +38,39 @@ def fastapi(
         *(f"benchmarks.fastapi_app:{factory}", "--port", str(port), "--workers", str(workers)),
         *("--loop", "uvloop", "--http", "httptools", "--no-access-log", "--log-level", "warning"),
     )
-    process = subprocess.Popen(
-        command, env={**os.environ, **environment, "BENCH_MODEL": str(model)}
+    environment = {**environment, "BENCH_MODEL": str(model)}
+    with _serving(command, environment, f"http://127.0.0.1:{port}/openapi.json") as pid:
+        yield pid
+
+
+@contextmanager
+def bare(*, port: int, triton: str, version: str, environment: Mapping[str, str]) -> Iterator[int]:
+    """Serve benchmarks.bare; gives its process id. environment: the PG* of the stack."""
+    command = (
+        *("setpriv", "--pdeathsig", "TERM", sys.executable, "-m"),
+        *("benchmarks.bare", str(port)),
     )
+    environment = {**environment, "BENCH_TRITON": triton, "BENCH_VERSION": version}
+    with _serving(command, environment, f"http://127.0.0.1:{port}/healthz") as pid:
+        yield pid
+
+
+@contextmanager
+def _serving(command: Sequence[str], environment: Mapping[str, str], url: str) -> Iterator[int]:
+    process = subprocess.Popen(command, env={**os.environ, **environment})
     try:
-        _wait_until_it_answers(process, port)
+        _wait_until_it_answers(process, url)
         yield process.pid
     finally:
         process.terminate()
         process.wait()
 
 
-def _wait_until_it_answers(process: "subprocess.Popen[bytes]", port: int) -> None:
+def _wait_until_it_answers(process: "subprocess.Popen[bytes]", url: str) -> None:
     until = time.monotonic() + _START_S
     while time.monotonic() < until and process.poll() is None:
         with suppress(httpx.TransportError):
-            httpx.get(f"http://127.0.0.1:{port}/openapi.json")
+            httpx.get(url)
             return
         time.sleep(0.2)
-    raise RuntimeError(f"FastAPI does not answer on port {port}")
+    raise RuntimeError(f"nothing answers at {url}")

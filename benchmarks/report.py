@@ -23,10 +23,11 @@ def now_table(summaries: Mapping[tuple[str, int], Summary]) -> Table:
     for head in ("p50 ms", "p99 ms", "CPU s/1k", "failed", "noise"):
         table.add_column(head, justify="right")
     table.caption = (
-        "at: calls in flight. REST and gRPC: Predict Mesh, each answer durable. Triton: the same"
-        " server, asked directly. FastAPI: the model in its process; x2: in two. / X: the rate"
-        " over that of X. failed: also answers without a row. noise: what others took of the"
-        " machine, the idle parts of the stack among them."
+        "at: calls in flight. REST and gRPC: Predict Mesh, each answer durable. bare: the same"
+        " hops and the same record, nothing done on the way. Triton: the same server, asked"
+        " directly. FastAPI: the model in its process; x2: in two. / X: the rate over that of X."
+        " failed: also answers without a row. noise: what others took of the machine, the idle"
+        " parts of the stack among them."
     )
     for in_flight in IN_FLIGHT:
         for (name, level), summary in summaries.items():

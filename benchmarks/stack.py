@@ -14,7 +14,8 @@ from pmesh.cli.running import running_stack as local_stack
 from pmesh.stack.control import Stack
 from pmesh.stack.postgres import OWNER, ROLES, Postgres
 
-SERVING = ("gateway", f"runtime-{MODEL}", "triton", "postgres", "relay", "aws", "s3")
+SHARED = ("triton", "postgres", "relay", "aws", "s3")
+SERVING = ("gateway", f"runtime-{MODEL}", *SHARED)
 """The parts that a prediction takes time of."""
 
 

@@ -44,10 +44,12 @@ class Plan:
     one_by_one: int
     """Predictions made later, each after the one before."""
     burst: int
+    emulator_seconds: int
+    """Of the load on the emulator alone."""
 
 
-FULL = Plan(repetitions=7, seconds=2, one_by_one=100, burst=5000)
-QUICK = Plan(repetitions=1, seconds=2, one_by_one=20, burst=1000)
+FULL = Plan(repetitions=7, seconds=2, one_by_one=100, burst=5000, emulator_seconds=5)
+QUICK = Plan(repetitions=1, seconds=2, one_by_one=20, burst=1000, emulator_seconds=2)
 
 
 def main() -> None:
@@ -109,7 +111,7 @@ def _measure_later(stack: RunningStack, plan: Plan, grpc_rate: float | None) -> 
         burst = measure_burst(stack, record, asked[0], count=plan.burst)
         record.settle()
     with messages.status("measuring the emulator alone"):
-        emulator_rate = measure_emulator(stack, seconds=plan.seconds)
+        emulator_rate = measure_emulator(stack, seconds=plan.emulator_seconds)
     later = Later(latency=latency, burst=burst, emulator_rate=emulator_rate)
     report.show(
         tables,

@@ -1,4 +1,4 @@
-"""What is measured side by side: the stack by REST and by gRPC, and the three references."""
+"""What is measured side by side: the stack and its floor, by REST and by gRPC, and references."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -18,7 +18,7 @@ from pmesh.stack.postgres import OWNER
 REST = "REST"
 GRPC = "gRPC"
 BARE = " bare"
-"""The same hops and the same record with nothing done on the way: see benchmarks.bare."""
+"""The same hops, tables and event, and little done on the way: see benchmarks.bare."""
 TRITON = "Triton"
 """The same server and model, called by gRPC without anything between."""
 PLAIN = "FastAPI"
@@ -48,7 +48,7 @@ class WrongAnswerError(Exception):
 
 @contextmanager
 def contenders(stack: RunningStack, texts: list[str]) -> Iterator[list[Contender]]:
-    """Start the references; give all contenders, in the order of the tables."""
+    """Start the floor and the references; give all contenders, in the order of the tables."""
     bodies = stack.directory / "bodies.jsonl"
     bodies.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
     with _bare(stack) as (floor, floor_parts), _references(stack, bodies) as references:

@@ -33,6 +33,8 @@ class Run:
 class Summary:
     """Medians of the repetitions; without noisy ones, if any was quiet."""
 
+    rates: tuple[float, ...]
+    """Of all repetitions, in turn."""
     rate: float
     p50_ms: float
     p99_ms: float
@@ -41,6 +43,10 @@ class Summary:
     failed: int
     lost: int
     foreign_share: float
+
+    def over(self, other: "Summary") -> float:
+        """The median ratio of the rates, turn by turn: what slows the machine slows both."""
+        return statistics.median(a / b for a, b in zip(self.rates, other.rates, strict=True))
 
 
 def run_all(
@@ -59,7 +65,7 @@ def summarise(runs: Iterable[Run]) -> dict[tuple[str, int], Summary]:
     groups: dict[tuple[str, int], list[Run]] = {}
     for run in runs:
         groups.setdefault((run.contender, run.in_flight), []).append(run)
-    return {key: _summary(_quiet(group) or group) for key, group in groups.items()}
+    return {key: _summary(group) for key, group in groups.items()}
 
 
 def _quiet(runs: list[Run]) -> list[Run]:
@@ -84,8 +90,10 @@ def _run(contender: Contender, record: Record, in_flight: int, seconds: int) -> 
     )
 
 
-def _summary(runs: list[Run]) -> Summary:
+def _summary(group: list[Run]) -> Summary:
+    runs = _quiet(group) or group
     return Summary(
+        rates=tuple(run.load.rate for run in group),
         rate=statistics.median(run.load.rate for run in runs),
         p50_ms=statistics.median(run.load.p50_ms for run in runs),
         p99_ms=statistics.median(run.load.p99_ms for run in runs),

@@ -6,7 +6,7 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.contenders import PLAIN, RECORDING, TRITON
+from benchmarks.contenders import BARE, PLAIN, RECORDING, TRITON
 from benchmarks.later import BURST_IN_FLIGHT, Later
 from benchmarks.now import IN_FLIGHT, Summary
 from benchmarks.releases import Releases
@@ -17,22 +17,22 @@ REFERENCES = (TRITON, PLAIN, RECORDING)
 
 def now_table(summaries: Mapping[tuple[str, int], Summary]) -> Table:
     """Every contender at every number of calls in flight."""
-    table = _table("Predictions made now", "at", "", "answers/s")
+    table = _table("Predictions made now", "at", "", "answers/s", "/ bare")
     for name in REFERENCES:
         table.add_column(f"/ {name.removeprefix(PLAIN + '+')}", justify="right")
     for head in ("p50 ms", "p99 ms", "CPU s/1k", "failed", "noise"):
         table.add_column(head, justify="right")
     table.caption = (
         "at: calls in flight. REST and gRPC: Predict Mesh, each answer durable. bare: the same"
-        " hops and the same record, nothing done on the way. Triton: the same server, asked"
-        " directly. FastAPI: the model in its process; x2: in two. / X: the rate over that of X."
-        " failed: also answers without a row. noise: what others took of the machine, the idle"
-        " parts of the stack among them."
+        " hops, tables and event, little done on the way. Triton: the same server, asked directly."
+        " FastAPI: the model in its process; x2: in two. / X: the rate over that of X, the median"
+        " over the turns. failed: also answers without a row. noise: what others took of the"
+        " machine, the idle parts of the stack among them."
     )
     for in_flight in IN_FLIGHT:
-        for (name, level), summary in summaries.items():
+        for name, level in summaries:
             if level == in_flight:
-                table.add_row(str(level), name, *_figures(summary, summaries, level))
+                table.add_row(str(level), name, *_figures(name, level, summaries))
         table.add_section()
     return table
 
@@ -117,11 +117,13 @@ def show(console: Console, *tables: Table) -> None:
 
 
 def _figures(
-    summary: Summary, summaries: Mapping[tuple[str, int], Summary], in_flight: int
+    name: str, in_flight: int, summaries: Mapping[tuple[str, int], Summary]
 ) -> Iterator[str]:
+    summary = summaries[name, in_flight]
     yield f"{summary.rate:,.0f}"
-    for name in REFERENCES:
-        yield f"{summary.rate / summaries[name, in_flight].rate:.2f}"
+    for reference in (name + BARE, *REFERENCES):
+        other = summaries.get((reference, in_flight))
+        yield f"{summary.over(other):.2f}" if other else ""
     yield f"{summary.p50_ms:.2f}"
     yield f"{summary.p99_ms:.1f}"
     yield f"{sum(summary.cpu_s_per_1000.values()):.2f}"

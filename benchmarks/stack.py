@@ -15,6 +15,7 @@ from pmesh.stack.control import Stack
 from pmesh.stack.postgres import OWNER, ROLES, Postgres
 
 SHARED = ("triton", "postgres", "relay", "aws", "s3")
+"""The parts that whatever asks Triton and keeps a record takes time of."""
 SERVING = ("gateway", f"runtime-{MODEL}", *SHARED)
 """The parts that a prediction takes time of."""
 

@@ -80,14 +80,14 @@ class Application:
                 log.critical("the gateway cannot start: %s", error)
                 await send({"type": "lifespan.startup.failed", "message": str(error)})
                 return
-            _spare_the_collector()
+            spare_the_collector()
             await send({"type": "lifespan.startup.complete"})
             await receive()  # lifespan.shutdown
             await self._server.drain(DRAIN_S)
         await send({"type": "lifespan.shutdown.complete"})
 
 
-def _spare_the_collector() -> None:
+def spare_the_collector() -> None:
     """Calls leave few cycles behind: looking for them as often as Python does costs a tenth."""
     gc.collect()
     gc.freeze()

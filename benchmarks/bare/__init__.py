@@ -1,1 +1,1 @@
-"""A floor for the request path: the same hops and the same record, and nothing done on the way."""
+"""A floor for the request path: the same hops, tables and event, and little done on the way."""

@@ -1,6 +1,6 @@
 """A runtime that asks Triton and does no more: `python -m benchmarks.bare.runtime`.
 
-It serves on BENCH_RUNTIME and asks BENCH_TRITON.
+It serves on BENCH_RUNTIME and asks BENCH_TRITON, for the same outputs as the model runtime does.
 """
 
 import os
@@ -14,6 +14,7 @@ from predict.v1.model_runtime_service_pb2_grpc import (
 )
 
 from benchmarks.questions import MODEL
+from model_runtime.server import OPTIONS
 from model_runtime.triton import TritonModel
 
 _TIMEOUT_S = 10
@@ -45,7 +46,7 @@ class Servicer(ModelRuntimeServiceServicer):
 async def serve() -> None:
     """Serve until the process is ended."""
     async with TritonModel(address=os.environ["BENCH_TRITON"], model=MODEL) as triton:
-        server = grpc.aio.server()
+        server = grpc.aio.server(options=OPTIONS)
         add_ModelRuntimeServiceServicer_to_server(Servicer(triton), server)
         server.add_insecure_port(os.environ["BENCH_RUNTIME"])
         await server.start()

@@ -9,6 +9,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from gateway.grpc_asgi.framing import PREFIX_BYTES, frame
+
 _POST = Path(__file__).with_name("post.lua")
 _TIMEOUT_S = 60
 _PACKAGES = {"wrk": "wrk", "h2load": "nghttp2-client"}
@@ -65,7 +67,7 @@ def call_grpc(url: str, message: bytes, reply_bytes: int, *, in_flight: int, amo
     """
     with tempfile.TemporaryDirectory() as scratch:
         body, log = Path(scratch, "body"), Path(scratch, "log")
-        body.write_bytes(b"\0" + len(message).to_bytes(4, "big") + message)
+        body.write_bytes(frame(message))
         output = _run(
             *(
                 "h2load",
@@ -95,7 +97,7 @@ def _read_h2load(output: str, times_ms: list[float], reply_bytes: int) -> Load:
         raise LoadFailedError(f"h2load: {output[-400:]}")
     succeeded, failed = int(requests[2]), int(requests[3])
     # Replies differ by a few bytes, as numbers and times do.
-    missing = succeeded - int(data[1]) / (reply_bytes + 5)
+    missing = succeeded - int(data[1]) / (reply_bytes + PREFIX_BYTES)
     empty = round(missing) if missing > 0.02 * succeeded else 0
     percentiles = statistics.quantiles(times_ms, n=100)
     return Load(

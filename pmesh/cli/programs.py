@@ -2,7 +2,6 @@
 
 import signal
 import subprocess
-import sys
 from pathlib import Path
 
 import typer
@@ -10,10 +9,11 @@ import typer
 from pmesh.cli.options import fail
 from pmesh.cli.running import running_stack
 from pmesh.stack.model_list import read_model_list
+from pmesh.stack.services import program
 
 
 def run_program(home: Path, model: str, module: str, *arguments: str) -> list[str]:
-    """Run `python -m module arguments` for a model; the lines of its stdout.
+    """Run `python -P -m module arguments` for a model; the lines of its stdout.
 
     Its stderr is this command's. Ends the command if no stack runs, there is no such model, or
     the program fails, which then has said why.
@@ -24,7 +24,7 @@ def run_program(home: Path, model: str, module: str, *arguments: str) -> list[st
     environment = running_stack(home).release_environment()
     signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C is for the program, then this ends
     done = subprocess.run(
-        [sys.executable, "-m", module, *arguments],
+        program(module, *arguments),
         env=environment,
         stdout=subprocess.PIPE,
         text=True,

@@ -36,7 +36,7 @@ class Stack:
         """Start its supervisor, which ends with this process unless detached."""
         self.home.create()
         prefix = () if detached else ("setpriv", "--pdeathsig", "TERM")
-        module = (sys.executable, "-m", "pmesh.stack")
+        module = (sys.executable, "-P", "-m", "pmesh.stack")
         arguments = (str(self.home.path), str(self._gateway_port))
         with self.home.log("supervisor").open("wb") as log:
             self._supervisor = subprocess.Popen(

@@ -23,14 +23,14 @@ MAX_ATTEMPTS = 5
 FAR_FUTURE = 9_999
 
 
-def test_a_text_that_kills_its_runtime_fails_and_its_neighbours_succeed(
+def test_a_text_that_kills_its_worker_fails_and_its_neighbours_succeed(
     mesh: Mesh, oracle: Oracle
 ) -> None:
     poison = Ask("sentiment", later=True, text=f"poison {new_text()}")
     requests = asks(10, now=False)
     requests.insert(7, poison)
-    place = "model_runtime.triton:TritonModel.infer:before"
-    with mesh.fault("runtime-sentiment", place, text="poison", times=FAR_FUTURE) as fault:
+    place = "inference.server:ModelServer.infer:before"
+    with mesh.fault("worker-sentiment", place, text="poison", times=FAR_FUTURE) as fault:
         insist_on(mesh, requests)
         finished = wait(mesh, poison.prediction_id)
         assert fault.deaths == MAX_ATTEMPTS
@@ -109,7 +109,7 @@ FORGED = {"negative": 0.0, "neutral": 0.0, "positive": 1.0}
     ids=str,
 )
 def test_a_forged_answer_is_dropped(mesh: Mesh, oracle: Oracle, changes: dict[str, Any]) -> None:
-    with mesh.stopped("runtime-sentiment"):
+    with mesh.stopped("worker-sentiment"):
         ask = Ask("sentiment", later=True)
         ask.insist(mesh)
         answer = {

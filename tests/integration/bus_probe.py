@@ -1,11 +1,14 @@
-"""What a model runtime and a curious test do on the bus."""
+"""What a worker and a curious test do on the bus."""
 
 import json
 from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
-from gateway.bus.topology import Names, provision
+from predict.events.v1.events_pb2 import InferenceResponded
+
+from bus.events import Envelope, to_entry, to_envelope
+from bus.topology import PREFIX, Names, provision
 from tests.integration.aws import Aws
 
 MODELS = ("sentiment", "genre")
@@ -25,7 +28,7 @@ class Bus:
         """Make everything, as the command does."""
         provision(
             MODELS,
-            names=Names("predict"),
+            names=Names(PREFIX),
             features_bucket="predict-features",
             sns=self.sns,
             sqs=self.sqs,
@@ -95,18 +98,24 @@ class Bus:
         self.sqs.delete_queue(QueueUrl=self.url(queue))
 
     def publish(self, event: str, body: dict[str, Any] | str, *, model: str = "sentiment") -> None:
-        """Publish one event as a model runtime would."""
+        """Publish any event, well-formed or not."""
         text = body if isinstance(body, str) else json.dumps(body)
+        self.publish_envelope(Envelope(str(uuid4()), event, model, "1", text))
+
+    def publish_envelope(self, envelope: Envelope) -> None:
+        """Publish one event as the programs do."""
+        entry = to_entry(envelope)
         self.sns.publish(
             TopicArn=TOPIC_ARN,
-            Message=text,
-            MessageAttributes={
-                name: {"DataType": "String", "StringValue": value}
-                for name, value in {"event": event, "action": model, "version": "1"}.items()
-            },
+            Message=entry["Message"],
+            MessageAttributes=entry["MessageAttributes"],
         )
 
-    def answer(self, *bodies: dict[str, Any]) -> None:
+    def answer(self, *events: InferenceResponded) -> None:
         """Publish answers of models, in order."""
-        for body in bodies:
-            self.publish("inference_response", body, model=body["model"])
+        for event in events:
+            self.publish_envelope(to_envelope(event))
+
+    def forge(self, body: dict[str, Any] | str) -> None:
+        """Publish what comes to the queue of the answers and need not be one."""
+        self.publish("inference_response", body)

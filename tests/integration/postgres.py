@@ -15,7 +15,8 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from gateway.store.migrate import migrate
+from database.logins import harden
+from database.migrate import migrate
 from tests.integration.polling import wait_until
 
 BINARIES = Path(
@@ -92,6 +93,7 @@ class Postgres:
         self._process.wait()
 
     def create_database(self, *, template: str = TEMPLATE) -> Database:
+        """A database of its own; that of the template "template1" has no schema yet."""
         name = f"test_{uuid4().hex}"
         self._administer(
             sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
@@ -112,7 +114,10 @@ class Postgres:
 
     def _create_template(self) -> None:
         self._administer(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(TEMPLATE)))
-        migrate(self._database(TEMPLATE).conninfo)
+        template = self._database(TEMPLATE)
+        migrate(template.conninfo)
+        with template.connect() as connection:
+            harden(connection)
 
     def _administer(self, command: sql.Composed) -> None:
         with self._database("postgres").connect() as connection:

@@ -5,32 +5,39 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
-from model_runtime.abstract_model import AbstractModel
-from model_runtime.artifact import write_artifact
+from inference.blocking import is_live
+from inference.repository import Triton as Repository
+from modelkit.abstract_model import AbstractModel
+from modelkit.artifact import digest, write_artifact
+from pmesh.stack import tritonserver
 from tests.integration.polling import wait_until
 from tests.integration.ports import free_port
-from triton_repo import server
 from triton_repo.writer import write_version
+
+KEY = "a-key-for-tests"
 
 
 class Triton:
     """One server with a repository of its own; lay versions into it before it starts."""
 
     def __init__(self) -> None:
-        self._directory = Path(tempfile.mkdtemp(prefix="triton-"))
+        self._directory = Path(tempfile.mkdtemp(prefix="triton-"))  # which nobody else may enter
         self.repository = self._directory / "repository"
         self.repository.mkdir()
         self._backends = self._directory / "backends"
-        self.http_port = free_port()
-        self._grpc_port = free_port()
+        self.address = tritonserver.address(self._directory)
+        """Of its gRPC: unix: and a path."""
+        self.key = KEY
+        self.metrics_port = free_port()
+        self.control = Repository(self.address, key=KEY)
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
-        server.prepare_backends(self._backends)
+        tritonserver.prepare_backends(self._backends)
         self.start()
         return self
 
@@ -39,43 +46,53 @@ class Triton:
         shutil.rmtree(self._directory)
 
     @property
-    def address(self) -> str:
-        """host:port of its gRPC."""
-        return f"127.0.0.1:{self._grpc_port}"
+    def pid(self) -> int:
+        """Of the server."""
+        assert self._process is not None
+        return self._process.pid
 
-    def add(self, name: str, version: str, model: AbstractModel) -> None:
-        """Lay a version into the repository."""
+    @property
+    def environment(self) -> dict[str, str]:
+        """By which a release finds it."""
+        return {
+            "PMESH_TRITON_ADDRESS": self.address,
+            "PMESH_TRITON_KEY": self.key,
+            "PMESH_TRITON_REPOSITORY": str(self.repository),
+        }
+
+    def add(
+        self, name: str, version: str, model: AbstractModel, *changes: Callable[[Path], None]
+    ) -> None:
+        """Lay a version into the repository. changes: of its artifact, before."""
         with tempfile.TemporaryDirectory() as scratch:
             artifact = Path(scratch) / "model"
             write_artifact(model, artifact)
-            write_version(self.repository, name, version, artifact, sha256=f"content-{version}")
+            for change in changes:
+                change(artifact)
+            write_version(self.repository, name, version, artifact, sha256=digest(artifact))
 
     def load(self, name: str) -> None:
         """Have the running server look at a model's folder again."""
-        self._control(name, "load")
+        self.control.load(name)
 
     def reload(self, name: str) -> None:
         """Start the processes of a model again."""
-        self._control(name, "unload")
-        self._control(name, "load")
-
-    def _control(self, name: str, verb: str) -> None:
-        url = f"http://127.0.0.1:{self.http_port}/v2/repository/models/{name}/{verb}"
-        urllib.request.urlopen(urllib.request.Request(url, b"{}")).close()
+        self.control.unload(name)
+        self.control.load(name)
 
     def start(self) -> None:
-        command = server.command(
+        command = tritonserver.command(
             repository=self.repository,
             backends=self._backends,
-            http_port=self.http_port,
-            grpc_port=self._grpc_port,
-            metrics_port=free_port(),
+            sockets=self._directory,
+            metrics_port=self.metrics_port,
             memory_prefix=f"{self._directory.name}-",
+            key=KEY,
         )
         with (self._directory / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", "--", *command],
-                env=server.environment(os.environ),
+                env=tritonserver.environment(os.environ),
                 stdout=log,
                 stderr=log,
             )
@@ -112,18 +129,14 @@ class Triton:
         return [stub for stub in self._stubs() if f"/{name}/{version}/" in _command_line(stub)]
 
     def _stubs(self) -> list[int]:
-        stub = str(self._backends / "python" / server.STUB)
+        stub = str(self._backends / "python" / tritonserver.STUB)
         pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
         return [pid for pid in pids if _command_line(pid).startswith(stub)]
 
     def _is_ready(self) -> bool:
         assert self._process is not None
         assert self._process.poll() is None, (self._directory / "log").read_text()[-1000:]
-        try:
-            urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}/v2/health/ready").close()
-        except OSError:
-            return False
-        return True
+        return is_live(self.address)
 
 
 def _command_line(pid: int) -> str:

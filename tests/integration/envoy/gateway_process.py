@@ -12,12 +12,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from gateway.envoy.settings import EnvoySettings
+from gateway.envoy.front import Front
 from tests.integration.polling import wait_until
 
 PROGRAM = """
 import sys
-from gateway.envoy.settings import EnvoySettings
+from gateway.envoy.front import Front
 from gateway.main import run
 import logging
 logging.basicConfig(level=logging.INFO)
@@ -44,7 +44,7 @@ class Answer:
 class GatewayProcess:
     """Started and serving inside `with`; what it wrote to stderr is in `log`."""
 
-    def __init__(self, *, log: Path, settings: EnvoySettings) -> None:
+    def __init__(self, *, log: Path, settings: Front) -> None:
         self.settings = settings
         self.port = settings.port
         self._log = log
@@ -112,8 +112,8 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
-def echo_settings(**changes: Any) -> EnvoySettings:
+def echo_settings(**changes: Any) -> Front:
     """Settings for the echo application on free ports."""
     port, admin_port = free_ports(2)
     app = "tests.integration.envoy.echo_app:app"
-    return EnvoySettings(**({"port": port, "admin_port": admin_port, "app": app} | changes))
+    return Front(**({"port": port, "admin_port": admin_port, "app": app} | changes))

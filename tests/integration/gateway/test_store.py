@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 from predict.v1.prediction_pb2 import PredictionOutput
 
-from gateway.ids import uuid7
+from contract.ids import uuid7
 from gateway.prediction import ListFilter, Prediction, State
 from gateway.store.predictions import PredictionStore
 from tests.integration.postgres import Database

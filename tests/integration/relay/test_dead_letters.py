@@ -8,7 +8,8 @@ import pytest
 from tests.integration.bus_probe import Bus
 from tests.integration.polling import wait_until
 from tests.integration.relay.conftest import StartRelay
-from tests.integration.relay.requests import Requests, answer
+from tests.parts.claims import answer
+from tests.parts.requests import Requests
 
 QUICK = {"sweep_s": 0.1, "poll_s": 0.1}  # sweeps would re-arm after 30 s
 
@@ -45,7 +46,7 @@ def test_a_request_without_attempts_left_fails(
     dying: str, start_relay: StartRelay, requests: Requests, bus: Bus
 ) -> None:
     requests.execute("UPDATE requests SET state = 'RUNNING', attempt = 4")
-    requests.claim([dying], lease="0 s")
+    requests.claim_one(dying, lease_s=0)
     start_relay(**QUICK, rearm_after_s=0.5)
     wait_until(lambda: requests.get(dying)["state"] == "FAILED")
     (detail,) = requests.get(dying)["error"]["details"]
@@ -53,12 +54,12 @@ def test_a_request_without_attempts_left_fails(
     wait_until(lambda: bus.depth("predict-sentiment-dead") == 0)
 
 
-@pytest.mark.parametrize("lease", ["1 min", None])
+@pytest.mark.parametrize("worked_on", [True, False])
 def test_a_request_that_is_worked_on_or_finished_is_left_alone(
-    dying: str, start_relay: StartRelay, requests: Requests, bus: Bus, lease: str | None
+    dying: str, start_relay: StartRelay, requests: Requests, bus: Bus, worked_on: bool
 ) -> None:
-    if lease:
-        requests.claim([dying], lease=lease)
+    if worked_on:
+        requests.claim_one(dying)
     else:
         requests.execute("UPDATE requests SET state = 'CANCELLED'")
     before = requests.get(dying)
@@ -72,8 +73,7 @@ def test_a_dead_answer_is_applied_after_all(
     start_relay: StartRelay, requests: Requests, bus: Bus
 ) -> None:
     (prediction_id,) = requests.accept()
-    requests.claim([prediction_id])
-    bus.answer(answer(prediction_id))
+    bus.answer(answer(requests.claim_one(prediction_id)))
     let_die(bus, "predict-gateway")
     assert bus.depth("predict-gateway-dead") == 1
     start_relay(**QUICK)

@@ -136,7 +136,7 @@ def check_refused(workshop: Workshop, champion: str, version: str, reason: Reaso
     assert workshop.store.traffic(NAME) == {champion: 100}
     assert workshop.loaded() == {champion}
     assert workshop.serving.laid(NAME) == {champion}
-    scores = workshop.control.infer(NAME, champion, TEXTS[:3])["scores"]
+    scores = workshop.ask(champion, TEXTS[:3])["scores"]
     assert scores.tolist() == Model().predict(TEXTS[:3]).scores.tolist()
     return str(last["detail"])
 

@@ -1,4 +1,4 @@
-"""The runtime as a process, on a real Triton, PostgreSQL, bus and S3."""
+"""A model's worker as a process, on a real Triton, PostgreSQL, bus and S3."""
 
 import os
 import subprocess
@@ -9,25 +9,20 @@ from pathlib import Path
 
 import pytest
 
-from model_runtime.registry import Registry
-from tests.integration.bus_probe import TOPIC_ARN, Bus
+from database.logins import worker_login
+from modelkit.registry import Registry
+from tests.integration.bus_probe import Bus
 from tests.integration.mlflow_server import MlflowServer
-from tests.integration.ports import free_port
 from tests.integration.postgres import Database
 from tests.integration.runtime.parrot.model import Model
-from tests.integration.runtime.process import Runtime
-from tests.integration.runtime.requests import Requests
+from tests.integration.runtime.process import Worker
+from tests.integration.runtime.requests import Exchange
 from tests.integration.s3 import S3
 from tests.integration.triton import Triton
+from tests.parts.catalog import environment, register
 
-StartRuntime = Callable[..., Runtime]
+StartWorker = Callable[..., Worker]
 RunProgram = Callable[..., subprocess.CompletedProcess[str]]
-
-AWS_KEYS = {
-    "AWS_ACCESS_KEY_ID": "test",
-    "AWS_SECRET_ACCESS_KEY": "test",
-    "AWS_DEFAULT_REGION": "us-east-1",
-}
 
 
 @pytest.fixture(scope="session")
@@ -64,7 +59,7 @@ def run_program(mlflow: MlflowServer, tmp_path: Path) -> RunProgram:
 
     def run(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [sys.executable, "-m", module, *arguments],
+            [sys.executable, "-P", "-m", module, *arguments],
             env={**os.environ, "MLFLOW_TRACKING_URI": mlflow.uri},
             cwd=tmp_path,
             capture_output=True,
@@ -76,52 +71,28 @@ def run_program(mlflow: MlflowServer, tmp_path: Path) -> RunProgram:
 
 
 @pytest.fixture
-def requests(database: Database, bus: Bus) -> Requests:
-    return Requests(database, bus)
-
-
-@pytest.fixture(scope="session")
-def lone_environment(s3: S3, triton: Triton) -> dict[str, str]:
-    """Of a runtime that never had a database or a bus: its gRPC door does without."""
-    nowhere = str(free_port())
-    return {
-        **s3.environment,
-        **AWS_KEYS,
-        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{nowhere}",
-        "PGHOST": "127.0.0.1",
-        "PGPORT": nowhere,
-        "PMESH_TOPIC_ARN": TOPIC_ARN,
-        "PMESH_TRITON_ADDRESS": triton.address,
-    }
-
-
-@pytest.fixture(scope="module")
-def lone_runtime(lone_environment: dict[str, str]) -> Iterator[Runtime]:
-    with Runtime(lone_environment) as runtime:
-        runtime.wait_until_serving()
-        yield runtime
+def requests(database: Database, bus: Bus, triton: Triton) -> Exchange:
+    """The model "sentiment" is registered, with the versions that Triton has."""
+    register(database, {"sentiment": ["1", "2"]}, address=triton.address)
+    return Exchange(database, bus)
 
 
 @pytest.fixture
-def start_runtime(database: Database, bus: Bus, s3: S3, triton: Triton) -> Iterator[StartRuntime]:
-    """Starts runtimes and waits until they serve; keyword arguments are PMESH_* variables."""
-    parts = {
-        **database.environment,
-        **bus.environment,
-        **s3.environment,
-        "PMESH_TRITON_ADDRESS": triton.address,
-    }
-    with ExitStack() as runtimes:
+def start_worker(database: Database, bus: Bus, s3: S3, requests: Exchange) -> Iterator[StartWorker]:
+    """Starts workers of the registered model; keyword arguments are environment variables."""
+    login = environment(database, worker_login("sentiment"))
+    parts = {**login, **bus.environment, **s3.environment}
+    with ExitStack() as workers:
 
-        def start(**variables: str) -> Runtime:
-            runtime = runtimes.enter_context(Runtime({**parts, **variables}))
-            runtime.wait_until_serving()
-            return runtime
+        def start(**variables: str) -> Worker:
+            worker = workers.enter_context(Worker({**parts, **variables}))
+            worker.wait_until_started()
+            return worker
 
         yield start
 
 
 @pytest.fixture
-def runtime(start_runtime: StartRuntime) -> Runtime:
-    """A runtime that serves."""
-    return start_runtime()
+def worker(start_worker: StartWorker) -> Worker:
+    """A worker that has started."""
+    return start_worker()

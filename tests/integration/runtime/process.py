@@ -1,47 +1,35 @@
-"""A runtime process under test, and the two doors as its callers see them."""
+"""A worker process under test."""
 
 import os
 import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
-from uuid import uuid4
-
-import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from predict.v1.model_runtime_service_pb2 import PredictBatchRequest, PredictBatchResponse
-from predict.v1.model_runtime_service_pb2_grpc import ModelRuntimeServiceStub
 
 from tests.integration.polling import wait_until
-from tests.integration.ports import free_port
 
 
-class Runtime:
-    """`python -m model_runtime`; killed when the test ends."""
+class Worker:
+    """`python -P -m model_runtime`; killed when the test ends."""
 
     def __init__(self, environment: dict[str, str], *, model: str = "sentiment") -> None:
-        self._directory = tempfile.TemporaryDirectory(prefix="runtime-")
+        self._directory = tempfile.TemporaryDirectory(prefix="worker-")
         self._log = Path(self._directory.name) / "log"
-        address = f"127.0.0.1:{free_port()}"
-        variables = {"PMESH_MODEL": model, "PMESH_RUNTIME_ADDRESS": address}
+        defaults = {"PMESH_MODEL": model, "PMESH_RECEIVE_WAIT_S": "1"}
+        command = [sys.executable, "-P", "-m", "model_runtime"]
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", "--", sys.executable, "-m", "model_runtime"],
-                env={**os.environ, "PMESH_RECEIVE_WAIT_S": "1", **variables, **environment},
+                ["setpriv", "--pdeathsig", "KILL", "--", *command],
+                env={**os.environ, **defaults, **environment},
                 stderr=log,
             )
-        self._channel = grpc.insecure_channel(address)
-        self._stub = ModelRuntimeServiceStub(self._channel)
-        self._health = health_pb2_grpc.HealthStub(self._channel)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._channel.close()
         self.process.kill()
         self.process.wait()
         self._directory.cleanup()
@@ -50,32 +38,12 @@ class Runtime:
     def log(self) -> str:
         return self._log.read_text()
 
-    def is_serving(self) -> bool:
-        """What its health says of the model."""
-        try:
-            answer = self._health.Check(
-                health_pb2.HealthCheckRequest(), timeout=2, wait_for_ready=True
-            )
-        except grpc.RpcError:
-            return False
-        return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
+    def wait_until_started(self) -> None:
+        wait_until(lambda: "working for" in self.log, timeout_s=30)
 
-    def wait_until_serving(self) -> None:
-        wait_until(self.is_serving, timeout_s=30)
-
-    def predict(
-        self,
-        texts: Sequence[str],
-        *,
-        model: str = "sentiment",
-        version: str = "1",
-        timeout_s: float = 20,
-    ) -> PredictBatchResponse:
-        request = PredictBatchRequest(model=model, version=version)
-        for text in texts:
-            request.entries.add(prediction_id=str(uuid4()), text=text)
-        response: PredictBatchResponse = self._stub.PredictBatch(request, timeout=timeout_s)
-        return response
+    def wait_for_end(self) -> int:
+        """The exit code."""
+        return self.process.wait(timeout=30)
 
     def terminate(self) -> None:
         self.process.send_signal(signal.SIGTERM)
@@ -83,4 +51,4 @@ class Runtime:
     def stop(self) -> int:
         """SIGTERM, and the exit code."""
         self.terminate()
-        return self.process.wait(timeout=30)
+        return self.wait_for_end()

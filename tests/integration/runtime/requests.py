@@ -1,53 +1,47 @@
-"""Requests as the gateway and the relay hand them to a runtime, and what it answers."""
+"""Requests as the gateway and the relay hand them to a worker, and what it answers."""
 
+import json
 from collections.abc import Sequence
-from typing import Any, LiteralString
-from uuid import uuid4
+from typing import Any
 
-from gateway.ids import uuid7
+from bus.events import REQUEST, Envelope
 from tests.integration.bus_probe import Bus
 from tests.integration.polling import wait_until
 from tests.integration.postgres import Database
+from tests.parts.requests import Requests
 
 QUEUE = "predict-sentiment"
-ANSWERS = "predict-gateway"
+RESPONSES = "predict-gateway"
 
 
-class Requests:
+class Exchange(Requests):
     """Rows of one database, messages of one bus."""
 
     def __init__(self, database: Database, bus: Bus) -> None:
-        self._database = database
+        super().__init__(database)
         self._bus = bus
         self.answers: dict[str, dict[str, Any]] = {}
         """Every answer that was seen, by prediction id."""
         self.answer_count = 0
 
-    def accept(self, text: str, *, version: str = "1", ttl: str = "1 hour") -> str:
-        """A request that is only in the database."""
-        prediction_id = uuid7()
-        self.execute(
-            "INSERT INTO requests (id, model, version, text, state, create_time, expire_time)"
-            " VALUES (%s, 'sentiment', %s, %s, 'ACCEPTED', now(), now() + %s::interval)",
-            (prediction_id, version, text, ttl),
+    def publish(self, *ids: str) -> None:
+        """Tell the worker of accepted requests, with what the gateway left in the outbox."""
+        rows = self.query(
+            "SELECT id::text, version, payload || jsonb_build_object('eventId', id) AS body"
+            " FROM outbox WHERE payload ->> 'predictionId' = ANY (%s) ORDER BY id",
+            (list(ids),),
         )
-        return prediction_id
-
-    def publish(self, prediction_id: str) -> None:
-        """Tell the runtime of it."""
-        body = {
-            "eventId": str(uuid4()),
-            "predictionId": prediction_id,
-            "model": "sentiment",
-            "version": "1",
-        }
-        self._bus.publish("inference_request", body)
+        assert len(rows) == len(ids)
+        for row in rows:
+            body = json.dumps(row["body"])
+            self._bus.publish_envelope(
+                Envelope(row["id"], REQUEST, "sentiment", row["version"], body)
+            )
 
     def send(self, *texts: str, version: str = "1") -> list[str]:
         """Accept and publish."""
-        ids = [self.accept(text, version=version) for text in texts]
-        for prediction_id in ids:
-            self.publish(prediction_id)
+        ids = self.accept_texts(*texts, version=version)
+        self.publish(*ids)
         return ids
 
     def wait_for_answers(
@@ -66,25 +60,12 @@ class Requests:
         """Whether the queue is empty."""
         return self._bus.depth(QUEUE) == 0
 
-    def state(self, prediction_id: str) -> dict[str, Any]:
-        (row,) = self.query(
-            "SELECT state::text, attempt, lease_until > now() AS leased"
-            " FROM requests WHERE id = %s",
-            (prediction_id,),
-        )
-        return row
-
-    def execute(self, sql: LiteralString, parameters: Sequence[Any] = ()) -> None:
-        with self._database.connect() as connection:
-            connection.execute(sql, parameters)
-
-    def query(self, sql: LiteralString, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
-        with self._database.connect() as connection:
-            return connection.execute(sql, parameters).fetchall()
+    def wait_until_running(self, prediction_id: str) -> None:
+        wait_until(lambda: self.get(prediction_id)["state"] == "RUNNING")
 
     def collect(self) -> set[str]:
         """Take new answers; answers with the ids of all."""
-        for body in self._bus.drain(ANSWERS):
+        for body in self._bus.drain(RESPONSES):
             self.answers[body["predictionId"]] = body
             self.answer_count += 1
         return set(self.answers)

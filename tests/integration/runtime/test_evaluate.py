@@ -8,16 +8,16 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from model_runtime.artifact import model_directory, write_artifact
-from model_runtime.dataset import read_examples, split
-from model_runtime.registry import CHAMPION, Registry, Version
-from model_runtime.train import shipped_data, train_version
-from model_runtime.training_run import training_run
+from modelkit.artifact import model_directory, write_artifact
+from modelkit.dataset import read_examples, split
+from modelkit.registry import CHAMPION, Registry, Version
+from training.train import shipped_data, train_version
+from training.training_run import training_run
 from tests.integration.mlflow_server import MlflowServer
 from tests.integration.runtime.conftest import RunProgram
 from tests.integration.runtime.parrot.model import Model as Parrot
 
-EVALUATE = "model_runtime.evaluate"
+EVALUATE = "training.evaluate"
 DATA = model_directory("genre") / "data"
 
 Register = Callable[..., Version]

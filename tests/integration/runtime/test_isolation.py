@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model_runtime.artifact import digest, write_artifact
-from model_runtime.isolation import ArtifactFailed, Failure, run_artifact
+from modelkit.artifact import digest, write_artifact
+from modelkit.isolation import ArtifactFailed, Failure, run_artifact
 from tests.integration.polling import wait_until
 from tests.integration.runtime.parrot.model import Model, checksum
 

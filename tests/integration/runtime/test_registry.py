@@ -3,23 +3,25 @@
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from model_runtime.artifact import digest, write_artifact
-from model_runtime.mlmodel import write_mlmodel
-from model_runtime.registry import (
+from modelkit.artifact import digest, write_artifact
+from modelkit.mlmodel import write_mlmodel
+from modelkit.registry import (
     ArtifactCorrupt,
     Registry,
     RegistryUnavailable,
     Version,
     VersionUnknown,
 )
-from model_runtime.training_run import training_run
 from tests.integration.mlflow_server import MlflowServer
 from tests.integration.ports import free_port
 from tests.integration.runtime.parrot.model import Model
+from tests.parts.old_artifact import as_before
+from training.training_run import training_run
 
 NAME = "registered-parrot"
 
@@ -69,10 +71,18 @@ def test_a_copy_is_the_same_to_the_byte(
     assert digest(copy) == digest(artifact)
 
 
-def test_mlflow_loads_a_version_by_its_own_means(mlflow: MlflowServer, version: Version) -> None:
+@pytest.mark.parametrize(
+    "change", [lambda artifact: None, as_before], ids=["today", "trained before"]
+)
+def test_mlflow_loads_a_version_by_its_own_means(
+    mlflow: MlflowServer, artifact: Path, change: Callable[[Path], None]
+) -> None:
+    change(artifact)
+    with training_run(tracking_uri=mlflow.uri, model=NAME) as run:
+        number = run.register(artifact, variant="model")
     program = f"""
 import mlflow.pyfunc, json
-model = mlflow.pyfunc.load_model("models:/{NAME}/{version.number}")
+model = mlflow.pyfunc.load_model("models:/{NAME}/{number}")
 said = model.predict(["one", "three"])
 print(json.dumps({{name: array.tolist() for name, array in said.items()}}))
 print(model.metadata.signature.outputs.input_names())
@@ -87,7 +97,7 @@ print(model.metadata.signature.outputs.input_names())
     )
     assert done.returncode == 0, done.stderr
     said, names = done.stdout.splitlines()[-2:]
-    assert json.loads(said)["value"] == [[3.0], [5.0]]
+    assert [row[0] for row in json.loads(said)["features"]] == [3.0, 3.0]
     assert names == "['scores', 'features', 'value']"
 
 

@@ -8,12 +8,12 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from model_runtime.artifact import model_class, model_directory
-from model_runtime.dataset import read_examples, split
-from model_runtime.golden import EDGE_TEXTS, Golden
-from model_runtime.isolation import run_artifact
-from model_runtime.registry import Registry, Version
-from model_runtime.train import shipped_data
+from modelkit.artifact import model_class, model_directory
+from modelkit.dataset import read_examples, split
+from modelkit.golden import EDGE_TEXTS, Golden
+from modelkit.isolation import run_artifact
+from modelkit.registry import Registry, Version
+from training.train import shipped_data
 from tests.integration.mlflow_server import MlflowServer
 from tests.integration.runtime.conftest import RunProgram
 from tests.integration.runtime.process import Runtime
@@ -25,7 +25,7 @@ PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def train(run_program: RunProgram, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return run_program("model_runtime.train", *arguments)
+    return run_program("training.train", *arguments)
 
 
 def train_genre(run_program: RunProgram, registry: Registry, *arguments: str) -> Version:

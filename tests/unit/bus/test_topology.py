@@ -1,6 +1,8 @@
 """The names on the bus."""
 
-from gateway.bus.topology import Names, dead_letters
+import pytest
+
+from bus.topology import PREFIX, TOPIC_ARN, Names, dead_letters
 
 
 def test_names_come_from_the_prefix_and_the_model() -> None:
@@ -13,4 +15,18 @@ def test_names_come_from_the_prefix_and_the_model() -> None:
 
 def test_the_longest_model_id_still_makes_a_queue_name() -> None:
     # 80 characters: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_CreateQueue.html
-    assert len(dead_letters(Names("predict").model_queue("m" * 63))) <= 80
+    assert len(dead_letters(Names(PREFIX).model_queue("m" * 63))) <= 80
+
+
+@pytest.mark.parametrize(
+    "arn",
+    [
+        "arn:aws:sns:us-east-1:123456789012:predict-events",
+        "arn:aws-cn:sns:cn-north-1:123456789012:predict-events",
+    ],
+)
+def test_topics_have_arns_of_this_form(arn: str) -> None:
+    assert TOPIC_ARN.fullmatch(arn)
+    assert not TOPIC_ARN.fullmatch(arn.replace("sns", "sqs"))
+    assert not TOPIC_ARN.fullmatch(arn + "\n")
+    assert not TOPIC_ARN.fullmatch(arn.rpartition(":")[0])

@@ -2,11 +2,11 @@
 
 import pytest
 
-from gateway.envoy.settings import EnvoySettings
+from gateway.envoy.front import Front
 
 
 def test_an_empty_environment_gives_the_defaults() -> None:
-    assert EnvoySettings.from_env({}) == EnvoySettings()
+    assert Front.from_env({}) == Front()
 
 
 def test_every_variable_sets_its_field() -> None:
@@ -18,7 +18,7 @@ def test_every_variable_sets_its_field() -> None:
         "PMESH_GATEWAY_MAX_CONNECTIONS": "10",
         "PMESH_GATEWAY_DRAIN_S": "2.5",
     }
-    assert EnvoySettings.from_env(environ) == EnvoySettings(
+    assert Front.from_env(environ) == Front(
         address="0.0.0.0",  # noqa: S104
         port=18080,
         admin_port=19901,
@@ -42,4 +42,4 @@ def test_every_variable_sets_its_field() -> None:
 )
 def test_a_bad_number_is_refused_by_the_name_of_its_variable(variable: str, value: str) -> None:
     with pytest.raises(ValueError, match=variable):
-        EnvoySettings.from_env({variable: value})
+        Front.from_env({variable: value})

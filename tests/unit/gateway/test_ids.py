@@ -3,7 +3,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from uuid import UUID
 
-from gateway.ids import uuid7
+from contract.ids import uuid7
 
 
 def test_ids_are_unique_uuids_of_version_7_that_tell_their_time() -> None:

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from model_runtime.abstract_model import Example, Predictions
-from model_runtime.comparison import Comparison, Verdict, compare
+from modelkit.abstract_model import Example, Predictions
+from modelkit.comparison import Comparison, Verdict, compare
 from tests.unit.runtime.counter import Counter
 
 EXAMPLES = [Example(f"d-{n}", "text", label=("few", "many")[n % 2]) for n in range(400)]

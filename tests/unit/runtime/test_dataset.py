@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from model_runtime.abstract_model import Example
-from model_runtime.dataset import (
+from modelkit.abstract_model import Example
+from modelkit.dataset import (
     InvalidDataset,
     check_truths,
     fingerprint,
@@ -15,7 +15,7 @@ from model_runtime.dataset import (
     split,
     write_examples,
 )
-from model_runtime.near_duplicates import near_duplicates
+from modelkit.near_duplicates import near_duplicates
 from tests.unit.runtime.counter import Counter
 
 HEADER = "id\trating\ttext\n"

@@ -1,63 +1,59 @@
-"""The messages of the queue door."""
+"""What the worker says of its claims."""
 
 import json
-from uuid import uuid4
 
-import pytest
-from predict.v1.model_runtime_service_pb2 import RuntimeResult
 from predict.v1.prediction_pb2 import PredictionOutput
 
-from model_runtime.claims import Claim
-from model_runtime.errors import ModelFailed
-from model_runtime.events import UndecodableMessage, failed, requested_id, succeeded, to_entry
+from bus.events import from_message, to_entry, to_envelope
+from contract.errors import ModelFailed, Unpublishable
+from model_runtime.responding import failed, instead_of, succeeded
+from tests.parts.claims import invented_claim
 
-CLAIM = Claim(prediction_id=str(uuid4()), version="3", attempt=2, text="a secret")
-
-
-def body(**fields: object) -> str:
-    return json.dumps({"predictionId": CLAIM.prediction_id, "model": "sentiment", **fields})
+CLAIM = invented_claim()._replace(text="a secret", version="3")
 
 
-def test_a_request_names_a_prediction() -> None:
-    assert requested_id(body(), model="sentiment") == CLAIM.prediction_id
-
-
-def test_fields_of_a_newer_publisher_are_passed_over() -> None:
-    assert requested_id(body(fromTheFuture=1), model="sentiment") == CLAIM.prediction_id
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "{",
-        "[]",
-        "null",
-        "[" * 10_000,
-        body(predictionId="1"),
-        body(predictionId=1),
-        body(model="genre"),
-    ],
-)
-def test_anything_else_is_no_request(text: str) -> None:
-    with pytest.raises(UndecodableMessage):
-        requested_id(text, model="sentiment")
-
-
-def test_an_answer_carries_the_attempt_and_where_its_features_lie() -> None:
-    result = RuntimeResult(output=PredictionOutput(label="neutral"), features_uri="s3://b/k#row=0")
-    entry = to_entry(succeeded("sentiment", CLAIM, result))
+def test_an_answer_carries_the_claims_token_and_where_its_features_lie() -> None:
+    event = succeeded("sentiment", CLAIM, PredictionOutput(label="neutral"), "s3://b/k#row=0")
+    entry = to_entry(to_envelope(event))
     message = json.loads(entry["Message"])
-    assert message["predictionId"] == CLAIM.prediction_id
-    assert message["attempt"] == 2
-    assert message["output"] == {"label": "neutral"}
-    assert message["featuresUri"] == "s3://b/k#row=0"
+    assert entry["Id"] == message.pop("eventId")
+    assert message == {
+        "predictionId": CLAIM.prediction_id,
+        "model": "sentiment",
+        "version": "3",
+        "claimToken": CLAIM.token,
+        "output": {"label": "neutral"},
+        "featuresUri": "s3://b/k#row=0",
+    }
     attributes = {name: value["StringValue"] for name, value in entry["MessageAttributes"].items()}
     assert attributes == {"event": "inference_response", "action": "sentiment", "version": "3"}
 
 
 def test_a_failure_carries_its_reason_and_no_text() -> None:
-    entry = to_entry(failed("sentiment", CLAIM, ModelFailed("sentiment")))
+    entry = to_entry(to_envelope(failed("sentiment", CLAIM, ModelFailed("sentiment"))))
     (detail,) = json.loads(entry["Message"])["error"]["details"]
     assert detail["reason"] == "MODEL_FAILED"
     assert "secret" not in entry["Message"]
+
+
+def test_an_error_may_stand_in_for_an_answer() -> None:
+    event = succeeded("sentiment", CLAIM, PredictionOutput(label="neutral"), "s3://b/k#row=0")
+    other = instead_of(event, Unpublishable())
+    assert other.event_id != event.event_id
+    expected = failed("sentiment", CLAIM, Unpublishable())
+    expected.event_id = other.event_id
+    assert other == expected
+    assert event.HasField("output")
+
+
+def test_two_events_of_a_claim_are_told_apart() -> None:
+    first, second = (failed("sentiment", CLAIM, ModelFailed("sentiment")) for _ in range(2))
+    assert first.event_id != second.event_id
+
+
+def test_the_relay_reads_what_the_worker_writes() -> None:
+    event = failed("sentiment", CLAIM, ModelFailed("sentiment"))
+    entry = to_entry(to_envelope(event))
+    attributes = entry["MessageAttributes"]
+    message = {"Body": entry["Message"], "MessageAttributes": attributes}
+    assert from_message(message) == event  # type: ignore[arg-type]  # SQS uses the same shape

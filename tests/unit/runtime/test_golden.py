@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model_runtime.abstract_model import Predictions
-from model_runtime.golden import EDGE_TEXTS, Golden, GoldenMismatch
+from modelkit.abstract_model import Predictions
+from modelkit.golden import EDGE_TEXTS, Golden, GoldenMismatch
 from tests.unit.runtime.counter import Counter
 
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import yaml
 
-from model_runtime.abstract_model import AbstractModel
-from model_runtime.artifact import UnknownModel, model_class, model_directory
-from model_runtime.dataset import read_examples, split
-from model_runtime.train import shipped_data
+from modelkit.abstract_model import AbstractModel
+from modelkit.artifact import UnknownModel, model_class, model_directory
+from modelkit.dataset import read_examples, split
 from models.sentiment.text import WordCache, bags, pieces
+from training.train import shipped_data
 
 NAMES = ["sentiment", "genre"]
 SENTIMENT = [("sentiment", "model"), ("sentiment", "encoder")]

@@ -6,13 +6,16 @@ from pathlib import Path
 import pytest
 
 import model_runtime
+import modelkit
 import models
+import rollout
+import training
 import triton_repo
 
 FORBIDDEN = {"pickle", "cloudpickle", "joblib", "dill", "shelve"}
 SOURCES = [
     path
-    for package in (model_runtime, models, triton_repo)
+    for package in (model_runtime, modelkit, models, rollout, training, triton_repo)
     for path in Path(package.__path__[0]).rglob("*.py")
 ]
 

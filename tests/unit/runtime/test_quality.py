@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from model_runtime.quality import BINS, Reliability, confusion_counts
+from training.quality import BINS, Reliability, confusion_counts
 
 
 def test_confusions_are_counted_by_truth_and_answer() -> None:

@@ -1,0 +1,36 @@
+"""Which models the catalog lists: written by whoever deploys them, read by the gateways."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import psycopg
+
+from database import named_sql
+
+_SQL = named_sql.load("database")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registration:
+    """A model as it is to be listed."""
+
+    id: str
+    description: str
+    labels: list[str]
+    """As its clients know them; versions state their own, in the order of their scores."""
+    address: str
+    """host:port or unix:/path of the server that answers for its versions."""
+    feature_share: float = 1.0
+    """Of the calls that carry features: 0 to 1."""
+
+
+def register_models(connection: "psycopg.Connection[Any]", models: Sequence[Registration]) -> None:
+    """Make the database list exactly these models; versions, traffic and history stay.
+
+    connection: of the owner of the database. Raises psycopg.Error.
+    """
+    with connection.transaction(), connection.cursor() as cursor:
+        cursor.executemany(_SQL["list_model"], [asdict(model) for model in models])
+        cursor.execute(_SQL["hide_others"], {"ids": [model.id for model in models]})
+        cursor.execute(_SQL["tell_gateways"])

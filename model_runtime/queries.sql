@@ -1,0 +1,10 @@
+-- name: claim
+-- Claims requests of the model that this login is for.
+SELECT id::text, outcome, version, token::text, text, labels, coalesce(address, '')
+FROM worker_v1.claim(%(ids)s::uuid[], make_interval(secs => %(lease_s)s), %(max_attempts)s)
+
+-- name: extend
+-- Renews claims, or gives them back by a lease of 0; answers with the ids that are still ours.
+SELECT id::text
+FROM worker_v1.extend(%(ids)s::uuid[], %(tokens)s::uuid[], make_interval(secs => %(lease_s)s))
+    AS e (id)

@@ -19,6 +19,10 @@ MAX_BATCH = 10
 
 Result = TypeVar("Result")
 
+Count = Literal["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+_VISIBLE: Count = "ApproximateNumberOfMessages"
+_IN_HAND: Count = "ApproximateNumberOfMessagesNotVisible"
+
 
 class Queue:
     """One queue, used through an executor since boto3 blocks.
@@ -53,7 +57,11 @@ class Queue:
 
     async def depth(self) -> int:
         """About how many messages wait to be received."""
-        return await self._run(self._depth)
+        return await self._run(partial(self._count, names=[_VISIBLE]))
+
+    async def size(self) -> int:
+        """About how many messages there are, with those that somebody has received."""
+        return await self._run(partial(self._count, names=[_VISIBLE, _IN_HAND]))
 
     async def _for_each_batch(self, call: Callable[..., None], receipts: Sequence[str]) -> None:
         starts = range(0, len(receipts), MAX_BATCH)
@@ -96,10 +104,9 @@ class Queue:
             ],
         )
 
-    def _depth(self, url: str) -> int:
-        name: Literal["ApproximateNumberOfMessages"] = "ApproximateNumberOfMessages"
-        answer = self._client.get_queue_attributes(QueueUrl=url, AttributeNames=[name])
-        return int(answer["Attributes"][name])
+    def _count(self, url: str, names: "list[Count]") -> int:
+        answer = self._client.get_queue_attributes(QueueUrl=url, AttributeNames=names)
+        return sum(int(answer["Attributes"][name]) for name in names)
 
 
 def receipts_of(messages: "Iterable[Message]") -> list[str]:

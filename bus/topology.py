@@ -19,6 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from bus import events
 from bus.making import create_bucket, create_queue, subscribe
+from contract.version_name import check_model_id
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -72,8 +73,10 @@ def provision(
 ) -> list[str]:
     """Make what is missing and answer with the ARNs of all: the topic's first.
 
-    Raises botocore's ClientError or BotoCoreError.
+    Raises botocore's ClientError or BotoCoreError; ValueError for an id that no model can have.
     """
+    for model in models:
+        check_model_id(model)
     topic = sns.create_topic(Name=names.topic)["TopicArn"]
     filters = {
         names.gateway_queue: {"event": [events.RESPONSE]},
@@ -133,7 +136,7 @@ def main() -> None:
             sqs=boto3.client("sqs"),
             s3=boto3.client("s3"),
         )
-    except (ClientError, BotoCoreError) as error:
+    except (ClientError, BotoCoreError, ValueError) as error:
         sys.exit(f"cannot provision the bus: {error}")
     print(*made, sep="\n")
 

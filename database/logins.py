@@ -18,6 +18,11 @@ _FORMER_GROUP = "pmesh_runtime"  # the first migration grants to it
 _MAX_NAME = 63  # bytes; https://www.postgresql.org/docs/current/limits.html
 
 
+IDLE_IN_TRANSACTION = "60s"
+"""How long a program may keep a transaction open in which it does nothing: longer than a call of
+the bus, in whose transaction the relay waits."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Login:
     """What a program connects as."""
@@ -85,6 +90,12 @@ def create_login(connection: "psycopg.Connection[Any]", login: Login, password: 
         connection.execute(
             sql.SQL("ALTER ROLE {} LOGIN CONNECTION LIMIT {} PASSWORD {}").format(
                 name, login.connections, secret.decode()
+            )
+        )
+        # A program that froze in a transaction would keep its locks and hold up the vacuum.
+        connection.execute(
+            sql.SQL("ALTER ROLE {} SET idle_in_transaction_session_timeout = {}").format(
+                name, IDLE_IN_TRANSACTION
             )
         )
         connection.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(login.group), name))

@@ -58,7 +58,8 @@ def migrate(conninfo: str = "") -> list[str]:
 
 
 def _create_record(connection: "psycopg.Connection[Any]") -> None:
-    with suppress(errors.UniqueViolation, errors.DuplicateTable):  # another run has just made it
+    # Another run may make it at the same moment.
+    with suppress(errors.UniqueViolation, errors.DuplicateTable, errors.DuplicateObject):
         connection.execute(_SQL["create_record"])
     if not connection.execute(_SQL["has_checksums"]).rowcount:
         connection.execute(_SQL["add_checksums"])

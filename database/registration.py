@@ -6,6 +6,7 @@ from typing import Any
 
 import psycopg
 
+from contract.version_name import check_model_id
 from database import named_sql
 
 _SQL = named_sql.load("database")
@@ -28,8 +29,11 @@ class Registration:
 def register_models(connection: "psycopg.Connection[Any]", models: Sequence[Registration]) -> None:
     """Make the database list exactly these models; versions, traffic and history stay.
 
-    connection: of the owner of the database. Raises psycopg.Error.
+    connection: of the owner of the database. Raises psycopg.Error, and ValueError if a model may
+    not have its id.
     """
+    for model in models:
+        check_model_id(model.id)
     with connection.transaction(), connection.cursor() as cursor:
         cursor.executemany(_SQL["list_model"], [asdict(model) for model in models])
         cursor.execute(_SQL["hide_others"], {"ids": [model.id for model in models]})

@@ -58,4 +58,4 @@ GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA rollout_v1 TO pmesh_rollout;
 
 -- A worker claims requests of its model, and keeps the claims.
 GRANT USAGE ON SCHEMA worker_v1 TO pmesh_worker;
-GRANT EXECUTE ON FUNCTION worker_v1.claim, worker_v1.extend TO pmesh_worker;
+GRANT EXECUTE ON FUNCTION worker_v1.model, worker_v1.claim, worker_v1.extend TO pmesh_worker;

@@ -15,6 +15,7 @@ from contract.errors import (
     PredictionFinished,
     PredictionNotFound,
     RequestIdReused,
+    StoreUnavailable,
 )
 from contract.ids import uuid7
 from gateway import pages, validation
@@ -22,6 +23,8 @@ from gateway.models import Answer
 from gateway.prediction import ListFilter, Page, Prediction, State
 
 MAX_PAGE_TEXT_BYTES = 2 * 1024 * 1024
+CANCEL_PAUSES_S = (0, 0.05, 0.1, 0.2, 0.3, 0.4)
+"""Before each try."""
 
 
 class Store(Protocol):
@@ -159,13 +162,22 @@ class PredictionService:
                     yield prediction
 
     async def cancel(self, prediction_id: str) -> Prediction:
-        """Take an unfinished prediction back; its work is not run, or its result dropped."""
+        """Take an unfinished prediction back; its work is not run, or its result dropped.
+
+        Somebody may be changing it, such as a worker that claims it. If that does not end within a
+        second, the client is told to try again, by UNAVAILABLE with STORE_UNAVAILABLE; the
+        prediction is then as it was.
+        """
         prediction_id = validation.check_id(prediction_id)
-        await self._store.cancel(prediction_id)
-        prediction = await self.get(prediction_id)
-        if prediction.state is State.CANCELLED:
-            return prediction
-        raise PredictionFinished(prediction_id, prediction.state)
+        for pause_s in CANCEL_PAUSES_S:
+            await asyncio.sleep(pause_s)
+            await self._store.cancel(prediction_id)
+            prediction = await self.get(prediction_id)
+            if prediction.state is State.CANCELLED:
+                return prediction
+            if prediction.state.terminal:
+                raise PredictionFinished(prediction_id, prediction.state)
+        raise StoreUnavailable()
 
     def _new(self, model: str, text: str, version: str, sticky_key: str) -> Prediction:
         prediction_id = uuid7()

@@ -33,7 +33,7 @@ class Loaded(NamedTuple):
     version: str
 
 
-class Triton:
+class RepositoryApi:
     """One server, by the address of its gRPC. Each call raises InferenceError."""
 
     def __init__(self, address: str, *, key: str) -> None:

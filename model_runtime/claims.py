@@ -38,10 +38,16 @@ class Claims:
     """The claims of one model's worker. Every method raises psycopg.Error."""
 
     def __init__(self, *, pool: AsyncConnectionPool, lease_s: int, max_attempts: int) -> None:
-        """pool: of a login that is for the model."""
+        """pool: of the model's own login."""
         self._pool = pool
         self._lease_s = lease_s
         self._max_attempts = max_attempts
+
+    async def model(self) -> str:
+        """Which model the login is for."""
+        async with self._pool.connection() as connection:
+            ((model,),) = await (await connection.execute(_SQL["model"])).fetchall()
+        return str(model)
 
     async def claim(self, ids: Sequence[str]) -> ClaimOutcome:
         """Claim what may be worked on."""

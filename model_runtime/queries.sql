@@ -1,3 +1,7 @@
+-- name: model
+-- Reads which model this login is for.
+SELECT worker_v1.model()
+
 -- name: claim
 -- Claims requests of the model that this login is for.
 SELECT id::text, outcome, version, token::text, text, labels, coalesce(address, '')

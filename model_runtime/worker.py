@@ -2,12 +2,15 @@
 
 import asyncio
 import logging
+import sys
 from concurrent.futures import Executor
+from contextlib import suppress
 
 import boto3
 from psycopg_pool import AsyncConnectionPool
 
 from bus import aws
+from bus.outages import Stopping
 from bus.sns import Topic
 from bus.sqs import Queue
 from bus.topology import Names
@@ -29,20 +32,30 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     pool = AsyncConnectionPool(min_size=1, max_size=4, timeout=5, reconnect_timeout=5, open=False)
     with aws.open_threads() as threads:
         async with pool, Servers() as servers:
-            worker = _wire(settings, pool, servers, threads, stop)
+            claims = Claims(pool=pool, lease_s=settings.lease_s, max_attempts=settings.max_attempts)
+            retries = Retries(stop=stop)
+            with suppress(Stopping):
+                _check_login(settings, await retries.store(claims.model))
+            worker = _wire(settings, claims, retries, servers, threads, stop)
             log.info("working for %s", settings.model)
             await _run_until_finished(worker, stop, finish_s=settings.finish_s)
     log.info("stopped")
 
 
+def _check_login(settings: Settings, own: str) -> None:
+    """End the process if its login is that of another model, whose requests it would claim."""
+    if own != settings.model:
+        sys.exit(f"PMESH_MODEL is {settings.model}, but the login to the database is for {own}")
+
+
 def _wire(
     settings: Settings,
-    pool: AsyncConnectionPool,
+    claims: Claims,
+    retries: Retries,
     servers: Servers,
     threads: Executor,
     stop: asyncio.Event,
 ) -> QueueWorker:
-    retries = Retries(stop=stop)
     queue = Queue(
         client=boto3.client("sqs", config=aws.CONFIG),
         name=Names(settings.bus_prefix).model_queue(settings.model),
@@ -56,7 +69,6 @@ def _wire(
         bucket=settings.features_bucket,
         executor=threads,
     )
-    claims = Claims(pool=pool, lease_s=settings.lease_s, max_attempts=settings.max_attempts)
     keeper = Keeper(claims=claims, queue=queue, lease_s=settings.lease_s, store=retries.store)
     answerer = Answerer(
         model=settings.model, servers=servers, features=features, keeper=keeper, retries=retries

@@ -18,7 +18,7 @@ from typing import Any
 
 import yaml
 
-from contract.version_name import VERSION
+from contract.version_name import VERSION, check_model_id
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,6 +65,7 @@ def read_values(folder: Path) -> ModelEntry:
     file = folder / "values.yaml"
     try:
         values = yaml.safe_load(file.read_text(encoding="utf-8"))
+        check_model_id(str(values["id"]))
         entry = ModelEntry(
             id=str(values["id"]),
             description=str(values["description"]),

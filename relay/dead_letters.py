@@ -26,8 +26,9 @@ _SQL = named_sql.load("relay")
 class DeadLetters:
     """Empties the dead-letter queues. Run `step` every few seconds.
 
-    An answer is applied after all. A request is published again if it has attempts left, while
-    one without is found by the sweeps; so is one whose work goes on and then fails.
+    An answer is applied after all, once nobody holds its request. A request is published again if
+    it has attempts left, while one without is found by the sweeps; so is one whose work goes on and
+    then fails.
     """
 
     def __init__(
@@ -55,8 +56,7 @@ class DeadLetters:
     async def _take_answers(self) -> None:
         queue = self._open_queue(dead_letters(self._names.gateway_queue))
         while messages := await queue.receive(wait_s=0):
-            await self._responses.commit(messages)
-            await queue.delete(receipts_of(messages))
+            await queue.delete(await self._responses.commit(messages))
 
     async def _take_requests(self, model: str) -> None:
         queue = self._open_queue(dead_letters(self._names.model_queue(model)))

@@ -81,17 +81,20 @@ ORDER BY model, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 DELETE FROM outbox WHERE id = ANY (%(ids)s::uuid[])
 
 -- name: mark_published
--- Notes that requests are on the bus.
-WITH locked AS MATERIALIZED (
+-- Notes that requests are on the bus; whoever claims one at this moment notes it as well. As in all
+-- that follows, rows that others hold are passed over: a worker may hold those of its model for as
+-- long as it likes.
+WITH free AS MATERIALIZED (
     SELECT id FROM requests
     WHERE id = ANY (%(ids)s::uuid[]) AND state IN ('ACCEPTED', 'RUNNING')
-    ORDER BY id FOR UPDATE
+    FOR UPDATE SKIP LOCKED
 )
-UPDATE requests r SET publish_time = now() FROM locked WHERE r.id = locked.id
+UPDATE requests r SET publish_time = now() FROM free WHERE r.id = free.id
 
 -- name: answer
 -- Finishes requests with what their models answered, where the answer shows the token of the
--- present claim on work that is not finished; all other answers change nothing.
+-- present claim on work that is not finished; all other answers change nothing. Without a state
+-- are those that fit, but whose requests others hold or have just changed.
 WITH given AS (
     SELECT * FROM unnest(
         %(id)s::uuid[], %(model)s::text[], %(version)s::text[], %(claim_token)s::uuid[],
@@ -107,29 +110,34 @@ WITH given AS (
     LEFT JOIN catalog_v1.versions v ON v.model = r.model AND v.version = r.version
     WHERE g.error IS NOT NULL
        OR ARRAY(SELECT jsonb_object_keys(g.scores)) <@ coalesce(v.labels, m.labels)
-    ORDER BY r.id FOR UPDATE OF r
+), free AS MATERIALIZED (
+    SELECT r.id FROM fitting f
+    JOIN requests r ON r.id = f.id AND r.claim_token = f.claim_token AND r.state = 'RUNNING'
+    FOR UPDATE OF r SKIP LOCKED
 ), finished AS (
     UPDATE requests r
     SET state = (CASE WHEN f.error IS NULL THEN 'SUCCEEDED' ELSE 'FAILED' END)::prediction_state,
         error = f.error, complete_time = now(), lease_until = NULL
-    FROM fitting f WHERE r.id = f.id AND r.claim_token = f.claim_token AND r.state = 'RUNNING'
-    RETURNING r.id, r.model, r.version, r.state
+    FROM fitting f JOIN free USING (id) WHERE r.id = f.id
+    RETURNING r.id, r.state
 ), answered AS (
     INSERT INTO predictions (id, label, confidence, scores, value, features_uri)
     SELECT id, f.label, f.confidence, f.scores, f.value, f.features_uri
     FROM fitting f JOIN finished USING (id) WHERE f.error IS NULL
     ON CONFLICT (id) DO NOTHING
 )
-SELECT id::text, model, version, state::text FROM finished
+SELECT f.id::text, f.model, f.version, n.state::text, f.claim_token::text
+FROM fitting f LEFT JOIN finished n USING (id)
 
 -- name: fail
--- Makes unfinished requests FAILED.
+-- Makes unfinished requests FAILED. One that its worker holds was on the bus before, and will be
+-- answered, tried again or given up like any.
 WITH given AS (
     SELECT * FROM unnest(%(ids)s::uuid[], %(errors)s::jsonb[]) AS g (id, error)
 ), unfinished AS MATERIALIZED (
     SELECT r.id, g.error FROM given g
     JOIN requests r ON r.id = g.id AND r.state IN ('ACCEPTED', 'RUNNING')
-    ORDER BY r.id FOR UPDATE OF r
+    FOR UPDATE OF r SKIP LOCKED
 )
 UPDATE requests r
 SET state = 'FAILED', error = u.error, complete_time = now(), lease_until = NULL

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from google.protobuf import json_format
@@ -14,7 +14,7 @@ from bus.errors import UndecodableMessage
 from bus.events import from_message
 from bus.sqs import MAX_BATCH, Queue, receipts_of
 from relay.acceptance import find_problem
-from relay.completions import finish
+from relay.completions import Ending, finish
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import MessageTypeDef as Message
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MORE_RECEIVES = 4  # side by side, when a first one was full
+HELD_S = 2
+"""Seconds until an answer to a request that others hold comes again."""
 
 
 class Responses:
@@ -50,22 +52,47 @@ class Responses:
         # dead letters each time.
         if not self._received:
             self._received = await self._receive()
-        await self.commit(self._received)
-        messages, self._received = self._received, []
-        await self._queue.delete(receipts_of(messages))
+        done = await self.commit(self._received)
+        receipts, self._received = receipts_of(self._received), []
+        await self._queue.delete(done)
+        # In the end they come to the dead letters, which are tried again and again as well.
+        held = [receipt for receipt in receipts if receipt not in done]
+        await self._queue.set_visibility(held, HELD_S)
 
-    async def commit(self, messages: "Sequence[Message]") -> None:
-        """Apply the acceptable answers among messages; log what is dropped."""
+    async def commit(self, messages: "Sequence[Message]") -> list[str]:
+        """Apply the acceptable answers among messages; log what is dropped.
+
+        Answers with the receipts of the messages that are done with. The others must come again:
+        their requests are held just now, by a transaction of their worker or by another relay.
+        """
         answers = self._acceptable(messages)
-        if not answers:
-            return
-        async with self._pool.connection() as connection:
-            finished = await finish(connection, "answer", _columns(answers))
-        if finished:
-            self._on_finished()
-        dropped = {answer.prediction_id for answer in answers} - {row.id for row in finished}
+        endings = await self._apply(answers)
+        dropped = {answer.prediction_id for answer in answers.values()} - {e.id for e in endings}
         if dropped:
             log.info("dropped late, repeated or foreign answers for %s", ", ".join(sorted(dropped)))
+        claims = {(e.id, e.claim_token) for e in endings if e.state is None}
+        if claims:
+            log.info("the requests of %d answers are held; they will come again", len(claims))
+        held = {
+            receipt
+            for receipt, answer in answers.items()
+            if (answer.prediction_id, answer.claim_token) in claims
+        }
+        return [receipt for receipt in receipts_of(messages) if receipt not in held]
+
+    async def _apply(self, answers: Mapping[str, InferenceResponded]) -> list[Ending]:
+        """Finish the requests of answers, by one of them for each claim."""
+        by_claim = {
+            (answer.prediction_id, answer.model, answer.version, answer.claim_token): answer
+            for answer in answers.values()
+        }
+        if not by_claim:
+            return []
+        async with self._pool.connection() as connection:
+            endings = await finish(connection, "answer", _columns(list(by_claim.values())))
+        if any(ending.state for ending in endings):
+            self._on_finished()
+        return endings
 
     async def _receive(self) -> "list[Message]":
         messages = await self._queue.receive(wait_s=self._receive_wait_s)
@@ -76,18 +103,15 @@ class Responses:
             messages = [*messages, *(message for part in more for message in part)]
         return messages
 
-    def _acceptable(self, messages: "Iterable[Message]") -> list[InferenceResponded]:
-        """Well-formed answers, the first for each claim of a request."""
-        answers: dict[tuple[str, ...], InferenceResponded] = {}
+    def _acceptable(self, messages: "Iterable[Message]") -> dict[str, InferenceResponded]:
+        """Well-formed answers, by the receipts of their messages."""
+        answers = {}
         for message in messages:
             try:
-                answer = self._decode(message)
+                answers[message["ReceiptHandle"]] = self._decode(message)
             except UndecodableMessage as error:
                 log.error("dropped message %s: %s", message["MessageId"], error)
-            else:
-                claim = (answer.prediction_id, answer.model, answer.version, answer.claim_token)
-                answers.setdefault(claim, answer)
-        return list(answers.values())
+        return answers
 
     def _decode(self, message: "Message") -> InferenceResponded:
         event = from_message(message)

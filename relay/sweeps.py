@@ -82,8 +82,9 @@ class Sweeps:
         return [model for (model,) in rows]
 
     async def _unstick(self, model: str) -> None:
-        # A message that still waits will bring the answer, or the work, by itself.
-        answers = await self._responses.depth()
+        # A message that still waits will bring the answer, or the work, by itself; so will an
+        # answer that a relay has in hand.
+        answers = await self._responses.size()
         await self._exhaust(model, age_s=self._age_s(answers))
         work = answers or await self._model_queue(model).depth()
         await self.rearm(model, age_s=self._age_s(work))

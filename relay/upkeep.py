@@ -24,6 +24,8 @@ class Upkeep:
             try:
                 async with self._pool.connection() as connection:
                     await connection.execute(_SQL[query])
-            except psycopg.IntegrityError as error:
-                # Made by another relay at the same time, or the default partition has its rows.
+            except (psycopg.IntegrityError, psycopg.errors.LockNotAvailable) as error:
+                # Made by another relay at the same time, or the default partition has its rows; or
+                # a transaction does not end. To try again at once would keep others waiting anew,
+                # and there are days enough.
                 log.error("%s: %s", query, error.diag.message_primary)

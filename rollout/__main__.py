@@ -28,7 +28,7 @@ import psycopg
 from contract.settings import read
 from rollout.options import add_release_options, add_signature
 from rollout.settings import ForeignSettings, Settings
-from rollout.store import ReleaseStore, UnknownModel
+from rollout.store import ModelNotRegistered, ReleaseStore
 from rollout.traffic import WHOLE, NothingToDo, promote, roll_back
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def main() -> None:
     try:
         with psycopg.connect(autocommit=True) as connection:
             arguments.run(ReleaseStore(connection), arguments)
-    except (UnknownModel, NothingToDo, ValueError) as error:
+    except (ModelNotRegistered, NothingToDo, ValueError) as error:
         sys.exit(f"{arguments.command}: {error}")
     except psycopg.OperationalError as error:
         sys.exit(f"{arguments.command}: PostgreSQL does not answer: {error}")

@@ -51,14 +51,17 @@ WHERE model = %(model)s AND state = 'RUNNING'
 RETURNING version
 
 -- name: set_version
--- Puts a version into a state; what else is not given stays as it is.
+-- Puts a version into a state; with labels, it is a version anew, else what is known of it stays.
 INSERT INTO versions (model, version, state, sha256, labels, address)
 VALUES (%(model)s, %(version)s, %(state)s, coalesce(%(sha256)s, ''),
         coalesce(%(labels)s::text[], '{}'), %(address)s)
 ON CONFLICT (model, version) DO UPDATE
-SET state = excluded.state, sha256 = coalesce(%(sha256)s, versions.sha256),
+SET state = excluded.state, update_time = now(),
+    sha256 = CASE WHEN %(labels)s::text[] IS NULL
+                  THEN coalesce(%(sha256)s, versions.sha256) ELSE excluded.sha256 END,
     labels = coalesce(%(labels)s, versions.labels),
-    address = coalesce(%(address)s, versions.address), update_time = now()
+    address = CASE WHEN %(labels)s::text[] IS NULL
+                   THEN coalesce(%(address)s, versions.address) ELSE excluded.address END
 
 -- name: version_state
 -- Reads the state of a version.

@@ -63,7 +63,7 @@ class Releaser:
 
         steps: percent, rising, such as [10, 50, 100]; after each but the last, pause_s seconds.
         A version that serves already only gets the traffic.
-        Raises UnknownModel, Busy, Refused (and notes it), TakenOver, InferenceError, OSError,
+        Raises ModelNotRegistered, Busy, Refused (and notes it), TakenOver, InferenceError, OSError,
         InvalidValues.
         """
         labels = self._store.labels(model)

@@ -4,7 +4,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from inference.blocking import InferenceError, ServerUnavailable, infer
-from inference.repository import Loaded, Triton
+from inference.repository import Loaded, RepositoryApi
 from modelkit.abstract_model import Predictions
 from modelkit.golden import Golden, GoldenMismatch
 from rollout.refusal import Reason, Refused
@@ -25,7 +25,7 @@ WARM_UP_S = 60.0
 class Serving:
     """One repository and the server on it."""
 
-    def __init__(self, *, repository: Path, triton: Triton, device: str) -> None:
+    def __init__(self, *, repository: Path, triton: RepositoryApi, device: str) -> None:
         self.repository = repository
         self.device = device
         self._triton = triton

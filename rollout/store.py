@@ -16,7 +16,7 @@ Shares = dict[str, int]
 """Version -> percent, adding up to 100; empty while nothing is released."""
 
 
-class UnknownModel(LookupError):
+class ModelNotRegistered(LookupError):
     """PostgreSQL lists no such model."""
 
 
@@ -45,10 +45,12 @@ class ReleaseStore:
                 self._execute("unlock", model=model)
 
     def labels(self, model: str) -> list[str]:
-        """The labels of a model. Raises UnknownModel."""
+        """The labels of a model. Raises ModelNotRegistered."""
         labels = self._value("labels", model=model)
         if labels is None:
-            raise UnknownModel(f"there is no model {model!r}; a start of the stack registers it")
+            raise ModelNotRegistered(
+                f"there is no model {model!r}; a start of the stack registers it"
+            )
         return list(labels)
 
     def models(self) -> list[str]:

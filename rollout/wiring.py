@@ -3,7 +3,7 @@
 import logging
 from typing import NamedTuple
 
-from inference.repository import Triton
+from inference.repository import RepositoryApi
 from modelkit.registry import Registry
 from modelkit.values import model_folder, read_values
 from rollout.foreign import ForeignVersions
@@ -34,7 +34,7 @@ def parts(store: ReleaseStore, settings: Settings) -> Parts:
     registry = Registry(settings.tracking_uri)
     serving = Serving(
         repository=settings.repository,
-        triton=Triton(settings.triton_address, key=settings.triton_key),
+        triton=RepositoryApi(settings.triton_address, key=settings.triton_key),
         device=settings.device,
     )
     foreign = _foreign(store, settings)

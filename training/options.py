@@ -13,7 +13,11 @@ def add_train_options(parser: argparse.ArgumentParser) -> None:
         "--variant", default="model", help="which file of the folder holds the class"
     )
     parser.add_argument(
-        "--data", nargs="+", type=Path, help="files to learn from; default: its own"
+        "--data",
+        nargs="+",
+        action="extend",
+        type=Path,
+        help="files to learn from; default: its own",
     )
     parser.add_argument("--seed", default=0, type=int, help="the same seed gives the same model")
 
@@ -24,6 +28,14 @@ def add_evaluate_options(parser: argparse.ArgumentParser) -> None:
         "version", type=version_name, metavar="NAME@VERSION", help="such as sentiment@7"
     )
     parser.add_argument(
-        "--data", nargs="+", type=Path, help="files to judge on; default: the version's own"
+        "--data",
+        nargs="+",
+        action="extend",
+        type=Path,
+        help="files to judge on; default: the version's own",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _add_data(parser: argparse.ArgumentParser, about: str) -> None:
+    parser.add_argument("--data", nargs="+", action="extend", type=Path, help=about)

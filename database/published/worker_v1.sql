@@ -2,9 +2,9 @@
 -- it works, and nothing else. Its login says which model it is of.
 CREATE SCHEMA IF NOT EXISTS worker_v1;
 
--- The model of the caller's login, for calls within the bounds.
-CREATE OR REPLACE FUNCTION worker_v1.own_model(ids uuid[], lease interval) RETURNS text
-    LANGUAGE plpgsql STABLE SET search_path = public, pg_temp AS $$
+-- The model of the caller's login.
+CREATE OR REPLACE FUNCTION worker_v1.model() RETURNS text
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     own text;
 BEGIN
@@ -13,6 +13,15 @@ BEGIN
         RAISE EXCEPTION 'the login % is of no model', session_user
             USING ERRCODE = 'insufficient_privilege';
     END IF;
+    RETURN own;
+END $$;
+
+-- The same, for calls within the bounds.
+CREATE OR REPLACE FUNCTION worker_v1.own_model(ids uuid[], lease interval) RETURNS text
+    LANGUAGE plpgsql STABLE SET search_path = public, pg_temp AS $$
+DECLARE
+    own text := worker_v1.model();
+BEGIN
     IF (cardinality(ids) <= 1000 AND lease BETWEEN interval '0' AND interval '1 hour')
        IS NOT TRUE
     THEN
@@ -55,7 +64,8 @@ BEGIN
     ), claimed AS (
         UPDATE requests r
         SET state = 'RUNNING', attempt = r.attempt + 1, lease_until = now() + lease,
-            claim_token = gen_random_uuid()
+            claim_token = gen_random_uuid(),
+            publish_time = coalesce(r.publish_time, now())  -- the relay passes over what is locked
         FROM wanted w WHERE w.id = r.id AND w.outcome = 'claimed'
         RETURNING r.id, r.version, r.claim_token, r.attempt, r.text
     ), told AS MATERIALIZED (

@@ -108,7 +108,7 @@ class PredictionStore:
             return [_prediction(row) for row in await cursor.fetchall()]
 
     async def cancel(self, prediction_id: str) -> None:
-        """Cancel a prediction if it is unfinished."""
+        """Cancel a prediction if it is unfinished, and nobody is changing it at this moment."""
         await self._execute("cancel", {"id": prediction_id})
 
     async def _insert_finished(self, batch: list[Write]) -> list[bool]:

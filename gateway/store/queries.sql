@@ -98,13 +98,17 @@ ORDER BY r.id DESC
 
 -- name: cancel
 -- Takes a prediction back unless it is finished, and tells of it; if its time is over, it expires.
-WITH cancelled AS (
-    UPDATE requests
+-- One that others hold stays as it is: a worker may do so for as long as it likes.
+WITH free AS MATERIALIZED (
+    SELECT id FROM requests WHERE id = %(id)s::uuid AND state IN ('ACCEPTED', 'RUNNING')
+    FOR UPDATE SKIP LOCKED
+), cancelled AS (
+    UPDATE requests r
     SET state = (CASE WHEN expire_time <= now() THEN 'EXPIRED' ELSE 'CANCELLED' END)
                 ::prediction_state,
         complete_time = now()
-    WHERE id = %(id)s::uuid AND state IN ('ACCEPTED', 'RUNNING')
-    RETURNING id, model, version, state, complete_time
+    FROM free WHERE r.id = free.id
+    RETURNING r.id, r.model, r.version, r.state, r.complete_time
 ), event AS (
     INSERT INTO outbox (id, event, model, version, payload)
     SELECT uuidv7(), 'job_completed', model, version, events_v1.job_completed(

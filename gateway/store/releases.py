@@ -34,7 +34,7 @@ class Release:
     complete_time: datetime | None
 
 
-class ReleaseStore:
+class TrafficStore:
     """Moves traffic and reads the history; psycopg's errors are passed on."""
 
     def __init__(self, pool: AsyncConnectionPool) -> None:

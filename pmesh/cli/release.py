@@ -90,14 +90,14 @@ def _move(home: Path, move: "Callable[..., Result]") -> Result:
     """Do it on PostgreSQL, the only part that moving traffic needs."""
     import psycopg
 
-    from rollout.store import ReleaseStore, UnknownModel
+    from rollout.store import ModelNotRegistered, ReleaseStore
     from rollout.traffic import NothingToDo
 
     conninfo = running_stack(home).conninfo()
     try:
         with psycopg.connect(conninfo, autocommit=True) as connection:
             return move(ReleaseStore(connection))
-    except (UnknownModel, NothingToDo) as error:
+    except (ModelNotRegistered, NothingToDo) as error:
         fail(str(error))
     except psycopg.OperationalError as error:
         fail(f"PostgreSQL does not answer: {error}", "pmesh status, then pmesh logs postgres")

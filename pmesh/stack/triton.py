@@ -6,8 +6,7 @@ from pathlib import Path
 
 from inference.blocking import InferenceError, infer, is_live
 from inference.calls import PROBE_TEXT
-from inference.repository import Loaded
-from inference.repository import Triton as Repository
+from inference.repository import Loaded, RepositoryApi
 from pmesh.stack import tritonserver
 from pmesh.stack.home import Home
 from pmesh.stack.part import Part
@@ -27,7 +26,7 @@ class Triton:
         self.address = tritonserver.address(self._sockets)
         self.key = home.secret("triton")
         self.repository = home.path / "triton_repo"
-        self._loaded = Repository(self.address, key=self.key).loaded
+        self._loaded = RepositoryApi(self.address, key=self.key).loaded
         self._served = served
         self._backends = home.path / "triton_backends"
         self._metrics_port = metrics_port

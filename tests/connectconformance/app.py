@@ -14,7 +14,7 @@ from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
 
 from gateway.grpc_asgi import Server
-from tests.integration.grpc_asgi.servers import App
+from tests.parts.asgi_app import App
 
 Payload = service_pb2.ConformancePayload
 Context = grpc.aio.ServicerContext[Any, Any]

@@ -9,7 +9,7 @@ import sys
 
 from connectrpc.conformance.v1.server_compat_pb2 import ServerCompatRequest, ServerCompatResponse
 
-from tests.integration.grpc_asgi.envoy import Envoy
+from tests.parts.grpc_envoy import Envoy
 
 _LENGTH = struct.Struct(">I")
 _DEFAULT_MAX_RECEIVE_BYTES = 4 * 1024 * 1024

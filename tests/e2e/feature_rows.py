@@ -7,7 +7,7 @@ from typing import Any
 import pyarrow.parquet as parquet
 
 from tests.e2e.mesh import Mesh
-from tests.integration.polling import wait_until
+from tests.parts.polling import wait_until
 
 
 def read_row(mesh: Mesh, uri: str) -> dict[str, Any]:

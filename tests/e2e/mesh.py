@@ -15,16 +15,17 @@ import httpx
 import psycopg
 from predict.v1.prediction_service_pb2_grpc import PredictionServiceStub
 
+from pmesh.cli.running import running_stack
 from pmesh.stack.control import Stack
 from pmesh.stack.environment import aws_environment
 from pmesh.stack.postgres import DATABASE, OWNER
 from pmesh.stack.processes import session_members
 from pmesh.stack.status import State
 from tests.e2e.doors import Grpc, Rest
-from tests.integration.bus_probe import Bus
-from tests.integration.polling import wait_until
+from tests.parts.bus_probe import Bus
+from tests.parts.faults import FAULTS
+from tests.parts.polling import wait_until
 
-FAULTS = Path(__file__).parent / "faults"
 MODELS = ("sentiment", "genre")
 # A stack under test does soon what others do in good time.
 _WORKER = {"PMESH_LEASE_S": "2", "PMESH_RECEIVE_WAIT_S": "2"}
@@ -94,6 +95,9 @@ class Mesh:
         self.grpc = Grpc(grpc.insecure_channel(self.address, options=_CHANNEL_OPTIONS))
         self.predictions = PredictionServiceStub(self.grpc.channel)
         self.aws = Emulator(stack, status.ports)
+        environment = running_stack(stack.home.path).release_environment()
+        self.triton = environment["PMESH_TRITON_ADDRESS"]
+        """Where Triton answers."""
 
     def close(self) -> None:
         """Hang up."""

@@ -8,7 +8,7 @@ from predict.v1.prediction_service_pb2 import BatchPredictRequest, PredictReques
 from tests.e2e.feature_rows import read_row
 from tests.e2e.mesh import Mesh
 from tests.e2e.texts import new_text, new_texts
-from tests.integration.polling import wait_until
+from tests.parts.polling import wait_until
 
 
 def predict_batch(mesh: Mesh, count: int) -> list[Prediction]:

@@ -22,7 +22,7 @@ from tests.e2e.mesh import Mesh
 from tests.e2e.oracle import Oracle
 from tests.e2e.texts import CANARY
 from tests.e2e.workload import Ask, asks, check_settled, insist_on, read_rows
-from tests.integration.polling import wait_until
+from tests.parts.polling import wait_until
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from tests.e2e.feature_rows import read_row
 from tests.e2e.mesh import MODELS, Mesh
 from tests.e2e.oracle import Oracle, agree
 from tests.e2e.texts import new_text
-from tests.integration.polling import wait_until
+from tests.parts.polling import wait_until
 
 STATES = ["ACCEPTED", "RUNNING", "SUCCEEDED"]
 

@@ -17,7 +17,7 @@ from tests.e2e.mesh import Mesh
 from tests.e2e.oracle import Oracle
 from tests.e2e.texts import new_text
 from tests.e2e.workload import Ask, asks, check_settled, insist_on
-from tests.integration.polling import wait_until
+from tests.parts.polling import wait_until
 
 MAX_ATTEMPTS = 5
 FAR_FUTURE = 9_999

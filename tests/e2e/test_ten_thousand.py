@@ -20,7 +20,7 @@ from tests.e2e.mesh import MODELS, Mesh
 from tests.e2e.oracle import Oracle, agree
 from tests.e2e.texts import new_text
 from tests.e2e.workload import read_rows
-from tests.integration.polling import wait_until
+from tests.parts.polling import wait_until
 
 REQUESTS = 10_000
 DISTINCT = 8_000

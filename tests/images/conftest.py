@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.images.images import Container, Images
-from tests.integration.aws import Aws
-from tests.integration.bus_probe import Bus
-from tests.integration.postgres import Database, Postgres
+from tests.parts.aws import Aws
+from tests.parts.bus_probe import Bus
+from tests.parts.postgres import Database, Postgres
 
 
 @pytest.fixture(scope="session")

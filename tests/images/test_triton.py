@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from inference.blocking import is_live
-from inference.repository import KeyRefused, Triton
+from inference.repository import KeyRefused, RepositoryApi
 from tests.images.images import Container, Images
 from tests.images.standins import MACHINE_PACKAGES, mounted_packages
-from tests.integration.polling import wait_until
-from tests.integration.ports import free_port, listens
+from tests.parts.polling import wait_until
+from tests.parts.ports import free_port, listens
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -40,6 +40,7 @@ def base(images: Images, gpu_base: str) -> Container:
 def ports(base: Container, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ports]:
     """Of a server that was started by the image's default command, on no models."""
     models: Path = tmp_path_factory.mktemp("models")
+    models.chmod(0o755)  # the container's user is another
     ports = Ports(free_port(), free_port(), free_port())
     process = base.start(
         f"--grpc-port={ports.grpc}",
@@ -70,9 +71,9 @@ def test_triton_finds_what_its_models_import(
 
 def test_triton_is_told_nothing_by_who_has_no_key(ports: Ports) -> None:
     address = f"127.0.0.1:{ports.grpc}"
-    assert Triton(address, key=KEY).loaded() == []
+    assert RepositoryApi(address, key=KEY).loaded() == []
     with pytest.raises(KeyRefused):
-        Triton(address, key="another").load("evil")
+        RepositoryApi(address, key="another").load("evil")
 
 
 def test_triton_has_no_door_for_a_browser_and_none_for_other_machines(ports: Ports) -> None:

@@ -10,11 +10,11 @@ import pytest
 
 from database.logins import RELAY, worker_login
 from tests.images.images import Container
-from tests.integration.bus_probe import Bus
-from tests.integration.polling import wait_until
-from tests.integration.postgres import Database
+from tests.parts.bus_probe import Bus
 from tests.parts.catalog import environment, register
 from tests.parts.oip_server import OipServer
+from tests.parts.polling import wait_until
+from tests.parts.postgres import Database
 from tests.parts.requests import Requests, accept
 from tests.parts.words_server import words_server
 
@@ -65,6 +65,6 @@ def test_a_worker_image_answers(
         wait_until(lambda: requests.get(accepted)["state"] == "SUCCEEDED", timeout_s=60)
         answer = requests.get(accepted)
         assert answer["label"] == "review"
-        assert answer["features_uri"].startswith("s3://predict-features/genre/1/")
+        assert answer["features_uri"].startswith("s3://predict-features/")
     finally:
         worker.stop(process)

@@ -8,8 +8,8 @@ import psycopg
 from database.logins import Login, create_login, worker_login
 from database.registration import Registration, register_models
 from rollout.store import ReleaseStore
-from tests.integration.postgres import Database
 from tests.parts.claims import LABELS
+from tests.parts.postgres import Database
 
 PASSWORD = "of-a-test"  # noqa: S105
 

@@ -45,7 +45,8 @@ class OipServer:
         typed: bool = False,
         declares: bool = True,
     ) -> None:
-        """model: "*" for any. says_version: whether answers name the version; a server that does not ignores it.
+        """model: "*" for any. says_version: whether answers name the version; a server that does
+        not ignores it.
 
         answers_as: another version that its answers name. typed: whether it answers with typed
         contents instead of raw bytes. declares: whether ModelMetadata names its outputs; if there

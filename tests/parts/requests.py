@@ -2,7 +2,8 @@
 
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, LiteralString
 
@@ -11,8 +12,8 @@ from psycopg import Connection
 from contract.ids import uuid7
 from database import named_sql
 from model_runtime.claims import Claim
-from tests.integration.postgres import Database
 from tests.parts.catalog import as_worker
+from tests.parts.postgres import Database
 
 _GATEWAY = named_sql.load("gateway.store")
 _WORKER = named_sql.load("model_runtime")
@@ -52,6 +53,17 @@ class Requests:
     def claim_one(self, prediction_id: str, *, lease_s: float = 60) -> Claim:
         """Claim one that may be claimed, of the model "sentiment"."""
         return self.claim([prediction_id], lease_s=lease_s)[prediction_id]
+
+    @contextmanager
+    def hold(self, ids: Iterable[str], *, model: str = "sentiment") -> Iterator[None]:
+        """Hold requests as a worker does whose transaction does not end; at the end it commits.
+
+        What may be claimed is claimed; of all else, only the rows are locked.
+        """
+        given = {"ids": list(ids), "lease_s": 60, "max_attempts": 5}
+        with as_worker(self._database, model) as connection, connection.transaction():
+            connection.execute(_WORKER["claim"], given)
+            yield
 
     def states(self) -> Counter[str]:
         rows = self.query("SELECT state::text, count(*) AS size FROM requests GROUP BY state")

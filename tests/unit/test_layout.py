@@ -16,7 +16,7 @@ ROOMS = (*CONTRACTS, *PROGRAMS, *OTHERS)
 
 TWICE = {
     "Settings": "what a program can be told by its environment: each program has its own",
-    "Model": "in models/, the name that the platform looks for; in the gateway, a row of the catalog",
+    "Model": "in models/, what the platform looks for; in the gateway, a row of the catalog",
     "Network": "the torch module of a model: each model's own",
     "Models": "the gateway's models, and the Protocol beside their user",
     "Changes": "what the database tells of, and the Protocol beside its user",
@@ -25,7 +25,7 @@ TWICE = {
 }
 """Class names that stand twice in product code, each with its reason."""
 
-LAYERS = ("unit", "integration", "conformance", "e2e")
+LAYERS = ("unit", "integration", "conformance", "connectconformance", "images", "e2e")
 
 
 def sources(*folders: str) -> Iterator[Path]:

@@ -12,7 +12,7 @@ from bus.errors import BusUnavailable
 from bus.events import Envelope, to_entry
 from bus.sns import MAX_BATCH_BYTES, Topic
 from bus.sqs import Queue, receipts_of
-from tests.integration.bus_probe import TOPIC_ARN, Bus
+from tests.parts.bus_probe import TOPIC_ARN, Bus
 
 if TYPE_CHECKING:
     from mypy_boto3_sns.client import SNSClient

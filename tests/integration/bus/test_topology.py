@@ -6,8 +6,8 @@ import subprocess
 import sys
 from typing import Any
 
-from tests.integration.aws import Aws
-from tests.integration.bus_probe import MODELS, TOPIC_ARN, Bus
+from tests.parts.aws import Aws
+from tests.parts.bus_probe import MODELS, TOPIC_ARN, Bus
 
 QUEUES = ["predict-gateway", *(f"predict-{model}" for model in MODELS)]
 

@@ -8,8 +8,8 @@ import psycopg
 import pytest
 
 from database.logins import Login, create_login, worker_login
-from tests.integration.postgres import Database
 from tests.parts.catalog import register
+from tests.parts.postgres import Database
 from tests.parts.requests import Requests
 
 PASSWORD = "of-a-test"  # noqa: S105

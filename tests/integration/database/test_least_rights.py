@@ -10,7 +10,7 @@ import pytest
 from psycopg import errors
 
 from database import named_sql
-from tests.integration.postgres import Database, Postgres
+from tests.parts.postgres import Database, Postgres
 
 PROGRAMS = {
     "pmesh_gateway": [

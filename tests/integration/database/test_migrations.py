@@ -13,7 +13,7 @@ import pytest
 
 from database import migrate as program
 from database.migrate import MigrationChanged, migrate
-from tests.integration.postgres import Database, Postgres
+from tests.parts.postgres import Database, Postgres
 
 NAMES = ["0001_predictions.sql", "0002_releases.sql", "0003_programs.sql"]
 

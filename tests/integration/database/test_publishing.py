@@ -14,7 +14,7 @@ from predict.v1.prediction_pb2 import PredictionState
 from database import named_sql
 from database.logins import RELAY
 from tests.integration.database.conftest import Connect
-from tests.integration.postgres import Database
+from tests.parts.postgres import Database
 from tests.parts.requests import Requests
 
 SQL = named_sql.load("relay")

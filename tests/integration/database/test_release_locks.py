@@ -9,8 +9,8 @@ import pytest
 from database.logins import ROLLOUT, Login
 from rollout.store import ReleaseStore
 from tests.integration.database.conftest import Connect
-from tests.integration.polling import wait_until
-from tests.integration.postgres import Database
+from tests.parts.polling import wait_until
+from tests.parts.postgres import Database
 from tests.parts.requests import Requests
 
 OTHER = Login(name="rollout-by-hand", group="pmesh_rollout", connections=2)

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from tests.integration.postgres import Database
+from tests.parts.postgres import Database
 from tests.parts.requests import Requests
 
 

@@ -12,7 +12,7 @@ from database.logins import RELAY, Login, worker_login
 from database.registration import Registration, register_models
 from rollout.store import ReleaseStore
 from tests.integration.database.conftest import Connect
-from tests.integration.postgres import Database
+from tests.parts.postgres import Database
 from tests.parts.requests import Requests
 
 RELAY_SQL = named_sql.load("relay")
@@ -94,7 +94,8 @@ def test_an_answer_with_another_token_changes_nothing(
     token = claim(worker, one)[0]["token"]
     relay = connect(RELAY)
 
-    def answer(claim_token: object, scores: str = '{"positive": 1}') -> int:
+    def answer(claim_token: object, scores: str = '{"positive": 1}') -> list[str | None]:
+        """The new state of what fits."""
         row = {
             "id": one,
             "model": "sentiment",
@@ -108,15 +109,19 @@ def test_an_answer_with_another_token_changes_nothing(
             "features_uri": "",
         }
         given = {name: [value] for name, value in row.items()}
-        return len(relay.execute(RELAY_SQL["answer"], given).fetchall())
+        return [row[3] for row in relay.execute(RELAY_SQL["answer"], given).fetchall()]
 
     before = requests.get(one)
-    assert answer(uuid4()) == 0
-    assert answer(None) == 0
-    assert answer(token, '{"news": 1}') == 0
+    assert answer(uuid4()) == []
+    assert answer(None) == []
+    assert answer(token, '{"news": 1}') == []
+    with requests.hold([one]):
+        assert answer(uuid4()) == []
+        assert answer(token, '{"news": 1}') == []
+        assert answer(token) == [None]
     assert requests.get(one) == before
-    assert answer(token) == 1
-    assert answer(token) == 0
+    assert answer(token) == ["SUCCEEDED"]
+    assert answer(token) == []
     assert requests.get(one)["state"] == "SUCCEEDED"
 
 
@@ -149,6 +154,35 @@ def test_a_login_of_no_model_claims_nothing(requests: Requests, connect: Connect
     nobody = connect(Login(name="nobody-s", group="pmesh_worker", connections=1))
     with pytest.raises(errors.InsufficientPrivilege, match="of no model"):
         claim(nobody, *requests.accept())
+
+
+def test_a_worker_reads_which_model_its_login_is_for(worker: Worker, connect: Connect) -> None:
+    ask = "SELECT worker_v1.model()"
+    assert worker.execute(ask).fetchone() == ("sentiment",)
+    assert connect(worker_login("genre")).execute(ask).fetchone() == ("genre",)
+    with pytest.raises(errors.InsufficientPrivilege, match="of no model"):
+        connect(Login(name="nobody-s", group="pmesh_worker", connections=1)).execute(ask)
+
+
+def test_a_worker_holds_rows_of_its_own_requests_and_no_others(
+    worker: Worker, requests: Requests, database: Database
+) -> None:
+    own, foreign = requests.accept(2), requests.accept(2, model="genre")
+    shared = ("models", "versions", "traffic", "publishing", "worker_logins", "outbox")
+    with worker.transaction(), database.connect() as owner:
+        tokens = {str(row["id"]): str(row["token"]) for row in claim(worker, *own, *foreign)}
+        assert extend(worker, own, [tokens[id_] for id_ in own]) == set(own)
+        for table in shared:
+            assert owner.execute(f"SELECT FROM {table} FOR UPDATE NOWAIT".encode()).rowcount >= 0
+        left = owner.execute("SELECT id::text FROM requests FOR UPDATE SKIP LOCKED").fetchall()
+        assert {row["id"] for row in left} == set(foreign)
+
+
+def test_a_model_whose_queue_would_be_another_ones_is_not_registered(database: Database) -> None:
+    for id_ in ("gateway", "genre-dead", "Genre"):
+        model = Registration(id=id_, description="", labels=["a", "b"], address="unused:1")
+        with database.connect() as owner, pytest.raises(ValueError, match=id_):
+            register_models(owner, [model])
 
 
 def test_a_worker_sees_no_table(worker: Worker, database: Database) -> None:

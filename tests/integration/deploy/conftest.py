@@ -10,9 +10,9 @@ from database.logins import ROLLOUT
 from database.registration import Registration, register_models
 from models.genre.model import Model
 from tests.integration.deploy.jobs import Jobs
-from tests.integration.postgres import Database, Postgres
-from tests.integration.triton import Triton
 from tests.parts.catalog import environment
+from tests.parts.postgres import Database, Postgres
+from tests.parts.triton import Triton
 
 
 @pytest.fixture(scope="package")

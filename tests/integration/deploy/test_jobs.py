@@ -6,8 +6,8 @@ import pytest
 
 from inference.repository import Loaded
 from tests.integration.deploy.jobs import ACTOR, JOBS, Jobs
-from tests.integration.postgres import Database
-from tests.integration.triton import Triton
+from tests.parts.postgres import Database
+from tests.parts.triton import Triton
 
 SCRIPTS = sorted(path.name for path in JOBS.iterdir())
 

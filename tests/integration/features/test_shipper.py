@@ -14,8 +14,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from features.spool import Spool
-from tests.integration.polling import wait_until
-from tests.integration.s3 import BUCKET, KEY, S3, SECRET
+from tests.parts.polling import wait_until
+from tests.parts.s3 import BUCKET, KEY, S3, SECRET
 
 MATRIX = np.arange(8, dtype=np.float32).reshape(2, 4)
 

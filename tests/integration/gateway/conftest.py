@@ -5,8 +5,8 @@ from psycopg_pool import AsyncConnectionPool
 
 from database.logins import GATEWAY
 from gateway.store.predictions import PredictionStore
-from tests.integration.postgres import Database
 from tests.parts.catalog import environment
+from tests.parts.postgres import Database
 
 
 @pytest.fixture

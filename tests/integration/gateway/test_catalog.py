@@ -7,10 +7,10 @@ from psycopg_pool import AsyncConnectionPool
 from contract.errors import VersionNotServing
 from database.registration import Registration, register_models
 from gateway.store.catalog import Catalog
-from gateway.store.releases import ReleaseStore
+from gateway.store.releases import TrafficStore
 from rollout.store import ReleaseStore as Rollout
-from tests.integration.postgres import Database
 from tests.parts.catalog import register
+from tests.parts.postgres import Database
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ async def test_only_registered_models_are_listed(catalog: Catalog, database: Dat
 
 
 async def test_a_split_is_set_and_noted(catalog: Catalog, pool: AsyncConnectionPool) -> None:
-    releases = ReleaseStore(pool)
+    releases = TrafficStore(pool)
     await releases.set_traffic("sentiment", {"9": 60, "10": 40}, actor="anna", reason="why")
     await catalog.refresh()
     assert catalog.models["sentiment"].traffic == {"9": 60, "10": 40}
@@ -64,7 +64,7 @@ async def test_a_split_is_set_and_noted(catalog: Catalog, pool: AsyncConnectionP
 async def test_a_split_with_a_version_that_does_not_serve_changes_nothing(
     catalog: Catalog, pool: AsyncConnectionPool
 ) -> None:
-    releases = ReleaseStore(pool)
+    releases = TrafficStore(pool)
     with pytest.raises(VersionNotServing):
         await releases.set_traffic("sentiment", {"9": 60, "8": 40}, actor="anna", reason="")
     assert await releases.list("sentiment", before_id=None, limit=10) == []

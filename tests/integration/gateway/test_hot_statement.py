@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from gateway.store.hot_statement import HotStatement
-from tests.integration.postgres import Database, Postgres
+from tests.parts.postgres import Database, Postgres
 
 DOUBLED = "SELECT (value::int * 2)::text FROM json_array_elements_text($1::json) AS t (value)"
 

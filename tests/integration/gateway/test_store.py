@@ -8,7 +8,7 @@ from predict.v1.prediction_pb2 import PredictionOutput
 from contract.ids import uuid7
 from gateway.prediction import ListFilter, Prediction, State
 from gateway.store.predictions import PredictionStore
-from tests.integration.postgres import Database
+from tests.parts.postgres import Database
 
 
 def accepted(model: str = "sentiment", version: str = "1", text: str = "a text") -> Prediction:

@@ -18,14 +18,14 @@ from predict.v1.prediction_pb2 import Prediction
 from database.logins import GATEWAY
 from gateway.envoy.front import Front
 from rollout.store import ReleaseStore
-from tests.integration.envoy.gateway_process import GatewayProcess, free_ports
+from tests.integration.gateway.envoy.gateway_process import GatewayProcess, free_ports
 from tests.integration.inference.asking import with_poison
 from tests.integration.inference.gateway_calls import Gateway, Refused, reason
-from tests.integration.polling import wait_until
-from tests.integration.postgres import Database, Postgres
 from tests.parts import catalog
 from tests.parts.foreign.servers import MODEL, MlServer
 from tests.parts.oip_server import OipServer
+from tests.parts.polling import wait_until
+from tests.parts.postgres import Database, Postgres
 from tests.parts.words import LABELS, POISON
 from tests.parts.words_server import words_server
 

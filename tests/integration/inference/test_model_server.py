@@ -14,8 +14,8 @@ from contract.limits import MAX_TEXT_BYTES
 from inference.calls import MAX_REQUEST_TEXT_BYTES
 from inference.server import ModelServer
 from tests.integration.inference.asking import ask, failed, values, with_poison
-from tests.integration.ports import free_port
 from tests.parts.oip_server import Refusal
+from tests.parts.ports import free_port
 from tests.parts.words_server import Outputs, good_words, words_server
 
 

@@ -6,10 +6,10 @@ from contextlib import ExitStack
 import pytest
 
 from database.logins import RELAY
-from tests.integration.bus_probe import MODELS, Bus
-from tests.integration.postgres import Database
 from tests.integration.relay.process import Relay
+from tests.parts.bus_probe import MODELS, Bus
 from tests.parts.catalog import environment, register
+from tests.parts.postgres import Database
 from tests.parts.requests import Requests
 
 StartRelay = Callable[..., Relay]

@@ -32,8 +32,9 @@ DIE_AFTER_COMMITTING_ANSWERS = f"""{DIE}
 from relay.responses import Responses
 real = Responses.commit
 async def commit(self, messages):
-    await real(self, messages)
+    done = await real(self, messages)
     if messages: die()
+    return done
 Responses.commit = commit
 """
 

@@ -4,10 +4,6 @@ import signal
 
 import pytest
 
-from tests.integration.aws import Aws
-from tests.integration.bus_probe import MODELS, Bus
-from tests.integration.polling import wait_until
-from tests.integration.postgres import Database, Postgres
 from tests.integration.relay.conftest import StartRelay
 from tests.integration.relay.patches import (
     DIE_AFTER_COMMITTING_ANSWERS,
@@ -18,7 +14,11 @@ from tests.integration.relay.patches import (
 )
 from tests.integration.relay.process import Relay
 from tests.integration.relay.working import work_off
+from tests.parts.aws import Aws
+from tests.parts.bus_probe import MODELS, Bus
 from tests.parts.claims import answer
+from tests.parts.polling import wait_until
+from tests.parts.postgres import Database, Postgres
 from tests.parts.requests import Requests
 
 SOON = {"sweep_s": 0.1, "rearm_after_s": 1, "poll_s": 0.1, "receive_wait_s": 1}

@@ -7,11 +7,11 @@ import pytest
 
 from contract.ids import uuid7
 from model_runtime.claims import Claim
-from tests.integration.bus_probe import Bus
-from tests.integration.polling import wait_until
 from tests.integration.relay.conftest import StartRelay
 from tests.integration.relay.process import Relay
+from tests.parts.bus_probe import Bus
 from tests.parts.claims import answer, error_answer, to_body
+from tests.parts.polling import wait_until
 from tests.parts.requests import Requests
 
 FORGERIES: dict[str, dict[str, Any]] = {

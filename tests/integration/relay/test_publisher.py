@@ -5,12 +5,12 @@ import random
 from concurrent.futures import ThreadPoolExecutor
 
 from contract.ids import uuid7
-from tests.integration.bus_probe import Bus
-from tests.integration.polling import wait_until
-from tests.integration.postgres import Database
 from tests.integration.relay.conftest import StartRelay
 from tests.integration.relay.patches import SLOW_PUBLISHING
 from tests.integration.relay.working import work_off
+from tests.parts.bus_probe import Bus
+from tests.parts.polling import wait_until
+from tests.parts.postgres import Database
 from tests.parts.requests import Requests, accept
 
 

@@ -6,12 +6,12 @@ import random
 import pytest
 
 from model_runtime.claims import Claim
-from tests.integration.bus_probe import Bus
-from tests.integration.polling import wait_until
-from tests.integration.postgres import Database
 from tests.integration.relay.conftest import StartRelay
 from tests.integration.relay.working import work_off
+from tests.parts.bus_probe import Bus
 from tests.parts.claims import PLACE, answer, error_answer, to_body
+from tests.parts.polling import wait_until
+from tests.parts.postgres import Database
 from tests.parts.requests import Requests
 
 

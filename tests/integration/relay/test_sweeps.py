@@ -2,10 +2,10 @@
 
 import json
 
-from tests.integration.bus_probe import Bus
-from tests.integration.polling import wait_until
 from tests.integration.relay.conftest import StartRelay
+from tests.parts.bus_probe import Bus
 from tests.parts.claims import answer
+from tests.parts.polling import wait_until
 from tests.parts.requests import Requests
 
 SOON = {"sweep_s": 0.1, "rearm_after_s": 0.5, "poll_s": 0.1}
@@ -180,10 +180,7 @@ def test_the_days_to_come_have_partitions_and_old_request_ids_go(
     start_relay: StartRelay, requests: Requests
 ) -> None:
     before = partitions(requests)
-    requests.execute(
-        "DO $$ BEGIN EXECUTE 'DROP TABLE requests_' || to_char(now() AT TIME ZONE 'UTC'"
-        " + interval '7 days', 'YYYYMMDD'); END $$"
-    )
+    drop_last_day(requests)
     requests.execute(
         "INSERT INTO request_ids (request_id, id, create_time)"
         " SELECT gen_random_uuid(), gen_random_uuid(), now() - age * interval '1 day'"
@@ -192,6 +189,29 @@ def test_the_days_to_come_have_partitions_and_old_request_ids_go(
     start_relay()
     wait_until(lambda: len(requests.query("SELECT * FROM request_ids")) == 2)
     assert partitions(requests) == before
+
+
+def test_days_that_cannot_be_made_keep_nobody_waiting(
+    start_relay: StartRelay, requests: Requests, bus: Bus
+) -> None:
+    before = partitions(requests)
+    drop_last_day(requests)
+    with requests.hold(requests.accept()):  # as a worker whose transaction does not end
+        relay = start_relay()
+        wait_until(lambda: "create_partitions: canceling statement due to lock" in relay.log)
+        requests.accept(1, model="genre")
+        assert bus.receive("predict-genre", wait_s=5)
+        assert partitions(requests) == before - 1
+    start_relay()
+    wait_until(lambda: partitions(requests) == before)
+    assert relay.exit_code is None
+
+
+def drop_last_day(requests: Requests) -> None:
+    requests.execute(
+        "DO $$ BEGIN EXECUTE 'DROP TABLE requests_' || to_char(now() AT TIME ZONE 'UTC'"
+        " + interval '7 days', 'YYYYMMDD'); END $$"
+    )
 
 
 def partitions(requests: Requests) -> int:

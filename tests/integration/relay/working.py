@@ -4,9 +4,9 @@ import json
 from collections import Counter
 from collections.abc import Callable
 
-from tests.integration.bus_probe import Bus
-from tests.integration.polling import wait_until
+from tests.parts.bus_probe import Bus
 from tests.parts.claims import answer
+from tests.parts.polling import wait_until
 from tests.parts.requests import Requests
 
 

@@ -15,10 +15,10 @@ from modelkit.golden import EDGE_TEXTS
 from modelkit.values import ForeignVersion
 from rollout.refusal import Reason, Refused
 from rollout.traffic import roll_back
-from tests.integration.ports import free_port
 from tests.integration.rollout.tiny.model import Model
 from tests.integration.rollout.workshop import EXAMPLES, NAME, TEXTS, Workshop
 from tests.parts.oip_server import Answer, OipServer
+from tests.parts.ports import free_port
 
 VERSION = "12"
 LABELS = list(Model.labels)

@@ -10,7 +10,6 @@ import yaml
 from mlflow import MlflowClient
 
 from rollout.refusal import Reason, Refused
-from tests.integration.ports import free_port
 from tests.integration.rollout.tiny.model import Model
 from tests.integration.rollout.workshop import (
     NAME,
@@ -20,6 +19,7 @@ from tests.integration.rollout.workshop import (
     in_code,
     in_manifest,
 )
+from tests.parts.ports import free_port
 
 ONLY_ON_TRITON = "import sys, os\nif 'triton_python_backend_utils' in sys.modules: "
 

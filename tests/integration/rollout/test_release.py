@@ -8,12 +8,12 @@ import pytest
 from modelkit.abstract_model import Example
 from rollout.refusal import Reason, Refused
 from rollout.release import Busy, TakenOver
-from rollout.store import ReleaseStore, UnknownModel
+from rollout.store import ModelNotRegistered, ReleaseStore
 from rollout.tidy import tidy
 from rollout.traffic import NothingToDo, promote, roll_back
-from tests.integration.ports import free_port
 from tests.integration.rollout.tiny.model import Model
 from tests.integration.rollout.workshop import EXAMPLES, IDLE_S, NAME, TEXTS, Workshop, in_code
+from tests.parts.ports import free_port
 
 
 @pytest.fixture
@@ -236,7 +236,7 @@ def test_what_names_no_version_is_refused_before_anything_is_noted(
 
 
 def test_a_model_that_is_not_listed_is_refused(workshop: Workshop) -> None:
-    with pytest.raises(UnknownModel):
+    with pytest.raises(ModelNotRegistered):
         promote(workshop.store, "nosuch", actor="anna", reason="")
     done = workshop.run("release", "nosuch@1")
     assert done.returncode == 1

@@ -28,11 +28,11 @@ from rollout.serving import Serving
 from rollout.store import ReleaseStore
 from rollout.tidy import tidy
 from rollout.watch import Watcher
-from tests.e2e.mesh import FAULTS
-from tests.integration.polling import wait_until
-from tests.integration.postgres import Database
 from tests.integration.rollout.tiny.model import Model
-from tests.integration.triton import Triton
+from tests.parts.faults import FAULTS
+from tests.parts.polling import wait_until
+from tests.parts.postgres import Database
+from tests.parts.triton import Triton
 from training.training_run import training_run
 
 NAME = "genre"
@@ -178,7 +178,7 @@ class Workshop:
         }
 
     def fault(self, place: str, marker: Path) -> dict[str, str]:
-        """What makes a program kill itself at a place; see tests/e2e/faults."""
+        """What makes a program kill itself at a place; see tests/parts/faults."""
         return {"PYTHONPATH": str(FAULTS), "FAULT": place, "FAULT_MARKER": str(marker)}
 
     def query(self, sql: Any, *parameters: Any) -> list[tuple[Any, ...]]:

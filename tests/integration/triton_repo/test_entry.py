@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from inference.blocking import InferenceError, infer, metadata
-from tests.integration.runtime.parrot.model import Model, checksum
-from tests.integration.triton import Triton
 from tests.parts.old_artifact import as_before
+from tests.parts.parrot.model import Model, checksum
+from tests.parts.triton import Triton
 
 TEXTS = [f"text {n}" for n in range(256)]
 POISONED = [*TEXTS[:137], "poison", *TEXTS[138:]]

@@ -14,10 +14,9 @@ from tritonclient.grpc import service_pb2
 from tritonclient.grpc.service_pb2_grpc import GRPCInferenceServiceStub
 
 from inference.blocking import infer
-from inference.repository import KEY_HEADER, KeyRefused, Loaded
-from inference.repository import Triton as Repository
-from tests.integration.runtime.parrot.model import Model
-from tests.integration.triton import Triton
+from inference.repository import KEY_HEADER, KeyRefused, Loaded, RepositoryApi
+from tests.parts.parrot.model import Model
+from tests.parts.triton import Triton
 
 RESTRICTED = [
     ("RepositoryIndex", service_pb2.RepositoryIndexRequest()),
@@ -83,7 +82,7 @@ def test_the_code_of_a_stranger_is_not_run(triton: Triton, tmp_path: Path) -> No
 
 def test_another_key_is_told_apart_from_an_outage(triton: Triton) -> None:
     with pytest.raises(KeyRefused):
-        Repository(triton.address, key="another-key").loaded()
+        RepositoryApi(triton.address, key="another-key").loaded()
 
 
 def test_a_question_needs_no_key(triton: Triton) -> None:

@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Self
 
 from inference.blocking import InferenceError, is_model_ready
-from tests.integration.polling import wait_until
-from tests.integration.ports import free_port
 from tests.parts import words
 from tests.parts.foreign.environments import environment
+from tests.parts.polling import wait_until
+from tests.parts.ports import free_port
 
 _HERE = Path(__file__).parent
 MODEL, VERSION = "words", "1"

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -66,13 +67,13 @@ def test_progress_counts_parts_that_are_ready_and_jobs_that_are_done(mesh: Mesh)
 
 def test_triton_is_found_by_what_it_was_started_with(mesh: Mesh) -> None:
     words = ("--grpc-address=unix:/run/triton", "--allow-http=false", "--grpc-port=1")
-    with subprocess.Popen(("sh", "-c", "sleep 60 & wait", *words)) as process:
+    command = ("sh", "-c", "sleep 60 & wait", *words)
+    with subprocess.Popen(command, start_new_session=True) as process:
         say(mesh, 1, ("triton", "ready", process.pid))
         try:
             assert mesh.triton == "unix:/run/triton:1"
         finally:
-            for child in psutil.Process(process.pid).children():
-                child.kill()
+            os.killpg(process.pid, signal.SIGKILL)
 
 
 def test_a_paused_stack_rests_as_a_whole_and_goes_on(

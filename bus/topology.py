@@ -1,6 +1,6 @@
 """The topic, the queues and the bucket: their names, and one command that makes them.
 
-    python -m bus.topology sentiment genre
+    python -P -m bus.topology sentiment genre
 
 Running it again changes nothing that is right and repairs what is not.
 """
@@ -121,7 +121,7 @@ def _attributes(topic: str, dead: str) -> "dict[QueueAttributeNameType, str]":
 def main() -> None:
     """Provision for the models of the command line; print what there is then."""
     parser = argparse.ArgumentParser(
-        prog="python -m bus.topology",
+        prog="python -P -m bus.topology",
         description="Make the SNS topic, the SQS queues and the features bucket that the models"
         " need. AWS_* say where; PMESH_BUS_PREFIX and PMESH_FEATURES_BUCKET change the names.",
     )

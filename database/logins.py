@@ -41,7 +41,7 @@ ROLLOUT = Login(name="rollout", group="pmesh_rollout", connections=10)
 
 
 class LoginTaken(ValueError):
-    """A role has this name that is no login of such a program."""
+    """A role has this name that is no login of such a program, or one of another model's."""
 
 
 def worker_login(model: str) -> Login:
@@ -101,4 +101,8 @@ def create_login(connection: "psycopg.Connection[Any]", login: Login, password: 
         connection.execute(sql.SQL("GRANT {} TO {}").format(sql.Identifier(login.group), name))
         if login.model is not None:
             row = {"login": login.name, "model": login.model}
-            connection.execute(_SQL["assign_worker"], row)
+            if not connection.execute(_SQL["assign_worker"], row).rowcount:
+                raise LoginTaken(
+                    f"{login.name!r} is the login of another model's worker and stays it; give that"
+                    f" of {login.model} another name"
+                )

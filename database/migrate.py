@@ -1,6 +1,6 @@
-"""Brings the database to the schema of this version: `python -m database.migrate`.
+"""Brings the database to the schema of this version: `python -P -m database.migrate`.
 
-    PGHOST=db.example PGUSER=predict PGDATABASE=predict python -m database.migrate
+    PGHOST=db.example PGUSER=predict PGDATABASE=predict python -P -m database.migrate
 
 Connects by the standard PG* variables, as the owner of the database. Each file of migrations/ runs
 once, in order, in a transaction of its own, and is never changed again. The files of published/ and
@@ -20,11 +20,14 @@ import psycopg
 from psycopg import errors
 
 from database import named_sql
+from database.connections import bounded
 from database.logins import create_groups
 
 log = logging.getLogger(__name__)
 
 _SQL = named_sql.load("database")
+
+_ROLES = "roles.sql"
 
 Record = dict[str, str | None]
 """File -> the checksum of what was applied; None where none was kept."""
@@ -48,13 +51,13 @@ def migrate(conninfo: str = "") -> list[str]:
 
     Runs that come together go one after the other. Raises MigrationChanged, psycopg.Error.
     """
-    with psycopg.connect(conninfo, autocommit=True) as connection:
+    with psycopg.connect(bounded(conninfo), autocommit=True) as connection:
         create_groups(connection)
         _create_record(connection)
         migrations = _scripts("migrations")
         _check(connection, migrations)
         applied = [script.name for script in migrations if _apply_once(connection, script)]
-        return applied + _publish(connection, anew=bool(applied))
+        return applied + _publish(connection)
 
 
 def _create_record(connection: "psycopg.Connection[Any]") -> None:
@@ -93,20 +96,21 @@ def _apply_once(connection: "psycopg.Connection[Any]", script: Script) -> bool:
         if script.name in record:
             return False
         _apply(connection, script)
+        # In this commit: a run that ends before the roles leaves them to the next one.
+        connection.execute(_SQL["forget"], {"name": _ROLES})
         return True
 
 
-def _publish(connection: "psycopg.Connection[Any]", *, anew: bool) -> list[str]:
+def _publish(connection: "psycopg.Connection[Any]") -> list[str]:
     """Apply what has changed of the functions and of the roles.
 
     In one commit, so that nobody has rights on a new function that roles.sql does not give.
-    anew: the roles in any case, since tables or functions are new.
     """
     with _alone(connection) as record:
         published = _scripts("published")
         changed = [script for script in published if record.get(script.name) != script.sha256]
-        roles = _script("roles.sql")
-        if anew or changed or record.get(roles.name) != roles.sha256:
+        roles = _script(_ROLES)
+        if changed or record.get(roles.name) != roles.sha256:
             changed.append(roles)
         for script in changed:
             _apply(connection, script)
@@ -146,7 +150,7 @@ def main() -> None:
     except errors.InsufficientPrivilege as error:
         sys.exit(
             f"{error.diag.message_primary}: connect as the owner of the database; where that may"
-            " make no roles, a superuser first runs: python -m database.roles groups"
+            " make no roles, a superuser first runs: python -P -m database.roles groups"
         )
     log.info("applied %s", ", ".join(applied) if applied else "nothing: the schema is current")
 

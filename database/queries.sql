@@ -28,6 +28,10 @@ INSERT INTO migrations (name, sha256) VALUES (%(name)s, %(sha256)s)
 ON CONFLICT (name) DO UPDATE SET sha256 = excluded.sha256,
     apply_time = CASE WHEN migrations.sha256 IS NULL THEN migrations.apply_time ELSE now() END
 
+-- name: forget
+-- Makes a file one that was never applied.
+DELETE FROM migrations WHERE name = %(name)s
+
 -- name: list_model
 -- Makes the catalog list a model as it now is; versions, traffic and history stay.
 INSERT INTO models (id, description, labels, address, feature_share)
@@ -45,9 +49,10 @@ UPDATE models SET listed = false WHERE id <> ALL (%(ids)s)
 SELECT pg_notify('catalog_changed', '')
 
 -- name: assign_worker
--- Says which model the worker behind a login works for.
-INSERT INTO worker_logins (login, model) VALUES (%(login)s, %(model)s)
-ON CONFLICT (login) DO UPDATE SET model = excluded.model
+-- Says which model the worker behind a login works for; no row if that is another one already.
+INSERT INTO worker_logins AS l (login, model) VALUES (%(login)s, %(model)s)
+ON CONFLICT (login) DO UPDATE SET model = excluded.model WHERE l.model = excluded.model
+RETURNING login
 
 -- name: role
 -- Reads whether there is a role of this name, and whether it is a member of a group.

@@ -6,6 +6,7 @@ from typing import Any
 
 import psycopg
 
+from contract.labels import check_model_labels
 from contract.version_name import check_model_id
 from database import named_sql
 
@@ -23,17 +24,21 @@ class Registration:
     address: str
     """host:port or unix:/path of the server that answers for its versions."""
     feature_share: float = 1.0
-    """Of the calls that carry features: 0 to 1."""
+    """Of the answers made now, how many carry features: 0 to 1."""
 
 
 def register_models(connection: "psycopg.Connection[Any]", models: Sequence[Registration]) -> None:
     """Make the database list exactly these models; versions, traffic and history stay.
 
     connection: of the owner of the database. Raises psycopg.Error, and ValueError if a model may
-    not have its id.
+    not have its id or its labels.
     """
     for model in models:
         check_model_id(model.id)
+        try:
+            check_model_labels(model.labels)
+        except ValueError as error:
+            raise ValueError(f"{model.id}: {error}") from error
     with connection.transaction(), connection.cursor() as cursor:
         cursor.executemany(_SQL["list_model"], [asdict(model) for model in models])
         cursor.execute(_SQL["hide_others"], {"ids": [model.id for model in models]})

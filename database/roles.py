@@ -1,13 +1,14 @@
 """Makes the logins of the programs, each a member of the group that roles.sql gives its rights to.
 
-    python -m database.roles groups                        once for a server, as a superuser
-    python -m database.roles gateway < gateway.password    the login "gateway"
-    python -m database.roles relay --password-file relay.password
-    python -m database.roles worker sentiment < password   "worker-sentiment", of this model only
-    python -m database.roles worker sentiment --login sentiment-2 --connections 4 < password
+    python -P -m database.roles groups                        once for a server, as a superuser
+    python -P -m database.roles gateway < gateway.password    the login "gateway"
+    python -P -m database.roles relay --password-file relay.password
+    python -P -m database.roles worker sentiment < password   "worker-sentiment", of this model only
+    python -P -m database.roles worker sentiment --login sentiment-2 --connections 4 < password
 
 Connects by the standard PG* variables, as a role that may make roles. A model must be registered
-before its worker; a login that is there gets the password and the limit anew.
+before its worker; a login that is there gets the password and the limit anew, but never another
+model.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from typing import Any
 import psycopg
 from psycopg import errors
 
+from database.connections import bounded
 from database.logins import (
     GATEWAY,
     RELAY,
@@ -36,7 +38,7 @@ def main() -> None:
     """Do what the command line says; exit with one line if it cannot be done."""
     arguments = _parser().parse_args()
     try:
-        with psycopg.connect(autocommit=True) as connection:
+        with psycopg.connect(bounded(), autocommit=True) as connection:
             arguments.run(connection, arguments)
     except (LoginTaken, OSError) as error:
         sys.exit(str(error))
@@ -79,7 +81,7 @@ def _password(file: Path | None) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m database.roles",
+        prog="python -P -m database.roles",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

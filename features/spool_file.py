@@ -7,8 +7,11 @@
 It is named by a UUIDv7 and ends with `.open` while it is written, with `.rows` once it is whole.
 """
 
+import errno
 import json
+import os
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -16,6 +19,8 @@ from uuid import UUID
 
 import numpy as np
 import numpy.typing as npt
+
+from contract.version_name import VersionName
 
 OPEN, CLOSED = ".open", ".rows"
 
@@ -40,10 +45,23 @@ class Header:
 
 
 def create(directory: Path, file_id: str, header: Header) -> BinaryIO:
-    """Begin a file. Raises OSError."""
-    file = (directory / f"{file_id}{OPEN}").open("wb", buffering=0)
-    file.write(json.dumps(asdict(header)).encode() + b"\n")
+    """Begin a file. Raises OSError, and then there is none."""
+    path = directory / f"{file_id}{OPEN}"
+    file = path.open("wb", buffering=0)
+    try:
+        write(file, json.dumps(asdict(header)).encode() + b"\n")
+    except OSError:
+        file.close()
+        with suppress(OSError):
+            path.unlink()
+        raise
     return file
+
+
+def write(file: BinaryIO, data: bytes) -> None:
+    """Write all of it. Raises OSError, also if the disk takes a part only."""
+    if file.write(data) != len(data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def encode(ids: Sequence[str], matrix: npt.NDArray[np.float32]) -> bytes:
@@ -92,8 +110,10 @@ def _read_header(file: BinaryIO) -> tuple[Header, int]:
     line = file.readline(1024)
     try:
         header = Header(**json.loads(line))
+        VersionName.parse(f"{header.model}@{header.version}")
+        _row_type(header.width)
     except (ValueError, TypeError) as error:
         raise CorruptFile("its first line says nothing of its rows") from error
-    if not line.endswith(b"\n") or not isinstance(header.width, int) or header.width < 1:
+    if not line.endswith(b"\n") or header.width < 1:
         raise CorruptFile("its first line says nothing of its rows")
     return header, len(line)

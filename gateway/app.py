@@ -17,6 +17,7 @@ from predict.v1 import model_service_pb2_grpc, prediction_service_pb2_grpc
 from psycopg_pool import AsyncConnectionPool
 
 from contract.settings import read
+from database.connections import bounded
 from features.spool import Spool
 from gateway.grpc_asgi import Server
 from gateway.grpc_asgi.asgi import Receive, Scope, Send
@@ -98,6 +99,7 @@ def spare_the_collector() -> None:
 
 async def _open(stack: AsyncExitStack, settings: Settings) -> Server:
     pool = AsyncConnectionPool(
+        bounded(),
         kwargs={"autocommit": True},
         min_size=settings.database_connections,
         max_size=settings.database_connections,

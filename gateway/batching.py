@@ -64,7 +64,9 @@ class Batcher(Generic[Item, Result]):
         Raises Overloaded when max_waiting items wait already.
         """
         if len(self._waiting) >= self._max_waiting:
-            raise Overloaded
+            self._forget_the_gone()
+            if len(self._waiting) >= self._max_waiting:
+                raise Overloaded
         future: asyncio.Future[Result] = self._loop.create_future()
         self._waiting.append((item, future))
         if not self._starting and len(self._batches) < self._max_in_flight:
@@ -72,6 +74,16 @@ class Batcher(Generic[Item, Result]):
             self._starting = True
             self._loop.call_soon(self._start)
         return future
+
+    async def close(self) -> None:
+        """Give up what waits and what runs; nothing may be submitted any more."""
+        for _, future in self._waiting:
+            future.cancel()
+        self._waiting.clear()
+        batches = list(self._batches)
+        for batch in batches:
+            batch.cancel()
+        await asyncio.gather(*batches, return_exceptions=True)
 
     def _start(self) -> None:
         task = asyncio.create_task(self._work())
@@ -111,6 +123,10 @@ class Batcher(Generic[Item, Result]):
                 results = await self._run([item for item, _ in batch])
                 if len(results) != len(batch):
                     raise ValueError(f"{len(results)} results for a batch of {len(batch)}")
+            except asyncio.CancelledError:
+                for _, future in batch:
+                    future.cancel()
+                raise
             except Exception as error:  # every caller gets it
                 failure, results = error, [error] * len(batch)
         for (_, future), result in zip(batch, results, strict=True):
@@ -121,6 +137,10 @@ class Batcher(Generic[Item, Result]):
             else:
                 future.set_result(result)
         return failure
+
+    def _forget_the_gone(self) -> None:
+        """Whoever has left takes nobody's place."""
+        self._waiting = deque(entry for entry in self._waiting if not entry[1].done())
 
     def _take(self) -> list[tuple[Item, asyncio.Future[Result]]]:
         batch: list[tuple[Item, asyncio.Future[Result]]] = []

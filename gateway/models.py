@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from predict.v1.prediction_pb2 import PredictionOutput
 
-from contract.errors import DeadlineExceeded, ModelUnavailable
+from contract.errors import DeadlineExceeded
 from gateway.batching import Batcher
 from gateway.store.catalog import Model
 from gateway.traffic import choose_version, find_model
@@ -35,6 +35,15 @@ class Answer(NamedTuple):
     output: PredictionOutput
     features_uri: str
     """Empty where no features are kept."""
+
+
+class _Place(NamedTuple):
+    """A version, where it runs."""
+
+    model: str
+    version: str
+    address: str
+    """host:port or unix:/path."""
 
 
 class FeatureSink(Protocol):
@@ -68,12 +77,14 @@ class Models:
         self._max_waiting = max_waiting
         self._max_inference_s = max_inference_s
         self._servers: dict[str, tuple[ModelServer, Slots]] = {}
-        self._batchers: dict[tuple[str, str, str], Batcher[Entry, Answer]] = {}
+        self._batchers: dict[_Place, Batcher[Entry, Answer]] = {}
 
     async def __aenter__(self) -> "Models":
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        for batcher in self._batchers.values():
+            await batcher.close()
         for server, _slots in self._servers.values():
             await server.close()
 
@@ -88,47 +99,51 @@ class Models:
         Raises Overloaded, ModelFailed, ModelUnavailable, DeadlineExceeded.
         """
         address = find_model(self._models(), model).address_of(version)
-        key = (model, version, address)
-        batcher = self._batchers.get(key) or self._add_batcher(key)
+        place = _Place(model, version, address)
+        batcher = self._batchers.get(place) or self._add_batcher(place)
         return await batcher.submit(Entry(prediction_id, text))
 
-    def _add_batcher(self, key: tuple[str, str, str]) -> Batcher[Entry, Answer]:
-        model, version, address = key
-        if address not in self._servers:
-            self._servers[address] = ModelServer(address), Slots(self._batches_per_server)
-        server, slots = self._servers[address]
-        batcher = self._batchers[key] = Batcher[Entry, Answer](
-            partial(self._run, key, server),
+    def _add_batcher(self, place: _Place) -> Batcher[Entry, Answer]:
+        self._batchers = {at: kept for at, kept in self._batchers.items() if self._serves(at)}
+        if place.address not in self._servers:
+            server, slots = ModelServer(place.address), Slots(self._batches_per_server)
+            self._servers[place.address] = server, slots
+        server, slots = self._servers[place.address]
+        batcher = self._batchers[place] = Batcher[Entry, Answer](
+            partial(self._run, place, server),
             max_batch=self._max_batch,
             max_in_flight=self._batches_per_version,
             max_waiting=self._max_waiting,
-            slot=partial(slots.hold, model),
-            recover=partial(_until_it_answers, server, model, version),
+            slot=partial(slots.hold, place.model),
+            recover=partial(self._until_it_answers, place, server),
         )
         return batcher
 
-    async def _run(
-        self, key: tuple[str, str, str], server: ModelServer, entries: list[Entry]
-    ) -> Sequence[Answer | Exception]:
-        model, version, _ = key
-        known = find_model(self._models(), model)
-        try:
-            answers = await server.predict(
-                model,
-                version,
-                [entry.text for entry in entries],
-                labels=known.labels_of(version),
-                features=random.random() < known.feature_share,  # noqa: S311
-                timeout_s=self._max_inference_s,
-            )
-        except ModelUnavailable:
-            if not known.serves(version):  # what has been unloaded is not remembered
-                self._batchers.pop(key, None)
-            raise
-        return self._with_places(model, version, entries, answers)
+    def _serves(self, place: _Place) -> bool:
+        """Whether the catalog still has a version there."""
+        known = self._models().get(place.model)
+        return (
+            known is not None
+            and known.serves(place.version)
+            and known.address_of(place.version) == place.address
+        )
 
-    def _with_places(
-        self, model: str, version: str, entries: list[Entry], answers: Answers
+    async def _run(
+        self, place: _Place, server: ModelServer, entries: list[Entry]
+    ) -> Sequence[Answer | Exception]:
+        known = find_model(self._models(), place.model)
+        answers = await server.predict(
+            place.model,
+            place.version,
+            [entry.text for entry in entries],
+            labels=known.labels_of(place.version),
+            features=random.random() < known.feature_share,  # noqa: S311
+            timeout_s=self._max_inference_s,
+        )
+        return self._with_uris(place, entries, answers)
+
+    def _with_uris(
+        self, place: _Place, entries: list[Entry], answers: Answers
     ) -> list[Answer | Exception]:
         outputs, matrix = answers
         if matrix is None:
@@ -137,18 +152,17 @@ class Models:
         if len(good) < len(outputs):
             matrix = matrix[good]
         ids = [entries[row].prediction_id for row in good]
-        places = iter(self._features.append(model, version, ids, matrix))
-        return [o if isinstance(o, Exception) else Answer(o, next(places)) for o in outputs]
+        uris = iter(self._features.append(place.model, place.version, ids, matrix))
+        return [o if isinstance(o, Exception) else Answer(o, next(uris)) for o in outputs]
 
+    async def _until_it_answers(self, place: _Place, server: ModelServer, error: Exception) -> None:
+        """After a batch that was not ended in time: the server may still be at work on it.
 
-async def _until_it_answers(
-    server: ModelServer, model: str, version: str, error: Exception
-) -> None:
-    """After a batch that was not ended in time: the server may still be at work on it.
-
-    An instance of a version works on one batch after the other, so that an answer to a further one
-    shows that the first has ended.
-    """
-    if isinstance(error, DeadlineExceeded):
-        while not await server.answers(model, version):  # noqa: ASYNC110  # it tells by itself
-            await asyncio.sleep(HANGING_S)
+        An instance of a version works on one batch after the other, so that an answer to a further
+        one shows that the first has ended.
+        """
+        if isinstance(error, DeadlineExceeded):
+            while self._serves(place):
+                if await server.answers(place.model, place.version):
+                    return
+                await asyncio.sleep(HANGING_S)

@@ -30,6 +30,8 @@ def check(
     A text whose numbers are none, or whose scores are no shares of 1, has failed by itself.
     Raises BadTensor if the tensors are not those of the contract at all.
     """
+    if not labels:
+        raise BadTensor("the version has no labels")
     if SCORES not in tensors:
         raise BadTensor(f"there is no output {SCORES}")
     scores = _floats(tensors[SCORES], SCORES, (count, len(labels)))

@@ -41,8 +41,10 @@ class FailureSearch:
             except BatchFailed:
                 pass
         # Without this, an outage would cost two calls a text and be taken for failures.
-        if not await self._answers_a_good_text():
-            raise ModelUnavailable(self._model)
+        await self._see_that_it_answers()
+        return await self._halve(texts)
+
+    async def _halve(self, texts: Sequence[str]) -> Answers:
         if len(texts) == 1:
             return Answers([ModelFailed(self._model)], None)
         middle = len(texts) // 2
@@ -52,25 +54,31 @@ class FailureSearch:
         try:
             return await self._try(texts)
         except BatchFailed:
-            return await self.settle(texts)
+            if len(texts) == 1:  # to blame, unless the server has gone meanwhile
+                await self._see_that_it_answers()
+            return await self._halve(texts)
 
     async def _try(self, texts: Sequence[str], *, by_row: bool = False) -> Answers:
         timeout_s = self._remaining_s()
         return await self._infer(texts, features=self._features, by_row=by_row, timeout_s=timeout_s)
 
-    async def _answers_a_good_text(self) -> bool:
-        """And as it should: one that says nonsense is no better than one that says nothing."""
+    async def _see_that_it_answers(self) -> None:
+        """Ask for a good text: a server that says nonsense is no better than a silent one.
+
+        Raises ModelUnavailable.
+        """
         remaining_s = self._remaining_s()
         timeout_s = min(remaining_s, PROBE_S)
         try:
             answers = await self._infer([PROBE_TEXT], features=False, timeout_s=timeout_s)
-        except BatchFailed:
-            return False
-        except DeadlineExceeded:
+        except BatchFailed as error:
+            raise ModelUnavailable(self._model) from error
+        except DeadlineExceeded as error:
             if remaining_s <= PROBE_S:
                 raise
-            return False
-        return isinstance(answers.outputs[0], PredictionOutput)
+            raise ModelUnavailable(self._model) from error
+        if not isinstance(answers.outputs[0], PredictionOutput):
+            raise ModelUnavailable(self._model)
 
     def _remaining_s(self) -> float:
         """Above 0. Raises DeadlineExceeded."""

@@ -93,16 +93,17 @@ class ModelServer:
                     left_s = deadline - clock()
                     answers.append(await infer(part, features=features, timeout_s=left_s))
                 except BatchFailed:
+                    # It may be another program by now, with other outputs.
+                    declared = await self._declare(model, version, deadline - clock())
                     search = FailureSearch(
                         infer,
                         model,
-                        says_by_row=ERROR in self._outputs.get((model, version), ()),
+                        says_by_row=ERROR in declared,
                         features=features,
                         deadline=deadline,
                     )
                     answers.append(await search.settle(part))
         except ModelUnavailable:
-            # It may come back as another program, with other outputs.
             self._outputs.pop((model, version), None)
             raise
         return answers[0] if len(answers) == 1 else joined(answers)
@@ -132,8 +133,11 @@ class ModelServer:
             declared = await self._declare(model, version, timeout_s)
         wanted = _wanted(declared, features=features, by_row=by_row)
         request = infer_request(model, version, texts, wanted)
+        left_s = deadline - clock()
+        if left_s <= 0:
+            raise DeadlineExceeded
         try:
-            response = await self._infer(request, timeout=deadline - clock())
+            response = await self._infer(request, timeout=left_s)
         except grpc.aio.AioRpcError as error:
             raise self._wrap(error, model, version) from error
         try:
@@ -153,11 +157,13 @@ class ModelServer:
         try:
             response = await self._infer(request, timeout=PROBE_S)
             return SCORES in _read(response, model, version)
-        except (grpc.aio.AioRpcError, BadTensor, ModelUnavailable):
-            return False
+        except (grpc.aio.AioRpcError, grpc.aio.UsageError, BadTensor, ModelUnavailable):
+            return False  # UsageError: the connection has been closed meanwhile
 
     async def _declare(self, model: str, version: str, timeout_s: float) -> frozenset[str]:
         """Learn which outputs the version declares; none is an answer, too."""
+        if timeout_s <= 0:  # gRPC would take it for no deadline
+            raise DeadlineExceeded
         try:
             answer = await self._metadata(
                 ModelMetadataRequest(name=model, version=version), timeout=timeout_s

@@ -1,7 +1,7 @@
 """Makes the answers to claimed requests, whatever it takes."""
 
+import asyncio
 from collections.abc import Sequence
-from functools import partial
 
 from predict.events.v1.events_pb2 import InferenceResponded
 from predict.v1.prediction_pb2 import PredictionOutput
@@ -10,10 +10,13 @@ from contract.errors import (
     DeadlineExceeded,
     ModelFailed,
     ModelUnavailable,
+    Overloaded,
     VersionNotFound,
 )
+from contract.ids import uuid7
 from features.objects import FeatureObjects
 from inference.answers import Answers
+from model_runtime.availability import PATIENCE_S, Availability, Away
 from model_runtime.claims import Claim
 from model_runtime.keeper import Keeper
 from model_runtime.responding import failed, succeeded
@@ -37,12 +40,14 @@ class Answerer:
         *,
         model: str,
         servers: Servers,
+        availability: Availability,
         features: FeatureObjects,
         keeper: Keeper,
         retries: Retries,
     ) -> None:
         self._model = model
         self._servers = servers
+        self._availability = availability
         self._features = features
         self._keeper = keeper
         self._retries = retries
@@ -50,16 +55,20 @@ class Answerer:
     async def answer(self, work: Work) -> list[InferenceResponded]:
         """An output or an error for each request that is still ours; all are of one version.
 
-        Waits while the model or S3 is away. Raises Stopping, GivenUp.
+        Waits while S3 is away, and for a moment for the model. Raises Stopping, Away, GivenUp.
         """
         for _ in range(MAX_TRIES):
             try:
-                return await self._retries.overload(partial(self._answer, work))
+                return await self._answer(work)
             except (ModelUnavailable, DeadlineExceeded):
-                await self._wait_for_model(work)
+                for claim in list(work.claims.values())[:1]:
+                    self._availability.note_failure(claim)
         raise GivenUp
 
     async def _answer(self, work: Work) -> list[InferenceResponded]:
+        for claim in list(work.claims.values())[:1]:
+            if claim.labels is not None and await self._availability.wait(claim):
+                await self._keeper.renew(work)  # some may have been cancelled meanwhile
         claims = list(work.claims.values())
         if not claims:
             return []
@@ -67,7 +76,27 @@ class Answerer:
         if labels is None:
             unknown = VersionNotFound(self._model, version)
             return [failed(self._model, claim, unknown) for claim in claims]
-        return await self._respond(claims, await self._predict(claims, labels))
+        answers = await self._ask(work, claims, labels)
+        self._availability.note_answer(claims[0])
+        return await self._respond(claims, answers)
+
+    async def _ask(self, work: Work, claims: Sequence[Claim], labels: Sequence[str]) -> Answers:
+        """Again and again while the server has too much to do. Raises Stopping, Away."""
+        clock = asyncio.get_running_loop().time
+        deadline = clock() + PATIENCE_S
+        asked_before = work.asked
+
+        async def ask() -> Answers:
+            work.asked = True
+            try:
+                return await self._predict(claims, labels)
+            except Overloaded as error:
+                work.asked = asked_before  # it took nothing
+                if clock() >= deadline:
+                    raise Away from error
+                raise
+
+        return await self._retries.overload(ask)
 
     async def _predict(self, claims: Sequence[Claim], labels: Sequence[str]) -> Answers:
         return await self._servers.at(claims[0].address).predict(
@@ -78,18 +107,6 @@ class Answerer:
             features=True,
             timeout_s=TIMEOUT_S,
         )
-
-    async def _wait_for_model(self, work: Work) -> None:
-        """Until the version answers, or none of the work is ours any more."""
-
-        async def check() -> None:
-            for claim in list(work.claims.values())[:1]:
-                server = self._servers.at(claim.address)
-                if not await server.answers(self._model, claim.version):
-                    raise ModelUnavailable(self._model)
-
-        await self._retries.model(check)
-        await self._keeper.renew(work)
 
     async def _respond(self, claims: Sequence[Claim], answers: Answers) -> list[InferenceResponded]:
         """Once the features of those that have an output are in S3."""
@@ -109,7 +126,8 @@ class Answerer:
         if matrix is None or not rows:
             return {}
         ids = [claims[row].prediction_id for row in rows]
+        file_id = uuid7()  # the same at each try
         places = await self._retries.features(
-            lambda: self._features.put(self._model, claims[0].version, ids, matrix[rows])
+            lambda: self._features.put(file_id, self._model, claims[0].version, ids, matrix[rows])
         )
         return dict(zip(ids, places, strict=True))

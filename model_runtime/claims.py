@@ -69,13 +69,23 @@ class Claims:
         """Renew the leases. Answers the ids that are still ours."""
         return await self._extend(claims, self._lease_s)
 
-    async def release(self, claims: Iterable[Claim]) -> None:
-        """Give claims back, so that another worker may have them at once."""
-        await self._extend(claims, 0)
+    async def release(self, claims: Iterable[Claim], *, pause_s: int, untried: bool) -> None:
+        """Give claims back, so that any worker may have them in pause_s seconds.
 
-    async def _extend(self, claims: Iterable[Claim], lease_s: int) -> set[str]:
+        untried: the model was not asked with them, so that they do not count as attempts.
+        """
+        await self._extend(claims, pause_s, untried=untried)
+
+    async def _extend(
+        self, claims: Iterable[Claim], lease_s: int, *, untried: bool = False
+    ) -> set[str]:
         tokens = {claim.prediction_id: claim.token for claim in claims}
-        given = {"ids": list(tokens), "tokens": list(tokens.values()), "lease_s": lease_s}
+        given = {
+            "ids": list(tokens),
+            "tokens": list(tokens.values()),
+            "lease_s": lease_s,
+            "untried": untried,
+        }
         async with self._pool.connection() as connection:
             rows = await (await connection.execute(_SQL["extend"], given)).fetchall()
         return {prediction_id for (prediction_id,) in rows}

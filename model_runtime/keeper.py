@@ -41,12 +41,18 @@ class Keeper:
             # The claims alone keep the work from being done twice.
             log.debug("messages were not kept hidden: the queue is away")
 
-    async def give_back(self, work: Work) -> None:
-        """Let others have the work at once; if that fails, they have it when the lease ends."""
+    async def give_back(self, work: Work, *, pause_s: int = 0) -> None:
+        """Let others have the work in pause_s seconds.
+
+        If that fails, they have it when the lease ends. The lease goes on for the pause, so that
+        the relay does not take the requests for lost and publish them again.
+        """
         try:
             if work.claims:
-                await self._claims.release(work.claims.values())
-            await self._queue.set_visibility(work.all_receipts(), 0)
+                await self._claims.release(
+                    work.claims.values(), pause_s=pause_s, untried=not work.asked
+                )
+            await self._queue.set_visibility(work.all_receipts(), pause_s)
         except OUTAGES as error:
             log.warning("%d requests are ours until their lease ends: %s", len(work.claims), error)
         else:

@@ -8,7 +8,7 @@ SELECT id::text, outcome, version, token::text, text, labels, coalesce(address, 
 FROM worker_v1.claim(%(ids)s::uuid[], make_interval(secs => %(lease_s)s), %(max_attempts)s)
 
 -- name: extend
--- Renews claims, or gives them back by a lease of 0; answers with the ids that are still ours.
+-- Renews claims, or gives them back; answers with the ids that are still ours.
 SELECT id::text
-FROM worker_v1.extend(%(ids)s::uuid[], %(tokens)s::uuid[], make_interval(secs => %(lease_s)s))
-    AS e (id)
+FROM worker_v1.extend(%(ids)s::uuid[], %(tokens)s::uuid[], make_interval(secs => %(lease_s)s),
+                      untried => %(untried)s) AS e (id)

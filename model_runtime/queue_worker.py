@@ -11,6 +11,7 @@ from bus.events import requested_id
 from bus.outages import Stopping
 from bus.sqs import MAX_BATCH, Queue
 from model_runtime.answering import Answerer, GivenUp
+from model_runtime.availability import Away
 from model_runtime.claims import Claims
 from model_runtime.keeper import Keeper
 from model_runtime.publication import Publication
@@ -127,6 +128,8 @@ class QueueWorker:
                 await self._delete(work.receipts_of(done & work.claims.keys()))
         except (Stopping, GivenUp):
             await self._keeper.give_back(work)
+        except Away as away:  # the slot is for those whose servers are there
+            await self._keeper.give_back(work, pause_s=away.pause_s)
 
     async def _delete(self, receipts: Sequence[str]) -> None:
         await self._retries.queue(lambda: self._queue.delete(receipts))

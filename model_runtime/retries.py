@@ -6,7 +6,7 @@ import psycopg
 
 from bus.errors import BusUnavailable
 from bus.outages import Retry
-from contract.errors import ModelUnavailable, Overloaded
+from contract.errors import Overloaded
 from features.errors import FeaturesUnavailable
 
 
@@ -18,5 +18,4 @@ class Retries:
         self.topic = Retry("the topic", BusUnavailable, stop=stop)
         self.store = Retry("PostgreSQL", psycopg.OperationalError, stop=stop)
         self.features = Retry("S3", FeaturesUnavailable, stop=stop)
-        self.model = Retry("the model", ModelUnavailable, stop=stop)
         self.overload = Retry("the model's queue", Overloaded, stop=stop)

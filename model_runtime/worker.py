@@ -14,8 +14,10 @@ from bus.outages import Stopping
 from bus.sns import Topic
 from bus.sqs import Queue
 from bus.topology import Names
+from database.connections import bounded
 from features.objects import FeatureObjects
 from model_runtime.answering import Answerer
+from model_runtime.availability import Availability
 from model_runtime.claims import Claims
 from model_runtime.keeper import Keeper
 from model_runtime.publication import Publication
@@ -29,7 +31,9 @@ log = logging.getLogger(__name__)
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Work until `stop` is set, then finish what has begun."""
-    pool = AsyncConnectionPool(min_size=1, max_size=4, timeout=5, reconnect_timeout=5, open=False)
+    pool = AsyncConnectionPool(
+        bounded(), min_size=1, max_size=4, timeout=5, reconnect_timeout=5, open=False
+    )
     with aws.open_threads() as threads:
         async with pool, Servers() as servers:
             claims = Claims(pool=pool, lease_s=settings.lease_s, max_attempts=settings.max_attempts)
@@ -71,7 +75,12 @@ def _wire(
     )
     keeper = Keeper(claims=claims, queue=queue, lease_s=settings.lease_s, store=retries.store)
     answerer = Answerer(
-        model=settings.model, servers=servers, features=features, keeper=keeper, retries=retries
+        model=settings.model,
+        servers=servers,
+        availability=Availability(model=settings.model, servers=servers, stop=stop),
+        features=features,
+        keeper=keeper,
+        retries=retries,
     )
     return QueueWorker(
         model=settings.model,

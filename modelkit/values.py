@@ -3,14 +3,14 @@
     id: sentiment
     description: How positive a text is.
     labels: [negative, neutral, positive]
-    feature_share: 0.1             # of the answers that carry features; all of them if not given
-    versions:                      # those that servers of others answer for
+    feature_share: 0.1             # of the answers made now, with features; all if not given
+    versions:                      # those of servers of others; the registry has no such numbers
       "12": {address: "models.example:9000", golden: golden.json, examples: held_out.tsv}
 
 The files lie beside it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import Any
 
 import yaml
 
+from contract.labels import check_model_labels
 from contract.version_name import VERSION, check_model_id
 
 
@@ -43,7 +44,7 @@ class ModelEntry:
     description: str
     labels: list[str]
     feature_share: float = 1.0
-    """Of the answers that carry features, 0 to 1."""
+    """Of the answers made now, how many carry features: 0 to 1. Those made later all do."""
     foreign: Mapping[str, ForeignVersion] = field(default_factory=dict)
     """Version -> who answers for it; the others are ours."""
     is_trained_here: bool = True
@@ -69,7 +70,7 @@ def read_values(folder: Path) -> ModelEntry:
         entry = ModelEntry(
             id=str(values["id"]),
             description=str(values["description"]),
-            labels=[str(label) for label in values["labels"]],
+            labels=_labels(values["labels"]),
             feature_share=float(values.get("feature_share", 1.0)),
             foreign=dict(_foreign(folder, values, *item) for item in _versions(values).items()),
             is_trained_here=(folder / "model.py").is_file(),
@@ -95,15 +96,20 @@ def _versions(values: Mapping[str, Any]) -> Mapping[object, Any]:
     return found
 
 
+def _labels(said: Iterable[object]) -> list[str]:
+    labels = [str(label) for label in said]
+    check_model_labels(labels)
+    return labels
+
+
 def _foreign(
     folder: Path, values: Mapping[str, Any], version: object, said: Mapping[str, Any]
 ) -> tuple[str, ForeignVersion]:
     if not VERSION.fullmatch(str(version)):
         raise ValueError(f"a version is a number, not {version!r}")
-    labels = said.get("labels") or values["labels"]
     return str(version), ForeignVersion(
         address=str(said["address"]),
-        labels=[str(label) for label in labels],
+        labels=_labels(said.get("labels") or values["labels"]),
         golden=folder / said["golden"] if said.get("golden") else None,
         examples=folder / said["examples"] if said.get("examples") else None,
     )

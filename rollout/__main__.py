@@ -9,7 +9,8 @@
 
 PostgreSQL is found by PG*, the registry by MLFLOW_TRACKING_URI, Triton by PMESH_TRITON_ADDRESS,
 PMESH_TRITON_KEY and PMESH_TRITON_REPOSITORY. A version that a server of others answers for, as
-models/<name>/values.yaml says, needs PostgreSQL only.
+models/<name>/values.yaml says, needs PostgreSQL only; MLFLOW_TRACKING_URI, if it is there, is asked
+whether the registry has the number too.
 """
 
 import argparse
@@ -26,6 +27,7 @@ from typing import TYPE_CHECKING, TypeVar
 import psycopg
 
 from contract.settings import read
+from database.connections import bounded
 from rollout.options import add_release_options, add_signature
 from rollout.settings import ForeignSettings, Settings
 from rollout.store import ModelNotRegistered, ReleaseStore
@@ -47,7 +49,7 @@ def main() -> None:
     logging.getLogger("urllib3").setLevel(logging.ERROR)  # it tells of each attempt
     arguments = _parser().parse_args()
     try:
-        with psycopg.connect(autocommit=True) as connection:
+        with psycopg.connect(bounded(), autocommit=True) as connection:
             arguments.run(ReleaseStore(connection), arguments)
     except (ModelNotRegistered, NothingToDo, ValueError) as error:
         sys.exit(f"{arguments.command}: {error}")
@@ -71,13 +73,14 @@ def _roll_back(store: ReleaseStore, arguments: argparse.Namespace) -> None:
 
 def _release(store: ReleaseStore, arguments: argparse.Namespace) -> None:
     from inference.blocking import InferenceError
-    from rollout.refusal import REMEDIES, Refused
+    from rollout.refusal import Refused, remedy
     from rollout.release import Busy, TakenOver
     from rollout.wiring import foreign_releaser, is_foreign
 
     os.nice(NICENESS)
     model, version = arguments.version
-    if is_foreign(model, version):
+    foreign = is_foreign(model, version)
+    if foreign:
         settings = _with_margin(read(ForeignSettings, os.environ), arguments)
         releaser = foreign_releaser(store, settings)
     else:
@@ -94,7 +97,7 @@ def _release(store: ReleaseStore, arguments: argparse.Namespace) -> None:
     except Refused as refusal:
         sys.exit(
             f"{model}@{version} is refused: {refusal.reason}: {refusal.detail}"
-            f"\ntry: {REMEDIES[refusal.reason]}"
+            f"\ntry: {remedy(refusal.reason, foreign=foreign)}"
         )
     except (Busy, TakenOver, InferenceError, OSError) as error:
         sys.exit(f"release: {error}")

@@ -1,7 +1,7 @@
 """Versions that servers of others answer for: what their release can check without an artifact.
 
-values.yaml names the server, and perhaps files to check its answers with. The registry and Triton
-have no part in it.
+values.yaml names the server, and perhaps files to check its answers with. Triton has no part in it,
+and the registry none but that it must not have the version too.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +13,7 @@ from modelkit.abstract_model import AbstractModel, Example, Predictions
 from modelkit.artifact import UnknownModel, model_class
 from modelkit.dataset import check_truths, read_examples
 from modelkit.golden import EDGE_TEXTS, TOLERANCE, Golden, GoldenMismatch
+from modelkit.registry import Registry, RegistryUnavailable, VersionUnknown
 from modelkit.values import ForeignVersion, ModelEntry, model_folder, read_values
 from rollout.arrival import Arrival, note_loading
 from rollout.foreign_server import ForeignServer
@@ -33,16 +34,18 @@ class ForeignVersions:
         self,
         *,
         store: ReleaseStore,
+        registry: Registry | None,
         triton_address: str,
         margin: float,
         values: Callable[[str], ModelEntry] = lambda model: read_values(model_folder(model)),
     ) -> None:
-        """triton_address: of the server of our own versions, "" for none; one may be champion.
+        """registry: None where there is none. triton_address: of the server of our own versions, "" for none; one may be champion.
 
         margin: how much of the primary metric a version may lose to the champion.
         values: what is known of a model.
         """
         self._store = store
+        self._registry = registry
         self._triton_address = triton_address
         self._margin = margin
         self._values = values
@@ -62,13 +65,19 @@ class ForeignVersions:
     ) -> Arrival:
         """Check what the server answers."""
         known = self._named(model)[version]
+        unchecked = [*NEVER_CHECKED]
+        if not self._is_known_to_be_alone(model, version):
+            unchecked.append("whether the registry has this number too")
         check_labels(known.labels, list(labels))
         note_loading(self._store, model, version)
         if not is_live(known.address):
             raise Refused(Reason.SERVER_UNAVAILABLE, f"nothing answers at {known.address}")
         server = ForeignServer(known.address, model, version, labels=known.labels)
         _check_neighbours(server)
-        unchecked = [*NEVER_CHECKED]
+        manner = "answers for it"
+        if server.ignores_versions():
+            self._check_alone_there(model, version, known.address)
+            manner = "answers for it and ignores versions"
         if known.golden is None:
             unchecked.append("golden answers")
         else:
@@ -78,7 +87,7 @@ class ForeignVersions:
             unchecked.append("held-out examples")
         else:
             verdict = self._judge(server, known, model, version, champion)
-        detail = f"{verdict}; {known.address} answers for it; not checked: {', '.join(unchecked)}"
+        detail = f"{verdict}; {known.address} {manner}; not checked: {', '.join(unchecked)}"
         return Arrival(detail, known.labels, address=known.address)
 
     def agree(self, model: str) -> None:
@@ -89,6 +98,29 @@ class ForeignVersions:
             return self._values(model).foreign
         except FileNotFoundError:  # a model without a folder here has none
             return {}
+
+    def _is_known_to_be_alone(self, model: str, version: str) -> bool:
+        """False if the registry cannot tell. Raises Refused if it has one of this number too."""
+        if self._registry is None:
+            return False
+        try:
+            self._registry.version(model, version)
+        except VersionUnknown:
+            return True
+        except RegistryUnavailable:
+            return False
+        detail = f"values.yaml names a server of others for {version}, and the registry has {version} too"
+        raise Refused(Reason.AMBIGUOUS, detail)
+
+    def _check_alone_there(self, model: str, version: str, address: str) -> None:
+        """A server that ignores versions can stand for one. Raises Refused."""
+        said = {other for other, known in self._named(model).items() if known.address == address}
+        others = (said | set(self._store.versions_at(model, address))) - {version}
+        if others:
+            detail = (
+                f"{address} ignores versions, and is to answer for {', '.join(sorted(others))} too"
+            )
+            raise Refused(Reason.VERSIONS_IGNORED, detail)
 
     def _judge(
         self,

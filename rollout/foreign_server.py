@@ -7,7 +7,8 @@ import grpc
 import numpy as np
 import numpy.typing as npt
 
-from inference.blocking import InferenceError, ServerUnavailable, stub
+from inference.blocking import InferenceError, ServerUnavailable, infer, stub
+from inference.calls import PROBE_TEXT
 from inference.tensors import FEATURES, SCORES, VALUE, BadTensor, infer_request, read_outputs
 from modelkit.abstract_model import FloatArray, Predictions
 from rollout.refusal import Reason, Refused
@@ -16,6 +17,8 @@ ANSWER_S = 60.0
 BATCH_SIZE = 32
 """Of the longest texts, as many as fit into gRPC's usual 4 MiB."""
 SUM_TOLERANCE = 1e-3
+NOBODYS = "999999"
+"""Appended to the number of a version, it is one that no server has."""
 
 
 class ForeignServer:
@@ -42,6 +45,15 @@ class ForeignServer:
         except ValueError as error:
             detail = "the number of features differs from batch to batch"
             raise Refused(Reason.OUTPUT_SHAPE, detail) from error
+
+    def ignores_versions(self) -> bool:
+        """Whether a server that has answered for the version does so for one that nobody has."""
+        nobodys = f"{self._version}{NOBODYS}"
+        try:
+            infer(self.address, self._model, nobodys, [PROBE_TEXT], timeout_s=ANSWER_S)
+        except InferenceError:  # with whatever code: some call an unknown version UNAVAILABLE
+            return False
+        return True
 
     def _ask(self, texts: Sequence[str]) -> Predictions:
         request = infer_request(self._model, self._version, texts, [])

@@ -67,6 +67,12 @@ SET state = excluded.state, update_time = now(),
 -- Reads the state of a version.
 SELECT state::text FROM versions WHERE model = %(model)s AND version = %(version)s
 
+-- name: versions_at
+-- Reads the versions of a model that one server of others answers for.
+SELECT version FROM versions
+WHERE model = %(model)s AND address = %(address)s AND state IN ('SERVING', 'DRAINING')
+ORDER BY version::bigint
+
 -- name: versions_in
 -- Reads the versions of a model that are in one of some states.
 SELECT version FROM versions

@@ -13,6 +13,8 @@ from contract.settings import setting
 class ForeignSettings:
     """Of the release of a version that a server of others answers for."""
 
+    tracking_uri: str = setting("MLFLOW_TRACKING_URI", "")
+    """Where the registry is, which must not have the version too; "" for none."""
     triton_address: str = setting("PMESH_TRITON_ADDRESS", "")
     """The gRPC of our own versions, one of which it may be compared with."""
     quality_margin: float = setting("PMESH_QUALITY_MARGIN", 0.02, most=1e9)

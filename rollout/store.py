@@ -125,6 +125,10 @@ class ReleaseStore:
         """The state of a version; None for one that was never released."""
         return cast("str | None", self._value("version_state", model=model, version=version))
 
+    def versions_at(self, model: str, address: str) -> list[str]:
+        """The versions that serve or drain and that the server of others at this address has."""
+        return self._column("versions_at", model=model, address=address)
+
     def versions_in(self, model: str, *states: str) -> list[str]:
         """The versions that are in one of these states, the oldest first."""
         return self._column("versions_in", model=model, states=list(states))

@@ -106,7 +106,9 @@ class Watcher:
         # Where this process was moving it when it died is no order either.
         known = self._store.alias(model, CHAMPION)
         if alias is not None and alias.number not in known:
-            if alias.number != champion and not self._release(model, alias.number):
+            # One of others that serves is not what the registry has by its number: that is refused.
+            served = alias.number == champion and not self._foreign.has(model, champion)
+            if not served and not self._release(model, alias.number):
                 return
             self._store.set_alias(model, CHAMPION, version=alias.number)
         elif champion is not None and self._foreign.has(model, champion):

@@ -37,7 +37,7 @@ def parts(store: ReleaseStore, settings: Settings) -> Parts:
         triton=RepositoryApi(settings.triton_address, key=settings.triton_key),
         device=settings.device,
     )
-    foreign = _foreign(store, settings)
+    foreign = _foreign(store, registry, settings)
     gate = Gate(registry=registry, serving=serving, foreign=foreign, margin=settings.quality_margin)
     own = OwnVersions(store=store, gate=gate, serving=serving, tell=tell)
     return Parts(registry, serving, foreign, _releaser(store, own, foreign, settings))
@@ -51,12 +51,18 @@ def is_foreign(model: str, version: str) -> bool:
 
 def foreign_releaser(store: ReleaseStore, settings: ForeignSettings) -> Releaser:
     """For versions of others only: it needs no registry and no Triton."""
-    return _releaser(store, None, _foreign(store, settings), settings)
+    registry = Registry(settings.tracking_uri) if settings.tracking_uri else None
+    return _releaser(store, None, _foreign(store, registry, settings), settings)
 
 
-def _foreign(store: ReleaseStore, settings: ForeignSettings) -> ForeignVersions:
+def _foreign(
+    store: ReleaseStore, registry: Registry | None, settings: ForeignSettings
+) -> ForeignVersions:
     return ForeignVersions(
-        store=store, triton_address=settings.triton_address, margin=settings.quality_margin
+        store=store,
+        registry=registry,
+        triton_address=settings.triton_address,
+        margin=settings.quality_margin,
     )
 
 

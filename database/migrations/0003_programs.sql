@@ -2,7 +2,7 @@
 -- that only those can touch who may.
 
 ALTER TABLE models  -- whose address is now that of the server that answers for its versions
-    ADD COLUMN feature_share double precision NOT NULL DEFAULT 1  -- of its calls that keep features
+    ADD COLUMN feature_share double precision NOT NULL DEFAULT 1  -- of the answers made now
         CHECK (feature_share BETWEEN 0 AND 1);
 
 ALTER TABLE versions
@@ -14,6 +14,8 @@ UPDATE versions v SET labels = m.labels FROM models m WHERE m.id = v.model;
 ALTER TABLE requests
     ADD COLUMN claim_token uuid;     -- of the last claim: who answers shows it
 
+-- At once, and not one version later: the workers that call these know no tokens, so nothing that
+-- they answer would count. They fail until they are replaced, and their requests wait.
 DROP FUNCTION claim_requests, extend_claims;
 
 -- Which model the worker behind a login works for.

@@ -82,8 +82,11 @@ BEGIN
 END $$;
 
 -- Keeps claims alive, each shown by its token; answers with the ids that are still the caller's. A
--- lease of zero gives them back.
-CREATE OR REPLACE FUNCTION worker_v1.extend(ids uuid[], tokens uuid[], lease interval)
+-- lease of zero gives them back. Claims that are untried, since nobody asked the model with them,
+-- end and were no attempts; the lease is then how long nobody shall have them.
+DROP FUNCTION IF EXISTS worker_v1.extend(uuid[], uuid[], interval);  -- `untried` has a default
+CREATE OR REPLACE FUNCTION worker_v1.extend(ids uuid[], tokens uuid[], lease interval,
+                                            untried boolean DEFAULT false)
     RETURNS SETOF uuid
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
@@ -100,7 +103,12 @@ BEGIN
           AND (r.expire_time IS NULL OR r.expire_time > now())
         ORDER BY r.id FOR UPDATE OF r
     )
-    UPDATE requests r SET lease_until = now() + lease
+    UPDATE requests r
+    SET lease_until = now() + lease,
+        publish_time = coalesce(r.publish_time, now()),  -- as in claim
+        -- Without its token a claim is taken back once only.
+        attempt = CASE WHEN untried THEN greatest(r.attempt - 1, 0) ELSE r.attempt END,
+        claim_token = CASE WHEN untried THEN NULL ELSE r.claim_token END
     FROM held WHERE r.id = held.id
     RETURNING r.id;
 END $$;

@@ -11,6 +11,9 @@ from psycopg import errors, pq
 
 _NAME = b"hot"
 
+ANSWER_S = 10.0
+"""After which a connection is given up: its host may be gone without a word."""
+
 
 class HotStatement:
     """A statement with one parameter, $1, executed by one caller at a time.
@@ -26,6 +29,7 @@ class HotStatement:
         self._socket: int | None = None
         """Its file descriptor, while it is read."""
         self._arrived: asyncio.Future[None] | None = None
+        self._writable: asyncio.Future[None] | None = None
 
     async def close(self) -> None:
         """End the connection."""
@@ -37,6 +41,13 @@ class HotStatement:
 
         Raises psycopg.Error. A lost connection says nothing of whether it was committed.
         """
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                return await self._execute(parameter)
+        except TimeoutError as error:
+            raise psycopg.OperationalError("the database does not answer") from error
+
+    async def _execute(self, parameter: bytes) -> list[str]:
         if self._connection is not None and self._connection.pgconn.status == pq.ConnStatus.BAD:
             await self._drop()
         if self._connection is None:
@@ -73,25 +84,35 @@ class HotStatement:
     def _stop_reading(self) -> None:
         """In the same turn of the loop in which libpq may have closed the socket: its number may
         be another's in the next."""
-        if self._socket is not None:
-            asyncio.get_running_loop().remove_reader(self._socket)
-            self._socket = None
+        if self._socket is None:
+            return
+        loop = asyncio.get_running_loop()
+        loop.remove_reader(self._socket)
+        loop.remove_writer(self._socket)
+        self._socket = None
+        if self._writable is not None and not self._writable.done():
+            self._writable.set_exception(psycopg.OperationalError("the connection is lost"))
 
     async def _rows(self, link: pq.abc.PGconn) -> list[str]:
         """What the statement under way answers, once it has."""
         while link.flush():  # more than the socket takes at once
-            await self._until_writable(link)
-        while link.is_busy():
-            await self._until_readable()
-            link.consume_input()
-        result = link.get_result()
-        while (more := link.get_result()) is not None:
+            await self._until_writable()
+        result = None
+        while (more := await self._next(link)) is not None:
             result = more
         if result is None or link.status == pq.ConnStatus.BAD:
             raise psycopg.OperationalError("the connection is lost")
         if result.status not in (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK):
             raise errors.error_from_result(result)
         return [(result.get_value(row, 0) or b"").decode() for row in range(result.ntuples)]
+
+    async def _next(self, link: pq.abc.PGconn) -> pq.abc.PGresult | None:
+        """The next result, none after the last; what has not arrived is waited for here: libpq
+        would stop the whole loop for it."""
+        while link.is_busy():
+            await self._until_readable()
+            link.consume_input()
+        return link.get_result()
 
     async def _until_readable(self) -> None:
         self._arrived = asyncio.get_running_loop().create_future()
@@ -100,20 +121,22 @@ class HotStatement:
         finally:
             self._arrived = None
 
-    @staticmethod
-    async def _until_writable(link: pq.abc.PGconn) -> None:
+    async def _until_writable(self) -> None:
+        if self._socket is None:
+            raise psycopg.OperationalError("the connection is lost")
         loop = asyncio.get_running_loop()
-        writable = loop.create_future()
-
-        def on_writable() -> None:
-            if not writable.done():
-                writable.set_result(None)
-
-        loop.add_writer(link.socket, on_writable)
+        writable = self._writable = loop.create_future()
+        loop.add_writer(self._socket, self._on_writable)
         try:
             await writable
         finally:
-            loop.remove_writer(link.socket)
+            self._writable = None
+            if self._socket is not None:
+                loop.remove_writer(self._socket)
+
+    def _on_writable(self) -> None:
+        if self._writable is not None and not self._writable.done():
+            self._writable.set_result(None)
 
     def _on_readable(self) -> None:
         if self._arrived is None:

@@ -4,7 +4,7 @@ import typer
 
 from pmesh.cli.arguments import parse
 from pmesh.cli.options import HOME, HomeOption, console
-from pmesh.cli.programs import run_program
+from pmesh.cli.programs import run_training
 
 
 def evaluate(context: typer.Context, home: HomeOption = HOME) -> None:
@@ -17,7 +17,7 @@ def evaluate(context: typer.Context, home: HomeOption = HOME) -> None:
 
     asked = parse(context, evaluate, add_evaluate_options)
     model, number = asked.version
-    for line in run_program(home, model, "training.evaluate", *context.args):
+    for line in run_training(home, model, "training.evaluate", *context.args):
         print(line)
     if not asked.json:
         console.print(f"[bold]to give it the traffic[/]  pmesh release {model}@{number}")

@@ -14,7 +14,7 @@ from rich.table import Table
 from pmesh.cli.arguments import parse
 from pmesh.cli.client import CallFailedError, GatewayClient
 from pmesh.cli.options import HOME, HomeOption, console, fail, messages
-from pmesh.cli.programs import run_program
+from pmesh.cli.programs import run_release
 from pmesh.cli.running import running_stack
 from pmesh.stack.control import Stack
 
@@ -36,7 +36,7 @@ def release(context: typer.Context, home: HomeOption = HOME) -> None:
 
     asked = parse(context, release, add_release_options)
     model = asked.version.model
-    run_program(home, model, "rollout", "release", *context.args)
+    run_release(home, model, *context.args)
     if asked.canary and asked.canary < 100:
         messages.print(f"next: pmesh promote {model}, or pmesh rollback {model}", markup=False)
 
@@ -90,12 +90,13 @@ def _move(home: Path, move: "Callable[..., Result]") -> Result:
     """Do it on PostgreSQL, the only part that moving traffic needs."""
     import psycopg
 
+    from database.connections import bounded
     from rollout.store import ModelNotRegistered, ReleaseStore
     from rollout.traffic import NothingToDo
 
     conninfo = running_stack(home).conninfo()
     try:
-        with psycopg.connect(conninfo, autocommit=True) as connection:
+        with psycopg.connect(bounded(conninfo), autocommit=True) as connection:
             return move(ReleaseStore(connection))
     except (ModelNotRegistered, NothingToDo) as error:
         fail(str(error))

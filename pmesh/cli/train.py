@@ -4,7 +4,7 @@ import typer
 
 from pmesh.cli.arguments import parse
 from pmesh.cli.options import HOME, HomeOption, console
-from pmesh.cli.programs import run_program
+from pmesh.cli.programs import run_training
 
 
 def train(context: typer.Context, home: HomeOption = HOME) -> None:
@@ -17,7 +17,7 @@ def train(context: typer.Context, home: HomeOption = HOME) -> None:
     from training.options import add_train_options
 
     model = parse(context, train, add_train_options).name
-    *notes, version = run_program(home, model, "training.train", *context.args)
+    *notes, version = run_training(home, model, "training.train", *context.args)
     for line in notes:
         console.print(line, markup=False)
     console.print(f"[bold green]✓[/] version {version} of {model} is registered")

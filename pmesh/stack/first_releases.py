@@ -8,13 +8,16 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from http import HTTPStatus
 from urllib.error import URLError
 from urllib.request import urlopen
 
 import psycopg
 
+from database.connections import bounded
 from modelkit.registry import Registry, RegistryError, VersionUnknown
+from pmesh.stack.environment import base_environment, training_environment
 from rollout.store import ReleaseStore
 
 _MLFLOW_S = 300.0
@@ -29,7 +32,7 @@ def main() -> None:
     What is trained already is not trained again.
     """
     try:
-        with psycopg.connect(autocommit=True) as connection:
+        with psycopg.connect(bounded(), autocommit=True) as connection:
             store = ReleaseStore(connection)
             names = [name for name in sys.argv[1:] if not store.traffic(name)]
             if names:
@@ -49,8 +52,8 @@ def _release(store: ReleaseStore, name: str) -> bool:
         print(f"{name}: its first version was refused: {refusal}", file=sys.stderr)
         return False
     try:
-        number = _registered(store, name) or _run("training.train", name).split()[-1]
-        _run("rollout", "release", f"{name}@{number}", *_SIGNED)
+        number = _registered(store, name) or _train(name)
+        _run(os.environ, "rollout", "release", f"{name}@{number}", *_SIGNED)
     except subprocess.CalledProcessError:  # the program has said why
         return False
     return True
@@ -65,10 +68,18 @@ def _registered(store: ReleaseStore, name: str) -> str:
     return "" if store.version_state(name, number) == "REFUSED" else number
 
 
-def _run(module: str, *arguments: str) -> str:
-    """What a program of ours prints."""
+def _train(name: str) -> str:
+    """The number of a new version. Raises CalledProcessError."""
+    mlflow = os.environ["MLFLOW_TRACKING_URI"]
+    environment = training_environment(base_environment(), mlflow=mlflow)
+    return _run(environment, "training.train", name).split()[-1]
+
+
+def _run(environment: Mapping[str, str], module: str, *arguments: str) -> str:
+    """What a program of ours prints. Raises CalledProcessError."""
     command = [sys.executable, "-P", "-m", module, *arguments]
-    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    return done.stdout
 
 
 def _wait_for_mlflow(uri: str) -> None:

@@ -11,7 +11,7 @@ from database.migrate import migrate
 from database.registration import Registration, register_models
 from inference.repository import Loaded
 from pmesh.stack.aws import aws_part, s3_part
-from pmesh.stack.environment import aws_environment
+from pmesh.stack.environment import aws_environment, training_environment
 from pmesh.stack.home import Home
 from pmesh.stack.mlflow import mlflow_part
 from pmesh.stack.model_list import ModelEntry
@@ -101,12 +101,16 @@ class LocalStack:
             self._rollout(),
         ]
 
+    def training_environment(self) -> dict[str, str]:
+        """The environment of the programs that train and evaluate models."""
+        mlflow = f"http://127.0.0.1:{self._ports['mlflow']}"
+        return training_environment(self._base, mlflow=mlflow)
+
     def release_environment(self) -> dict[str, str]:
-        """The environment of the programs that train models and release them."""
+        """The environment of the program that releases them."""
         return {
-            **self._base,
+            **self.training_environment(),
             **self._postgres.environment(ROLLOUT.name),
-            "MLFLOW_TRACKING_URI": f"http://127.0.0.1:{self._ports['mlflow']}",
             "PMESH_TRITON_ADDRESS": self._triton.address,
             "PMESH_TRITON_KEY": self._triton.key,
             "PMESH_TRITON_REPOSITORY": str(self._triton.repository),

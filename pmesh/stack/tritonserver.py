@@ -50,7 +50,7 @@ def command(
 
     sockets: a folder that nobody else may enter. It is what keeps other users of the machine away,
         who could read the key in this command line; a browser, which reaches loopback, cannot reach
-        a socket.
+        a socket. Neither keeps out the code of the models, which runs as the server's own user.
     memory_prefix: starts the names of its shared memory; servers on one machine need different
         ones.
     key: what it asks for before it loads or unloads models, or changes anything of itself.
@@ -64,6 +64,8 @@ def command(
         "--load-model=*",
         "--exit-on-error=false",
         "--allow-http=false",
+        "--allow-vertex-ai=false",  # doors of clouds, which a variable of theirs would open
+        "--allow-sagemaker=false",
         f"--grpc-address=unix:{sockets / _SOCKET}",
         f"--grpc-port={_PORT}",
         f"--grpc-restricted-protocol={_RESTRICTED}:{_KEY_NAME}={key}",

@@ -1,10 +1,14 @@
 """The statement that libpq sends by itself: its rows, its errors, and lost connections."""
 
 import asyncio
+import socket
+import threading
+import time
 from collections.abc import AsyncIterator
 
 import psycopg
 import pytest
+import uvloop
 
 from gateway.store.hot_statement import HotStatement
 from tests.parts.postgres import Database, Postgres
@@ -86,6 +90,37 @@ async def test_a_database_that_is_away_is_an_operational_error(
     finally:
         postgres.start()
     assert await statement.execute(b"[5]") == ["10"]
+
+
+def test_a_server_that_closes_while_it_is_written_to_is_an_operational_error() -> None:
+    """libpq closes the socket then, and uvloop ends the process if it still watches it."""
+
+    async def execute(port: int) -> None:
+        statement = HotStatement(DOUBLED, conninfo=f"host=127.0.0.1 port={port} sslmode=disable")
+        with pytest.raises(psycopg.OperationalError):
+            await statement.execute(b"[" + b"1," * 20_000_000 + b"1]")
+        await statement.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = threading.Thread(target=_speak_then_close, args=(listener,))
+        server.start()
+        uvloop.run(execute(listener.getsockname()[1]))
+        server.join(10)
+
+
+def _speak_then_close(listener: socket.socket) -> None:
+    """As much of a server as lets a statement be prepared; it reads little of what follows."""
+    connection, _ = listener.accept()
+    with connection:
+        connection.recv(4096)  # the startup
+        ready = b"Z\x00\x00\x00\x05I"
+        connection.sendall(b"R\x00\x00\x00\x08\x00\x00\x00\x00" + ready)
+        connection.recv(4096)  # Parse and Sync
+        connection.sendall(b"1\x00\x00\x00\x04" + ready)
+        connection.recv(4096)  # the first bytes of Bind; the rest fills the socket
+        time.sleep(0.3)
+        connection.shutdown(socket.SHUT_WR)
+        time.sleep(0.3)
 
 
 def cut(database: Database) -> None:

@@ -3,9 +3,11 @@
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
+import grpc
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -13,7 +15,7 @@ import pytest
 from contract.errors import ModelFailed, ModelUnavailable, Overloaded
 from gateway.models import Models
 from gateway.store.catalog import Model, Version
-from tests.parts.oip_server import OipServer
+from tests.parts.oip_server import OipServer, Refusal
 from tests.parts.words import LABELS, POISON
 from tests.parts.words_server import MODEL, VERSION, Outputs, good_words, words_server
 
@@ -206,3 +208,41 @@ async def test_what_waits_is_bounded() -> None:
                 await ask(opened, "good")
             gate.opened.set()
             await asyncio.gather(*calls)
+
+
+def _late_then_refuses() -> Callable[[Sequence[str]], Outputs]:
+    def answer(texts: Sequence[str]) -> Outputs:
+        if "slow" in texts:
+            time.sleep(0.4)
+        raise Refusal(grpc.StatusCode.UNAVAILABLE)
+
+    return answer
+
+
+async def test_a_version_that_is_withdrawn_while_it_does_not_answer_is_not_looked_at_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("gateway.models.HANGING_S", 0.01)
+    with words_server(_late_then_refuses()) as server:
+        models = catalog(server.address)
+        async with open_models(models, Sink(), max_inference_s=0.2) as opened:
+            with pytest.raises(Exception, match="deadline"):
+                await ask(opened, "slow")
+            await asyncio.sleep(0.5)
+            looks = len(server.calls)
+            assert looks > 2
+            version = replace(models[MODEL].versions[VERSION], state="RETIRED")
+            models[MODEL] = replace(models[MODEL], versions={VERSION: version})
+            await asyncio.sleep(0.2)
+            looks = len(server.calls)
+            await asyncio.sleep(0.2)
+            assert len(server.calls) == looks
+
+
+async def test_nothing_runs_on_after_the_end() -> None:
+    before = asyncio.all_tasks()
+    with words_server(_late_then_refuses()) as server:
+        async with open_models(catalog(server.address), Sink(), max_inference_s=0.2) as opened:
+            with pytest.raises(Exception, match="deadline"):
+                await ask(opened, "slow")
+        assert asyncio.all_tasks() == before

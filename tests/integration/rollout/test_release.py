@@ -14,6 +14,7 @@ from rollout.traffic import NothingToDo, promote, roll_back
 from tests.integration.rollout.tiny.model import Model
 from tests.integration.rollout.workshop import EXAMPLES, IDLE_S, NAME, TEXTS, Workshop, in_code
 from tests.parts.ports import free_port
+from tests.parts.requests import accept
 
 
 @pytest.fixture
@@ -82,11 +83,7 @@ def test_a_version_with_unfinished_work_is_not_unloaded(
 ) -> None:
     first, second, _ = versions
     workshop.release(second)
-    workshop.connection.execute(
-        "INSERT INTO requests (id, model, version, text, state, create_time)"
-        " VALUES (uuidv7(), %s, %s, 'a text', 'ACCEPTED', now())",
-        (NAME, second),
-    )
+    accept(workshop.connection, ["a text"], model=NAME, version=second)
     roll_back(workshop.store, NAME, actor="anna", reason="")
     workshop.connection.execute("UPDATE versions SET update_time = now() - interval '1 hour'")
     tidy(workshop.store, workshop.serving, NAME, idle_s=IDLE_S)

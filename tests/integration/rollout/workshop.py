@@ -12,6 +12,7 @@ from typing import Any
 import numpy.typing as npt
 import psycopg
 
+from database.registration import Registration, register_models
 from inference.blocking import infer
 from modelkit.abstract_model import AbstractModel, Example
 from modelkit.artifact import write_artifact
@@ -63,10 +64,10 @@ class Workshop:
         self.serving = Serving(repository=triton.repository, triton=triton.control, device="cpu")
         self.values = ModelEntry(id=NAME, description="", labels=list(Model.labels))
         """What values.yaml says."""
-        self.connection.execute(
-            "INSERT INTO models (id, labels, address) VALUES (%s, %s, %s)",
-            (NAME, list(Model.labels), triton.address),
+        model = Registration(
+            id=NAME, description="", labels=list(Model.labels), address=triton.address
         )
+        register_models(self.connection, [model])
 
     def close(self) -> None:
         """Leave Triton with nothing loaded."""
@@ -115,22 +116,22 @@ class Workshop:
             registry=self.registry,
             releaser=self._releaser(self.registry, tell),
             serving=self.serving,
-            foreign=self.foreign,
+            foreign=self.foreign(self.registry),
             idle_s=IDLE_S,
         )
 
-    @property
-    def foreign(self) -> ForeignVersions:
+    def foreign(self, registry: Registry) -> ForeignVersions:
         """The versions of others, as `values` says now."""
         return ForeignVersions(
             store=self.store,
+            registry=registry,
             triton_address=self.triton.address,
             margin=MARGIN,
             values=lambda _: self.values,
         )
 
     def _releaser(self, registry: Registry, tell: Tell) -> Releaser:
-        foreign = self.foreign
+        foreign = self.foreign(registry)
         gate = Gate(registry=registry, serving=self.serving, foreign=foreign, margin=MARGIN)
         return Releaser(
             store=self.store,

@@ -126,6 +126,29 @@ async def test_more_than_may_wait_is_refused_at_once() -> None:
     assert await asyncio.gather(running, *waiting) == [0, 10, 20]
 
 
+async def test_whoever_left_takes_nobodys_place() -> None:
+    recorder = Recorder()
+    batches = batcher(recorder, max_batch=1, max_waiting=2)
+    running = batches.submit(0)
+    await settle()
+    kept, gone = batches.submit(1), batches.submit(2)
+    gone.cancel()
+    late = batches.submit(3)
+    recorder.gate.set()
+    assert await asyncio.gather(running, kept, late) == [0, 10, 30]
+
+
+async def test_closing_gives_up_what_runs_and_what_waits() -> None:
+    recorder = Recorder()
+    batches = batcher(recorder)
+    running = batches.submit(1)
+    await settle()
+    waiting = batches.submit(2)
+    await batches.close()
+    assert (running.cancelled(), waiting.cancelled()) == (True, True)
+    assert recorder.batches == [[1]]
+
+
 class Turnstile:
     """A slot that is given when a test says so."""
 

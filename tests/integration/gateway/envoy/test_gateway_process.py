@@ -79,7 +79,7 @@ def test_a_busy_port_is_told_in_one_line(tmp_path: Path) -> None:
 
 def test_a_bad_setting_is_told_in_one_line() -> None:
     result = subprocess.run(
-        [sys.executable, "-m", "gateway.main"],
+        [sys.executable, "-P", "-m", "gateway.main"],
         env=os.environ | {"PMESH_GATEWAY_PORT": "http"},
         capture_output=True,
         text=True,
@@ -87,7 +87,7 @@ def test_a_bad_setting_is_told_in_one_line() -> None:
     )
     assert result.returncode == 1
     assert result.stderr.splitlines() == [
-        "gateway: PMESH_GATEWAY_PORT must be a number above 0, up to 65535, not 'http'"
+        "gateway: PMESH_GATEWAY_PORT must be a whole number, 1 to 65535, not 'http'"
     ]
 
 

@@ -22,18 +22,16 @@ class TinyStack:
 
     def __init__(self, home: Home, *behaviours: str) -> None:
         self.home = home
-        self.process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "tests.integration.pmesh.stack.tiny",
-                str(home.path),
-                *behaviours,
-            ],
-            cwd=ROOT,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        self._log = home.path.with_name(f"log-{len(list(home.path.parent.iterdir()))}")
+        module = "tests.integration.pmesh.stack.tiny"
+        with self._log.open("w") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", module, str(home.path), *behaviours], cwd=ROOT, stderr=log
+            )
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
 
     @property
     def status(self) -> StackStatus:
@@ -108,8 +106,7 @@ def test_a_second_signal_kills_what_does_not_stop(home: Home) -> None:
 def test_a_stack_that_cannot_start_ends_with_the_reason_and_leaves_no_process(home: Home) -> None:
     stack = TinyStack(home, "bus=dies")
     assert stack.end() == 1
-    assert stack.process.stderr is not None
-    assert stack.process.stderr.read() == "bus: exit code 3\n"
+    assert stack.log == "bus: exit code 3\n"
     assert stack.status.state is State.FAILED
     assert stack.status.failed == ["bus"]
     assert [part.pid for part in stack.status.parts] == [None, None, None]
@@ -143,8 +140,7 @@ def test_a_second_stack_on_the_same_directory_is_refused(home: Home) -> None:
     stack.wait_ready()
     second = TinyStack(home)
     assert second.end() == 1
-    assert second.process.stderr is not None
-    assert f"a stack is running on {home.path}" in second.process.stderr.read()
+    assert f"a stack is running on {home.path}" in second.log
     assert stack.process.poll() is None
     stack.signal(signal.SIGTERM)
     assert stack.end() == 0

@@ -1,6 +1,7 @@
 """Brings the whole files of a spool to S3 and deletes them."""
 
 import logging
+import os
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
@@ -56,7 +57,11 @@ class Shipper:
             key = object_key(header.model, header.version, path.stem)
         except ValueError as error:
             log.error("%s is set aside: %s", path.name, error)
-            path.rename(path.with_suffix(BAD))
+            _set_aside(path)
             return
         await self._objects.put_file(key, header.version, ids, matrix)
-        path.unlink()
+        os.unlink(path)  # noqa: PTH108  # a moment on a local disk
+
+
+def _set_aside(path: Path) -> None:
+    path.rename(path.with_suffix(BAD))

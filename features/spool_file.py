@@ -110,10 +110,10 @@ def _read_header(file: BinaryIO) -> tuple[Header, int]:
     line = file.readline(1024)
     try:
         header = Header(**json.loads(line))
-        VersionName.parse(f"{header.model}@{header.version}")
+        VersionName.parse("@".join((header.model, header.version)))
         _row_type(header.width)
     except (ValueError, TypeError) as error:
         raise CorruptFile("its first line says nothing of its rows") from error
-    if not line.endswith(b"\n") or header.width < 1:
+    if not line.endswith(b"\n") or not isinstance(header.width, int) or header.width < 1:
         raise CorruptFile("its first line says nothing of its rows")
     return header, len(line)

@@ -81,8 +81,9 @@ class SpoolWriter:
     def _run(self) -> None:
         try:
             self._write_until_end()
-        finally:
-            self._room.shut("its writer has ended")
+        except BaseException as error:  # a fault: nobody would write what is taken
+            self._room.shut(f"its writer is dead: {type(error).__name__}")
+            raise
 
     def _write_until_end(self) -> None:
         next_look = time.monotonic() + LOOK_S

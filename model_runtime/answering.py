@@ -1,6 +1,5 @@
 """Makes the answers to claimed requests, whatever it takes."""
 
-import asyncio
 from collections.abc import Sequence
 
 from predict.events.v1.events_pb2 import InferenceResponded
@@ -16,7 +15,7 @@ from contract.errors import (
 from contract.ids import uuid7
 from features.objects import FeatureObjects
 from inference.answers import Answers
-from model_runtime.availability import PATIENCE_S, Availability, Away
+from model_runtime.availability import Availability, Away
 from model_runtime.claims import Claim
 from model_runtime.keeper import Keeper
 from model_runtime.responding import failed, succeeded
@@ -58,12 +57,15 @@ class Answerer:
         Waits while S3 is away, and for a moment for the model. Raises Stopping, Away, GivenUp.
         """
         for _ in range(MAX_TRIES):
+            asked_before = work.asked
             try:
                 return await self._answer(work)
-            except (ModelUnavailable, DeadlineExceeded):
+            except (ModelUnavailable, DeadlineExceeded, Overloaded) as error:
+                if isinstance(error, Overloaded):
+                    work.asked = asked_before  # it took nothing
                 for claim in list(work.claims.values())[:1]:
                     self._availability.note_failure(claim)
-        raise GivenUp
+        raise GivenUp if work.asked else Away
 
     async def _answer(self, work: Work) -> list[InferenceResponded]:
         for claim in list(work.claims.values())[:1]:
@@ -76,27 +78,10 @@ class Answerer:
         if labels is None:
             unknown = VersionNotFound(self._model, version)
             return [failed(self._model, claim, unknown) for claim in claims]
-        answers = await self._ask(work, claims, labels)
+        work.asked = True
+        answers = await self._predict(claims, labels)
         self._availability.note_answer(claims[0])
         return await self._respond(claims, answers)
-
-    async def _ask(self, work: Work, claims: Sequence[Claim], labels: Sequence[str]) -> Answers:
-        """Again and again while the server has too much to do. Raises Stopping, Away."""
-        clock = asyncio.get_running_loop().time
-        deadline = clock() + PATIENCE_S
-        asked_before = work.asked
-
-        async def ask() -> Answers:
-            work.asked = True
-            try:
-                return await self._predict(claims, labels)
-            except Overloaded as error:
-                work.asked = asked_before  # it took nothing
-                if clock() >= deadline:
-                    raise Away from error
-                raise
-
-        return await self._retries.overload(ask)
 
     async def _predict(self, claims: Sequence[Claim], labels: Sequence[str]) -> Answers:
         return await self._servers.at(claims[0].address).predict(

@@ -1,7 +1,7 @@
 """Whether the servers of the versions answer, as far as this worker has seen.
 
-A claim is an attempt from the first time that its server takes its text: waiting without asking, and
-being told that there is too much to do, are none.
+A claim counts as an attempt from the first time that its server was asked with its text and did not
+refuse it for having too much to do; one that only waited is given back as none.
 """
 
 import asyncio
@@ -56,7 +56,7 @@ class Availability:
         while not await self._answers(claim):
             age_s = self._clock() - self._outages[_key(claim)].start
             if age_s >= PATIENCE_S:
-                raise Away(round(min(MAX_PAUSE_S, max(MIN_PAUSE_S, age_s / 2))))
+                raise Away(pause_s(age_s))
             await sleep(LOOK_S, self._stop)
             if self._stop.is_set():
                 raise Stopping
@@ -89,6 +89,11 @@ class Availability:
         answers = await self._servers.at(claim.address).answers(self._model, claim.version)
         (self.note_answer if answers else self.note_failure)(claim)
         return answers
+
+
+def pause_s(age_s: float) -> int:
+    """How long work for a version that has been away for age_s stays away."""
+    return round(min(MAX_PAUSE_S, max(MIN_PAUSE_S, age_s / 2)))
 
 
 def _key(claim: Claim) -> tuple[str, str]:

@@ -6,7 +6,6 @@ import psycopg
 
 from bus.errors import BusUnavailable
 from bus.outages import Retry
-from contract.errors import Overloaded
 from features.errors import FeaturesUnavailable
 
 
@@ -18,4 +17,3 @@ class Retries:
         self.topic = Retry("the topic", BusUnavailable, stop=stop)
         self.store = Retry("PostgreSQL", psycopg.OperationalError, stop=stop)
         self.features = Retry("S3", FeaturesUnavailable, stop=stop)
-        self.overload = Retry("the model's queue", Overloaded, stop=stop)

@@ -16,7 +16,7 @@ class Work:
     claims: dict[str, Claim] = field(default_factory=dict)
     """By prediction id: what is ours."""
     asked: bool = False
-    """Whether the server took it: from then on it counts as an attempt."""
+    """Whether its server was asked with it: from then on it counts as an attempt."""
 
     def take(self, claims: Sequence[Claim]) -> None:
         """From now on this work is what was claimed."""

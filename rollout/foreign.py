@@ -39,8 +39,9 @@ class ForeignVersions:
         margin: float,
         values: Callable[[str], ModelEntry] = lambda model: read_values(model_folder(model)),
     ) -> None:
-        """registry: None where there is none. triton_address: of the server of our own versions, "" for none; one may be champion.
+        """registry: None where there is none.
 
+        triton_address: of the server of our own versions, "" for none; one may be champion.
         margin: how much of the primary metric a version may lose to the champion.
         values: what is known of a model.
         """
@@ -109,7 +110,7 @@ class ForeignVersions:
             return True
         except RegistryUnavailable:
             return False
-        detail = f"values.yaml names a server of others for {version}, and the registry has {version} too"
+        detail = f"values.yaml names a server of others for {version}, the registry has it as well"
         raise Refused(Reason.AMBIGUOUS, detail)
 
     def _check_alone_there(self, model: str, version: str, address: str) -> None:

@@ -18,6 +18,7 @@ import psycopg
 from database.connections import bounded
 from modelkit.registry import Registry, RegistryError, VersionUnknown
 from pmesh.stack.environment import base_environment, training_environment
+from pmesh.stack.services import program
 from rollout.store import ReleaseStore
 
 _MLFLOW_S = 300.0
@@ -77,7 +78,7 @@ def _train(name: str) -> str:
 
 def _run(environment: Mapping[str, str], module: str, *arguments: str) -> str:
     """What a program of ours prints. Raises CalledProcessError."""
-    command = [sys.executable, "-P", "-m", module, *arguments]
+    command = program(module, *arguments)
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     return done.stdout
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, LiteralString
+from uuid import uuid4
 
 from psycopg import Connection
 
@@ -96,14 +97,24 @@ def accept(
     version: str = "1",
     ttl_s: float = 3600,
 ) -> list[str]:
-    """Accept requests in the caller's transaction, by the gateway's statement."""
+    """Accept requests, each with a request_id, in the caller's transaction, by the gateway's
+    statement.
+    """
     now = datetime.now(UTC)
     times = {
         "create_time": now.isoformat(),
         "expire_time": (now + timedelta(seconds=ttl_s)).isoformat(),
     }
     rows = [
-        {"id": uuid7(), "model": model, "version": version, "text": text, **times} for text in texts
+        {
+            "id": uuid7(),
+            "request_id": str(uuid4()),
+            "model": model,
+            "version": version,
+            "text": text,
+            **times,
+        }
+        for text in texts
     ]
     refused = connection.execute(_GATEWAY["insert_accepted"], {"rows": json.dumps(rows)})
     assert refused.fetchall() == []

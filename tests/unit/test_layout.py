@@ -25,6 +25,16 @@ TWICE = {
 }
 """Class names that stand twice in product code, each with its reason."""
 
+PREDICT = {
+    "gateway/servicers/predictions.py": "Predict",
+    "gateway/predictions.py": "predict",
+    "gateway/models.py": "predict",
+    "gateway/batching.py": "submit",
+    "inference/server.py": "predict",
+    "gateway/store/predictions.py": "insert_finished",
+}
+"""The path of a gRPC Predict, and what it calls in each file."""
+
 LAYERS = ("unit", "integration", "conformance", "connectconformance", "images", "e2e")
 
 
@@ -82,10 +92,30 @@ def test_the_parts_that_tests_share_import_no_layer() -> None:
     ]
 
 
+def test_every_connection_of_a_program_to_the_database_has_the_bounds() -> None:
+    unbounded = set()
+    for path in sources(*CONTRACTS, *PROGRAMS, "pmesh/cli"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.Call):
+                continue
+            called = ast.unparse(node.func)
+            opens = called.endswith(("Connection.connect", "ConnectionPool"))
+            if opens or called == "psycopg.connect":
+                first = ast.unparse(node.args[0]) if node.args else ""
+                if not first.startswith("bounded("):
+                    unbounded.add(f"{path.relative_to(ROOT)}:{node.lineno}")
+    assert unbounded == set()
+
+
 def test_a_predict_is_followed_by_opening_six_files() -> None:
-    """Each of them imports or is given the next; see CONTRIBUTING.md."""
+    """Those that CONTRIBUTING.md names: one before it calls what the next one defines."""
     said = (ROOT / "CONTRIBUTING.md").read_text()
-    path = [line.split()[0] for line in said.splitlines() if line.startswith("    gateway/")]
-    path += [line.split()[0] for line in said.splitlines() if line.startswith("    inference/")]
-    assert 0 < len(path) <= 6
-    assert all((ROOT / file).is_file() for file in path)
+    assert [line.split()[0] for line in said.splitlines() if line.startswith("    ")][
+        : len(PREDICT)
+    ] == list(PREDICT)
+    opened = ""
+    for file, function in PREDICT.items():
+        source = (ROOT / file).read_text()
+        assert f"def {function}(" in source
+        assert not opened or f".{function}(" in opened
+        opened += source

@@ -132,6 +132,32 @@ def test_published_functions_are_replaced_when_they_change(
     assert rows(empty, granted) == [(False,)]
 
 
+def test_a_run_that_ends_between_the_migrations_and_the_roles_leaves_the_roles_to_the_next(
+    empty: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    migrate(empty.conninfo)
+    with empty.connect() as connection:  # as if the last one were still to come
+        connection.execute("CREATE FUNCTION late() RETURNS integer LANGUAGE sql RETURN 1")
+    scripts = program._scripts
+    late = program.Script("0999_late.sql", "SELECT late()", "a checksum")
+
+    def with_a_late_one(folder: str) -> list[program.Script]:
+        return scripts(folder) + [late] * (folder == "migrations")
+
+    def die(_: object) -> list[str]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(program, "_scripts", with_a_late_one)
+    with monkeypatch.context() as killed, pytest.raises(KeyboardInterrupt):
+        killed.setattr(program, "_publish", die)
+        migrate(empty.conninfo)
+    granted = "SELECT has_function_privilege('public', 'late()', 'EXECUTE')"
+    assert rows(empty, granted) == [(True,)]
+    assert migrate(empty.conninfo) == ["roles.sql"]
+    assert rows(empty, granted) == [(False,)]
+    assert migrate(empty.conninfo) == []
+
+
 def test_versions_and_traffic_and_requests_of_before_stay(empty: Database) -> None:
     apply_as_before_checksums(empty, *NAMES[:2])
     with empty.connect() as connection:

@@ -48,6 +48,20 @@ def test_a_worker_gets_a_login_for_its_model(database: Database, requests: Reque
         assert login(requests, name) == expected | {"rolconnlimit": limit}
 
 
+def test_the_login_of_one_models_worker_does_not_become_anothers(
+    database: Database, requests: Requests
+) -> None:
+    name = "worker-by-hand-2"
+    assert roles(database, "worker", "genre", "--login", name)[0] == 0
+    password = "SELECT rolpassword FROM pg_authid WHERE rolname = %s"
+    before = requests.query(password, (name,))
+    code, said = roles(database, "worker", "sentiment", "--login", name, stdin="another\n")
+    assert code == 1
+    assert said.startswith(f"{name!r} is the login of another model's worker")
+    assert login(requests, name)["model"] == "genre"
+    assert requests.query(password, (name,)) == before
+
+
 @pytest.mark.parametrize("program", ["gateway", "relay", "rollout"])
 def test_a_program_gets_a_login_of_its_group(
     database: Database, requests: Requests, program: str
@@ -83,4 +97,4 @@ def test_what_cannot_be_done_is_said_in_one_line(
 def test_help_shows_how_it_is_called(database: Database) -> None:
     code, said = roles(database, "--help")
     assert code == 0
-    assert "python -m database.roles worker sentiment < password" in said
+    assert "python -P -m database.roles worker sentiment < password" in said

@@ -1,11 +1,13 @@
 """The way of features to S3: from the spool of a process, whatever is killed meanwhile."""
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from uuid import uuid4
 
@@ -13,6 +15,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from features import spool_file
 from features.spool import Spool
 from tests.parts.polling import wait_until
 from tests.parts.s3 import BUCKET, KEY, S3, SECRET
@@ -85,6 +88,10 @@ def fill(spool: Path, count: int = 1) -> dict[str, str]:
     return asyncio.run(append())
 
 
+def left(spool: Path) -> list[str]:
+    return [path.name for path in spool.iterdir() if path.name != ".lock"]
+
+
 def check_shipped(s3: S3, places: dict[str, str]) -> None:
     for row, (prediction_id, place) in enumerate(places.items()):
         path, index = s3.locate(place)
@@ -99,7 +106,7 @@ def check_shipped(s3: S3, places: dict[str, str]) -> None:
 
 def test_what_was_appended_lies_where_its_place_says(spool: Path, s3: S3, shipper: Shipper) -> None:
     check_shipped(s3, fill(spool, 3))
-    wait_until(lambda: list(spool.iterdir()) == [])
+    wait_until(lambda: left(spool) == [])
     assert shipper.stop() == 0
 
 
@@ -119,7 +126,7 @@ def test_closed_files_survive_a_killed_shipper_and_an_outage(
     again = Shipper(spool, s3)
     check_shipped(s3, places)
     assert again.stop() == 0
-    assert list(spool.iterdir()) == []
+    assert left(spool) == []
 
 
 def test_it_ships_what_is_there_before_it_ends(spool: Path, s3: S3, shipper: Shipper) -> None:
@@ -145,8 +152,16 @@ def test_it_ends_soon_while_s3_is_away_and_keeps_what_is_there(
         s3.start()
 
 
-def test_a_file_that_no_spool_wrote_is_set_aside(spool: Path, s3: S3, shipper: Shipper) -> None:
+def test_files_that_no_spool_wrote_are_set_aside(spool: Path, s3: S3, shipper: Shipper) -> None:
+    header = spool_file.Header("sentiment", "3", 4)
+    rows = (
+        json.dumps(asdict(header)).encode() + b"\n" + spool_file.encode([str(uuid4())] * 2, MATRIX)
+    )
     (spool / "0.rows").write_bytes(b"nonsense")
+    (spool / "1.rows").write_bytes(rows)
+    (spool / "ffffffff-ffff-7fff-bfff-ffffffffffff.rows").write_bytes(rows)
     check_shipped(s3, fill(spool))
-    assert (spool / "0.bad").exists()
-    assert "0.rows is set aside" in shipper.log
+    for name in ("0", "1", "ffffffff-ffff-7fff-bfff-ffffffffffff"):
+        wait_until((spool / f"{name}.bad").exists)
+        assert f"{name}.rows is set aside" in shipper.log
+    assert shipper.stop() == 0

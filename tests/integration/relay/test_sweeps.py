@@ -181,11 +181,11 @@ def test_the_days_to_come_have_partitions_and_old_request_ids_go(
 ) -> None:
     before = partitions(requests)
     drop_last_day(requests)
-    requests.execute(
-        "INSERT INTO request_ids (request_id, id, create_time)"
-        " SELECT gen_random_uuid(), gen_random_uuid(), now() - age * interval '1 day'"
-        " FROM unnest(ARRAY[1, 6, 8, 30]) AS a (age)"
-    )
+    for age, prediction_id in zip((1, 6, 8, 30), requests.accept(4), strict=True):
+        requests.execute(
+            "UPDATE request_ids SET create_time = now() - %s * interval '1 day' WHERE id = %s",
+            (age, prediction_id),
+        )
     start_relay()
     wait_until(lambda: len(requests.query("SELECT * FROM request_ids")) == 2)
     assert partitions(requests) == before

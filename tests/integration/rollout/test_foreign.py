@@ -12,6 +12,7 @@ import pytest
 
 from modelkit.dataset import write_examples
 from modelkit.golden import EDGE_TEXTS
+from modelkit.registry import CHAMPION
 from modelkit.values import ForeignVersion
 from rollout.refusal import Reason, Refused
 from rollout.traffic import roll_back
@@ -20,7 +21,8 @@ from tests.integration.rollout.workshop import EXAMPLES, NAME, TEXTS, Workshop
 from tests.parts.oip_server import Answer, OipServer
 from tests.parts.ports import free_port
 
-VERSION = "12"
+VERSION = "912"
+"""One that the registry of these tests does not come to."""
 LABELS = list(Model.labels)
 Outputs = dict[str, npt.NDArray[Any]]
 
@@ -72,7 +74,8 @@ def test_it_serves_and_what_was_not_checked_is_noted(workshop: Workshop, server:
     assert last["state"] == "DONE"
     assert last["detail"] == (
         f"it answers as it should; {server.address} answers for it; not checked: what it is made"
-        " of, its signature, golden answers, held-out examples"
+        " of, its signature, whether the registry has this number too, golden answers, held-out"
+        " examples"
     )
     assert workshop.serving.laid(NAME) == set()
 
@@ -125,6 +128,74 @@ def test_a_server_that_is_away_is_refused_and_its_version_is_not(workshop: Works
         workshop.release(VERSION)
     assert refused.value.reason is Reason.SERVER_UNAVAILABLE
     assert workshop.states() == {VERSION: "RETIRED"}
+
+
+def test_a_server_that_ignores_versions_may_stand_for_one(workshop: Workshop) -> None:
+    with OipServer(tiny(), model=NAME, says_version=False) as server:
+        name_it(workshop, server.address)
+        workshop.release(VERSION)
+    detail = workshop.last_release()["detail"]
+    assert f"{server.address} answers for it and ignores versions" in detail
+
+
+def test_a_server_that_ignores_versions_may_not_stand_for_two(workshop: Workshop) -> None:
+    other = "913"
+    with OipServer(tiny(), model=NAME, says_version=False) as server:
+        name_it(workshop, server.address)
+        workshop.release(VERSION)
+        first = workshop.values.foreign[VERSION]
+        for named in ({VERSION: first, other: first}, {other: first}):  # the second: it serves
+            workshop.values = replace(workshop.values, foreign=named)
+            with pytest.raises(Refused) as refused:
+                workshop.release(other)
+            assert refused.value.reason is Reason.VERSIONS_IGNORED
+            assert f"{VERSION} too" in refused.value.detail
+    assert workshop.store.traffic(NAME) == {VERSION: 100}
+
+
+def test_a_server_that_heeds_versions_may_stand_for_two(
+    workshop: Workshop, server: OipServer
+) -> None:
+    name_it(workshop, server.address)
+    known = workshop.values.foreign[VERSION]
+    workshop.values = replace(workshop.values, foreign={VERSION: known, "913": known})
+    workshop.release(VERSION)
+    assert workshop.store.traffic(NAME) == {VERSION: 100}
+
+
+def test_a_number_that_the_registry_has_too_is_refused_however_it_is_asked_for(
+    workshop: Workshop,
+) -> None:
+    number = workshop.register()
+    with OipServer(tiny(), model=NAME, version=number) as server:
+        known = ForeignVersion(address=server.address, labels=LABELS)
+        workshop.values = replace(workshop.values, foreign={number: known})
+        with pytest.raises(Refused) as refused:
+            workshop.release(number)
+        assert refused.value.reason is Reason.AMBIGUOUS
+        workshop.registry.set_alias(NAME, CHAMPION, number)
+        workshop.watcher().look()
+    assert workshop.store.traffic(NAME) == {}
+    assert workshop.query("SELECT actor, refusal FROM releases ORDER BY id") == [
+        ("tester", "AMBIGUOUS"),
+        ("registry", "AMBIGUOUS"),
+    ]
+
+
+def test_an_alias_on_the_number_of_a_version_of_others_that_serves_is_refused(
+    workshop: Workshop,
+) -> None:
+    ours = workshop.register()
+    number = str(int(ours) + 1)
+    with OipServer(tiny(), model=NAME, version=number) as server:
+        known = ForeignVersion(address=server.address, labels=LABELS)
+        workshop.values = replace(workshop.values, foreign={number: known})
+        workshop.release(number)
+        assert workshop.register() == number
+        workshop.registry.set_alias(NAME, CHAMPION, number)
+        workshop.watcher().look()
+    assert workshop.last_release()["refusal"] == "AMBIGUOUS"
+    assert workshop.store.traffic(NAME) == {number: 100}
 
 
 def with_neighbours(outputs: Outputs) -> Outputs:

@@ -2,32 +2,13 @@
 
 import asyncio
 from pathlib import Path
-from uuid import uuid4
 
 import numpy as np
 import pytest
 
 from features import spool as spool_module
-from features import spool_file
-from features.spool import Spool
-
-MATRIX = np.arange(8, dtype=np.float32).reshape(2, 4)
-
-
-def new_ids(count: int = 2) -> list[str]:
-    return [str(uuid4()) for _ in range(count)]
-
-
-def whole_files(directory: Path) -> list[tuple[spool_file.Header, list[str], list[list[float]]]]:
-    found = []
-    for path in sorted(directory.glob("*.rows")):
-        header, ids, matrix = spool_file.read(path)
-        found.append((header, ids, matrix.tolist()))
-    return found
-
-
-def open_spool(directory: Path, max_bytes: int = 1 << 20) -> Spool:
-    return Spool(directory, bucket="b", max_bytes=max_bytes)
+from features import spool_file, spool_writer
+from tests.unit.features.rows import MATRIX, new_ids, open_spool, whole_files
 
 
 async def test_a_place_names_the_file_and_the_row(tmp_path: Path) -> None:
@@ -81,7 +62,7 @@ async def test_a_file_is_closed_when_it_is_full(tmp_path: Path) -> None:
 async def test_beyond_its_bound_it_says_that_there_are_no_features(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(spool_module, "SCAN_S", 0.05)
+    monkeypatch.setattr(spool_writer, "LOOK_S", 0.05)
     monkeypatch.setattr(spool_module, "FILE_AGE_S", 0.01)
     async with open_spool(tmp_path, max_bytes=200) as spool:
         taken = [spool.append("sentiment", "3", new_ids(), MATRIX) for _ in range(5)]
@@ -108,16 +89,19 @@ async def test_what_a_killed_process_left_open_is_closed_at_the_next_start(tmp_p
     assert found == ids
 
 
-async def test_a_disk_that_is_full_costs_features_and_nothing_else(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+async def test_a_file_that_cannot_be_closed_yet_is_closed_later_and_stops_no_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def no_space(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(spool_file, "create", no_space)
+    monkeypatch.setattr(spool_writer, "LOOK_S", 0.01)
+    (tmp_path / "x.open").mkdir()
     async with open_spool(tmp_path) as spool:
         assert all(spool.append("sentiment", "3", new_ids(), MATRIX))
+        assert caplog.text.count("x cannot be closed yet") == 1
+        (tmp_path / "x.open").rmdir()
+        header = spool_file.Header("sentiment", "3", 4)
+        with spool_file.create(tmp_path, "x", header) as file:
+            spool_file.write(file, spool_file.encode(new_ids(), MATRIX))
         async with asyncio.timeout(10):
-            while "features are lost" not in caplog.text:  # noqa: ASYNC110
+            while not (tmp_path / "x.rows").exists():  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
-        assert spool.append("sentiment", "3", new_ids(), MATRIX) == ["", ""]
+    assert caplog.text.count("x cannot be closed yet") == 1

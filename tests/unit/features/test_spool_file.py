@@ -59,6 +59,10 @@ def test_a_file_that_was_cut_short_in_its_first_line_is_gone(tmp_path: Path, sta
         b"{}\n",
         b"[]\n",
         b'{"model": "m", "version": "1", "width": 0}\n' + b"x" * 16,
+        b'{"model": "m", "version": "1", "width": "1"}\n' + b"x" * 20,
+        b'{"model": "m", "version": "1", "width": 99999999999}\n' + b"x" * 20,
+        b'{"model": "../m", "version": "1", "width": 1}\n' + b"x" * 20,
+        b'{"model": "m", "version": 1, "width": 1}\n' + b"x" * 20,
     ],
 )
 def test_what_no_spool_has_written_is_refused(tmp_path: Path, data: bytes) -> None:

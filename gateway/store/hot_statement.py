@@ -9,6 +9,8 @@ import asyncio
 import psycopg
 from psycopg import errors, pq
 
+from database.connections import bounded
+
 _NAME = b"hot"
 
 ANSWER_S = 10.0
@@ -63,7 +65,7 @@ class HotStatement:
             raise
 
     async def _connect(self) -> None:
-        connection = await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True)
+        connection = await psycopg.AsyncConnection.connect(bounded(self._conninfo), autocommit=True)
         self._connection = connection
         link = connection.pgconn
         self._socket = link.socket

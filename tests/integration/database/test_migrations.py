@@ -148,9 +148,10 @@ def test_a_run_that_ends_between_the_migrations_and_the_roles_leaves_the_roles_t
         raise KeyboardInterrupt
 
     monkeypatch.setattr(program, "_scripts", with_a_late_one)
-    with monkeypatch.context() as killed, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as killed:
         killed.setattr(program, "_publish", die)
-        migrate(empty.conninfo)
+        with pytest.raises(KeyboardInterrupt):
+            migrate(empty.conninfo)
     granted = "SELECT has_function_privilege('public', 'late()', 'EXECUTE')"
     assert rows(empty, granted) == [(True,)]
     assert migrate(empty.conninfo) == ["roles.sql"]

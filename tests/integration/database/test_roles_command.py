@@ -53,13 +53,13 @@ def test_the_login_of_one_models_worker_does_not_become_anothers(
 ) -> None:
     name = "worker-by-hand-2"
     assert roles(database, "worker", "genre", "--login", name)[0] == 0
-    password = "SELECT rolpassword FROM pg_authid WHERE rolname = %s"
-    before = requests.query(password, (name,))
+    stored = "SELECT rolpassword FROM pg_authid WHERE rolname = %s"
+    before = requests.query(stored, (name,))
     code, said = roles(database, "worker", "sentiment", "--login", name, stdin="another\n")
     assert code == 1
     assert said.startswith(f"{name!r} is the login of another model's worker")
     assert login(requests, name)["model"] == "genre"
-    assert requests.query(password, (name,)) == before
+    assert requests.query(stored, (name,)) == before
 
 
 @pytest.mark.parametrize("program", ["gateway", "relay", "rollout"])

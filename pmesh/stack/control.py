@@ -45,6 +45,7 @@ class Stack:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,  # Ctrl-C at the terminal is not for it
+                cwd=self.home.path,  # Triton's Python imports from there, whatever its flags
             )
 
     def follow(self) -> Iterator[StackStatus]:

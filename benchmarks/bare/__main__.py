@@ -15,7 +15,7 @@ def main() -> None:
     """Serve until SIGTERM."""
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
     port = int(sys.argv[1])
-    sys.exit(run(Front(port=port, admin_port=free_port(), app="benchmarks.bare.app:app")))
+    sys.exit(run(Front(port=port, admin_port=free_port(), app="benchmarks.bare.app:app"), {}))
 
 
 if __name__ == "__main__":

@@ -17,12 +17,11 @@ from tests.parts.polling import wait_until
 
 PROGRAM = """
 import sys
-from pathlib import Path
 from gateway.envoy.front import Front
 from gateway.main import run
 import logging
 logging.basicConfig(level=logging.INFO)
-sys.exit(run({settings!r}, Path("spool")))
+sys.exit(run({settings!r}, {{}}))
 """
 
 

@@ -5,6 +5,7 @@ import os
 import stat
 import subprocess
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from tritonclient.grpc.service_pb2_grpc import GRPCInferenceServiceStub
 from inference.blocking import infer
 from inference.repository import KEY_HEADER, KeyRefused, Loaded, RepositoryApi
 from tests.parts.parrot.model import Model
+from tests.parts.polling import wait_until
 from tests.parts.triton import Triton
 
 RESTRICTED = [
@@ -91,6 +93,7 @@ def test_a_question_needs_no_key(triton: Triton) -> None:
 
 def test_nothing_of_the_server_but_its_metrics_listens_on_the_network(triton: Triton) -> None:
     """A web page reaches every port of the loopback interface, and no socket."""
+    wait_until(lambda: triton.metrics_port in listening_ports(triton.pid))  # it comes last
     assert listening_ports(triton.pid) == [triton.metrics_port]
 
 
@@ -108,7 +111,10 @@ def test_another_user_of_the_machine_reaches_nothing(triton: Triton) -> None:
 
 def listening_ports(pid: int) -> list[int]:
     """The TCP ports that a process listens on."""
-    links = [str(handle.readlink()) for handle in Path(f"/proc/{pid}/fd").iterdir()]
+    links = []
+    for handle in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            links.append(str(handle.readlink()))
     sockets = {link[len("socket:[") : -1] for link in links if link.startswith("socket:[")}
     rows = [
         line.split()

@@ -13,6 +13,7 @@ import os
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 from uuid import UUID
@@ -102,6 +103,7 @@ def read(path: Path) -> tuple[Header, list[str], npt.NDArray[np.float32]]:
     return header, ids, rows["features"]
 
 
+@lru_cache
 def _row_type(width: int) -> "np.dtype[np.void]":
     return np.dtype([("id", "V16"), ("features", "<f4", (width,))])
 

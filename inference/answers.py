@@ -8,10 +8,8 @@ import numpy.typing as npt
 from predict.v1.prediction_pb2 import PredictionOutput
 
 from contract.errors import ModelFailed
+from contract.limits import SCORES_TOLERANCE
 from inference.tensors import ERROR, FEATURES, SCORES, VALUE, BadTensor, BoolArray, FloatArray
-
-TOLERANCE = 1e-3
-"""Of the sum of a text's scores: servers give them as 32-bit floats, or rounded."""
 
 
 class Answers(NamedTuple):
@@ -68,7 +66,7 @@ def joined(parts: Sequence[Answers]) -> Answers:
 def _good(scores: FloatArray, value: FloatArray | None, error: BoolArray | None) -> list[bool]:
     """Which texts have an answer that can be recorded and sent as JSON."""
     # NaN fails every comparison.
-    good = (np.abs(scores.sum(axis=1) - 1) <= TOLERANCE) & (scores >= 0).all(axis=1)
+    good = (np.abs(scores.sum(axis=1) - 1) <= SCORES_TOLERANCE) & (scores >= 0).all(axis=1)
     if value is not None:
         good &= np.isfinite(value).all(axis=1)
     if error is not None:

@@ -63,14 +63,14 @@ class Answerer:
             except (ModelUnavailable, DeadlineExceeded, Overloaded) as error:
                 if isinstance(error, Overloaded):
                     work.asked = asked_before  # it took nothing
-                for claim in list(work.claims.values())[:1]:
+                if claim := work.any_claim():
                     self._availability.note_failure(claim)
         raise GivenUp if work.asked else Away
 
     async def _answer(self, work: Work) -> list[InferenceResponded]:
-        for claim in list(work.claims.values())[:1]:
-            if claim.labels is not None and await self._availability.wait(claim):
-                await self._keeper.renew(work)  # some may have been cancelled meanwhile
+        claim = work.any_claim()
+        if claim and claim.labels is not None and await self._availability.wait(claim):
+            await self._keeper.renew(work)  # some may have been cancelled meanwhile
         claims = list(work.claims.values())
         if not claims:
             return []

@@ -23,6 +23,10 @@ class Work:
         self.claims = {claim.prediction_id: claim for claim in claims}
         self.receipts = {key: self.receipts[key] for key in self.claims}
 
+    def any_claim(self) -> Claim | None:
+        """One of those that are ours; all are alike where they are of one version."""
+        return next(iter(self.claims.values()), None)
+
     def by_version(self) -> "list[Work]":
         """The same in parts, each of one version."""
         claims: defaultdict[str, dict[str, Claim]] = defaultdict(dict)

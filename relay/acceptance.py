@@ -11,10 +11,9 @@ from predict.events.v1.events_pb2 import InferenceResponded
 from predict.v1.prediction_pb2 import PredictionOutput
 
 from bus.events import is_uuid
+from contract.limits import SCORES_TOLERANCE
 from contract.reasons import DOMAIN
 from contract.status import error_info
-
-TOLERANCE = 1e-3  # models give their scores as 32-bit floats, or rounded
 
 _URI_KEY = re.compile(r"[\w!.*'()/=-]+\.parquet#row=\d{1,9}", re.ASCII)
 
@@ -41,9 +40,9 @@ def _is_output(output: PredictionOutput) -> bool:
     return (
         output.label in scores
         and all(0 <= score <= 1 for score in scores.values())
-        and math.isclose(sum(scores.values()), 1, abs_tol=TOLERANCE)
-        and math.isclose(scores[output.label], max(scores.values()), abs_tol=TOLERANCE)
-        and math.isclose(scores[output.label], output.confidence, abs_tol=TOLERANCE)
+        and math.isclose(sum(scores.values()), 1, abs_tol=SCORES_TOLERANCE)
+        and math.isclose(scores[output.label], max(scores.values()), abs_tol=SCORES_TOLERANCE)
+        and math.isclose(scores[output.label], output.confidence, abs_tol=SCORES_TOLERANCE)
         and 0 <= output.confidence <= 1
         and math.isfinite(output.value)
     )

@@ -7,6 +7,7 @@ import grpc
 import numpy as np
 import numpy.typing as npt
 
+from contract.limits import SCORES_TOLERANCE
 from inference.blocking import InferenceError, ServerUnavailable, infer, stub
 from inference.calls import PROBE_TEXT
 from inference.tensors import FEATURES, SCORES, VALUE, BadTensor, infer_request, read_outputs
@@ -16,7 +17,6 @@ from rollout.refusal import Reason, Refused
 ANSWER_S = 60.0
 BATCH_SIZE = 32
 """Of the longest texts, as many as fit into gRPC's usual 4 MiB."""
-SUM_TOLERANCE = 1e-3
 NOBODYS = "999999"
 """Appended to the number of a version, it is one that no server has."""
 
@@ -78,7 +78,7 @@ class ForeignServer:
         if SCORES not in outputs:
             raise Refused(Reason.OUTPUT_NAME, f"there is no output {SCORES!r} of floats")
         scores = _floats(SCORES, outputs[SCORES], (count, len(self._labels)))
-        if np.abs(scores.sum(axis=1) - 1).max() > SUM_TOLERANCE or scores.min() < 0:
+        if np.abs(scores.sum(axis=1) - 1).max() > SCORES_TOLERANCE or scores.min() < 0:
             raise Refused(Reason.FAILS, "the scores of a text are no shares of 1")
         features = outputs.get(FEATURES, np.zeros((count, 0), np.float32))
         width = features.shape[1] if features.ndim == 2 else 1

@@ -29,7 +29,7 @@ class HotStatement:
         self._conninfo = conninfo
         self._connection: psycopg.AsyncConnection | None = None
         self._socket: int | None = None
-        """Its file descriptor, while it is read."""
+        """Its file descriptor, while the loop watches it."""
         self._arrived: asyncio.Future[None] | None = None
         self._writable: asyncio.Future[None] | None = None
 
@@ -80,10 +80,10 @@ class HotStatement:
     async def _drop(self) -> None:
         connection, self._connection = self._connection, None
         assert connection is not None
-        self._stop_reading()
+        self._stop_watching()
         await connection.close()
 
-    def _stop_reading(self) -> None:
+    def _stop_watching(self) -> None:
         """In the same turn of the loop in which libpq may have closed the socket: its number may
         be another's in the next."""
         if self._socket is None:
@@ -152,4 +152,4 @@ class HotStatement:
         try:
             self._connection.pgconn.consume_input()
         except psycopg.OperationalError:
-            self._stop_reading()
+            self._stop_watching()

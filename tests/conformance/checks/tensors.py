@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from inference.answers import TOLERANCE
+from contract.limits import SCORES_TOLERANCE
 from inference.tensors import FEATURES, SCORES, VALUE, read_outputs
 from tests.conformance.check import Level, Unfit, check
 from tests.conformance.target import Target
@@ -50,7 +50,7 @@ async def shares(target: Target) -> str:
     if (rows < 0).any():
         raise Unfit(f"a score of {rows.min():.3g}")
     worst = float(sums[np.abs(sums - 1).argmax()])
-    if abs(worst - 1) > TOLERANCE:
+    if abs(worst - 1) > SCORES_TOLERANCE:
         raise Unfit(f"they add up to {worst:.4g}")
     return f"they add up to 1, within {abs(worst - 1):.0e}"
 

@@ -9,12 +9,12 @@ UV := build/uv/bin/uv
 UV_VERSION := 0.13.9
 INSTALLED := .venv/.installed
 GENERATED := build/gen/predict/v1/descriptors.binpb
-PROTOS := $(wildcard protos/predict/v1/*.proto)
+PROTOS := $(wildcard protos/predict/v1/*.proto protos/predict/events/v1/*.proto)
 
 # protoc looks for its plugins on PATH.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help run test lint format protos bench bench-quality lock clean
+.PHONY: help run test unit test-images lint format protos bench bench-quality lock clean
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -22,8 +22,14 @@ help: ## Show this
 run: $(INSTALLED) $(GENERATED) ## Install, start everything, make the first predictions
 	@$(BIN)/pmesh up
 
-test: $(INSTALLED) $(GENERATED) ## Run all tests
-	@$(BIN)/pytest
+test: unit ## Run the tests, on real servers; half an hour
+	@$(BIN)/pytest --ignore tests/unit --ignore tests/images
+
+unit: $(INSTALLED) $(GENERATED) ## Run the tests that need no server; a minute
+	@$(BIN)/pytest tests/unit
+
+test-images: $(INSTALLED) $(GENERATED) ## Build the images and try them; needs buildah, debootstrap and root
+	@$(BIN)/pytest tests/images
 
 lint: $(INSTALLED) $(GENERATED) ## Check style, types, imports and the contract
 	$(BIN)/ruff check

@@ -51,7 +51,7 @@ def generate() -> None:
     # The detail types of errors: no rpc names them, the transcoder must know them.
     if protoc.main([*arguments, *protos, "google/rpc/error_details.proto"]) != 0:
         sys.exit("protoc failed")
-    for package in (OUT / "predict", OUT / "predict" / "v1"):
+    for package in (OUT / "predict", *(path for path in OUT.glob("predict/**/") if path.is_dir())):
         (package / "__init__.py").touch()
         (package / "py.typed").touch()
     shutil.rmtree(OUT / "google", ignore_errors=True)

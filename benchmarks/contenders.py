@@ -1,24 +1,30 @@
 """What is measured side by side: the stack and its floor, by REST and by gRPC, and references."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks import questions
-from benchmarks.load import Load, call_grpc, post_json
+from benchmarks.checkout import MANY
+from benchmarks.h2load import Call, call_grpc
+from benchmarks.load import Load
+from benchmarks.ports import free_port
 from benchmarks.processes import Parts
 from benchmarks.questions import MODEL, Verdict
 from benchmarks.references import bare, create_database, fastapi
-from benchmarks.stack import SERVING, SHARED, RunningStack, free_port
-from model_runtime.abstract_model import AbstractModel
+from benchmarks.stack import SERVING, SHARED, RunningStack
+from benchmarks.wrk import post_json
+from modelkit.abstract_model import AbstractModel
 from pmesh.stack.postgres import OWNER
 
 REST = "REST"
 GRPC = "gRPC"
 BARE = " bare"
 """The same hops, tables and event, and little done on the way: see benchmarks.bare."""
+TEN = "gRPC, ten models"
+"""Small ones, a tenth of the calls each, so that batches are small."""
 TRITON = "Triton"
 """The same server and model, called by gRPC without anything between."""
 PLAIN = "FastAPI"
@@ -26,7 +32,7 @@ RECORDING = "FastAPI+INSERT"
 TWICE = " x2"
 """Two processes of uvicorn; the others have one, as uvicorn starts by itself."""
 
-_TOLERANCE = 1e-3
+IN_FLIGHT = (1, 16, 64)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,10 +46,8 @@ class Contender:
     parts: Parts
     recorded: bool = False
     """Whether each answer is a row in `predictions`."""
-
-
-class WrongAnswerError(Exception):
-    """A contender does not say what the model says."""
+    in_flight: Sequence[int] = IN_FLIGHT
+    """What it is measured at."""
 
 
 @contextmanager
@@ -55,6 +59,7 @@ def contenders(stack: RunningStack, texts: list[str]) -> Iterator[list[Contender
         yield [
             *_mesh("", stack.gateway, texts, bodies, stack.parts(*SERVING)),
             *_mesh(BARE, floor, texts, bodies, floor_parts),
+            _ten_models(stack, texts),
             _grpc(TRITON, stack.triton, texts, stack.parts("triton")),
             *references,
         ]
@@ -64,9 +69,8 @@ def check(contender: Contender, model: AbstractModel, texts: list[str]) -> None:
     """Compare answers with the model's own. Raises WrongAnswerError."""
     scores = model.predict(texts).scores
     for text, row in zip(texts, scores, strict=True):
-        said, meant = contender.ask(text), Verdict(model.labels[row.argmax()], float(row.max()))
-        if said.label != meant.label or abs(said.confidence - meant.confidence) > _TOLERANCE:
-            raise WrongAnswerError(f"{contender.name} says {said}, the model says {meant}")
+        meant = Verdict(model.labels[row.argmax()], float(row.max()))
+        questions.agree(contender.name, contender.ask(text), meant)
 
 
 def _mesh(
@@ -92,25 +96,41 @@ def _rest(name: str, url: str, bodies: Path, parts: Parts, *, recorded: bool = F
 def _grpc(
     name: str, address: str, texts: list[str], parts: Parts, *, recorded: bool = False
 ) -> Contender:
-    """h2load sends one message only: the text of median length."""
     gateway = recorded
     path = questions.PREDICT if gateway else questions.INFER
     encode = questions.predict_message if gateway else questions.infer_message
     decode = questions.read_predict if gateway else questions.read_infer
-    message = encode(sorted(texts, key=len)[len(texts) // 2])
-
-    def load(in_flight: int, seconds: int) -> Load:
-        reply = questions.ask_grpc(address, path, message)
-        url = f"http://{address}{path}"
-        return call_grpc(url, message, len(reply), in_flight=in_flight, amount=f"-D{seconds}")
-
+    call = Call(address, path, encode(_median(texts)))
     return Contender(
         name=name,
-        load=load,
+        load=lambda in_flight, seconds: call_grpc(
+            [call], in_flight=in_flight, amount=f"-D{seconds}"
+        ),
         ask=lambda text: decode(questions.ask_grpc(address, path, encode(text))),
         parts=parts,
         recorded=recorded,
     )
+
+
+def _ten_models(stack: RunningStack, texts: list[str]) -> Contender:
+    text = _median(texts)
+    calls = [
+        Call(stack.gateway, questions.PREDICT, questions.predict_message(text, model=model))
+        for model in MANY
+    ]
+    one = _grpc(TEN, stack.gateway, texts, stack.parts(*SERVING), recorded=True)
+    return replace(
+        one,
+        load=lambda in_flight, seconds: call_grpc(
+            calls, in_flight=in_flight, amount=f"-D{seconds}"
+        ),
+        in_flight=(max(IN_FLIGHT),),
+    )
+
+
+def _median(texts: list[str]) -> str:
+    """The text of median length: h2load sends one message only."""
+    return sorted(texts, key=len)[len(texts) // 2]
 
 
 @contextmanager

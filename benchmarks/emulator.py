@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import boto3
 
 from benchmarks.questions import MODEL
-from gateway.bus import events
-from gateway.bus.events import Envelope, to_entry
-from gateway.bus.topology import Names, provision
+from bus import events
+from bus.events import Envelope, to_entry
+from bus.topology import Names, provision
 
 if TYPE_CHECKING:
     from mypy_boto3_sns.client import SNSClient

@@ -16,7 +16,7 @@ from psycopg_pool import AsyncConnectionPool
 from pydantic import BaseModel
 
 from benchmarks.champion import load_model
-from model_runtime.abstract_model import AbstractModel
+from modelkit.abstract_model import AbstractModel
 
 CREATE_TABLE = """
 CREATE TABLE answers (

@@ -11,8 +11,9 @@ from predict.v1.prediction_service_pb2 import CreatePredictionRequest, WaitPredi
 from predict.v1.prediction_service_pb2_grpc import PredictionServiceStub
 
 from benchmarks.emulator import Emulator
-from benchmarks.load import Load, call_grpc
-from benchmarks.questions import MODEL, ask_grpc
+from benchmarks.h2load import Call, call_grpc
+from benchmarks.load import Load
+from benchmarks.questions import MODEL
 from benchmarks.record import Record
 from benchmarks.stack import RunningStack
 
@@ -70,15 +71,9 @@ def measure_latency(stack: RunningStack, texts: list[str]) -> Latency:
 def measure_burst(stack: RunningStack, record: Record, text: str, *, count: int) -> Burst:
     """Hand in `count` times one text, 64 calls at once, and wait until all are finished."""
     message = CreatePredictionRequest(model=MODEL, text=text).SerializeToString()
-    reply = ask_grpc(stack.gateway, CREATE, message)
+    call = Call(stack.gateway, CREATE, message)
     failed, began = record.failed(), time.monotonic()
-    accepted = call_grpc(
-        f"http://{stack.gateway}{CREATE}",
-        message,
-        len(reply),
-        in_flight=BURST_IN_FLIGHT,
-        amount=f"-n{count}",
-    )
+    accepted = call_grpc([call], in_flight=BURST_IN_FLIGHT, amount=f"-n{count}")
     while (unfinished := record.unfinished()) and time.monotonic() < began + FINISH_S:
         time.sleep(_POLL_S)
     return Burst(

@@ -4,15 +4,12 @@ import statistics
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from benchmarks.contenders import Contender
+from benchmarks.contenders import IN_FLIGHT, Contender
 from benchmarks.load import Load
-from benchmarks.processes import measure
+from benchmarks.processes import NOISY_SHARE, measure
 from benchmarks.record import Record
 
-IN_FLIGHT = (1, 16, 64)
 WARM_UP_S = 1
-NOISY_SHARE = 0.1
-"""Of the machine, taken by others: runs with more do not count where there are quieter ones."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,7 +28,7 @@ class Run:
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """Medians of the repetitions; without noisy ones, if any was quiet."""
+    """Medians of the repetitions; without those of a noisy machine, if any was quiet."""
 
     rates: tuple[float, ...]
     """Of all repetitions, in turn."""
@@ -57,7 +54,8 @@ def run_all(
         first = repetition % len(contenders)
         for in_flight in IN_FLIGHT:
             for contender in contenders[first:] + contenders[:first]:
-                yield _run(contender, record, in_flight, seconds)
+                if in_flight in contender.in_flight:
+                    yield _run(contender, record, in_flight, seconds)
 
 
 def summarise(runs: Iterable[Run]) -> dict[tuple[str, int], Summary]:

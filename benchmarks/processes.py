@@ -12,6 +12,16 @@ import psutil
 Parts = Mapping[str, int]
 """The part of a server that a process belongs to -> the process at the root of its tree."""
 
+NOISY_SHARE = 0.1
+"""Of the machine, taken by others: what was measured beside more is to be doubted."""
+_AT_REST = 0.4
+"""Processors; a whole stack that nobody asks takes half of that, for health checks and polls."""
+_LOOK_S = 0.25
+
+
+class PartDiedError(Exception):
+    """What was measured is no more."""
+
 
 @dataclass(kw_only=True)
 class Usage:
@@ -39,18 +49,44 @@ def measure(parts: Parts) -> Iterator[Usage]:
 def resident_mib(parts: Parts) -> dict[str, float]:
     """Resident memory of each part; pages that its processes share count once for each."""
     return {
-        part: sum(process.memory_info().rss for process in _tree(root)) / 2**20
+        part: sum(process.memory_info().rss for process in tree(root)) / 2**20
         for part, root in parts.items()
     }
 
 
-def _cpu_by_part(parts: Parts) -> dict[str, float]:
-    return {part: sum(map(_cpu_s, _tree(root))) for part, root in parts.items()}
-
-
-def _tree(root: int) -> list[psutil.Process]:
+def tree(root: int) -> list[psutil.Process]:
+    """A process and all below it, parents first."""
     process = psutil.Process(root)
     return [process, *process.children(recursive=True)]
+
+
+def wait_until_idle(parts: Parts, *, limit_s: float = 30) -> None:
+    """Until what was put off is done, and only what they do at rest goes on.
+
+    What they put off for longer than a look falls into the next measurement, as what the load
+    before it has put off fell into this one.
+    """
+    until = time.monotonic() + limit_s
+    busy = True
+    while busy and time.monotonic() < until:
+        began, before_s = time.monotonic(), _sum_s(parts)
+        time.sleep(_LOOK_S)
+        used_s = _sum_s(parts) - before_s
+        busy = used_s > (time.monotonic() - began) * _AT_REST
+
+
+def _sum_s(parts: Parts) -> float:
+    return sum(_cpu_by_part(parts).values())
+
+
+def _cpu_by_part(parts: Parts) -> dict[str, float]:
+    found = {}
+    for part, root in parts.items():
+        try:
+            found[part] = sum(map(_cpu_s, tree(root)))
+        except psutil.NoSuchProcess:
+            raise PartDiedError(f"{part} has died while it was measured") from None
+    return found
 
 
 def _cpu_s(process: psutil.Process) -> float:

@@ -1,7 +1,6 @@
 """A version is released, and rolled back, while others ask for predictions."""
 
 import subprocess
-import sys
 import threading
 import time
 from dataclasses import dataclass
@@ -11,7 +10,8 @@ from predict.v1.prediction_service_pb2 import PredictRequest
 from predict.v1.prediction_service_pb2_grpc import PredictionServiceStub
 
 from benchmarks import questions
-from benchmarks.load import Load, call_grpc
+from benchmarks.h2load import Call, call_grpc
+from benchmarks.load import Load
 from benchmarks.questions import MODEL
 from benchmarks.stack import RunningStack
 
@@ -67,8 +67,8 @@ class _Programs:
         """Seconds until the first answer of the version, and until the command has ended."""
         began = time.monotonic()
         # Of two seeds one is a little worse.
-        command = ("rollout", "release", f"{MODEL}@{version}", "--margin", "1")
-        with subprocess.Popen(self._python(*command), env=self._environment) as process:
+        command = self._stack.program("rollout", "release", f"{MODEL}@{version}", "--margin", "1")
+        with subprocess.Popen(command, env=self._environment) as process:
             first_s = self._wait_for(version) - began
         if process.returncode:
             raise RuntimeError(f"the release ended with {process.returncode}")
@@ -77,7 +77,7 @@ class _Programs:
     def roll_back(self) -> float:
         """Seconds until the first answer of the version before."""
         began = time.monotonic()
-        command = self._python("rollout", "rollback", MODEL)
+        command = self._stack.program("rollout", "rollback", MODEL)
         with subprocess.Popen(command, env=self._environment, stdout=subprocess.DEVNULL):
             return self._wait_for(self._stack.version) - began
 
@@ -91,10 +91,8 @@ class _Programs:
 
     def load(self, seconds: float) -> Load:
         """Predictions, without a pause."""
-        path = questions.PREDICT
-        reply = questions.ask_grpc(self._stack.gateway, path, self._message)
-        url, amount = f"http://{self._stack.gateway}{path}", f"-D{seconds:.0f}"
-        return call_grpc(url, self._message, len(reply), in_flight=IN_FLIGHT, amount=amount)
+        call = Call(self._stack.gateway, questions.PREDICT, self._message)
+        return call_grpc([call], in_flight=IN_FLIGHT, amount=f"-D{seconds:.0f}")
 
     def _wait_for(self, version: str) -> float:
         until = time.monotonic() + _WAIT_S
@@ -103,7 +101,3 @@ class _Programs:
                 raise RuntimeError(f"version {version} does not answer")
             time.sleep(_POLL_S)
         return time.monotonic()
-
-    @staticmethod
-    def _python(*arguments: str) -> tuple[str, ...]:
-        return (sys.executable, "-m", *arguments)

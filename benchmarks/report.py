@@ -2,22 +2,20 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from rich.box import SIMPLE
-from rich.console import Console
 from rich.table import Table
 
-from benchmarks.contenders import BARE, PLAIN, RECORDING, TRITON
+from benchmarks.contenders import BARE, IN_FLIGHT, PLAIN, RECORDING, TRITON
 from benchmarks.later import BURST_IN_FLIGHT, Later
-from benchmarks.now import IN_FLIGHT, Summary
+from benchmarks.now import Summary
 from benchmarks.releases import Releases
-from benchmarks.targets import Target
+from benchmarks.tables import empty_table
 
 REFERENCES = (TRITON, PLAIN, RECORDING)
 
 
 def now_table(summaries: Mapping[tuple[str, int], Summary]) -> Table:
     """Every contender at every number of calls in flight."""
-    table = _table("Predictions made now", "at", "", "answers/s", "/ bare")
+    table = empty_table("Predictions made now", "at", "", "answers/s", "/ bare")
     for name in REFERENCES:
         table.add_column(f"/ {name.removeprefix(PLAIN + '+')}", justify="right")
     for head in ("p50 ms", "p99 ms", "CPU s/1k", "failed", "noise"):
@@ -39,11 +37,11 @@ def now_table(summaries: Mapping[tuple[str, int], Summary]) -> Table:
 
 def cpu_table(summaries: Mapping[tuple[str, int], Summary], names: Iterable[str]) -> Table:
     """CPU seconds of each part."""
-    table = _table("CPU seconds for 1,000 answers, by part", "at", "")
+    table = empty_table("CPU seconds for 1,000 answers, by part", "at", "")
     rows = [(key, summaries[key]) for key in summaries if key[0] in names]
     parts = list(rows[0][1].cpu_s_per_1000)
     for part in parts:
-        table.add_column(part.partition("-")[0], justify="right")
+        table.add_column(_kind(part), justify="right")
     for (name, in_flight), summary in rows:
         used = (f"{summary.cpu_s_per_1000[part]:.3f}" for part in parts)
         table.add_row(str(in_flight), name, *used)
@@ -52,9 +50,12 @@ def cpu_table(summaries: Mapping[tuple[str, int], Summary], names: Iterable[str]
 
 def memory_table(resident_mib: Mapping[str, float]) -> Table:
     """Resident memory after the load."""
-    table = _table("Resident memory", "part", "MiB")
+    table = empty_table("Resident memory", "part", "MiB")
+    sizes: dict[str, float] = {}
     for part, size in resident_mib.items():
-        table.add_row(part, f"{size:,.0f}")
+        sizes[_kind(part)] = sizes.get(_kind(part), 0) + size
+    for kind, size in sizes.items():
+        table.add_row(kind, f"{size:,.0f}")
     table.add_section()
     table.add_row("all", f"{sum(resident_mib.values()):,.0f}")
     return table
@@ -64,7 +65,7 @@ def later_table(later: Later) -> Table:
     """Work for later."""
     latency, burst, bound = later.latency, later.burst, later.emulator_rate
     accepted = burst.accepted
-    table = _table("Predictions made later", "what", "figure")
+    table = empty_table("Predictions made later", "what", "figure")
     burst_of = f"burst of {accepted.answers:,}, {BURST_IN_FLIGHT} at once"
     rows = {
         f"accepted to finished, {latency.count} one by one, p50": f"{latency.p50_ms:.0f} ms",
@@ -83,7 +84,7 @@ def later_table(later: Later) -> Table:
 
 def releases_table(releases: Releases) -> Table:
     """A version that comes and goes."""
-    table = _table("Releases", "what", "figure")
+    table = empty_table("Releases", "what", "figure")
     quiet, swap = releases.quiet, releases.swap
     rows = {
         "release, its checks included: first answer of the new version": (
@@ -99,21 +100,9 @@ def releases_table(releases: Releases) -> Table:
     return table
 
 
-def target_table(targets: Iterable[Target]) -> Table:
-    """What was to be reached."""
-    table = _table("Targets", "what", "figure", "target", "")
-    for target in targets:
-        bound = f"{'at least' if target.at_least else 'below'} {target.bound:.3g} {target.unit}"
-        mark = "[green]reached[/]" if target.reached else "[red]missed[/]"
-        table.add_row(target.name, f"{target.value:.3g} {target.unit}", bound, mark)
-    return table
-
-
-def show(console: Console, *tables: Table) -> None:
-    """Print them one below the other."""
-    for table in tables:
-        console.print()
-        console.print(table)
+def _kind(part: str) -> str:
+    """Of the workers, which are many, the word that they share."""
+    return part.partition("-")[0]
 
 
 def _figures(
@@ -129,10 +118,3 @@ def _figures(
     yield f"{sum(summary.cpu_s_per_1000.values()):.2f}"
     yield str(summary.failed + summary.lost)
     yield f"{summary.foreign_share:.0%}"
-
-
-def _table(title: str, *heads: str) -> Table:
-    table = Table(title=title, box=SIMPLE, title_justify="left", caption_justify="left")
-    for position, head in enumerate(heads):
-        table.add_column(head, justify="left" if position < 2 else "right", no_wrap=True)
-    return table

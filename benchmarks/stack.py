@@ -1,41 +1,45 @@
-"""A local stack of its own, in a directory that is gone afterwards."""
+"""The stack of an ordinary run: the working tree's own, whose insides may be looked at as well."""
 
-import socket
 import subprocess
-import sys
-import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from rich.console import Console
+
+from benchmarks.checkout import of_working_tree, scratch_folder
+from benchmarks.mesh import Mesh
+from benchmarks.meshes import running
+from benchmarks.ports import free_port
 from benchmarks.processes import Parts
 from benchmarks.questions import MODEL
 from pmesh.cli.running import running_stack as local_stack
-from pmesh.stack.control import Stack
-from pmesh.stack.postgres import OWNER, ROLES, Postgres
+from pmesh.stack.home import Home
+from pmesh.stack.postgres import OWNER, Postgres
 
-SHARED = ("triton", "postgres", "relay", "aws", "s3")
+SHARED = ("triton", "postgres", "relay", "aws")
 """The parts that whatever asks Triton and keeps a record takes time of."""
-SERVING = ("gateway", f"runtime-{MODEL}", *SHARED)
+SERVING = ("gateway", "features", "s3", *SHARED)
 """The parts that a prediction takes time of."""
 
 
 class RunningStack:
     """Where the parts are."""
 
-    def __init__(self, stack: Stack) -> None:
-        status = stack.status()
-        assert status is not None
-        self._stack = stack
-        self.gateway = f"127.0.0.1:{status.gateway_port}"
-        self.triton = f"127.0.0.1:{status.ports['triton-grpc']}"
-        self.aws = f"http://127.0.0.1:{status.ports['aws']}"
-        self.directory = stack.home.path
+    def __init__(self, mesh: Mesh) -> None:
+        ports = mesh.status()["ports"]
+        self._mesh = mesh
+        self.gateway = mesh.gateway
+        self.triton = mesh.triton
+        self.aws = f"http://127.0.0.1:{ports['aws']}"
+        self.directory = mesh.home
         self.version = "1"
+        home = Home(mesh.home)
         self.postgres = Postgres(
-            self.directory / "postgres",
-            port=status.ports["postgres"],
-            passwords={role: stack.home.secret(f"postgres-{role}") for role in ROLES},
+            mesh.home / "postgres",
+            port=ports["postgres"],
+            password=lambda role: home.secret(f"postgres-{role}"),
+            models=[MODEL],
         )
         self.conninfo = self.postgres.conninfo(OWNER)
 
@@ -46,48 +50,42 @@ class RunningStack:
 
     def train(self, *options: str) -> str:
         """A new version of the model; its number."""
-        return self._run("model_runtime.train", MODEL, *options).split()[-1]
+        command = self.program("training.train", MODEL, *options)
+        done = subprocess.run(
+            command, env=self.environment(), stdout=subprocess.PIPE, text=True, check=True
+        )
+        return done.stdout.split()[-1]
 
     def release(self, version: str) -> None:
         """Give a version all the traffic, however good it is."""
-        self._run("rollout", "release", f"{MODEL}@{version}", "--margin", "1")
+        command = self.program("rollout", "release", f"{MODEL}@{version}", "--margin", "1")
+        subprocess.run(command, env=self.environment(), stdout=subprocess.DEVNULL, check=True)
         self.version = version
+
+    def program(self, module: str, *arguments: str) -> tuple[str, ...]:
+        """The command line of one of its programs."""
+        return (str(self._mesh.checkout.python), "-P", "-m", module, *arguments)
 
     def environment(self) -> dict[str, str]:
         """Of the programs that train and release."""
         return local_stack(self.directory).release_environment()
 
-    def _run(self, module: str, *arguments: str) -> str:
-        command = (sys.executable, "-m", module, *arguments)
-        return subprocess.run(
-            command, env=self.environment(), stdout=subprocess.PIPE, text=True, check=True
-        ).stdout
-
     def parts(self, *names: str) -> Parts:
         """The running processes of these parts, or of all."""
-        status = self._stack.status()
-        assert status is not None
-        return {
-            part.name: part.pid
-            for part in status.parts
-            if part.pid is not None and (not names or part.name in names)
-        }
+        parts = self._mesh.parts()
+        return {name: pid for name, pid in parts.items() if not names or name in names}
 
 
 @contextmanager
-def running_stack() -> Iterator[RunningStack]:
-    """Start everything, models trained; stop it at the end. Raises StackFailedError."""
-    with tempfile.TemporaryDirectory(prefix="pmesh-bench-") as directory:
-        stack = Stack(Path(directory, "home"), gateway_port=free_port())
-        try:
-            stack.start()
-            yield RunningStack(stack)
-        finally:
-            stack.stop()
+def running_stack(console: Console, *, models: Sequence[str] = ()) -> Iterator[RunningStack]:
+    """Start everything, models trained, from a copy of this checkout; stop it at the end.
 
-
-def free_port() -> int:
-    """A port of loopback that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    models: small ones that it gets in addition. Raises CheckoutFailedError, MeshFailedError.
+    """
+    with scratch_folder() as scratch:
+        with console.status("installing a copy of this checkout"):
+            checkout = of_working_tree(scratch / "checkout")
+            checkout.install(models=models)
+        mesh = Mesh(checkout, scratch / "home", port=free_port())
+        with running([mesh], console):
+            yield RunningStack(mesh)

@@ -2,8 +2,8 @@
 
 import random
 
-from model_runtime.dataset import read_examples
-from model_runtime.train import shipped_data
+from modelkit.dataset import read_examples
+from training.train import shipped_data
 
 COUNT = 400
 SENTENCES = 3

@@ -1,0 +1,1 @@
+"""The gateway: one Envoy with the servicers in it, the one port that clients know."""

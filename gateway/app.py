@@ -16,10 +16,13 @@ from grpc_health.v1.health_pb2 import HealthCheckResponse
 from predict.v1 import model_service_pb2_grpc, prediction_service_pb2_grpc
 from psycopg_pool import AsyncConnectionPool
 
+from contract.settings import read
+from database.connections import bounded
+from features.spool import Spool
 from gateway.grpc_asgi import Server
 from gateway.grpc_asgi.asgi import Receive, Scope, Send
+from gateway.models import Models
 from gateway.predictions import PredictionService
-from gateway.runtimes import Runtimes
 from gateway.servicers import failures, standard
 from gateway.servicers.models import ModelServicer
 from gateway.servicers.predictions import PredictionServicer
@@ -27,7 +30,7 @@ from gateway.settings import Settings
 from gateway.store.catalog import Catalog
 from gateway.store.changes import Changes
 from gateway.store.predictions import PredictionStore
-from gateway.store.releases import ReleaseStore
+from gateway.store.releases import TrafficStore
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +78,7 @@ class Application:
         )
         async with AsyncExitStack() as stack:
             try:
-                self._server = await _open(stack, Settings.from_env(os.environ))
+                self._server = await _open(stack, read(Settings, os.environ))
             except Exception as error:
                 log.critical("the gateway cannot start: %s", error)
                 await send({"type": "lifespan.startup.failed", "message": str(error)})
@@ -96,6 +99,7 @@ def spare_the_collector() -> None:
 
 async def _open(stack: AsyncExitStack, settings: Settings) -> Server:
     pool = AsyncConnectionPool(
+        bounded(),
         kwargs={"autocommit": True},
         min_size=settings.database_connections,
         max_size=settings.database_connections,
@@ -110,20 +114,22 @@ async def _open(stack: AsyncExitStack, settings: Settings) -> Server:
     listener = asyncio.create_task(changes.run())
     stack.callback(listener.cancel)
 
-    runtimes = await stack.enter_async_context(
-        Runtimes(
+    spool = await stack.enter_async_context(
+        Spool(settings.spool, bucket=settings.features_bucket, max_bytes=settings.spool_max_bytes)
+    )
+    models = await stack.enter_async_context(
+        Models(
             lambda: catalog.models,
+            features=spool,
             max_batch=settings.max_batch,
-            batches_in_flight=settings.batches_in_flight,
+            batches_per_version=settings.batches_per_version,
+            batches_per_server=settings.batches_per_server,
             max_waiting=settings.max_waiting,
-            timeout_s=settings.max_call_s,
+            max_inference_s=settings.max_inference_s,
         )
     )
-    predictions = PredictionService(
-        store=PredictionStore(pool, max_waiting=settings.max_waiting),
-        runtimes=runtimes,
-        changes=changes,
-    )
+    store = await stack.enter_async_context(PredictionStore(pool, max_waiting=settings.max_waiting))
+    predictions = PredictionService(store=store, models=models, changes=changes)
 
     server = Server(
         on_error=failures.on_error,
@@ -137,7 +143,7 @@ async def _open(stack: AsyncExitStack, settings: Settings) -> Server:
         PredictionServicer(predictions, max_call_s=settings.max_call_s), registry
     )
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(
-        ModelServicer(catalog, ReleaseStore(pool)), registry
+        ModelServicer(catalog, TrafficStore(pool)), registry
     )
     health = standard.add_health(server)
     standard.add_reflection(server, SERVICES)

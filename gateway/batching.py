@@ -7,12 +7,19 @@ at low load a batch is one item and waits for nothing, under load batches grow b
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 from typing import Generic, TypeVar
 
-from gateway.errors import Overloaded
+from contract.errors import Overloaded
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+Slot = Callable[[], AbstractAsyncContextManager[None]]
+
+
+async def _nothing(_: Exception) -> None:
+    """What is there to recover from where nothing runs on."""
 
 
 class Batcher(Generic[Item, Result]):
@@ -25,6 +32,8 @@ class Batcher(Generic[Item, Result]):
         max_batch: int,
         max_in_flight: int,
         max_waiting: int,
+        slot: Slot = nullcontext,
+        recover: Callable[[Exception], Awaitable[None]] = _nothing,
     ) -> None:
         """To be made in the event loop that it works in; nothing runs until the first submit.
 
@@ -32,15 +41,21 @@ class Batcher(Generic[Item, Result]):
             order. What it raises goes to every caller of the batch.
         max_in_flight: batches that may run side by side.
         max_waiting: items that may wait for a batch; the next one is refused.
+        slot: held by each batch while it runs; what comes meanwhile still joins a batch that
+            waits for its slot.
+        recover: awaited, without the slot, after a batch that raised, before the next one takes
+            its place.
         """
         self._loop = asyncio.get_running_loop()
         self._run = run
         self._max_batch = max_batch
         self._max_in_flight = max_in_flight
         self._max_waiting = max_waiting
+        self._slot = slot
+        self._recover = recover
         self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
         self._batches: set[asyncio.Task[None]] = set()
-        self._scheduled = False
+        self._starting = False
 
     def submit(self, item: Item) -> asyncio.Future[Result]:
         """Put an item into the next batch.
@@ -49,23 +64,83 @@ class Batcher(Generic[Item, Result]):
         Raises Overloaded when max_waiting items wait already.
         """
         if len(self._waiting) >= self._max_waiting:
-            raise Overloaded
+            self._forget_the_gone()
+            if len(self._waiting) >= self._max_waiting:
+                raise Overloaded
         future: asyncio.Future[Result] = self._loop.create_future()
         self._waiting.append((item, future))
-        if not self._scheduled and len(self._batches) < self._max_in_flight:
+        if not self._starting and len(self._batches) < self._max_in_flight:
             # Not at once: what else arrives in this turn of the loop comes along.
-            self._scheduled = True
+            self._starting = True
             self._loop.call_soon(self._start)
         return future
 
+    async def close(self) -> None:
+        """Give up what waits and what runs; nothing may be submitted any more."""
+        for _, future in self._waiting:
+            future.cancel()
+        self._waiting.clear()
+        batches = list(self._batches)
+        for batch in batches:
+            batch.cancel()
+        await asyncio.gather(*batches, return_exceptions=True)
+
     def _start(self) -> None:
-        self._scheduled = False
-        while self._waiting and len(self._batches) < self._max_in_flight:
+        task = asyncio.create_task(self._work())
+        self._batches.add(task)
+        task.add_done_callback(self._on_end)
+
+    def _on_end(self, task: asyncio.Task[None]) -> None:
+        self._batches.discard(task)
+        self._start_next()  # for what came since the task looked for more
+
+    def _start_next(self) -> None:
+        if self._waiting and not self._starting and len(self._batches) < self._max_in_flight:
+            self._starting = True
+            self._start()
+
+    async def _work(self) -> None:
+        """One batch after the other, for as long as something waits."""
+        while True:
+            failure = await self._work_on_one()
+            if failure is not None:
+                await self._recover(failure)
+            if not self._waiting or self._starting:
+                return
+            self._starting = True
+
+    async def _work_on_one(self) -> Exception | None:
+        """Do the next batch; answers with what it raised."""
+        async with self._slot():
+            self._starting = False
             batch = self._take()
-            if batch:
-                task = asyncio.create_task(self._finish(batch))
-                self._batches.add(task)
-                task.add_done_callback(self._batches.discard)
+            self._start_next()
+            if not batch:
+                return None
+            results: Sequence[Result | Exception]
+            failure: Exception | None = None
+            try:
+                results = await self._run([item for item, _ in batch])
+                if len(results) != len(batch):
+                    raise ValueError(f"{len(results)} results for a batch of {len(batch)}")
+            except asyncio.CancelledError:
+                for _, future in batch:
+                    future.cancel()
+                raise
+            except Exception as error:  # every caller gets it
+                failure, results = error, [error] * len(batch)
+        for (_, future), result in zip(batch, results, strict=True):
+            if future.done():  # its caller has gone
+                continue
+            if isinstance(result, Exception):
+                future.set_exception(result)
+            else:
+                future.set_result(result)
+        return failure
+
+    def _forget_the_gone(self) -> None:
+        """Whoever has left takes nobody's place."""
+        self._waiting = deque(entry for entry in self._waiting if not entry[1].done())
 
     def _take(self) -> list[tuple[Item, asyncio.Future[Result]]]:
         batch: list[tuple[Item, asyncio.Future[Result]]] = []
@@ -74,21 +149,3 @@ class Batcher(Generic[Item, Result]):
             if not future.done():
                 batch.append((item, future))
         return batch
-
-    async def _finish(self, batch: list[tuple[Item, asyncio.Future[Result]]]) -> None:
-        results: Sequence[Result | Exception]
-        try:
-            results = await self._run([item for item, _ in batch])
-            if len(results) != len(batch):
-                raise ValueError(f"{len(results)} results for a batch of {len(batch)}")
-        except Exception as error:  # every caller gets it
-            results = [error] * len(batch)
-        for (_, future), result in zip(batch, results, strict=True):
-            if future.done():  # its caller has gone
-                continue
-            if isinstance(result, Exception):
-                future.set_exception(result)
-            else:
-                future.set_result(result)
-        self._batches.discard(asyncio.current_task())
-        self._start()

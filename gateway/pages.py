@@ -5,7 +5,7 @@ import hashlib
 
 from predict.v1.error_reason_pb2 import ErrorReason
 
-from gateway.errors import InvalidArgument
+from contract.errors import InvalidArgument
 
 
 def encode_token(last: str, conditions: object) -> str:

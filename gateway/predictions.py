@@ -1,6 +1,6 @@
 """The work itself: making predictions, now or later, and finding them again.
 
-No gRPC, no SQL: servicers call this, and this calls the store and the runtimes.
+No gRPC, no SQL: servicers call this, and this calls the store and the models.
 """
 
 import asyncio
@@ -10,14 +10,21 @@ from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 from typing import Protocol
 
-from predict.v1.model_runtime_service_pb2 import RuntimeResult
-
+from contract.errors import (
+    PredictionFailed,
+    PredictionFinished,
+    PredictionNotFound,
+    RequestIdReused,
+    StoreUnavailable,
+)
+from contract.ids import uuid7
 from gateway import pages, validation
-from gateway.errors import PredictionFailed, PredictionFinished, PredictionNotFound, RequestIdReused
-from gateway.ids import uuid7
+from gateway.models import Answer
 from gateway.prediction import ListFilter, Page, Prediction, State
 
 MAX_PAGE_TEXT_BYTES = 2 * 1024 * 1024
+CANCEL_PAUSES_S = (0, 0.05, 0.1, 0.2, 0.3, 0.4)
+"""Before each try."""
 
 
 class Store(Protocol):
@@ -33,13 +40,13 @@ class Store(Protocol):
     async def cancel(self, prediction_id: str) -> None: ...
 
 
-class Runtimes(Protocol):
+class Models(Protocol):
     """The models, by id and version."""
 
     def choose_version(self, model: str, *, pinned: str, sticky_key: str) -> str: ...
     async def predict(
         self, model: str, version: str, *, prediction_id: str, text: str
-    ) -> RuntimeResult: ...
+    ) -> Answer: ...
 
 
 class Changes(Protocol):
@@ -49,11 +56,11 @@ class Changes(Protocol):
 
 
 class PredictionService:
-    """What every door into the gateway calls. Raises gateway.errors."""
+    """What every door into the gateway calls. Raises contract.errors."""
 
-    def __init__(self, *, store: Store, runtimes: Runtimes, changes: Changes) -> None:
+    def __init__(self, *, store: Store, models: Models, changes: Changes) -> None:
         self._store = store
-        self._runtimes = runtimes
+        self._models = models
         self._changes = changes
 
     async def predict(
@@ -71,12 +78,11 @@ class PredictionService:
         if request_id and (known := await self._store.find(request_id)):
             return await self._finished(known, model, text, request_id)
         prediction = self._new(model, text, version, session or request_id)
-        result = await self._runtimes.predict(
+        answer = await self._models.predict(
             model, prediction.version, prediction_id=prediction.id, text=text
         )
         prediction.state = State.SUCCEEDED
-        prediction.output = result.output
-        prediction.features_uri = result.features_uri
+        prediction.output, prediction.features_uri = answer
         prediction.complete_time = datetime.now(UTC)
         if await self._store.insert_finished(prediction, request_id):
             return prediction
@@ -156,17 +162,26 @@ class PredictionService:
                     yield prediction
 
     async def cancel(self, prediction_id: str) -> Prediction:
-        """Take an unfinished prediction back; its work is not run, or its result dropped."""
+        """Take an unfinished prediction back; its work is not run, or its result dropped.
+
+        Somebody may be changing it, such as a worker that claims it. If that does not end within a
+        second, the client is told to try again, by UNAVAILABLE with STORE_UNAVAILABLE; the
+        prediction is then as it was.
+        """
         prediction_id = validation.check_id(prediction_id)
-        await self._store.cancel(prediction_id)
-        prediction = await self.get(prediction_id)
-        if prediction.state is State.CANCELLED:
-            return prediction
-        raise PredictionFinished(prediction_id, prediction.state)
+        for pause_s in CANCEL_PAUSES_S:
+            await asyncio.sleep(pause_s)
+            await self._store.cancel(prediction_id)
+            prediction = await self.get(prediction_id)
+            if prediction.state is State.CANCELLED:
+                return prediction
+            if prediction.state.terminal:
+                raise PredictionFinished(prediction_id, prediction.state)
+        raise StoreUnavailable()
 
     def _new(self, model: str, text: str, version: str, sticky_key: str) -> Prediction:
         prediction_id = uuid7()
-        chosen = self._runtimes.choose_version(
+        chosen = self._models.choose_version(
             model, pinned=version, sticky_key=sticky_key or prediction_id
         )
         return Prediction(

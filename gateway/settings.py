@@ -1,53 +1,41 @@
 """What the gateway's application can be told by its environment.
 
-The database is found by the standard PG* variables, Envoy's part is in gateway.envoy.settings.
+The database is found by the standard PG* variables; Envoy's part is in gateway.envoy.front.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+
+from contract.limits import MAX_BATCH_TEXTS
+from contract.settings import setting
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """The application's settings; a default suits one machine."""
 
-    max_batch: int = 256
+    max_batch: int = setting(
+        "PMESH_GATEWAY_MAX_BATCH", MAX_BATCH_TEXTS, least=1, most=MAX_BATCH_TEXTS
+    )
     """Texts that go to a model in one call, at the most."""
-    batches_in_flight: int = 1
-    """Such calls side by side for one version: as many as Triton has instances of it. More make
-    the batches smaller, and each batch costs the same to carry."""
-    max_waiting: int = 2048
+    batches_per_version: int = setting("PMESH_GATEWAY_BATCHES_PER_VERSION", 1, least=1, most=1000)
+    """Such calls side by side for one version: as many as its server has instances of it. More
+    make the batches smaller, and each batch costs the same to carry."""
+    batches_per_server: int = setting("PMESH_GATEWAY_BATCHES_PER_SERVER", 4, least=1, most=1000)
+    """Such calls side by side for all models of one server, shared out in turn: about twice its
+    processors."""
+    max_waiting: int = setting("PMESH_GATEWAY_MAX_WAITING", 2048, least=1)
     """Texts that may wait for one version of a model, and rows that may wait for the database,
     before calls are refused as OVERLOADED."""
-    max_call_s: float = 10.0
+    max_call_s: float = setting("PMESH_GATEWAY_MAX_CALL_S", 10.0, least=0.001)
     """Seconds that a prediction made now may take when the caller gives no shorter deadline."""
-    database_connections: int = 4
-    """Connections to PostgreSQL."""
-
-    @classmethod
-    def from_env(cls, environ: Mapping[str, str]) -> "Settings":
-        """Read PMESH_GATEWAY_MAX_BATCH, _BATCHES_IN_FLIGHT, _MAX_WAITING, _MAX_CALL_S and
-        _DATABASE_CONNECTIONS.
-
-        Raises ValueError, naming the variable, for what is no number above 0.
-        """
-        return cls(
-            max_batch=int(_positive(environ, "MAX_BATCH", cls.max_batch)),
-            batches_in_flight=int(_positive(environ, "BATCHES_IN_FLIGHT", cls.batches_in_flight)),
-            max_waiting=int(_positive(environ, "MAX_WAITING", cls.max_waiting)),
-            max_call_s=_positive(environ, "MAX_CALL_S", cls.max_call_s),
-            database_connections=int(
-                _positive(environ, "DATABASE_CONNECTIONS", cls.database_connections)
-            ),
-        )
-
-
-def _positive(environ: Mapping[str, str], name: str, default: float) -> float:
-    variable = f"PMESH_GATEWAY_{name}"
-    try:
-        value = float(environ.get(variable, default))
-    except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf"):
-        raise ValueError(f"{variable} must be a number above 0, not {environ[variable]!r}")
-    return value
+    max_inference_s: float = setting("PMESH_GATEWAY_MAX_INFERENCE_S", 60.0, least=0.001)
+    """Seconds after which a server that has not ended a batch is no longer waited for."""
+    database_connections: int = setting("PMESH_GATEWAY_DATABASE_CONNECTIONS", 4, least=1, most=1000)
+    """Connections to PostgreSQL for all but the recording of predictions, which has its own."""
+    spool: Path = setting("PMESH_FEATURES_SPOOL", Path("spool"))
+    """The folder of feature rows that are not in S3 yet; of this gateway alone."""
+    spool_max_bytes: int = setting("PMESH_FEATURES_SPOOL_MAX_BYTES", 1 << 30, most=1 << 50)
+    """What may lie there; beyond it features are not kept."""
+    features_bucket: str = setting("PMESH_FEATURES_BUCKET", "predict-features")
+    """Where they will lie in S3."""

@@ -3,27 +3,23 @@
 Each check raises InvalidArgument with the field and a stable reason.
 """
 
-import re
 import uuid
 from collections.abc import Sequence
 from datetime import timedelta
 
 from predict.v1.error_reason_pb2 import ErrorReason
 
-from gateway.errors import InvalidArgument
+from contract.errors import InvalidArgument
+from contract.limits import MAX_BATCH_TEXTS, MAX_TEXT_BYTES
+from contract.version_name import MODEL, VERSION
+from gateway.traffic import WHOLE
 
-MAX_TEXT_BYTES = 65_536
-MAX_BATCH_ENTRIES = 256
 MAX_BATCH_TEXT_BYTES = 2 * 1024 * 1024  # the answers, with the texts in them, stay below 4 MiB
-WHOLE = 100  # percent
 MAX_REASON_CHARACTERS = 1000
 MAX_PAGE_SIZE = 1000
 DEFAULT_PAGE_SIZE = 50
 MAX_WAIT = timedelta(minutes=5)
 MIN_TTL, MAX_TTL = timedelta(seconds=1), timedelta(days=7)
-
-_MODEL = re.compile(r"[a-z][a-z0-9-]{0,62}")
-_VERSION = re.compile(r"[1-9][0-9]{0,17}")
 
 
 def check_text(text: str) -> None:
@@ -53,7 +49,7 @@ def check_model(model: str) -> None:
         raise InvalidArgument(
             ErrorReason.ERROR_REASON_REQUIRED_FIELD_MISSING, "model", "is required"
         )
-    if not _MODEL.fullmatch(model):
+    if not MODEL.fullmatch(model):
         raise InvalidArgument(
             ErrorReason.ERROR_REASON_INVALID_ID,
             "model",
@@ -81,7 +77,7 @@ def check_request_id(request_id: str) -> str:
 
 def check_version(version: str, field: str = "version") -> None:
     """Refuse a version that is not a positive decimal number; "" is none."""
-    if version and not _VERSION.fullmatch(version):
+    if version and not VERSION.fullmatch(version):
         raise InvalidArgument(
             ErrorReason.ERROR_REASON_INVALID_ID, field, "is not a positive decimal number"
         )
@@ -152,13 +148,13 @@ def check_ttl(ttl: timedelta) -> None:
 
 def check_batch_size(size: int) -> None:
     """Refuse a batch with no entries or too many."""
-    if not 1 <= size <= MAX_BATCH_ENTRIES:
+    if not 1 <= size <= MAX_BATCH_TEXTS:
         raise InvalidArgument(
             ErrorReason.ERROR_REASON_BATCH_SIZE,
             "entries",
-            f"has {size} entries; 1 to {MAX_BATCH_ENTRIES} are allowed",
+            f"has {size} entries; 1 to {MAX_BATCH_TEXTS} are allowed",
             size=size,
-            max_size=MAX_BATCH_ENTRIES,
+            max_size=MAX_BATCH_TEXTS,
         )
 
 

@@ -1,6 +1,6 @@
-"""The runtime of one model: `python -m model_runtime`, set up by model_runtime.settings.
+"""The worker of one model: `python -P -m model_runtime`, set up by model_runtime.settings.
 
-SIGTERM or SIGINT drains it; a second one ends it at once.
+SIGTERM or SIGINT has it finish what it works on; a second one ends it at once.
 """
 
 import os
@@ -8,12 +8,14 @@ from contextlib import suppress
 
 if __name__ == "__main__":
     # gRPC reads it when it is imported. Its event engine takes a third more CPU for each call.
-    os.environ.setdefault("GRPC_EXPERIMENTS", "-event_engine_client,-event_engine_listener")
+    os.environ.setdefault("GRPC_EXPERIMENTS", "-event_engine_client")
     # What is woken waits for its turn: under load, half of the changes of context are saved.
     with suppress(OSError):  # some sandboxes know one policy only
         if os.sched_getscheduler(0) == os.SCHED_OTHER:
             os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
-    from model_runtime.process import main
+    from contract.process import run_program
+    from model_runtime.settings import Settings
+    from model_runtime.worker import run
 
-    main()
+    run_program(Settings, run)

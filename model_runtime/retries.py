@@ -1,13 +1,12 @@
-"""What the queue door waits for when it is away."""
+"""What the worker waits for when it is away."""
 
 import asyncio
 
 import psycopg
 
-from model_runtime.bus import BusUnavailable
-from model_runtime.errors import ModelUnavailable
-from model_runtime.features import FeaturesUnavailable
-from model_runtime.outages import Retry
+from bus.errors import BusUnavailable
+from bus.outages import Retry
+from features.errors import FeaturesUnavailable
 
 
 class Retries:
@@ -16,6 +15,5 @@ class Retries:
     def __init__(self, *, stop: asyncio.Event) -> None:
         self.queue = Retry("the queue", BusUnavailable, stop=stop)
         self.topic = Retry("the topic", BusUnavailable, stop=stop)
-        self.store = Retry("PostgreSQL", psycopg.Error, stop=stop)
+        self.store = Retry("PostgreSQL", psycopg.OperationalError, stop=stop)
         self.features = Retry("S3", FeaturesUnavailable, stop=stop)
-        self.model = Retry("the model", ModelUnavailable, stop=stop)

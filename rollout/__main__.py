@@ -1,46 +1,44 @@
 """Moves models' versions into and out of service.
 
-    python -m rollout release sentiment@3                    all the traffic, once it has passed
-    python -m rollout release sentiment@3 --canary 10        a tenth of it, until you promote it
-    python -m rollout release sentiment@3 --steps 10,50,100 --pause 600
-    python -m rollout promote sentiment                      the newest version gets all of it
-    python -m rollout rollback sentiment                     back to what was before
-    python -m rollout watch                                  follows the registry, and tidies up
+    python -P -m rollout release sentiment@3                    all the traffic, once it has passed
+    python -P -m rollout release sentiment@3 --canary 10        a tenth of it, until you promote it
+    python -P -m rollout release sentiment@3 --steps 10,50,100 --pause 600
+    python -P -m rollout promote sentiment                      the newest version gets all of it
+    python -P -m rollout rollback sentiment                     back to what was before
+    python -P -m rollout watch                                  follows the registry, and tidies up
 
-PostgreSQL is found by PG*, the registry by MLFLOW_TRACKING_URI, Triton by PMESH_TRITON_HTTP and
-PMESH_TRITON_REPOSITORY.
+PostgreSQL is found by PG*, the registry by MLFLOW_TRACKING_URI, Triton by PMESH_TRITON_ADDRESS,
+PMESH_TRITON_KEY and PMESH_TRITON_REPOSITORY. A version that a server of others answers for, as
+models/<name>/values.yaml says, needs PostgreSQL only; MLFLOW_TRACKING_URI, if it is there, is asked
+whether the registry has the number too.
 """
 
 import argparse
-import getpass
 import logging
 import os
 import signal
 import sys
 import threading
-from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 import psycopg
 
-from rollout.settings import Settings
-from rollout.store import ReleaseStore, UnknownModel
+from contract.settings import read
+from database.connections import bounded
+from rollout.options import add_release_options, add_signature
+from rollout.settings import ForeignSettings, Settings
+from rollout.store import ModelNotRegistered, ReleaseStore
 from rollout.traffic import WHOLE, NothingToDo, promote, roll_back
-from rollout.version_name import VersionName
 
 if TYPE_CHECKING:
-    from model_runtime.registry import Registry
-    from rollout.release import Releaser
-    from rollout.serving import Serving
-
+    from rollout.wiring import Parts
 
 NICENESS = 19
 """Of a release, on a machine that serves as well."""
-LOCK_WAIT_S = 30.0
-"""For what another process does with the same model; tidying up takes seconds."""
+SomeSettings = TypeVar("SomeSettings", bound=ForeignSettings)
 
 
 def main() -> None:
@@ -51,9 +49,9 @@ def main() -> None:
     logging.getLogger("urllib3").setLevel(logging.ERROR)  # it tells of each attempt
     arguments = _parser().parse_args()
     try:
-        with psycopg.connect(autocommit=True) as connection:
+        with psycopg.connect(bounded(), autocommit=True) as connection:
             arguments.run(ReleaseStore(connection), arguments)
-    except (UnknownModel, NothingToDo, ValueError) as error:
+    except (ModelNotRegistered, NothingToDo, ValueError) as error:
         sys.exit(f"{arguments.command}: {error}")
     except psycopg.OperationalError as error:
         sys.exit(f"{arguments.command}: PostgreSQL does not answer: {error}")
@@ -74,22 +72,24 @@ def _roll_back(store: ReleaseStore, arguments: argparse.Namespace) -> None:
 
 
 def _release(store: ReleaseStore, arguments: argparse.Namespace) -> None:
-    from rollout.refusal import REMEDIES, Refused
+    from inference.blocking import InferenceError
+    from rollout.refusal import Refused, remedy
     from rollout.release import Busy, TakenOver
-    from triton_repo.control import TritonError
+    from rollout.wiring import foreign_releaser, is_foreign
 
     os.nice(NICENESS)
-    settings = Settings.from_env(os.environ)
-    if arguments.margin is not None:
-        settings = replace(settings, quality_margin=arguments.margin)
     model, version = arguments.version
-    steps = arguments.steps or [arguments.canary or WHOLE]
-    _, _, releaser = _wire(store, settings)
+    foreign = is_foreign(model, version)
+    if foreign:
+        settings = _with_margin(read(ForeignSettings, os.environ), arguments)
+        releaser = foreign_releaser(store, settings)
+    else:
+        releaser = _parts(store, _with_margin(read(Settings, os.environ), arguments)).releaser
     try:
         releaser.release(
             model,
             version,
-            steps=steps,
+            steps=arguments.steps or [arguments.canary or WHOLE],
             pause_s=arguments.pause,
             actor=arguments.actor,
             reason=arguments.reason,
@@ -97,17 +97,23 @@ def _release(store: ReleaseStore, arguments: argparse.Namespace) -> None:
     except Refused as refusal:
         sys.exit(
             f"{model}@{version} is refused: {refusal.reason}: {refusal.detail}"
-            f"\ntry: {REMEDIES[refusal.reason]}"
+            f"\ntry: {remedy(refusal.reason, foreign=foreign)}"
         )
-    except (Busy, TakenOver, TritonError, OSError) as error:
+    except (Busy, TakenOver, InferenceError, OSError) as error:
         sys.exit(f"release: {error}")
+
+
+def _with_margin(settings: SomeSettings, arguments: argparse.Namespace) -> SomeSettings:
+    if arguments.margin is None:
+        return settings
+    return replace(settings, quality_margin=arguments.margin)
 
 
 def _watch(store: ReleaseStore, arguments: argparse.Namespace) -> None:
     from rollout.watch import Watcher
     from rollout.webhook import PATH, WebhookServer, subscribe
 
-    settings = Settings.from_env(os.environ)
+    settings = read(Settings, os.environ)
     stop, wake = threading.Event(), threading.Event()
 
     def end(*_: object) -> None:
@@ -116,13 +122,14 @@ def _watch(store: ReleaseStore, arguments: argparse.Namespace) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
-    registry, serving, releaser = _wire(store, settings)
+    parts = _parts(store, settings)
     watcher = Watcher(
         store=store,
-        registry=registry,
-        releaser=releaser,
-        serving=serving,
-        drain_s=settings.drain_s,
+        registry=parts.registry,
+        releaser=parts.releaser,
+        serving=parts.serving,
+        foreign=parts.foreign,
+        idle_s=settings.idle_s,
     )
     secret = os.environ.get("PMESH_WEBHOOK_SECRET", "")
     with ExitStack() as stack:
@@ -137,60 +144,31 @@ def _watch(store: ReleaseStore, arguments: argparse.Namespace) -> None:
         watcher.run(stop=stop, wake=wake, poll_s=arguments.poll)
 
 
-def _wire(store: ReleaseStore, settings: Settings) -> "tuple[Registry, Serving, Releaser]":
-    """The parts of a release. What they import takes seconds."""
-    from model_runtime.registry import Registry
-    from rollout.gate import Gate
-    from rollout.release import Releaser
-    from rollout.serving import Serving
-    from triton_repo.control import Triton
+def _parts(store: ReleaseStore, settings: Settings) -> "Parts":
+    """What they import takes seconds."""
+    from rollout.wiring import parts
 
-    registry = Registry(settings.tracking_uri)
-    serving = Serving(
-        repository=settings.repository,
-        triton=Triton(settings.triton_address),
-        device=settings.device,
-    )
-    gate = Gate(registry=registry, serving=serving, margin=settings.quality_margin)
-    releaser = Releaser(
-        store=store,
-        gate=gate,
-        serving=serving,
-        drain_s=settings.drain_s,
-        patience_s=LOCK_WAIT_S,
-        tell=logging.getLogger("rollout").info,
-    )
-    return registry, serving, releaser
+    return parts(store, settings)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m rollout",
+        prog="python -P -m rollout",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    signed = argparse.ArgumentParser(add_help=False)
-    signed.add_argument("--actor", default=getpass.getuser(), help="who, for the history")
-    signed.add_argument("--reason", default="", help="why, for the history")
-
-    release = commands.add_parser("release", parents=[signed], help="bring a version into service")
-    release.add_argument("version", type=_version, metavar="NAME@VERSION")
-    share = release.add_mutually_exclusive_group()
-    share.add_argument("--canary", type=_percent, help="percent of the traffic; default: all")
-    share.add_argument("--steps", type=_steps, help="rising percents, such as 10,50,100")
-    release.add_argument(
-        "--margin", type=_number, help="how much of the primary metric it may lose; default: 0.02"
-    )
-    release.add_argument("--pause", type=_number, default=60.0, help="seconds between steps")
+    release = commands.add_parser("release", help="bring a version into service")
+    add_release_options(release)
     release.set_defaults(run=_release)
 
     for name, run, text in (
         ("promote", _promote, "give the newest version all the traffic"),
         ("rollback", _roll_back, "go back to the split before the newest version"),
     ):
-        command = commands.add_parser(name, parents=[signed], help=text)
+        command = commands.add_parser(name, help=text)
         command.add_argument("model", metavar="NAME")
+        add_signature(command)
         command.set_defaults(run=run)
 
     watch = commands.add_parser("watch", help="follow the registry's alias, and tidy up")
@@ -198,36 +176,6 @@ def _parser() -> argparse.ArgumentParser:
     watch.add_argument("--webhook-port", type=int, help="where the registry may give word")
     watch.set_defaults(run=_watch)
     return parser
-
-
-def _version(text: str) -> VersionName:
-    try:
-        return VersionName.parse(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-
-
-def _percent(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= WHOLE:
-        raise argparse.ArgumentTypeError("a share is 1 to 100 percent")
-    return int(text)
-
-
-def _number(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = -1.0
-    if not 0 <= number < float("inf"):
-        raise argparse.ArgumentTypeError("it must be a number, at least 0")
-    return number
-
-
-def _steps(text: str) -> "Sequence[Any]":
-    steps = [_percent(part) for part in text.split(",")]
-    if steps != sorted(set(steps)):
-        raise argparse.ArgumentTypeError("steps rise, such as 10,50,100")
-    return steps
 
 
 if __name__ == "__main__":

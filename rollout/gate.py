@@ -5,27 +5,27 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from model_runtime.abstract_model import AbstractModel, Example, Predictions
-from model_runtime.artifact import UnknownModel, digest, model_class
-from model_runtime.comparison import Comparison, compare
-from model_runtime.dataset import check_truths, read_examples
-from model_runtime.golden import Golden, GoldenMismatch
-from model_runtime.isolation import ArtifactFailed, Failure, run_artifact
-from model_runtime.registry import (
+from modelkit.abstract_model import Predictions
+from modelkit.artifact import UnknownModel, digest, model_class
+from modelkit.dataset import check_truths, read_examples
+from modelkit.golden import Golden, GoldenMismatch
+from modelkit.isolation import ArtifactFailed, Failure, run_artifact
+from modelkit.registry import (
     ArtifactCorrupt,
     Registry,
     RegistryUnavailable,
     VersionUnknown,
 )
+from rollout.foreign import ForeignVersions
+from rollout.quality import ANY_LOSS, judge_quality
 from rollout.refusal import Reason, Refused
 from rollout.serving import Serving
 from rollout.signature import check_config, check_declaration, check_registered_signature
+from triton_repo.config import Manifest
 
 REPLAY_S = 600.0
 """For an artifact to load and to predict its golden texts and the held-out examples. A release has
 the lowest priority, so on a machine that is busy serving it takes its time."""
-ANY_LOSS = 1.0
-"""The margin that lets a version in however bad it is."""
 
 _FAILURES = {
     Failure.LOAD: Reason.DOES_NOT_LOAD,
@@ -47,15 +47,20 @@ class Candidate(NamedTuple):
     golden: Golden
     verdict: str
     """How good it is, in a sentence."""
+    labels: Sequence[str]
+    """In the order of its scores."""
 
 
 class Gate:
     """Checks versions of the registry. Each check has a reason of its own to refuse."""
 
-    def __init__(self, *, registry: Registry, serving: Serving, margin: float) -> None:
+    def __init__(
+        self, *, registry: Registry, serving: Serving, foreign: ForeignVersions, margin: float
+    ) -> None:
         """margin: how much of the primary metric a version may lose to the champion."""
         self._registry = registry
         self._serving = serving
+        self._foreign = foreign
         self._margin = margin
 
     def find(self, model: str, version: str) -> None:
@@ -64,7 +69,13 @@ class Gate:
             self._registry.version(model, version)
 
     def check(
-        self, model: str, version: str, *, labels: list[str], champion: str | None, scratch: Path
+        self,
+        model: str,
+        version: str,
+        *,
+        labels: Sequence[str],
+        champion: str | None,
+        scratch: Path,
     ) -> Candidate:
         """Download a version into `scratch` and check it.
 
@@ -92,34 +103,33 @@ class Gate:
         _check_golden(golden, _rows(said, 0, len(golden.texts)))
         verdict = "there is no version to compare it with"
         if champion is not None and champion != version:
-            candidate = _rows(said, len(golden.texts), None)
-            comparison = self._compare(model, champion, judge, examples, candidate)
-            if comparison is None:
-                verdict = f"version {champion} cannot answer what this one is judged by"
-            else:
-                verdict = comparison.sentence(version, champion)
-                if comparison.difference < -self._margin and self._margin < ANY_LOSS:
-                    raise Refused(Reason.QUALITY_WORSE, f"{verdict}; it may lose {self._margin:g}")
-        return Candidate(artifact, sha256, golden, verdict)
+            verdict = judge_quality(
+                judge,
+                examples,
+                _rows(said, len(golden.texts), None),
+                version=version,
+                champion=champion,
+                ask_champion=lambda: self._ask(model, champion, texts),
+                margin=self._margin,
+            )
+        own_labels = Manifest.read(artifact / "model.json").labels
+        return Candidate(artifact, sha256, golden, verdict, own_labels)
 
-    def _compare(
-        self,
-        model: str,
-        champion: str,
-        judge: AbstractModel,
-        examples: Sequence[Example],
-        candidate: Predictions,
-    ) -> Comparison | None:
-        """None if the champion fails on the examples: that is no reason to keep it."""
-        texts = [example.text for example in examples]
+    def _ask(self, model: str, champion: str, texts: Sequence[str]) -> Predictions | None:
+        """What the champion says; None if it fails."""
         try:
-            before = run_artifact(self._serving.artifact(model, champion), texts, REPLAY_S)
+            if server := self._foreign.server(model, champion):
+                return server.ask(texts)
+            return run_artifact(
+                self._serving.artifact(model, champion), texts, REPLAY_S
+            ).predictions
+        except Refused as error:
+            is_silent, why = error.reason is Reason.SERVER_UNAVAILABLE, error.detail
         except ArtifactFailed as error:
-            if error.kind in (Failure.CRASH, Failure.TIMEOUT) and self._margin < ANY_LOSS:
-                detail = f"version {champion}, to compare with, {error}"
-                raise Refused(Reason.CHAMPION_SILENT, detail) from error
-            return None
-        return compare(judge, examples, candidate=candidate, champion=before.predictions, seed=0)
+            is_silent, why = error.kind in (Failure.CRASH, Failure.TIMEOUT), str(error)
+        if is_silent and self._margin < ANY_LOSS:
+            raise Refused(Reason.CHAMPION_SILENT, f"version {champion}, to compare with, {why}")
+        return None
 
 
 @contextmanager

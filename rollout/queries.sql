@@ -1,10 +1,13 @@
 -- name: lock
 -- Only one process releases or tidies up a model at a time; the lock ends with its connection.
-SELECT pg_try_advisory_lock(hashtextextended('release ' || %(model)s, 0))
+INSERT INTO release_locks AS l (model, holder) VALUES (%(model)s, rollout_v1.this_backend())
+ON CONFLICT (model) DO UPDATE SET holder = excluded.holder
+WHERE NOT rollout_v1.lives(l.holder)
+RETURNING true
 
 -- name: unlock
 -- Gives the lock back.
-SELECT pg_advisory_unlock(hashtextextended('release ' || %(model)s, 0))
+DELETE FROM release_locks WHERE model = %(model)s AND holder = rollout_v1.this_backend()
 
 -- name: labels
 -- Reads the labels of a model, in the order that its clients know.
@@ -16,25 +19,18 @@ SELECT id FROM models WHERE listed ORDER BY id
 
 -- name: hold_traffic
 -- Keeps others from moving the traffic of a model, until the transaction ends.
-SELECT FROM models WHERE id = %(model)s FOR UPDATE
+SELECT rollout_v1.hold_traffic(%(model)s)
 
 -- name: traffic
 -- Reads the present split.
 SELECT coalesce(jsonb_object_agg(version, percent), '{}') FROM traffic WHERE model = %(model)s
 
 -- name: begin
--- Notes that something is asked of a model's traffic.
-INSERT INTO releases (model, version, action, actor, reason, state)
-VALUES (%(model)s, %(version)s, %(action)s, %(actor)s, %(reason)s, 'RUNNING')
+-- Notes that something is asked of a model's traffic; abandoned if this connection ends.
+INSERT INTO releases (model, version, action, actor, reason, state, holder)
+VALUES (%(model)s, %(version)s, %(action)s, %(actor)s, %(reason)s, 'RUNNING',
+        rollout_v1.this_backend())
 RETURNING id
-
--- name: hold
--- Shows that the release is not abandoned, until `let_go` or the end of the connection.
-SELECT pg_advisory_lock(hashtextextended('run ' || %(release)s, 0))
-
--- name: let_go
--- Its process is done with the release.
-SELECT pg_advisory_unlock(hashtextextended('run ' || %(release)s, 0))
 
 -- name: end
 -- Notes what became of it.
@@ -51,19 +47,31 @@ SELECT state = 'RUNNING' FROM releases WHERE id = %(release)s
 UPDATE releases
 SET state = 'INTERRUPTED', detail = 'its process ended', complete_time = now()
 WHERE model = %(model)s AND state = 'RUNNING'
-  AND pg_try_advisory_xact_lock(hashtextextended('run ' || id, 0))
+  AND rollout_v1.lives(holder) IS NOT TRUE
 RETURNING version
 
 -- name: set_version
--- Puts a version into a state.
-INSERT INTO versions (model, version, state, sha256)
-VALUES (%(model)s, %(version)s, %(state)s, coalesce(%(sha256)s, ''))
+-- Puts a version into a state; with labels, it is a version anew, else what is known of it stays.
+INSERT INTO versions (model, version, state, sha256, labels, address)
+VALUES (%(model)s, %(version)s, %(state)s, coalesce(%(sha256)s, ''),
+        coalesce(%(labels)s::text[], '{}'), %(address)s)
 ON CONFLICT (model, version) DO UPDATE
-SET state = excluded.state, sha256 = coalesce(%(sha256)s, versions.sha256), update_time = now()
+SET state = excluded.state, update_time = now(),
+    sha256 = CASE WHEN %(labels)s::text[] IS NULL
+                  THEN coalesce(%(sha256)s, versions.sha256) ELSE excluded.sha256 END,
+    labels = coalesce(%(labels)s, versions.labels),
+    address = CASE WHEN %(labels)s::text[] IS NULL
+                   THEN coalesce(%(address)s, versions.address) ELSE excluded.address END
 
 -- name: version_state
 -- Reads the state of a version.
 SELECT state::text FROM versions WHERE model = %(model)s AND version = %(version)s
+
+-- name: versions_at
+-- Reads the versions of a model that one server of others answers for.
+SELECT version FROM versions
+WHERE model = %(model)s AND address = %(address)s AND state IN ('SERVING', 'DRAINING')
+ORDER BY version::bigint
 
 -- name: versions_in
 -- Reads the versions of a model that are in one of some states.
@@ -71,8 +79,8 @@ SELECT version FROM versions
 WHERE model = %(model)s AND state::text = ANY (%(states)s) ORDER BY version::bigint
 
 -- name: move_traffic
--- Replaces the split; the function belongs to the schema.
-SELECT move_traffic(%(model)s, %(shares)s, %(release)s)
+-- Replaces the split.
+SELECT rollout_v1.move_traffic(%(model)s, %(shares)s, %(release)s)
 
 -- name: notify
 -- Tells the gateways to read the catalog again.
@@ -108,3 +116,10 @@ INSERT INTO aliases (model, alias, version, pending)
 VALUES (%(model)s, %(alias)s, coalesce(%(version)s, ''), %(pending)s)
 ON CONFLICT (model, alias) DO UPDATE
 SET version = coalesce(%(version)s, aliases.version), pending = excluded.pending
+
+-- name: fresh_refusal
+-- Reads why a model's last refused release was refused, if that was just now.
+SELECT refusal || ': ' || detail FROM releases
+WHERE model = %(model)s AND state = 'REFUSED'
+  AND create_time > now() - %(within_s)s * interval '1 s'
+ORDER BY id DESC LIMIT 1

@@ -31,7 +31,7 @@ class Reason(StrEnum):
     LABEL_ORDER = "LABEL_ORDER"
     """The labels are in another order."""
     CONFIG_MISMATCH = "CONFIG_MISMATCH"
-    """It cannot be served beside the present versions: their config.pbtxt has other outputs."""
+    """It cannot be served beside the present versions: they have other outputs."""
     DOES_NOT_LOAD = "DOES_NOT_LOAD"
     """Its code or its weights cannot be loaded."""
     CRASHES = "CRASHES"
@@ -52,16 +52,32 @@ class Reason(StrEnum):
     """Triton cannot load it."""
     WARM_UP_FAILED = "WARM_UP_FAILED"
     """It does not answer once it is loaded."""
+    SERVER_UNAVAILABLE = "SERVER_UNAVAILABLE"
+    """The server of others that is to answer for it does not."""
+    ANOTHER_VERSION = "ANOTHER_VERSION"
+    """That server answers as another version."""
+    VERSIONS_IGNORED = "VERSIONS_IGNORED"
+    """That server answers for any version, and is to answer for another one as well."""
+    AMBIGUOUS = "AMBIGUOUS"
+    """values.yaml says that a server of others answers for it, and the registry has one too."""
+    DEPENDS_ON_NEIGHBOURS = "DEPENDS_ON_NEIGHBOURS"
+    """It says something else of a text that comes together with others."""
+    CHECKS_UNREADABLE = "CHECKS_UNREADABLE"
+    """A file that values.yaml names to check it with cannot be read."""
 
 
-OUTAGES = (Reason.REGISTRY_UNAVAILABLE, Reason.TRITON_UNAVAILABLE)
+OUTAGES = (
+    Reason.REGISTRY_UNAVAILABLE,
+    Reason.TRITON_UNAVAILABLE,
+    Reason.SERVER_UNAVAILABLE,
+)
 """Refusals that end by themselves."""
 PASSING = (*OUTAGES, Reason.CHAMPION_SILENT)
 """Refusals that say nothing of the version."""
 
 _RETRAIN = "run the model's own test, mend it, and train it again"
 _CONTRACT = "mend what model.py declares, and train it again"
-REMEDIES = {
+_REMEDIES = {
     Reason.REGISTRY_UNAVAILABLE: "once MLflow answers again: pmesh status, pmesh logs mlflow",
     Reason.VERSION_UNKNOWN: "train it first; MLflow lists the versions that there are",
     Reason.ARTIFACT_CORRUPT: "train it again",
@@ -85,8 +101,31 @@ REMEDIES = {
     Reason.TRITON_UNAVAILABLE: "once Triton answers again: pmesh status, pmesh logs triton",
     Reason.LOAD_FAILED: "pmesh logs triton",
     Reason.WARM_UP_FAILED: "pmesh logs triton",
+    Reason.SERVER_UNAVAILABLE: "start that server; values.yaml says where it is looked for",
+    Reason.ANOTHER_VERSION: "have that server serve this version, under this name",
+    Reason.VERSIONS_IGNORED: "one server for each version, or one that heeds which is asked for",
+    Reason.AMBIGUOUS: "give it a number in values.yaml that the registry does not have",
+    Reason.DEPENDS_ON_NEIGHBOURS: "mend that server: a text's answer is its own",
+    Reason.CHECKS_UNREADABLE: "mend the file, or what values.yaml says of it",
 }
-"""What to do about it."""
+_PROTOCOL = "mend what that server answers; python -m tests.conformance says what does not fit"
+_LABELS = "mend the labels that values.yaml gives this version"
+_FOREIGN_REMEDIES = _REMEDIES | {
+    Reason.OUTPUT_NAME: _PROTOCOL,
+    Reason.OUTPUT_TYPE: _PROTOCOL,
+    Reason.OUTPUT_SHAPE: _PROTOCOL,
+    Reason.LABEL_MISSING: _LABELS,
+    Reason.LABEL_UNKNOWN: _LABELS,
+    Reason.LABEL_ORDER: _LABELS,
+    Reason.FAILS: _PROTOCOL,
+    Reason.GOLDEN_MISMATCH: "mend that server, or the golden answers that values.yaml names",
+    Reason.QUALITY_WORSE: "have that server serve a better one, or allow the loss: --margin",
+}
+
+
+def remedy(reason: Reason, *, foreign: bool) -> str:
+    """What to do about it. foreign: the version is one that a server of others answers for."""
+    return (_FOREIGN_REMEDIES if foreign else _REMEDIES)[reason]
 
 
 class Refused(Exception):

@@ -1,24 +1,19 @@
 """Brings a version into service, step by step; a crash at any step is undone by `tidy`."""
 
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
 
-from model_runtime.golden import Golden
-from rollout.gate import Gate
+from inference.blocking import InferenceError
+from rollout.arrival import Arrival, Way
+from rollout.foreign import ForeignVersions
+from rollout.own import Tell
 from rollout.refusal import PASSING, Refused
-from rollout.serving import Serving
 from rollout.store import ReleaseStore, Shares
-from rollout.tidy import agree, tidy
+from rollout.tidy import settle
 from rollout.traffic import WHOLE
-from triton_repo.control import TritonError
 
 LOCK_POLL_S = 0.2
-
-Tell = Callable[[str], None]
-"""Told what is being done, for people."""
 
 
 class Busy(Exception):
@@ -36,17 +31,21 @@ class Releaser:
         self,
         *,
         store: ReleaseStore,
-        gate: Gate,
-        serving: Serving,
-        drain_s: float,
+        own: Way | None,
+        foreign: ForeignVersions,
+        idle_s: float,
         patience_s: float,
         tell: Tell,
     ) -> None:
-        """patience_s: to wait for another process that releases the model or tidies up."""
+        """own: for versions of ours; None where only those of others are released.
+
+        idle_s: that a version without traffic stays loaded. patience_s: to wait for another
+        process that releases the model or tidies up.
+        """
         self._store = store
-        self._gate = gate
-        self._serving = serving
-        self._drain_s = drain_s
+        self._own = own
+        self._foreign = foreign
+        self._idle_s = idle_s
         self._patience_s = patience_s
         self._tell = tell
 
@@ -64,34 +63,44 @@ class Releaser:
 
         steps: percent, rising, such as [10, 50, 100]; after each but the last, pause_s seconds.
         A version that serves already only gets the traffic.
-        Raises UnknownModel, Busy, Refused (and notes it), TakenOver, TritonError, OSError.
+        Raises ModelNotRegistered, Busy, Refused (and notes it), TakenOver, InferenceError, OSError,
+        InvalidValues.
         """
         labels = self._store.labels(model)
-        with self._alone(model):
+        way = self._way(model, version)
+        with self._alone(way, model):
             release = self._store.begin(model, version, "RELEASE", actor=actor, reason=reason)
-            with self._noted(release, model, version):
-                detail, sha256 = self._bring_in(model, version, labels)
-                self._shift(release, model, version, steps[0], sha256=sha256)
-        with self._noted(release, model, version):
+            with self._noted(way, release, model, version):
+                champion = champion_of(self._store.traffic(model))
+                arrival = way.bring_in(model, version, labels=labels, champion=champion)
+                self._shift(release, model, version, steps[0], arrival)
+        with self._noted(way, release, model, version):
             for step in steps[1:]:
                 self._tell(f"the next step, {step} %, in {pause_s:g} s")
                 time.sleep(pause_s)
                 self._shift(release, model, version, step)
-            self._store.done(release, detail)
+            self._store.done(release, arrival.detail)
+
+    def _way(self, model: str, version: str) -> Way:
+        if self._foreign.has(model, version):
+            return self._foreign
+        assert self._own is not None
+        return self._own
 
     @contextmanager
-    def _alone(self, model: str) -> Iterator[None]:
+    def _alone(self, way: Way, model: str) -> Iterator[None]:
         until = time.monotonic() + self._patience_s
         with ExitStack() as stack:
             while not stack.enter_context(self._store.lock(model)):
                 if time.monotonic() > until:
                     raise Busy(f"another release of {model} is going on; try again when it is done")
                 time.sleep(LOCK_POLL_S)
-            tidy(self._store, self._serving, model, drain_s=self._drain_s)
+            settle(self._store, model, idle_s=self._idle_s)
+            way.agree(model)
             yield
 
     @contextmanager
-    def _noted(self, release: str, model: str, version: str) -> Iterator[None]:
+    def _noted(self, way: Way, release: str, model: str, version: str) -> Iterator[None]:
         """Note how it ended, and take a version out again that does not serve."""
         try:
             yield
@@ -101,45 +110,21 @@ class Releaser:
                 self._store.set_version(model, version, state)
             self._store.refused(release, refusal)
             try:
-                agree(self._store, self._serving, model)
-            except (TritonError, OSError) as error:
+                way.agree(model)
+            except (InferenceError, OSError) as error:
                 self._tell(f"{model} {version} is not taken out yet: {error}")
             raise
         except Exception as error:
             self._store.interrupted(release, f"{type(error).__name__}: {error}")
             raise
 
-    def _bring_in(self, model: str, version: str, labels: list[str]) -> tuple[str, str | None]:
-        """Have the version loaded and warm; answers with how good it is, and its digest.
-
-        What serves or drains stays so if it is refused: there may be calls under way.
-        """
-        state = self._store.version_state(model, version)
-        if state == "SERVING" and version in self._serving.loaded(model):
-            # Triton calls a version ready whose process is dead.
-            golden = Golden.read(self._serving.artifact(model, version))
-            self._serving.warm_up(model, version, golden)
-            return "it was serving already", None
-        self._gate.find(model, version)
-        if state not in ("SERVING", "DRAINING"):
-            self._store.set_version(model, version, "LOADING")
-        champion = champion_of(self._store.traffic(model))
-        with tempfile.TemporaryDirectory() as scratch:
-            self._tell(f"checking {model} {version}")
-            candidate = self._gate.check(
-                model, version, labels=labels, champion=champion, scratch=Path(scratch)
-            )
-            self._tell(candidate.verdict)
-            self._tell(f"loading {model} {version} beside {champion or 'nothing'}")
-            self._serving.bring_in(model, version, candidate.artifact, sha256=candidate.sha256)
-        self._tell(f"warming up {model} {version}")
-        self._serving.warm_up(model, version, candidate.golden)
-        return candidate.verdict, candidate.sha256
-
     def _shift(
-        self, release: str, model: str, version: str, percent: int, *, sha256: str | None = None
+        self, release: str, model: str, version: str, percent: int, arrival: Arrival | None = None
     ) -> None:
-        """The champion keeps the rest of the traffic. Raises TakenOver."""
+        """The champion keeps the rest of the traffic. Raises TakenOver.
+
+        arrival: what to note of a version that serves from now on.
+        """
         with self._store.traffic_held(model):
             if not self._store.is_running(release):
                 raise TakenOver(f"the traffic of {model} was moved meanwhile; see its history")
@@ -148,8 +133,15 @@ class Releaser:
             if champion is None:
                 percent = WHOLE
             rest = {champion: WHOLE - percent} if champion and percent < WHOLE else {}
-            if sha256 is not None:
-                self._store.set_version(model, version, "SERVING", sha256=sha256)
+            if arrival is not None and arrival.labels is not None:
+                self._store.set_version(
+                    model,
+                    version,
+                    "SERVING",
+                    sha256=arrival.sha256,
+                    labels=list(arrival.labels),
+                    address=arrival.address,
+                )
             self._store.move_traffic(model, {version: percent} | rest, release)
         self._tell(f"{model} {version} has {percent} % of the traffic")
 

@@ -23,10 +23,20 @@ def check_declaration(artifact: Path, *, labels: Sequence[str]) -> None:
         inputs, own_labels = declared["inputs"], list(declared["labels"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise Refused(Reason.ARTIFACT_CORRUPT, f"model.json cannot be read: {error}") from error
-    _check_labels(own_labels, list(labels))
+    check_labels(own_labels, list(labels))
     if inputs != INPUTS:
         raise Refused(Reason.INPUT_MISMATCH, f"the inputs are {inputs}, not {INPUTS}")
     _check_outputs(outputs, len(labels))
+
+
+def check_labels(own: list[str], expected: list[str]) -> None:
+    """Check the labels of a version against those that clients know. Raises Refused."""
+    if missing := [label for label in expected if label not in own]:
+        raise Refused(Reason.LABEL_MISSING, f"there is no label {missing[0]!r}")
+    if unknown := [label for label in own if label not in expected]:
+        raise Refused(Reason.LABEL_UNKNOWN, f"there is a label {unknown[0]!r}")
+    if own != expected:
+        raise Refused(Reason.LABEL_ORDER, f"the labels are in the order {', '.join(own)}")
 
 
 def check_registered_signature(artifact: Path) -> None:
@@ -52,21 +62,12 @@ def check_config(artifact: Path, beside: Sequence[Path]) -> None:
     new = Manifest.read(artifact / "model.json")
     for version in beside:
         present = Manifest.read(version / "model.json")
-        if (present.labels, present.outputs) != (new.labels, new.outputs):
+        if present.outputs != new.outputs:  # each may have labels of its own
             raise Refused(
                 Reason.CONFIG_MISMATCH,
                 f"its outputs are {', '.join(new.outputs)}, those of version {version.name}"
                 f" {', '.join(present.outputs)}",
             )
-
-
-def _check_labels(own: list[str], expected: list[str]) -> None:
-    if missing := [label for label in expected if label not in own]:
-        raise Refused(Reason.LABEL_MISSING, f"there is no label {missing[0]!r}")
-    if unknown := [label for label in own if label not in expected]:
-        raise Refused(Reason.LABEL_UNKNOWN, f"there is a label {unknown[0]!r}")
-    if own != expected:
-        raise Refused(Reason.LABEL_ORDER, f"the labels are in the order {', '.join(own)}")
 
 
 def _check_outputs(outputs: Mapping[str, Any], labels: int) -> None:

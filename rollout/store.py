@@ -1,30 +1,22 @@
 """The release tables in PostgreSQL: versions, their traffic, and the history."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from importlib.resources import files
-from typing import Any, LiteralString, cast
+from typing import Any, cast
 
 import psycopg
 from psycopg.types.json import Jsonb
 
+from database import named_sql
 from rollout.refusal import Refused
+
+_SQL = named_sql.load("rollout")
 
 Shares = dict[str, int]
 """Version -> percent, adding up to 100; empty while nothing is released."""
 
 
-def _load() -> dict[str, LiteralString]:
-    """The named statements of queries.sql."""
-    text = files("rollout").joinpath("queries.sql").read_text(encoding="utf-8")
-    sections = (part.partition("\n") for part in text.split("-- name: ")[1:])
-    return cast("dict[str, LiteralString]", {name: body for name, _, body in sections})
-
-
-_SQL = _load()
-
-
-class UnknownModel(LookupError):
+class ModelNotRegistered(LookupError):
     """PostgreSQL lists no such model."""
 
 
@@ -50,13 +42,15 @@ class ReleaseStore:
             yield held
         finally:
             if held and not self._connection.closed:
-                self._value("unlock", model=model)
+                self._execute("unlock", model=model)
 
     def labels(self, model: str) -> list[str]:
-        """The labels of a model. Raises UnknownModel."""
+        """The labels of a model. Raises ModelNotRegistered."""
         labels = self._value("labels", model=model)
         if labels is None:
-            raise UnknownModel(f"there is no model {model!r}; a start of the stack registers it")
+            raise ModelNotRegistered(
+                f"there is no model {model!r}; a start of the stack registers it"
+            )
         return list(labels)
 
     def models(self) -> list[str]:
@@ -76,7 +70,6 @@ class ReleaseStore:
         release = self._value(
             "begin", model=model, version=version, action=action, actor=actor, reason=reason
         )
-        self._execute("hold", release=str(release))
         return str(release)
 
     def done(self, release: str, detail: str = "") -> None:
@@ -99,16 +92,42 @@ class ReleaseStore:
         """End what a dead process has left running; answers with the versions."""
         return self._column("interrupt", model=model)
 
+    def fresh_refusal(self, model: str, within_s: float) -> str | None:
+        """Why a release of the model was refused last, if within so many seconds."""
+        return cast("str | None", self._value("fresh_refusal", model=model, within_s=within_s))
+
     def set_version(
-        self, model: str, version: str, state: str, *, sha256: str | None = None
+        self,
+        model: str,
+        version: str,
+        state: str,
+        *,
+        sha256: str | None = None,
+        labels: Sequence[str] | None = None,
+        address: str | None = None,
     ) -> None:
-        """Put a version into a state, and tell the gateways."""
-        self._execute("set_version", model=model, version=version, state=state, sha256=sha256)
+        """Put a version into a state, and tell the gateways. What is None stays as it was.
+
+        labels: in the order of its scores. address: of a server of others that answers for it.
+        """
+        self._execute(
+            "set_version",
+            model=model,
+            version=version,
+            state=state,
+            sha256=sha256,
+            labels=None if labels is None else list(labels),
+            address=address,
+        )
         self._execute("notify")
 
     def version_state(self, model: str, version: str) -> str | None:
         """The state of a version; None for one that was never released."""
         return cast("str | None", self._value("version_state", model=model, version=version))
+
+    def versions_at(self, model: str, address: str) -> list[str]:
+        """The versions that serve or drain and that the server of others at this address has."""
+        return self._column("versions_at", model=model, address=address)
 
     def versions_in(self, model: str, *states: str) -> list[str]:
         """The versions that are in one of these states, the oldest first."""
@@ -141,7 +160,6 @@ class ReleaseStore:
 
     def _end(self, release: str, state: str, *, refusal: str = "", detail: str) -> None:
         self._execute("end", release=release, state=state, refusal=refusal, detail=detail[:1000])
-        self._execute("let_go", release=release)
 
     def _execute(self, query: str, **parameters: Any) -> "psycopg.Cursor[Any]":
         return self._connection.execute(_SQL[query], parameters)

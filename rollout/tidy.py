@@ -10,12 +10,18 @@ from triton_repo.writer import sweep
 log = logging.getLogger(__name__)
 
 
-def tidy(store: ReleaseStore, serving: Serving, model: str, *, drain_s: float) -> None:
+def tidy(store: ReleaseStore, serving: Serving, model: str, *, idle_s: float) -> None:
     """Undo what dead releases left, and take out the versions that nothing uses any more.
 
     The caller holds the model's lock, so that no living release is loading a version. What is cut
-    short goes on at the next call. Raises psycopg.Error, TritonError, OSError.
+    short goes on at the next call. Raises psycopg.Error, InferenceError, OSError.
     """
+    settle(store, model, idle_s=idle_s)
+    agree(store, serving, model)
+
+
+def settle(store: ReleaseStore, model: str, *, idle_s: float) -> None:
+    """The part of it that needs PostgreSQL only. Raises psycopg.Error."""
     for version in store.interrupt(model):
         log.warning("the release of %s %s was cut short", model, version)
     for version in store.versions_in(model, "LOADING"):
@@ -23,20 +29,21 @@ def tidy(store: ReleaseStore, serving: Serving, model: str, *, drain_s: float) -
     with store.traffic_held(model):
         for version in store.drain_unused(model, kept_versions(store, model)):
             log.info("%s %s drains", model, version)
-    for version in store.drained(model, drain_s):
+    for version in store.drained(model, idle_s):
         store.set_version(model, version, "RETIRED")
-    agree(store, serving, model)
 
 
 def agree(store: ReleaseStore, serving: Serving, model: str) -> None:
     """Take out what PostgreSQL does not know, and have Triton load what is left. Raises as `tidy`.
 
-    A version that serves but does not lie in the repository is for a release to bring again.
+    A version that serves but does not lie in the repository is for a release to bring again, or a
+    server of others answers for it.
     """
     wanted = set(store.versions_in(model, "SERVING", "DRAINING"))
     if gone := serving.laid(model) - wanted:
         log.info("unloading %s %s", model, ", ".join(sorted(gone)))
-    if gone or serving.loaded(model) != serving.laid(model):
+    stale = serving.renew(model)
+    if gone or stale or serving.loaded(model) != serving.laid(model):
         serving.take_out(model, gone)
     else:
         sweep(serving.repository, model)

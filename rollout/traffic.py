@@ -17,7 +17,7 @@ class NothingToDo(Exception):
 def promote(store: ReleaseStore, model: str, *, actor: str, reason: str) -> str:
     """Give the newest version in the traffic all of it; answers with the version.
 
-    Raises UnknownModel, NothingToDo.
+    Raises ModelNotRegistered, NothingToDo.
     """
     store.labels(model)
     with store.traffic_held(model):
@@ -34,7 +34,7 @@ def promote(store: ReleaseStore, model: str, *, actor: str, reason: str) -> str:
 def roll_back(store: ReleaseStore, model: str, *, actor: str, reason: str) -> Shares:
     """Go back to the split before the newest version; answers with it.
 
-    The version that loses its traffic drains. Raises UnknownModel, NothingToDo.
+    The version that loses its traffic drains. Raises ModelNotRegistered, NothingToDo.
     """
     store.labels(model)
     with store.traffic_held(model):

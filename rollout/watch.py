@@ -11,14 +11,15 @@ from functools import partial
 
 import psycopg
 
-from model_runtime.registry import CHAMPION, Registry, RegistryError
+from inference.blocking import InferenceError
+from modelkit.registry import CHAMPION, Registry, RegistryError
+from rollout.foreign import ForeignVersions
 from rollout.refusal import OUTAGES, Refused
 from rollout.release import Busy, Releaser, TakenOver, champion_of
 from rollout.serving import Serving
 from rollout.store import ReleaseStore
 from rollout.tidy import tidy
 from rollout.traffic import WHOLE
-from triton_repo.control import TritonError
 
 log = logging.getLogger(__name__)
 
@@ -38,13 +39,15 @@ class Watcher:
         registry: Registry,
         releaser: Releaser,
         serving: Serving,
-        drain_s: float,
+        foreign: ForeignVersions,
+        idle_s: float,
     ) -> None:
         self._store = store
         self._registry = registry
         self._releaser = releaser
         self._serving = serving
-        self._drain_s = drain_s
+        self._foreign = foreign
+        self._idle_s = idle_s
         self.hint: Callable[[], None] | None = None
         """Asks the registry to give word of moved aliases; called until it succeeds."""
         self._failing: set[str] = set()
@@ -78,7 +81,7 @@ class Watcher:
             raise
         except Exception as error:  # one model's trouble is not the others'
             if what not in self._failing:
-                expected = isinstance(error, RegistryError | TritonError | OSError)
+                expected = isinstance(error, RegistryError | InferenceError | OSError)
                 log.warning("%s: %s", what, error, exc_info=None if expected else error)
             self._failing.add(what)
         else:
@@ -94,7 +97,7 @@ class Watcher:
     def _tidy(self, model: str) -> None:
         with self._store.lock(model) as held:
             if held:
-                tidy(self._store, self._serving, model, drain_s=self._drain_s)
+                tidy(self._store, self._serving, model, idle_s=self._idle_s)
 
     def _follow_alias(self, model: str) -> None:
         """An alias that was moved is an order; one that was not follows the traffic."""
@@ -103,9 +106,13 @@ class Watcher:
         # Where this process was moving it when it died is no order either.
         known = self._store.alias(model, CHAMPION)
         if alias is not None and alias.number not in known:
-            if alias.number != champion and not self._release(model, alias.number):
+            # One of others that serves is not what the registry has by its number: that is refused.
+            served = alias.number == champion and not self._foreign.has(model, champion)
+            if not served and not self._release(model, alias.number):
                 return
             self._store.set_alias(model, CHAMPION, version=alias.number)
+        elif champion is not None and self._foreign.has(model, champion):
+            return  # the registry does not know it
         elif champion is not None and (alias is None or alias.number != champion):
             self._store.set_alias(model, CHAMPION, pending=champion)
             self._registry.set_alias(model, CHAMPION, champion)

@@ -13,7 +13,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Final
 
-from model_runtime.registry import connect, translated
+from modelkit.registry import connect, translated
 
 NAME = "predict-mesh"
 EVENT: Final = "model_version_alias.created"

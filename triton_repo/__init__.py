@@ -1,1 +1,1 @@
-"""The Triton model repository: how it is laid out, what writes it, how Triton is started on it."""
+"""The Triton model repository: how it is laid out, what writes it, what Triton runs from it."""

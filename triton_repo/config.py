@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-MAX_BATCH_SIZE = 256
+from contract.limits import MAX_BATCH_TEXTS
 
 TEMPLATE = """\
 name: "{name}"
@@ -19,7 +19,6 @@ output [
 version_policy {{ all {{ }} }}
 dynamic_batching {{ }}
 instance_group [ {{ kind: KIND_{device} count: 1 }} ]
-parameters {{ key: "labels" value {{ string_value: {labels} }} }}
 """
 
 
@@ -42,19 +41,18 @@ class Manifest:
 def render(name: str, manifest: Manifest, *, device: str = "cpu") -> str:
     """The whole text of config.pbtxt, the same for all versions of the model.
 
-    The length of the features is left open, since it may differ between versions.
+    How many scores and features there are is left open: each version has its own.
     device: "cpu" or "gpu", where its processes compute.
     """
-    outputs = [("scores", len(manifest.labels)), ("features", -1)]
+    outputs = [("scores", "FP32", -1), ("features", "FP32", -1), ("error", "BOOL", 1)]
     if "value" in manifest.outputs:
-        outputs.append(("value", 1))
+        outputs.append(("value", "FP32", 1))
     return TEMPLATE.format(
         name=name,
-        max_batch_size=MAX_BATCH_SIZE,
+        max_batch_size=MAX_BATCH_TEXTS,
         device=device.upper(),
         outputs=",\n".join(
-            f'  {{ name: "{output}" data_type: TYPE_FP32 dims: [ {size} ] }}'
-            for output, size in outputs
+            f'  {{ name: "{output}" data_type: TYPE_{kind} dims: [ {size} ] }}'
+            for output, kind, size in outputs
         ),
-        labels=json.dumps(json.dumps(manifest.labels)),
     )

@@ -15,11 +15,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import psycopg
-from psycopg.conninfo import make_conninfo
 
 from pmesh.stack.environment import base_environment
 from pmesh.stack.home import Home
-from pmesh.stack.local import LocalStack, port_names
+from pmesh.stack.local import PORTS, LocalStack
 from pmesh.stack.model_list import ModelEntry
 from pmesh.stack.part import Part
 from pmesh.stack.ports import assign_ports
@@ -40,11 +39,11 @@ def main() -> None:
     home.create()
     _write_model(home.path / "triton_repo")
     environment = base_environment(os.environ)
-    ports = assign_ports(home.ports, port_names([MODEL]))
+    ports = assign_ports(home.ports, PORTS)
     stack = LocalStack(
         home, gateway_port=gateway_port, ports=ports, models=[MODEL], environment=environment
     )
-    parts = [_released(part) for part in stack.parts() if part.name not in NOT_NEEDED]
+    parts = [_released(part, stack) for part in stack.parts() if part.name not in NOT_NEEDED]
     run = StackRun(home, parts, gateway_port=gateway_port, ports=ports)
     with home.lock():
         asyncio.run(run.run())
@@ -63,30 +62,23 @@ def _write_model(repository: Path) -> None:
         manifest = {
             "class": "light:Model",
             "labels": MODEL.labels,
-            "outputs": [{"name": "scores"}, {"name": "features"}],
+            "outputs": [{"name": name, "shape": [-1, 2]} for name in ("scores", "features")],
         }
         (artifact / "model.json").write_text(json.dumps(manifest))
         write_version(repository, MODEL.id, VERSION, artifact, sha256=MODEL.id)
 
 
-def _released(part: Part) -> Part:
+def _released(part: Part, stack: LocalStack) -> Part:
     """The gateway starts when the one version has the traffic."""
     if part.name != "gateway":
         return part
 
     def release() -> None:
-        names = {
-            "host": "PGHOST",
-            "port": "PGPORT",
-            "dbname": "PGDATABASE",
-            "user": "PGUSER",
-            "password": "PGPASSWORD",
-        }
-        settings = {name: part.environment[variable] for name, variable in names.items()}
-        with psycopg.connect(make_conninfo(**settings), autocommit=True) as connection:
+        part.before()
+        with psycopg.connect(stack.conninfo(), autocommit=True) as connection:
             store = ReleaseStore(connection)
             release = store.begin(MODEL.id, VERSION, "RELEASE", actor="benchmark", reason="")
-            store.set_version(MODEL.id, VERSION, "SERVING")
+            store.set_version(MODEL.id, VERSION, "SERVING", labels=MODEL.labels)
             store.move_traffic(MODEL.id, {VERSION: 100}, release)
             store.done(release)
 

@@ -14,16 +14,16 @@ import numpy as np
 from rich.console import Console
 from rich.progress import Progress, TaskID
 
+from benchmarks.bootstrap import Figure
 from benchmarks.quality import report
-from benchmarks.quality.bootstrap import Figure, bootstrap
+from benchmarks.quality.bootstrap import bootstrap
 from benchmarks.quality.trial import Trial, run_trial
-from model_runtime.abstract_model import Example
-from model_runtime.dataset import InvalidDataset, read_examples, split
-from model_runtime.train import shipped_data
+from modelkit.abstract_model import Example
+from modelkit.dataset import InvalidDataset, read_examples, split
 from models.sentiment.sentiment import MAX_RATING
+from training.train import shipped_data
 
 FILES = ("movies.tsv", "amazon.tsv", "tweets.tsv")
-NEARBY = Path(__file__).parents[3] / "shared" / "data" / "sentiment"
 VARIANTS = {"n-grams": "model", "encoder": "encoder"}
 WIDTH = 140
 """Of the tables, where there is no terminal."""
@@ -84,7 +84,7 @@ def _figures(held_out: list[Example], trial: Trial) -> dict[str, dict[str, Figur
 
 def _files(directory: Path | None) -> list[Path]:
     if directory is None:
-        return [NEARBY / name for name in FILES] if NEARBY.is_dir() else shipped_data("sentiment")
+        return shipped_data("sentiment")
     return [directory / name for name in FILES]
 
 

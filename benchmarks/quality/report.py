@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from rich.box import MARKDOWN
 from rich.table import Table
 
-from benchmarks.quality.bootstrap import Figure
+from benchmarks.bootstrap import Figure
 from benchmarks.quality.published import BEST_TOOL, ONE_HUMAN
 from benchmarks.quality.trial import Trial
 

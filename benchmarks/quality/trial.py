@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from model_runtime.abstract_model import AbstractModel, Example, Progress
-from model_runtime.artifact import model_class
+from modelkit.abstract_model import AbstractModel, Example, Progress
+from modelkit.artifact import model_class
 
 BATCH_SIZE = 32
 TIMED_TEXTS = 3200

@@ -4,12 +4,13 @@ set -euo pipefail
 
 usage() {
     cat <<'EOF'
-build-image.sh MODEL [--target runtime|train] [--device cpu|gpu] [--base] [--version V] [--push]
+build-image.sh MODEL [--target worker|train] [--device cpu|gpu] [--base] [--version V] [--push]
 
 Builds REGISTRY/predict-mesh/MODEL:TAG, where TAG is COMMIT-TARGET-DEVICE. Its name is the last
 line of stdout; what the builder says goes to stderr.
 
-  --target   runtime (default) answers for the model; train also trains and evaluates
+  --target   worker (default) answers the requests in the model's queue; train trains,
+             evaluates and releases the model
   --device   cpu (default), or gpu: on NVIDIA's Triton image
   --base     first builds REGISTRY/predict-mesh/base:COMMIT-DEVICE, which the image is built on;
              that of gpu is also what Triton itself runs from
@@ -29,7 +30,7 @@ fail() {
     exit 2
 }
 
-model='' target=runtime device=cpu version='' base='' push=''
+model='' target=worker device=cpu version='' base='' push=''
 while [[ $# -gt 0 ]]; do
     case $1 in
         --help) usage && exit ;;
@@ -43,11 +44,13 @@ while [[ $# -gt 0 ]]; do
     esac
     shift
 done
-[[ $target == runtime || $target == train ]] || fail "there is no target $target"
+[[ $target == worker || $target == train ]] || fail "there is no target $target"
 [[ $device == cpu || $device == gpu ]] || fail "there is no device $device"
 
 cd "$(dirname "$0")/../.."
-[[ -n $model && -f models/$model/Dockerfile ]] || fail "there is no models/$model/Dockerfile"
+[[ -n $model && -f models/$model/values.yaml ]] || fail "there is no models/$model/values.yaml"
+[[ $target == worker || -f models/$model/model.py ]] ||
+    fail "there is no models/$model/model.py to train"
 
 builder=${IMAGE_BUILDER:-}
 [[ -n $builder ]] || builder=$(basename "$(command -v docker || command -v buildah)") ||
@@ -73,7 +76,8 @@ if [[ -n $base ]]; then
     done
     build deploy/docker/Dockerfile.base "$device" "$base_image" "${arguments[@]}"
 fi
-build "models/$model/Dockerfile" "$target" "$image" --build-arg "BASE_IMAGE=$base_image" \
+build deploy/docker/Dockerfile.model "$target" "$image" \
+    --build-arg "BASE_IMAGE=$base_image" --build-arg "MODEL=$model" \
     ${version:+--label "org.opencontainers.image.version=$version"}
 if [[ -n $version ]]; then
     "$builder" tag "$image" "$images/$model:$version-$target-$device"

@@ -16,10 +16,11 @@ environment:
   PG*                      where PostgreSQL is
   MLFLOW_TRACKING_URI      where MLflow is
   PMESH_TRITON_REPOSITORY  the folder that Triton serves
-  PMESH_TRITON_HTTP        host:port of Triton's HTTP
+  PMESH_TRITON_ADDRESS     host:port of Triton's gRPC, or unix: and the path of its socket
+  PMESH_TRITON_KEY         what Triton was started with, to let nobody else load models
   PMESH_DEVICE             cpu (the default) or gpu: where Triton runs the model
   PMESH_QUALITY_MARGIN     how much of the primary metric a version may lose; 0.02
-  PMESH_DRAIN_S            seconds that a version without traffic stays loaded; 15
+  PMESH_ROLLOUT_IDLE_S     seconds that a version without traffic stays loaded; 15
   PATH                     its first python has the project's packages
 EOF
 }
@@ -30,4 +31,4 @@ case ${1:-} in
 esac
 
 actor=${GITHUB_ACTOR:-${BUILD_USER_ID:-$(id -un)}}
-exec python -m rollout "$@" --actor "$actor"
+exec python -P -m rollout "$@" --actor "$actor"

@@ -20,4 +20,4 @@ case ${1:-} in
     '') usage >&2 && exit 2 ;;
 esac
 
-exec python -m model_runtime.evaluate "$@"
+exec python -P -m training.evaluate "$@"

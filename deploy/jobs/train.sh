@@ -26,4 +26,4 @@ case ${1:-} in
     '') usage >&2 && exit 2 ;;
 esac
 
-exec python -m model_runtime.train "$@"
+exec python -P -m training.train "$@"

@@ -1,0 +1,1 @@
+"""The configuration of the gateway's Envoy: typed settings in, plain data out."""

@@ -10,8 +10,8 @@ from gateway.envoy.filters import (
     http_filters,
     without,
 )
+from gateway.envoy.front import Front
 from gateway.envoy.local_replies import local_reply_config
-from gateway.envoy.settings import EnvoySettings
 
 EXTENSIONS = "type.googleapis.com/envoy.extensions"
 MAX_BODY_BYTES = 4 * 1024 * 1024
@@ -25,7 +25,7 @@ GRPC_WEB_CONTENT = {
 """What Envoy's gRPC-Web filter takes for it: these and nothing else."""
 
 
-def bootstrap(settings: EnvoySettings) -> dict[str, Any]:
+def bootstrap(settings: Front) -> dict[str, Any]:
     """The whole configuration, as Envoy reads it from JSON."""
     return {
         "node": {"id": "gateway", "cluster": "predict-mesh"},
@@ -35,7 +35,7 @@ def bootstrap(settings: EnvoySettings) -> dict[str, Any]:
     }
 
 
-def _listener(settings: EnvoySettings) -> dict[str, Any]:
+def _listener(settings: Front) -> dict[str, Any]:
     manager = {
         "name": "envoy.filters.network.http_connection_manager",
         "typed_config": _http_manager(settings),
@@ -50,7 +50,7 @@ def _listener(settings: EnvoySettings) -> dict[str, Any]:
     }
 
 
-def _http_manager(settings: EnvoySettings) -> dict[str, Any]:
+def _http_manager(settings: Front) -> dict[str, Any]:
     return {
         "@type": f"{EXTENSIONS}.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "gateway",
@@ -90,7 +90,7 @@ def _http2() -> dict[str, Any]:
     }
 
 
-def _virtual_host(settings: EnvoySettings) -> dict[str, Any]:
+def _virtual_host(settings: Front) -> dict[str, Any]:
     """Nothing is forwarded: a route says which filters are for its kind of request."""
     return {
         "name": "gateway",

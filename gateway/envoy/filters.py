@@ -9,9 +9,9 @@ from google.api import annotations_pb2
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from gateway.envoy.descriptors import load_descriptors, rest_methods
+from gateway.envoy.front import Front
 from gateway.envoy.rest_front import rest_front_script
 from gateway.envoy.rest_rules import rest_rules
-from gateway.envoy.settings import EnvoySettings
 
 TYPES = "type.googleapis.com/envoy"
 GRPC_WEB, REST_FRONT, TRANSCODER = "grpc_web", "lua", "grpc_json_transcoder"
@@ -19,7 +19,7 @@ MAX_RESPONSE_BYTES = 64 * 1024 * 1024
 """Largest answer that the transcoder makes JSON of; no other limit of ours lets one grow to it."""
 
 
-def http_filters(settings: EnvoySettings, *, max_body_bytes: int) -> list[dict[str, Any]]:
+def http_filters(settings: Front, *, max_body_bytes: int) -> list[dict[str, Any]]:
     """The chain; its end is the application, and nothing is forwarded."""
     descriptors = load_descriptors()
     script = rest_front_script(rest_rules(descriptors, max_body_bytes=max_body_bytes))

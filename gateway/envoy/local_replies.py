@@ -6,8 +6,9 @@ are replies of Envoy too, and stay as they are.
 
 from typing import Any
 
-from google.rpc import code_pb2
 from predict.v1.error_reason_pb2 import ErrorReason
+
+from contract.reasons import DOMAIN, grpc_code, reason_name
 
 # The transcoder makes gRPC of a REST request; the header that it leaves, no client can send.
 IS_ERROR_TO_REST_CALLER = (
@@ -17,12 +18,6 @@ IS_ERROR_TO_REST_CALLER = (
     ' || !("content-type" in request.headers)'
     ' || !request.headers["content-type"].startsWith("application/grpc"))'
 )
-CODES = {
-    ErrorReason.ERROR_REASON_MALFORMED_MESSAGE: code_pb2.INVALID_ARGUMENT,
-    ErrorReason.ERROR_REASON_DEADLINE_EXCEEDED: code_pb2.DEADLINE_EXCEEDED,
-    ErrorReason.ERROR_REASON_MESSAGE_TOO_LARGE: code_pb2.RESOURCE_EXHAUSTED,
-    ErrorReason.ERROR_REASON_INTERNAL: code_pb2.INTERNAL,
-}
 
 
 def local_reply_config(*, max_body_bytes: int) -> dict[str, Any]:
@@ -45,15 +40,19 @@ def _mapper(
     is_status = f"response.code == {status} && " if status else ""
     info = {
         "@type": "type.googleapis.com/google.rpc.ErrorInfo",
-        "reason": ErrorReason.Name(reason).removeprefix("ERROR_REASON_"),
-        "domain": "predict.v1",
+        "reason": reason_name(reason),
+        "domain": DOMAIN,
         "metadata": metadata or {},
     }
     return {
         "filter": _condition(is_status + IS_ERROR_TO_REST_CALLER),
         "body_format_override": {
             "content_type": "application/json",
-            "json_format": {"code": CODES[reason], "message": message, "details": [info]},
+            "json_format": {
+                "code": grpc_code(reason).value[0],
+                "message": message,
+                "details": [info],
+            },
         },
     }
 

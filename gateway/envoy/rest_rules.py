@@ -8,6 +8,7 @@ from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescript
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.descriptor_pool import DescriptorPool
 
+from contract.reasons import DOMAIN, all_reasons, grpc_code, http_status, reason_name
 from gateway.envoy.descriptors import rest_methods
 
 SCALARS = {
@@ -26,7 +27,8 @@ WELL_KNOWN = {
 
 
 def rest_rules(descriptors: FileDescriptorSet, *, max_body_bytes: int) -> dict[str, Any]:
-    """The routes with their bindings, and the fields of the messages that requests consist of.
+    """The routes with their bindings, the fields of the messages that requests consist of, and
+    what belongs to each reason to refuse one.
 
     Raises ValueError for a binding or a field of a kind that the filter does not know.
     """
@@ -44,7 +46,19 @@ def rest_rules(descriptors: FileDescriptorSet, *, max_body_bytes: int) -> dict[s
         _add_message(messages, request)
     for route in routes.values():
         route["allow"] = ", ".join(sorted(route["methods"]))
-    return {"max_body_bytes": max_body_bytes, "routes": [*routes.values()], "messages": messages}
+    return {
+        "max_body_bytes": max_body_bytes,
+        "routes": [*routes.values()],
+        "messages": messages,
+        "domain": DOMAIN,
+        "reasons": {
+            reason_name(reason): {
+                "http": str(http_status(reason)),
+                "code": grpc_code(reason).value[0],
+            }
+            for reason in all_reasons()
+        },
+    }
 
 
 def _verb_and_path(rule: http_pb2.HttpRule) -> tuple[str, str]:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import grpc
 
@@ -17,11 +17,9 @@ from gateway.grpc_asgi.metadata import (
     percent_encoded,
     timeout_s_from_header,
 )
+from gateway.grpc_asgi.method import Method
 from gateway.grpc_asgi.request import RequestStream, whole_payload
 from gateway.grpc_asgi.status import RpcFailure, Status
-
-if TYPE_CHECKING:
-    from gateway.grpc_asgi.method import Method
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -43,7 +41,7 @@ class Call(Context):
         headers: dict[bytes, bytes],
         receive: asgi.Receive,
         send: asgi.Send,
-        method: "Method",
+        method: Method,
     ) -> None:
         self._scope = scope
         self._headers = headers

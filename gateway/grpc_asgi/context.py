@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Never
+from typing import Any, Never
 from urllib.parse import quote
 
 import grpc
@@ -15,9 +15,6 @@ from gateway.grpc_asgi.metadata import (
     metadata_from_headers,
 )
 from gateway.grpc_asgi.status import Status
-
-if TYPE_CHECKING:
-    from gateway.grpc_asgi.call import Call
 
 _ENCODINGS = {
     grpc.Compression.NoCompression: b"identity",
@@ -44,7 +41,7 @@ class Context(grpc.aio.ServicerContext[Any, Any]):
     _stopped: Status | None = None
     _started = False
     _done = False
-    _done_callbacks: Sequence[Callable[["Call"], None]] = ()
+    _done_callbacks: Sequence[Callable[["Context"], None]] = ()
 
     async def abort(
         self, code: grpc.StatusCode, details: str = "", trailing_metadata: AnyMetadata = ()
@@ -82,7 +79,7 @@ class Context(grpc.aio.ServicerContext[Any, Any]):
     def disable_next_message_compression(self) -> None:
         self._compress_next = False
 
-    def add_done_callback(self, callback: Callable[["Call"], None]) -> None:
+    def add_done_callback(self, callback: Callable[["Context"], None]) -> None:
         self._done_callbacks = (*self._done_callbacks, callback)
 
     def code(self) -> grpc.StatusCode | None:  # type: ignore[override]  # None until set

@@ -11,8 +11,9 @@ import grpc
 
 from gateway.grpc_asgi import asgi
 from gateway.grpc_asgi.call import Call, send_status
+from gateway.grpc_asgi.handlers import method_from_handler
 from gateway.grpc_asgi.metadata import Header, metadata_from_headers
-from gateway.grpc_asgi.method import Method, method_from_handler
+from gateway.grpc_asgi.method import Method
 from gateway.grpc_asgi.status import RpcFailure, Status, UndecodableRequest
 
 _LOGGER = logging.getLogger(__name__)

@@ -9,15 +9,15 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from grpc_status import rpc_status
 from predict.v1.error_reason_pb2 import ErrorReason
 
-from gateway.errors import (
+from contract.errors import (
     DeadlineExceeded,
     InvalidArgument,
     MalformedMessage,
     MessageTooLarge,
     MethodNotFound,
     ShuttingDown,
-    to_status,
 )
+from gateway.refusals import to_status
 
 # A REST body of 4 MiB, which Envoy lets pass, may be a little longer as a message.
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024 + 64 * 1024

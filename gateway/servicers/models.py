@@ -6,11 +6,11 @@ from grpc.aio import ServicerContext
 from predict.v1 import model_service_pb2 as pb
 from predict.v1 import model_service_pb2_grpc
 
+from contract.errors import ModelNotFound
 from gateway import pages, validation
 from gateway.convert import model_to_proto, release_to_proto
-from gateway.errors import ModelNotFound
 from gateway.store.catalog import Catalog, Model
-from gateway.store.releases import ReleaseStore
+from gateway.store.releases import TrafficStore
 
 ACTOR = "api"
 """Who a caller is in the history, as long as callers have no names."""
@@ -19,7 +19,7 @@ ACTOR = "api"
 class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
     """Tells which models there are, and tells and sets how their traffic is split."""
 
-    def __init__(self, catalog: Catalog, releases: ReleaseStore) -> None:
+    def __init__(self, catalog: Catalog, releases: TrafficStore) -> None:
         self._catalog = catalog
         self._releases = releases
 

@@ -12,8 +12,8 @@ from predict.v1 import prediction_service_pb2 as pb
 
 from gateway import validation
 from gateway.convert import duration_from_proto, list_filter_from_proto, prediction_to_proto
-from gateway.errors import to_status
 from gateway.predictions import PredictionService
+from gateway.refusals import to_status
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")

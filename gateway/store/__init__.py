@@ -1,0 +1,1 @@
+"""What the gateway reads from PostgreSQL and writes to it; nothing else in it knows SQL."""

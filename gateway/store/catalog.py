@@ -1,15 +1,17 @@
 """Which models there are, where they run, their versions, and how their traffic is split."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-import psycopg
 from psycopg.rows import class_row
 from psycopg_pool import AsyncConnectionPool
 
+from database import named_sql
+
 CHANGED = "catalog_changed"  # the channel that tells gateways to read the catalog again
 SERVING = "SERVING"
+
+_SQL = named_sql.load("gateway.store", "catalog.sql")
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,10 @@ class Version:
     """LOADING, SERVING, DRAINING, RETIRED or REFUSED."""
     sha256: str
     update_time: datetime
+    labels: list[str]
+    """In the order of its scores."""
+    address: str
+    """host:port or unix:/path of the server that answers for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +36,11 @@ class Model:
     id: str
     description: str
     labels: list[str]
+    """As its clients know them."""
     address: str
-    """host:port of its ModelRuntimeService."""
+    """host:port or unix:/path of the server that answers, unless a version has its own."""
+    feature_share: float = 1.0
+    """Of the calls that carry features."""
     traffic: dict[str, int] = field(default_factory=dict)
     """Version -> percent; empty, or adding up to 100."""
     versions: dict[str, Version] = field(default_factory=dict)
@@ -42,34 +51,15 @@ class Model:
         known = self.versions.get(version)
         return known is not None and known.state == SERVING
 
+    def labels_of(self, version: str) -> list[str]:
+        """What the scores of a version are of, in their order."""
+        known = self.versions.get(version)
+        return known.labels if known else self.labels
 
-def register_models(connection: psycopg.Connection, models: Sequence[Model]) -> None:
-    """Make the database list exactly these models; versions, traffic and history stay."""
-    with connection.transaction(), connection.cursor() as cursor:
-        cursor.executemany(
-            "INSERT INTO models (id, description, labels, address) VALUES (%s, %s, %s, %s)"
-            " ON CONFLICT (id) DO UPDATE SET description = excluded.description,"
-            " labels = excluded.labels, address = excluded.address, listed = true",
-            [(m.id, m.description, m.labels, m.address) for m in models],
-        )
-        ids = [m.id for m in models]
-        cursor.execute("UPDATE models SET listed = false WHERE id <> ALL (%s)", (ids,))
-        cursor.execute("SELECT pg_notify(%s, '')", (CHANGED,))
-
-
-_READ_MODELS = """
-SELECT m.id, m.description, m.labels, m.address,
-       coalesce(jsonb_object_agg(t.version, t.percent) FILTER (WHERE t.model IS NOT NULL), '{}')
-           AS traffic
-FROM models m LEFT JOIN traffic t ON t.model = m.id
-WHERE m.listed
-GROUP BY m.id ORDER BY m.id
-"""
-_READ_VERSIONS = """
-SELECT v.model, v.version, v.state::text, v.sha256, v.update_time
-FROM versions v JOIN models m ON m.id = v.model AND m.listed
-ORDER BY v.model, v.version::bigint DESC
-"""
+    def address_of(self, version: str) -> str:
+        """The server that answers for a version."""
+        known = self.versions.get(version)
+        return known.address if known else self.address
 
 
 class Catalog:
@@ -83,10 +73,9 @@ class Catalog:
     async def refresh(self) -> None:
         """Read the catalog from the database."""
         async with self._pool.connection() as connection, connection.transaction():
-            # Both statements must see the same models.
-            await connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+            await connection.execute(_SQL["hold_snapshot"])
             cursor = connection.cursor(row_factory=class_row(Model))
-            models = {m.id: m for m in await (await cursor.execute(_READ_MODELS)).fetchall()}
-            for model, *row in await (await connection.execute(_READ_VERSIONS)).fetchall():
+            models = {m.id: m for m in await (await cursor.execute(_SQL["models"])).fetchall()}
+            for model, *row in await (await connection.execute(_SQL["versions"])).fetchall():
                 models[model].versions[row[0]] = Version(*row)
         self.models = models

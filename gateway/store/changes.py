@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 import psycopg
 
+from database.connections import bounded
 from gateway.store import catalog
 
 log = logging.getLogger(__name__)
@@ -50,7 +51,7 @@ class Changes:
             await asyncio.sleep(0.5)
 
     async def _listen(self) -> None:
-        connection = await psycopg.AsyncConnection.connect(autocommit=True)
+        connection = await psycopg.AsyncConnection.connect(bounded(), autocommit=True)
         async with connection:
             await connection.execute("LISTEN prediction_changed")
             await connection.execute(f"LISTEN {catalog.CHANGED}")

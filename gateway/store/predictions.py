@@ -4,24 +4,25 @@ Calls of one kind that come together go together: writes in one commit, reads in
 """
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import asdict
-from functools import partial
-from typing import Any
+from typing import Any, Self
 
 import orjson
-from google.protobuf import json_format
-from google.rpc import error_details_pb2, status_pb2
 from predict.v1.prediction_pb2 import PredictionOutput
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool
 
+from contract.status import status_from_json
+from database import named_sql
 from gateway.batching import Batcher
 from gateway.prediction import ListFilter, Prediction, State
-from gateway.store import queries
+from gateway.store.hot_statement import HotStatement
 
-_SQL = queries.load("gateway.store")
-# json_format finds the types of a Status's details among the imported messages.
-_DETAIL_TYPES = (error_details_pb2.ErrorInfo,)
+_SQL = named_sql.load("gateway.store")
+
+MAX_ROWS = 512
+"""Of a commit, or of a read."""
 
 Write = tuple[Prediction, str]
 """A prediction and the client's request_id, "" for none."""
@@ -30,32 +31,42 @@ Write = tuple[Prediction, str]
 class PredictionStore:
     """Writes and reads predictions; psycopg's errors are passed on."""
 
-    def __init__(self, pool: AsyncConnectionPool, *, max_waiting: int) -> None:
-        """To be made in the event loop that it works in.
+    def __init__(self, pool: AsyncConnectionPool, *, max_waiting: int, conninfo: str = "") -> None:
+        """To be made in the event loop that it works in; to be opened with `async with`.
 
         max_waiting: rows that may wait for one kind of statement before Overloaded.
+        conninfo: of the connection for finished predictions; empty: as the PG* variables say.
         """
         self._pool = pool
+        self._hot = HotStatement(
+            _SQL["insert_finished"].replace("%(rows)s", "$1"), conninfo=conninfo
+        )
         self._searches = asyncio.Semaphore(1)  # the other connections are for what is quick
         # One write in flight: what waits for a commit shares the next one.
         self._finished = Batcher[Write, bool](
-            partial(self._insert, "insert_finished"),
-            max_batch=512,
+            self._insert_finished,
+            max_batch=MAX_ROWS,
             max_in_flight=1,
             max_waiting=max_waiting,
         )
         self._accepted = Batcher[Write, bool](
-            partial(self._insert, "insert_accepted"),
-            max_batch=512,
+            self._insert_accepted,
+            max_batch=MAX_ROWS,
             max_in_flight=1,
             max_waiting=max_waiting,
         )
         self._reads = Batcher[str, Prediction | None](
-            self._get, max_batch=512, max_in_flight=1, max_waiting=max_waiting
+            self._get, max_batch=MAX_ROWS, max_in_flight=1, max_waiting=max_waiting
         )
         self._finds = Batcher[str, str | None](
-            self._find, max_batch=512, max_in_flight=1, max_waiting=max_waiting
+            self._find, max_batch=MAX_ROWS, max_in_flight=1, max_waiting=max_waiting
         )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._hot.close()
 
     async def insert_finished(self, prediction: Prediction, request_id: str) -> bool:
         """Record a SUCCEEDED prediction and its event; False if the request_id is taken."""
@@ -97,14 +108,15 @@ class PredictionStore:
             return [_prediction(row) for row in await cursor.fetchall()]
 
     async def cancel(self, prediction_id: str) -> None:
-        """Cancel a prediction if it is unfinished."""
+        """Cancel a prediction if it is unfinished, and nobody is changing it at this moment."""
         await self._execute("cancel", {"id": prediction_id})
 
-    async def _insert(self, query: str, batch: list[Write]) -> list[bool]:
-        """The rows go as one JSON document: psycopg takes several times as long for arrays."""
-        rows = orjson.dumps([_row(*write) for write in batch]).decode()
-        refused = {row[0] for row in await self._execute(query, {"rows": rows})}
-        return [prediction.id not in refused for prediction, _ in batch]
+    async def _insert_finished(self, batch: list[Write]) -> list[bool]:
+        return _written(batch, await self._hot.execute(_document(batch)))
+
+    async def _insert_accepted(self, batch: list[Write]) -> list[bool]:
+        rows = await self._execute("insert_accepted", {"rows": _document(batch).decode()})
+        return _written(batch, [row[0] for row in rows])
 
     async def _get(self, ids: list[str]) -> list[Prediction | None]:
         rows = await self._execute("get", {"ids": list(set(ids))})
@@ -120,6 +132,18 @@ class PredictionStore:
         async with self._pool.connection() as connection:
             cursor = await connection.execute(_SQL[query], parameters, prepare=True)
             return await cursor.fetchall()
+
+
+def _document(batch: list[Write]) -> bytes:
+    """The rows go as one JSON document: psycopg takes several times as long for arrays."""
+    return orjson.dumps([_row(*write) for write in batch])
+
+
+def _written(batch: list[Write], refused: Collection[str]) -> list[bool]:
+    """For each row whether it was written. refused: ids of those that were not."""
+    if not refused:
+        return [True] * len(batch)
+    return [prediction.id not in refused for prediction, _ in batch]
 
 
 def _row(prediction: Prediction, request_id: str) -> dict[str, Any]:
@@ -160,5 +184,5 @@ def _prediction(row: TupleRow) -> Prediction:
         if label is not None
         else None,
         features_uri=features_uri or "",
-        error=json_format.ParseDict(error, status_pb2.Status()) if error is not None else None,
+        error=status_from_json(error) if error is not None else None,
     )

@@ -20,11 +20,9 @@ WITH input AS MATERIALIZED (
     SELECT id, label, confidence, scores, value, features_uri FROM fresh
 ), events AS (
     INSERT INTO outbox (id, event, model, payload)
-    SELECT uuidv7(), 'job_completed', model, jsonb_build_object(
-        'model', model,
-        'completeTime', max(complete_time),
-        'predictions', jsonb_agg(jsonb_build_object(
-            'predictionId', id, 'version', version, 'state', 'PREDICTION_STATE_SUCCEEDED')))
+    SELECT uuidv7(), 'job_completed', model, events_v1.job_completed(
+        model, max(complete_time),
+        jsonb_agg(events_v1.completed_prediction(id, version, 'SUCCEEDED')))
     FROM fresh GROUP BY model
 )
 SELECT id::text FROM input WHERE id NOT IN (SELECT id FROM fresh)
@@ -48,7 +46,7 @@ WITH input AS MATERIALIZED (
 ), events AS (
     INSERT INTO outbox (id, event, model, version, payload)
     SELECT uuidv7(), 'inference_request', model, version,
-           jsonb_build_object('predictionId', id, 'model', model, 'version', version)
+           events_v1.inference_requested(id, model, version)
     FROM fresh
 ), wake AS MATERIALIZED (
     SELECT pg_notify('outbox', '')
@@ -77,7 +75,8 @@ WITH page AS (
     SELECT r.*, sum(octet_length(r.text)) OVER (ORDER BY r.id DESC) - octet_length(r.text)
                AS bytes_before
     FROM (
-        SELECT * FROM requests r
+        SELECT id, model, version, text, state, create_time, complete_time, expire_time, error
+        FROM requests r
         WHERE (%(model)s::text IS NULL OR r.model = %(model)s)
           AND (%(version)s::text IS NULL OR r.version = %(version)s)
           AND (%(state)s::prediction_state IS NULL OR r.state = %(state)s)
@@ -99,20 +98,22 @@ ORDER BY r.id DESC
 
 -- name: cancel
 -- Takes a prediction back unless it is finished, and tells of it; if its time is over, it expires.
-WITH cancelled AS (
-    UPDATE requests
+-- One that others hold stays as it is: a worker may do so for as long as it likes.
+WITH free AS MATERIALIZED (
+    SELECT id FROM requests WHERE id = %(id)s::uuid AND state IN ('ACCEPTED', 'RUNNING')
+    FOR UPDATE SKIP LOCKED
+), cancelled AS (
+    UPDATE requests r
     SET state = (CASE WHEN expire_time <= now() THEN 'EXPIRED' ELSE 'CANCELLED' END)
                 ::prediction_state,
         complete_time = now()
-    WHERE id = %(id)s::uuid AND state IN ('ACCEPTED', 'RUNNING')
-    RETURNING id, model, version, state, complete_time
+    FROM free WHERE r.id = free.id
+    RETURNING r.id, r.model, r.version, r.state, r.complete_time
 ), event AS (
     INSERT INTO outbox (id, event, model, version, payload)
-    SELECT uuidv7(), 'job_completed', model, version, jsonb_build_object(
-        'model', model,
-        'completeTime', complete_time,
-        'predictions', jsonb_build_array(jsonb_build_object(
-            'predictionId', id, 'version', version, 'state', 'PREDICTION_STATE_' || state)))
+    SELECT uuidv7(), 'job_completed', model, version, events_v1.job_completed(
+        model, complete_time,
+        jsonb_build_array(events_v1.completed_prediction(id, version, state::text)))
     FROM cancelled
 )
 SELECT notify_changed(ARRAY[id]) FROM cancelled

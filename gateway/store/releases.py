@@ -9,11 +9,11 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 from psycopg_pool import AsyncConnectionPool
 
-from gateway.errors import VersionNotServing
-from gateway.store import queries
+from contract.errors import VersionNotServing
+from database import named_sql
 
-_SQL = queries.load("gateway.store", "releases.sql")
-_NOT_SERVING = "PM002"  # an error of the function move_traffic
+_SQL = named_sql.load("gateway.store", "releases.sql")
+_NOT_SERVING = "PM002"  # an error of the published function
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Release:
     complete_time: datetime | None
 
 
-class ReleaseStore:
+class TrafficStore:
     """Moves traffic and reads the history; psycopg's errors are passed on."""
 
     def __init__(self, pool: AsyncConnectionPool) -> None:
@@ -49,11 +49,8 @@ class ReleaseStore:
         """
         row = {"model": model, "actor": actor, "reason": reason, "shares": Jsonb(dict(shares))}
         try:
-            async with self._pool.connection() as connection, connection.transaction():
-                await connection.execute(_SQL["hold_traffic"], row)
-                cursor = await connection.execute(_SQL["insert_set_traffic"], row)
-                (row["release"],) = await cursor.fetchone() or (None,)
-                await connection.execute(_SQL["move_traffic"], row)
+            async with self._pool.connection() as connection:
+                await connection.execute(_SQL["set_traffic"], row)
         except errors.Error as error:
             if error.sqlstate == _NOT_SERVING:
                 raise VersionNotServing(model, error.diag.message_detail or "") from None

@@ -1,16 +1,6 @@
--- name: hold_traffic
--- Keeps others from moving the traffic of a model: the history has the order of the moves.
-SELECT FROM models WHERE id = %(model)s FOR UPDATE
-
--- name: insert_set_traffic
--- Notes that somebody sets a split by hand.
-INSERT INTO releases (model, action, actor, reason, state, complete_time)
-VALUES (%(model)s, 'SET_TRAFFIC', %(actor)s, %(reason)s, 'DONE', now())
-RETURNING id
-
--- name: move_traffic
--- Replaces the split; the function belongs to the schema.
-SELECT move_traffic(%(model)s, %(shares)s, %(release)s)
+-- name: set_traffic
+-- Replaces the split of a model's requests, and notes who did it and why.
+SELECT gateway_v1.set_traffic(%(model)s, %(shares)s, %(actor)s, %(reason)s)
 
 -- name: list_releases
 -- Reads the history of a model, the newest first.

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from model_runtime.abstract_model import AbstractModel, Example, Predictions, Progress
+from modelkit.abstract_model import AbstractModel, Example, Predictions, Progress
 
 DOMAINS = {"movies": "movie_review", "amazon": "product_review", "tweets": "tweet"}
 BUCKETS = 2**15

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from model_runtime.abstract_model import Example, FloatArray
+from modelkit.abstract_model import Example, FloatArray
 
 from .labels import NEUTRAL_BAND
 

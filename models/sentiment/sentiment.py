@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy.typing as npt
 import torch
 
-from model_runtime.abstract_model import AbstractModel, Example, Predictions, Progress
+from modelkit.abstract_model import AbstractModel, Example, Predictions, Progress
 
 from .labels import LABELS, label_loss, label_of, label_scores
 from .metrics import metrics_by_domain

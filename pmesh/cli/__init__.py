@@ -5,6 +5,7 @@ from collections.abc import Callable
 import typer
 
 from pmesh.cli import doctor, evaluate, logs, models, predict, release, stack, status, train
+from pmesh.cli.arguments import HANDED_ON
 
 
 def main() -> None:
@@ -36,8 +37,9 @@ def command_line() -> typer.Typer:
         "history": release.history,
         "doctor": doctor.doctor,
     }
+    handed_on = (train.train, evaluate.evaluate, release.release)
     for name, command in commands.items():
-        application.command(name)(command)
+        application.command(name, **HANDED_ON if command in handed_on else {})(command)
     group = typer.Typer(help="The models of this checkout.", no_args_is_help=True)
     group.command()(models.new)
     group.command("list")(models.list_models)

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 import grpc
 from google.protobuf.duration_pb2 import Duration
 from google.rpc import code_pb2
-from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
 from predict.v1.model_pb2 import Model, Release
@@ -21,13 +20,15 @@ from predict.v1.prediction_service_pb2 import (
 )
 from predict.v1.prediction_service_pb2_grpc import PredictionServiceStub
 
+from contract.status import error_info
+
 _CALL_S = 30
 _WAIT_S = 60
 
 _REMEDIES = {
     "MODEL_NOT_FOUND": "curl http://127.0.0.1:{port}/v1/models lists the models",
     "MODEL_NOT_RELEASED": "pmesh train {model}, then pmesh release {model}@VERSION",
-    "MODEL_UNAVAILABLE": "pmesh status, then pmesh logs runtime-{model} and pmesh logs triton",
+    "MODEL_UNAVAILABLE": "pmesh status, then pmesh logs triton",
     "OVERLOADED": "wait a moment; or use --later, which queues the work",
     "STORE_UNAVAILABLE": "pmesh status, then pmesh logs postgres",
 }
@@ -135,12 +136,6 @@ class GatewayClient:
         if status is None:  # not from the gateway
             nobody = f"nothing answers on port {self._port}: {error.details()}"
             return CallFailedError(nobody, remedy="pmesh status, or pmesh up")
-        reason = reason_of(status)
+        reason = error_info(status).reason
         remedy = _REMEDIES.get(reason, "").format(model=model, port=self._port)
         return CallFailedError(status.message, reason=reason, remedy=remedy, status=status)
-
-
-def reason_of(status: Status) -> str:
-    """The reason in the ErrorInfo of an error; empty if it has none."""
-    info = ErrorInfo()
-    return next((info.reason for detail in status.details if detail.Unpack(info)), "")

@@ -6,9 +6,10 @@ from typing import Annotated, NoReturn
 import typer
 from rich.console import Console
 
+HOME_HELP = "The data directory of the stack."
 HomeOption = Annotated[
     Path,
-    typer.Option("--home", envvar="PMESH_HOME", help="The data directory of the stack."),
+    typer.Option("--home", envvar="PMESH_HOME", help=HOME_HELP),
 ]
 PortOption = Annotated[
     int,

@@ -11,8 +11,8 @@ from pmesh.cli.texts import read_texts
 from pmesh.stack.control import Stack
 
 if TYPE_CHECKING:
-    from pmesh.cli.answers import Outcome
     from pmesh.cli.client import GatewayClient
+    from pmesh.cli.outcomes import Outcome
 
 
 def predict(
@@ -99,15 +99,15 @@ def _with_progress(outcomes: "Iterable[Outcome]", total: int) -> "Iterator[Outco
     yield from track(outcomes, "predicting", total=total, console=place, transient=True)
 
 
-def _show(texts: list[str], outcomes: "Iterable[Outcome]", *, as_json: bool) -> int:
+def _show(texts: list[str], found: "Iterable[Outcome]", *, as_json: bool) -> int:
     """Print each outcome as it comes; how many texts have no prediction."""
-    from pmesh.cli import answers
+    from pmesh.cli import outcomes
 
     failed = 0
-    for text, outcome in zip(texts, outcomes, strict=True):
-        failed += answers.has_failed(outcome)
+    for text, outcome in zip(texts, found, strict=True):
+        failed += outcomes.has_failed(outcome)
         if as_json:
-            print(answers.as_json(text, outcome))
+            print(outcomes.as_json(text, outcome))
         else:
-            console.print(answers.as_line(text, outcome))
+            console.print(outcomes.as_line(text, outcome))
     return failed

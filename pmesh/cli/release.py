@@ -11,12 +11,12 @@ from predict.v1 import model_pb2
 from rich.markup import escape
 from rich.table import Table
 
+from pmesh.cli.arguments import parse
 from pmesh.cli.client import CallFailedError, GatewayClient
 from pmesh.cli.options import HOME, HomeOption, console, fail, messages
-from pmesh.cli.programs import run_program
+from pmesh.cli.programs import run_release
 from pmesh.cli.running import running_stack
 from pmesh.stack.control import Stack
-from rollout.version_name import VersionName
 
 Result = TypeVar("Result")
 
@@ -25,42 +25,19 @@ ReasonOption = Annotated[str, typer.Option("--reason", help="Why, for the histor
 _STATE_COLOURS = {"DONE": "green", "RUNNING": "yellow", "REFUSED": "red", "INTERRUPTED": "red"}
 
 
-def release(
-    version: Annotated[str, typer.Argument(metavar="NAME@VERSION", help="Such as sentiment@3.")],
-    canary: Annotated[
-        int | None, typer.Option(min=1, max=100, help="Percent of the traffic; else all of it.")
-    ] = None,
-    steps: Annotated[
-        str | None, typer.Option(metavar="10,50,100", help="Percents, one after the other.")
-    ] = None,
-    pause: Annotated[float, typer.Option(min=0, help="Seconds between steps.")] = 60,
-    margin: Annotated[
-        float | None,
-        typer.Option(min=0, help="How much of the primary metric it may lose; else 0.02."),
-    ] = None,
-    reason: ReasonOption = "",
-    home: HomeOption = HOME,
-) -> None:
+def release(context: typer.Context, home: HomeOption = HOME) -> None:
     """Bring a version into service: check it, load it, warm it up, give it traffic.
 
-    [bold]pmesh release sentiment@3[/]                     all the traffic
-    [bold]pmesh release sentiment@3 --canary 10[/]         a tenth; then pmesh promote or rollback
-    [bold]pmesh release sentiment@3 --steps 10,50,100[/]   step by step
+    pmesh release sentiment@3                     all the traffic
+    pmesh release sentiment@3 --canary 10         a tenth; then pmesh promote or rollback
+    pmesh release sentiment@3 --steps 10,50,100   step by step
     """
-    if canary is not None and steps is not None:
-        fail("--canary and --steps exclude each other")
-    options = ["--canary", str(canary)] if canary else ["--steps", steps] if steps else []
-    if margin is not None:
-        options += ["--margin", str(margin)]
-    try:
-        model = VersionName.parse(version).model
-    except ValueError as error:
-        fail(str(error))
-    signed = ("--actor", getpass.getuser(), "--reason", reason)
-    run_program(
-        home, model, "rollout", "release", version, *options, "--pause", str(pause), *signed
-    )
-    if canary and canary < 100:
+    from rollout.options import add_release_options
+
+    asked = parse(context, release, add_release_options)
+    model = asked.version.model
+    run_release(home, model, *context.args)
+    if asked.canary and asked.canary < 100:
         messages.print(f"next: pmesh promote {model}, or pmesh rollback {model}", markup=False)
 
 
@@ -113,14 +90,15 @@ def _move(home: Path, move: "Callable[..., Result]") -> Result:
     """Do it on PostgreSQL, the only part that moving traffic needs."""
     import psycopg
 
-    from rollout.store import ReleaseStore, UnknownModel
+    from database.connections import bounded
+    from rollout.store import ModelNotRegistered, ReleaseStore
     from rollout.traffic import NothingToDo
 
     conninfo = running_stack(home).conninfo()
     try:
-        with psycopg.connect(conninfo, autocommit=True) as connection:
+        with psycopg.connect(bounded(conninfo), autocommit=True) as connection:
             return move(ReleaseStore(connection))
-    except (UnknownModel, NothingToDo) as error:
+    except (ModelNotRegistered, NothingToDo) as error:
         fail(str(error))
     except psycopg.OperationalError as error:
         fail(f"PostgreSQL does not answer: {error}", "pmesh status, then pmesh logs postgres")

@@ -4,6 +4,8 @@ import keyword
 import re
 from collections.abc import Sequence
 
+from contract.version_name import check_model_id
+
 DEFAULT_LABELS = ("billing", "technical", "other")
 
 _NAME = re.compile(r"[a-z][a-z0-9]{0,62}")
@@ -24,6 +26,10 @@ def check_name(name: str) -> None:
             f"{name!r} is no name for a model: it is the model's id and a Python package, so it"
             " is made of a-z and 0-9 only, starts with a letter and has at most 63 of them"
         )
+    try:
+        check_model_id(name)
+    except ValueError as error:
+        raise InvalidName(str(error)) from error
     if keyword.iskeyword(name):
         raise InvalidName(f"{name!r} is a keyword of Python, and the folder is a Python package")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pmesh.stack.environment import base_environment
 from pmesh.stack.home import AlreadyRunningError, Home
-from pmesh.stack.local import LocalStack, port_names
+from pmesh.stack.local import PORTS, LocalStack
 from pmesh.stack.model_list import read_model_list
 from pmesh.stack.ports import assign_ports
 from pmesh.stack.run import StackRun
@@ -36,7 +36,7 @@ def main() -> None:
 
 async def _run(home: Home, gateway_port: int, environment: dict[str, str]) -> None:
     models = read_model_list()
-    ports = assign_ports(home.ports, port_names(models))
+    ports = assign_ports(home.ports, PORTS)
     stack = LocalStack(
         home, gateway_port=gateway_port, ports=ports, models=models, environment=environment
     )

@@ -13,7 +13,7 @@ def aws_part(*, port: int, environment: Mapping[str, str], provision: Callable[[
     """SNS and SQS. `provision` makes topic and queues, after each start."""
     return Part(
         name="aws",
-        command=(sys.executable, "-m", "pmesh.stack.aws_emulator", str(port)),
+        command=(sys.executable, "-P", "-m", "pmesh.stack.aws_emulator", str(port)),
         environment=environment,
         needs=("s3",),  # where provisioning makes a bucket
         is_ready=lambda: answers_http(port, "/moto-api/data.json"),

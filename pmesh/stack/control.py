@@ -36,7 +36,7 @@ class Stack:
         """Start its supervisor, which ends with this process unless detached."""
         self.home.create()
         prefix = () if detached else ("setpriv", "--pdeathsig", "TERM")
-        module = (sys.executable, "-m", "pmesh.stack")
+        module = (sys.executable, "-P", "-m", "pmesh.stack")
         arguments = (str(self.home.path), str(self._gateway_port))
         with self.home.log("supervisor").open("wb") as log:
             self._supervisor = subprocess.Popen(
@@ -45,6 +45,7 @@ class Stack:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,  # Ctrl-C at the terminal is not for it
+                cwd=self.home.path,  # Triton's Python imports from there, whatever its flags
             )
 
     def follow(self) -> Iterator[StackStatus]:

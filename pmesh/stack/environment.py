@@ -22,6 +22,15 @@ def base_environment(environment: Mapping[str, str] = os.environ) -> dict[str, s
     return kept | _COMMON
 
 
+def training_environment(base: Mapping[str, str], *, mlflow: str) -> dict[str, str]:
+    """What trains and evaluates runs the code of models: it gets nothing that may change what
+    serves.
+
+    base: what every part gets. mlflow: the URL of the registry.
+    """
+    return {**base, "MLFLOW_TRACKING_URI": mlflow}
+
+
 def aws_environment(*, port: int, s3_port: int, key_id: str, secret: str) -> dict[str, str]:
     """The standard variables by which boto3 finds the emulators."""
     return {

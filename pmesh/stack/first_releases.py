@@ -8,14 +8,18 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
 from urllib.error import URLError
 from urllib.request import urlopen
 
 import psycopg
 
-from model_runtime.registry import Registry, RegistryError, VersionUnknown
+from database.connections import bounded
+from modelkit.registry import Registry, RegistryError, VersionUnknown
+from pmesh.stack.environment import base_environment, training_environment
+from pmesh.stack.services import program
+from rollout.store import ReleaseStore
 
 _MLFLOW_S = 300.0
 _FRESH_S = 60.0
@@ -29,11 +33,12 @@ def main() -> None:
     What is trained already is not trained again.
     """
     try:
-        with psycopg.connect(autocommit=True) as connection:
-            names = [name for name in sys.argv[1:] if not _has_traffic(connection, name)]
+        with psycopg.connect(bounded(), autocommit=True) as connection:
+            store = ReleaseStore(connection)
+            names = [name for name in sys.argv[1:] if not store.traffic(name)]
             if names:
                 _wait_for_mlflow(os.environ["MLFLOW_TRACKING_URI"])
-            done = [_release(connection, name) for name in names]
+            done = [_release(store, name) for name in names]
     except (TimeoutError, psycopg.Error, RegistryError) as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
@@ -41,48 +46,41 @@ def main() -> None:
     sys.exit(0 if all(done) else 1)
 
 
-def _release(connection: "psycopg.Connection[Any]", name: str) -> bool:
+def _release(store: ReleaseStore, name: str) -> bool:
     """Whether a version of the model has the traffic now."""
-    if refusal := _fresh_refusal(connection, name):
+    # To train the same again would not help.
+    if refusal := store.fresh_refusal(name, _FRESH_S):
         print(f"{name}: its first version was refused: {refusal}", file=sys.stderr)
         return False
     try:
-        number = _registered(connection, name) or _run("model_runtime.train", name).split()[-1]
-        _run("rollout", "release", f"{name}@{number}", *_SIGNED)
+        number = _registered(store, name) or _train(name)
+        _run(os.environ, "rollout", "release", f"{name}@{number}", *_SIGNED)
     except subprocess.CalledProcessError:  # the program has said why
         return False
     return True
 
 
-def _registered(connection: "psycopg.Connection[Any]", name: str) -> str:
+def _registered(store: ReleaseStore, name: str) -> str:
     """The last version of the registry, unless it was refused before; "" for none."""
     try:
         number = Registry(os.environ["MLFLOW_TRACKING_URI"]).latest(name).number
     except VersionUnknown:
         return ""
-    query = "SELECT FROM versions WHERE model = %s AND version = %s AND state = 'REFUSED'"
-    return "" if connection.execute(query, (name, number)).fetchone() else number
+    return "" if store.version_state(name, number) == "REFUSED" else number
 
 
-def _fresh_refusal(connection: "psycopg.Connection[Any]", name: str) -> str:
-    """Why it was refused just now: to train the same again would not help."""
-    query = (
-        "SELECT refusal || ': ' || detail FROM releases WHERE model = %s AND state = 'REFUSED'"
-        " AND create_time > now() - %s * interval '1 s' ORDER BY id DESC LIMIT 1"
-    )
-    row = connection.execute(query, (name, _FRESH_S)).fetchone()
-    return row[0] if row else ""
+def _train(name: str) -> str:
+    """The number of a new version. Raises CalledProcessError."""
+    mlflow = os.environ["MLFLOW_TRACKING_URI"]
+    environment = training_environment(base_environment(), mlflow=mlflow)
+    return _run(environment, "training.train", name).split()[-1]
 
 
-def _has_traffic(connection: "psycopg.Connection[Any]", name: str) -> bool:
-    query = "SELECT FROM traffic WHERE model = %s"
-    return connection.execute(query, (name,)).fetchone() is not None
-
-
-def _run(module: str, *arguments: str) -> str:
-    """What a program of ours prints."""
-    command = [sys.executable, "-m", module, *arguments]
-    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+def _run(environment: Mapping[str, str], module: str, *arguments: str) -> str:
+    """What a program of ours prints. Raises CalledProcessError."""
+    command = program(module, *arguments)
+    done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    return done.stdout
 
 
 def _wait_for_mlflow(uri: str) -> None:

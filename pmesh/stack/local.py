@@ -1,44 +1,41 @@
 """The parts of the local stack, wired together: read it as the picture of what runs."""
 
 import subprocess
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 
 import psycopg
 
-from gateway.store.catalog import Model, register_models
-from gateway.store.migrate import migrate
+from database.logins import GATEWAY, RELAY, ROLLOUT, worker_login
+from database.migrate import migrate
+from database.registration import Registration, register_models
+from inference.repository import Loaded
 from pmesh.stack.aws import aws_part, s3_part
-from pmesh.stack.environment import aws_environment
+from pmesh.stack.environment import aws_environment, training_environment
 from pmesh.stack.home import Home
 from pmesh.stack.mlflow import mlflow_part
 from pmesh.stack.model_list import ModelEntry
 from pmesh.stack.part import Job, Part
-from pmesh.stack.postgres import OWNER, ROLES, RUNTIME, SUPERUSER, Postgres
+from pmesh.stack.postgres import OWNER, SUPERUSER, Postgres
 from pmesh.stack.services import (
+    features_part,
     gateway_part,
+    program,
     relay_part,
     rollout_part,
-    runtime_name,
-    runtime_part,
+    worker_part,
 )
 from pmesh.stack.triton import Triton
-from triton_repo.control import Loaded
 
 _KEY_ID = "predict-mesh"
 _TOPIC_ARN = "arn:aws:sns:us-east-1:123456789012:predict-events"
 
 
-def port_names(models: Sequence[ModelEntry]) -> list[str]:
-    """What needs a port on loopback, the gateway's public one aside."""
-    fixed = ("postgres", "aws", "s3", "mlflow", "triton-http", "triton-grpc", "triton-metrics")
-    return [
-        *fixed,
-        "gateway-admin",
-        "rollout-webhook",
-        *(runtime_name(model.id) for model in models),
-    ]
+PORTS = (
+    *("postgres", "aws", "s3", "mlflow"),
+    *("triton-metrics", "gateway-admin", "rollout-webhook"),
+)
+"""What needs a port on loopback, the gateway's public one aside."""
 
 
 class LocalStack:
@@ -66,20 +63,18 @@ class LocalStack:
         self._postgres = Postgres(
             home.path / "postgres",
             port=ports["postgres"],
-            passwords={role: home.secret(f"postgres-{role}") for role in ROLES},
+            password=lambda role: home.secret(f"postgres-{role}"),
+            models=[model.id for model in models],
         )
         self._triton = Triton(
-            home,
-            http_port=ports["triton-http"],
-            grpc_port=ports["triton-grpc"],
-            metrics_port=ports["triton-metrics"],
-            served=self._served_versions,
+            home, metrics_port=ports["triton-metrics"], served=self._served_versions
         )
+        self._spool = home.path / "features"
 
     def parts(self) -> list[Part]:
         """Every part, in the order in which they are shown."""
         return [
-            self._postgres.part(environment=self._base, after=self._migrate),
+            self._postgres.part(environment=self._base, fill=self._migrate),
             s3_part(
                 self._home,
                 port=self._ports["s3"],
@@ -91,9 +86,10 @@ class LocalStack:
                 port=self._ports["aws"], environment=self._base, provision=self._provision_bus
             ),
             self._triton.part(environment=self._base),
-            *(self._runtime(model) for model in self._models),
+            *(self._worker(model) for model in self._models),
             self._relay(),
             self._gateway(),
+            features_part(spool=self._spool, environment=self._base | self._aws),
             mlflow_part(
                 self._home,
                 port=self._ports["mlflow"],
@@ -105,25 +101,30 @@ class LocalStack:
             self._rollout(),
         ]
 
+    def training_environment(self) -> dict[str, str]:
+        """The environment of the programs that train and evaluate models."""
+        mlflow = f"http://127.0.0.1:{self._ports['mlflow']}"
+        return training_environment(self._base, mlflow=mlflow)
+
     def release_environment(self) -> dict[str, str]:
-        """The environment of the programs that train models and release them."""
+        """The environment of the program that releases them."""
         return {
-            **self._base,
-            **self._postgres.environment(OWNER),
-            "MLFLOW_TRACKING_URI": f"http://127.0.0.1:{self._ports['mlflow']}",
-            "PMESH_TRITON_HTTP": self._triton.http_address,
+            **self.training_environment(),
+            **self._postgres.environment(ROLLOUT.name),
+            "PMESH_TRITON_ADDRESS": self._triton.address,
+            "PMESH_TRITON_KEY": self._triton.key,
             "PMESH_TRITON_REPOSITORY": str(self._triton.repository),
         }
 
     def conninfo(self) -> str:
-        """How the owner of the database connects to it."""
-        return self._postgres.conninfo(OWNER)
+        """How releases connect to the database."""
+        return self._postgres.conninfo(ROLLOUT.name)
 
     def _first_releases(self) -> Part:
-        models = [model.id for model in self._models]
+        models = [model.id for model in self._models if model.is_trained_here]
         return Job(
             name="training",
-            command=(sys.executable, "-m", "pmesh.stack.first_releases", *models),
+            command=program("pmesh.stack.first_releases", *models),
             environment=self.release_environment(),
             needs=("postgres", "triton"),
         )
@@ -136,24 +137,25 @@ class LocalStack:
             is_ready=lambda: self._is_connected("rollout"),
         )
 
-    def _runtime(self, model: ModelEntry) -> Part:
-        environment = self._base | self._postgres.environment(RUNTIME) | self._aws
-        return runtime_part(
+    def _worker(self, model: ModelEntry) -> Part:
+        login = worker_login(model.id).name
+        environment = self._base | self._postgres.environment(login) | self._aws
+        return worker_part(
             model=model.id,
-            port=self._ports[runtime_name(model.id)],
-            triton_port=self._ports["triton-grpc"],
-            environment=environment | {"PMESH_TOPIC_ARN": _TOPIC_ARN},
+            environment=environment | {"PMESH_TOPIC_ARN": _TOPIC_ARN, "PGAPPNAME": login},
+            is_ready=lambda: self._is_connected(login),
         )
 
     def _migrate(self) -> None:
         """Bring the schema and the list of models up to date."""
         migrate(self._postgres.conninfo(OWNER))
         models = [
-            Model(
+            Registration(
                 id=model.id,
                 description=model.description,
                 labels=model.labels,
-                address=f"127.0.0.1:{self._ports[runtime_name(model.id)]}",
+                address=self._triton.address,
+                feature_share=model.feature_share,
             )
             for model in self._models
         ]
@@ -162,7 +164,7 @@ class LocalStack:
 
     def _provision_bus(self) -> None:
         """Make topic, queues and bucket: the emulator forgets them at each restart."""
-        command = (sys.executable, "-m", "gateway.bus.topology", *(m.id for m in self._models))
+        command = program("bus.topology", *(model.id for model in self._models))
         done = subprocess.run(
             command, env=self._base | self._aws, capture_output=True, text=True, check=False
         )
@@ -170,9 +172,9 @@ class LocalStack:
             raise RuntimeError(done.stderr.strip())
 
     def _relay(self) -> Part:
-        owner = self._postgres.environment(OWNER)
+        database = self._postgres.environment(RELAY.name)
         # PGAPPNAME names its connections to PostgreSQL, by which it is seen to work.
-        environment = self._base | owner | self._aws | {"PMESH_TOPIC_ARN": _TOPIC_ARN}
+        environment = self._base | database | self._aws | {"PMESH_TOPIC_ARN": _TOPIC_ARN}
         return relay_part(
             environment=environment | {"PGAPPNAME": "relay"},
             is_ready=lambda: self._is_connected("relay"),
@@ -182,14 +184,14 @@ class LocalStack:
         return gateway_part(
             port=self._gateway_port,
             admin_port=self._ports["gateway-admin"],
-            environment=self._base | self._postgres.environment(OWNER),
-            runtimes=tuple(runtime_name(model.id) for model in self._models),
+            spool=self._spool,
+            environment=self._base | self._postgres.environment(GATEWAY.name),
         )
 
     def _served_versions(self) -> set[Loaded] | None:
         query = (
             "SELECT v.model, v.version FROM versions v JOIN models m ON m.id = v.model AND m.listed"
-            " WHERE v.state IN ('SERVING', 'DRAINING')"
+            " WHERE v.state IN ('SERVING', 'DRAINING') AND v.address IS NULL"
         )
         with (
             suppress(psycopg.Error),

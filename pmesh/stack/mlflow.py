@@ -26,13 +26,14 @@ def mlflow_part(
     return Part(
         name="mlflow",
         command=(
-            *(sys.executable, "-m", "mlflow", "server", "--workers", "1"),
+            *(sys.executable, "-P", "-m", "mlflow", "server", "--workers", "1"),
             *("--host", "127.0.0.1", "--port", str(port)),
             *("--backend-store-uri", f"sqlite:///{directory / 'mlflow.db'}"),
             *("--artifacts-destination", str(directory / "artifacts")),
         ),
         environment={
             **environment,
+            "PYTHONSAFEPATH": "1",  # -P also for the processes that it starts
             "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
             "MLFLOW_DISABLE_TELEMETRY": "true",
             # Its webhook tells a process on this machine.

@@ -3,7 +3,7 @@
 import os
 import pwd
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from signal import SIGINT
 
@@ -11,12 +11,24 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
+from database.logins import (
+    GATEWAY,
+    RELAY,
+    ROLLOUT,
+    create_groups,
+    create_login,
+    harden,
+    worker_login,
+)
 from pmesh.stack.binaries import postgres_binary
 from pmesh.stack.part import Part
 
 DATABASE = "predict"
-OWNER, RUNTIME, SUPERUSER = ROLES = ("predict", "runtime", "postgres")
-"""The gateway and the relay own the database, runtimes may only claim requests."""
+OWNER, SUPERUSER = "predict", "postgres"
+"""The owner is for migrations and registration only: each program has a login of its own."""
+
+SPARE_CONNECTIONS = 20
+"""For the owner and the superuser, when the programs have all that they may have."""
 
 # PostgreSQL refuses to run as root, and as a user without a name, as containers have them: a
 # namespace of its own then shows it the user "nobody".
@@ -40,20 +52,30 @@ _SETTINGS = {
 class Postgres:
     """One PostgreSQL server on a directory."""
 
-    def __init__(self, directory: Path, *, port: int, passwords: Mapping[str, str]) -> None:
-        """passwords: one for each of ROLES."""
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        port: int,
+        password: Callable[[str], str],
+        models: Sequence[str],
+    ) -> None:
+        """password: of a role, by its name. models: those whose workers get a login."""
         self._data = directory
         self._port = port
-        self._passwords = passwords
+        self._password = password
+        self._logins = [GATEWAY, RELAY, ROLLOUT, *map(worker_login, models)]
 
-    def part(self, *, environment: Mapping[str, str], after: Callable[[], None]) -> Part:
-        """Its recipe. `after` is called once the database and its roles are there."""
-        settings = _SETTINGS | {"port": str(self._port)}
+    def part(self, *, environment: Mapping[str, str], fill: Callable[[], None]) -> Part:
+        """Its recipe. `fill` makes schema and models once the database is there."""
+        connections = sum(login.connections for login in self._logins) + SPARE_CONNECTIONS
+        settings = _SETTINGS | {"port": str(self._port), "max_connections": str(connections)}
         options = [f"--{name}={value}" for name, value in settings.items()]
 
         def provision() -> None:
-            self._create_roles()
-            after()
+            self._create_database()
+            fill()
+            self._create_logins()
 
         return Part(
             name="postgres",
@@ -73,7 +95,7 @@ class Postgres:
             "PGPORT": str(self._port),
             "PGDATABASE": DATABASE,
             "PGUSER": role,
-            "PGPASSWORD": self._passwords[role],
+            "PGPASSWORD": self._password(role),
         }
 
     def conninfo(self, role: str, database: str = DATABASE) -> str:
@@ -83,7 +105,7 @@ class Postgres:
             port=self._port,
             dbname=database,
             user=role,
-            password=self._passwords[role],
+            password=self._password(role),
             connect_timeout=2,
         )
 
@@ -92,7 +114,7 @@ class Postgres:
             return
         password_file = self._data.with_name("initdb-password")
         password_file.touch(mode=0o600)
-        password_file.write_text(self._passwords[SUPERUSER])
+        password_file.write_text(self._password(SUPERUSER))
         try:
             self._run_initdb(password_file)
         finally:
@@ -115,19 +137,28 @@ class Postgres:
             return False
         return True
 
-    def _create_roles(self) -> None:
-        """Make the roles and the database that are not there yet."""
+    def _create_database(self) -> None:
+        """Make the owner, the groups and the database that are not there yet."""
         with psycopg.connect(self.conninfo(SUPERUSER, "postgres"), autocommit=True) as connection:
-            roles = {name for (name,) in connection.execute("SELECT rolname FROM pg_roles")}
-            for role in {OWNER, RUNTIME} - roles:
+            for name in ("postgres", "template1"):  # no program has anything to do there
+                revoke = sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC")
+                connection.execute(revoke.format(sql.Identifier(name)))
+            connection.execute("DROP ROLE IF EXISTS runtime")  # the workers' of a version before
+            create_groups(connection)
+            if not connection.execute("SELECT FROM pg_roles WHERE rolname = %s", (OWNER,)).rowcount:
                 create = sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}")
-                password = sql.Literal(self._passwords[role])
-                connection.execute(create.format(sql.Identifier(role), password))
-            if "pmesh_runtime" not in roles:
-                connection.execute("CREATE ROLE pmesh_runtime NOLOGIN")
-            connection.execute("GRANT pmesh_runtime TO runtime")
-            if (DATABASE,) not in connection.execute("SELECT datname FROM pg_database").fetchall():
+                password = self._password(OWNER)
+                connection.execute(create.format(sql.Identifier(OWNER), password))
+            query = "SELECT FROM pg_database WHERE datname = %s"
+            if not connection.execute(query, (DATABASE,)).rowcount:
                 connection.execute("CREATE DATABASE predict OWNER predict")
+
+    def _create_logins(self) -> None:
+        """Let the programs in, once the models are there that the workers' logins name."""
+        with psycopg.connect(self.conninfo(SUPERUSER), autocommit=True) as connection:
+            harden(connection)
+            for login in self._logins:
+                create_login(connection, login, self._password(login.name))
 
 
 def _run_as(program: str, *arguments: str) -> tuple[str, ...]:

@@ -1,29 +1,53 @@
-"""The project's own processes: gateway, relay, rollout, and one runtime for each model."""
+"""The project's own processes: gateway, shipper, relay, rollout, and one worker for each model."""
 
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from pmesh.stack.part import Part
-from pmesh.stack.readiness import answers_http, serves_grpc
+from pmesh.stack.readiness import answers_http
+
+
+def program(module: str, *arguments: str) -> tuple[str, ...]:
+    """How a program of ours starts: no file of a working directory shadows its own (-P)."""
+    return (sys.executable, "-P", "-m", module, *arguments)
 
 
 def gateway_part(
-    *, port: int, admin_port: int, environment: Mapping[str, str], runtimes: tuple[str, ...]
+    *, port: int, admin_port: int, spool: Path, environment: Mapping[str, str]
 ) -> Part:
-    """Envoy with the Python servicers in it, on the one port that clients know."""
+    """Envoy with the Python servicers in it, on the one port that clients know.
+
+    spool: where it puts the features of its answers.
+    """
     return Part(
         name="gateway",
-        command=(sys.executable, "-m", "gateway.main"),
+        command=program("gateway.main"),
         environment={
             **environment,
             "PMESH_GATEWAY_ADDRESS": "127.0.0.1",
             "PMESH_GATEWAY_PORT": str(port),
             "PMESH_GATEWAY_ADMIN_PORT": str(admin_port),
+            "PMESH_FEATURES_SPOOL": str(spool),
         },
         needs=("postgres",),
-        uses=runtimes,
+        uses=("triton",),
+        before=lambda: spool.mkdir(exist_ok=True),
         is_ready=lambda: answers_http(port, "/healthz"),
         stop_timeout_s=25,  # it lets calls in flight end
+    )
+
+
+def features_part(*, spool: Path, environment: Mapping[str, str]) -> Part:
+    """Ships the gateway's features to S3, and waits for it as long as it is away."""
+    return Part(
+        name="features",
+        command=program("features"),
+        environment={**environment, "PMESH_FEATURES_SPOOL": str(spool)},
+        needs=(),
+        uses=("s3",),
+        before=lambda: spool.mkdir(exist_ok=True),
+        is_ready=lambda: True,  # it has no door: that it runs is all that can be seen
     )
 
 
@@ -31,36 +55,33 @@ def relay_part(*, environment: Mapping[str, str], is_ready: Callable[[], bool]) 
     """Between PostgreSQL and the bus. It listens on no port."""
     return Part(
         name="relay",
-        command=(sys.executable, "-m", "gateway.relay"),
+        command=program("relay"),
         environment=environment,
         needs=("postgres", "aws"),
         is_ready=is_ready,
     )
 
 
-def runtime_name(model: str) -> str:
-    """The name of the part beside a model."""
-    return f"runtime-{model}"
+def worker_name(model: str) -> str:
+    """The name of the part that works for a model."""
+    return f"worker-{model}"
 
 
-def runtime_part(
-    *, model: str, port: int, triton_port: int, environment: Mapping[str, str]
+def worker_part(
+    *, model: str, environment: Mapping[str, str], is_ready: Callable[[], bool]
 ) -> Part:
-    """The process beside one model: its gRPC door and its queue door."""
+    """Takes one model's requests from its queue. It listens on no port."""
     return Part(
-        name=runtime_name(model),
-        command=(sys.executable, "-m", "model_runtime"),
+        name=worker_name(model),
+        command=program("model_runtime"),
         environment={
             **environment,
             "PMESH_MODEL": model,
-            "PMESH_RUNTIME_ADDRESS": f"127.0.0.1:{port}",
-            "PMESH_TRITON_ADDRESS": f"127.0.0.1:{triton_port}",
             "PMESH_RECEIVE_WAIT_S": "2",  # a stop waits for the end of a look at the queue
         },
         needs=("postgres", "aws"),
         uses=("triton", "s3"),
-        is_ready=lambda: serves_grpc(port),  # which is once Triton serves a version
-        start_timeout_s=3600,  # so the first start waits for the training
+        is_ready=is_ready,
         stop_timeout_s=40,  # it ends the batches that it has begun
     )
 
@@ -71,7 +92,7 @@ def rollout_part(
     """Follows the registry, and takes away the versions that nothing uses any more."""
     return Part(
         name="rollout",
-        command=(sys.executable, "-m", "rollout", "watch", "--webhook-port", str(webhook_port)),
+        command=program("rollout", "watch", "--webhook-port", str(webhook_port)),
         environment=environment,
         needs=("postgres", "triton"),
         uses=("mlflow",),

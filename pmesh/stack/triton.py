@@ -1,14 +1,16 @@
-"""Triton: started by the recipe of triton_repo.server, watched by real inferences."""
+"""Triton: started by the recipe of tritonserver.py, watched by real inferences."""
 
 import hashlib
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
+from inference.blocking import InferenceError, infer, is_live
+from inference.calls import PROBE_TEXT
+from inference.repository import Loaded, RepositoryApi
+from pmesh.stack import tritonserver
 from pmesh.stack.home import Home
 from pmesh.stack.part import Part
-from triton_repo import server
-from triton_repo.control import Loaded, TritonError
-from triton_repo.control import Triton as Control
+from pmesh.stack.sockets import make_private, socket_folder
 
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108
 
@@ -17,22 +19,16 @@ class Triton:
     """The server on a repository of models."""
 
     def __init__(
-        self,
-        home: Home,
-        *,
-        http_port: int,
-        grpc_port: int,
-        metrics_port: int,
-        served: Callable[[], Collection[Loaded] | None],
+        self, home: Home, *, metrics_port: int, served: Callable[[], Collection[Loaded] | None]
     ) -> None:
-        """served: what PostgreSQL says is served; None if it cannot tell."""
-        self.http_address = f"127.0.0.1:{http_port}"
-        self.control = Control(self.http_address)
-        self._served = served
+        """served: what PostgreSQL says that this server serves; None if it cannot tell."""
+        self._sockets = socket_folder(home.path)
+        self.address = tritonserver.address(self._sockets)
+        self.key = home.secret("triton")
         self.repository = home.path / "triton_repo"
+        self._loaded = RepositoryApi(self.address, key=self.key).loaded
+        self._served = served
         self._backends = home.path / "triton_backends"
-        self._http_port = http_port
-        self._grpc_port = grpc_port
         self._metrics_port = metrics_port
         # Servers that share a machine must not share the names of their memory.
         digest = hashlib.sha256(str(home.path).encode()).hexdigest()
@@ -40,18 +36,18 @@ class Triton:
 
     def part(self, *, environment: Mapping[str, str]) -> Part:
         """Its recipe."""
-        command = server.command(
+        command = tritonserver.command(
             repository=self.repository,
             backends=self._backends,
-            http_port=self._http_port,
-            grpc_port=self._grpc_port,
+            sockets=self._sockets,
             metrics_port=self._metrics_port,
             memory_prefix=self._memory_prefix,
+            key=self.key,
         )
         return Part(
             name="triton",
             command=command,
-            environment=server.environment(environment),
+            environment=tritonserver.environment(environment),
             before=self._prepare,
             is_ready=self._is_ready,
             watched=True,
@@ -59,7 +55,8 @@ class Triton:
 
     def _prepare(self) -> None:
         self.repository.mkdir(exist_ok=True)
-        server.prepare_backends(self._backends)
+        make_private(self._sockets)
+        tritonserver.prepare_backends(self._backends)
         for region in _SHARED_MEMORY.glob(f"{self._memory_prefix}*"):  # of a server that was killed
             region.unlink()
 
@@ -69,11 +66,13 @@ class Triton:
         Triton goes on calling a model ready when the process behind it is dead: only an
         inference shows it. One that a release is still trying out may well be dead.
         """
+        if not is_live(self.address):
+            return False
         try:
             served = self._served()
-            for loaded in self.control.loaded():
+            for loaded in self._loaded():
                 if served is None or loaded in served:
-                    self.control.infer(loaded.model, loaded.version, ["ready?"])
-        except TritonError:
+                    infer(self.address, *loaded, [PROBE_TEXT])
+        except InferenceError:
             return False
         return True

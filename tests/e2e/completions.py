@@ -3,8 +3,8 @@
 from collections import defaultdict
 from collections.abc import Mapping
 
-from tests.integration.bus_probe import Bus
-from tests.integration.polling import wait_until
+from tests.parts.bus_probe import Bus
+from tests.parts.polling import wait_until
 
 
 class Completions:

@@ -4,7 +4,7 @@ import os
 import pkgutil
 import signal
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, LiteralString
 from uuid import uuid4
@@ -15,19 +15,20 @@ import httpx
 import psycopg
 from predict.v1.prediction_service_pb2_grpc import PredictionServiceStub
 
+from pmesh.cli.running import running_stack
 from pmesh.stack.control import Stack
 from pmesh.stack.environment import aws_environment
 from pmesh.stack.postgres import DATABASE, OWNER
 from pmesh.stack.processes import session_members
 from pmesh.stack.status import State
 from tests.e2e.doors import Grpc, Rest
-from tests.integration.bus_probe import Bus
-from tests.integration.polling import wait_until
+from tests.parts.bus_probe import Bus
+from tests.parts.faults import FAULTS
+from tests.parts.polling import wait_until
 
-FAULTS = Path(__file__).parent / "faults"
 MODELS = ("sentiment", "genre")
 # A stack under test does soon what others do in good time.
-_RUNTIME = {"PMESH_LEASE_S": "2", "PMESH_RECEIVE_WAIT_S": "2"}
+_WORKER = {"PMESH_LEASE_S": "2", "PMESH_RECEIVE_WAIT_S": "2"}
 IMPATIENT: Mapping[str, Mapping[str, str]] = {
     "relay": {
         "PMESH_RELAY_MAX_IN_FLIGHT": "50",
@@ -36,8 +37,8 @@ IMPATIENT: Mapping[str, Mapping[str, str]] = {
         "PMESH_RELAY_REARM_AFTER_S": "2",
         "PMESH_RELAY_LOST_AFTER_S": "10",
     },
-    **{f"runtime-{model}": _RUNTIME for model in MODELS},
-    "rollout": {"PMESH_DRAIN_S": "2", "PMESH_QUALITY_MARGIN": "0.5"},
+    **{f"worker-{model}": _WORKER for model in MODELS},
+    "rollout": {"PMESH_ROLLOUT_IDLE_S": "2", "PMESH_QUALITY_MARGIN": "0.5"},
 }
 # A gateway that was restarted is found at once.
 _CHANNEL_OPTIONS = [
@@ -94,6 +95,9 @@ class Mesh:
         self.grpc = Grpc(grpc.insecure_channel(self.address, options=_CHANNEL_OPTIONS))
         self.predictions = PredictionServiceStub(self.grpc.channel)
         self.aws = Emulator(stack, status.ports)
+        environment = running_stack(stack.home.path).release_environment()
+        self.triton = environment["PMESH_TRITON_ADDRESS"]
+        """Where Triton answers."""
 
     def close(self) -> None:
         """Hang up."""
@@ -129,7 +133,8 @@ class Mesh:
             yield
         finally:
             for pid in members:
-                os.kill(pid, signal.SIGCONT)
+                with suppress(ProcessLookupError):  # the test has killed it
+                    os.kill(pid, signal.SIGCONT)
 
     @contextmanager
     def fault(self, part: str, place: str, *, text: str = "", times: int = 1) -> Iterator[Fault]:

@@ -16,7 +16,7 @@ class Oracle:
     """Version 1 of each model."""
 
     def __init__(self, mesh: Mesh) -> None:
-        self._client = triton.InferenceServerClient(f"127.0.0.1:{mesh.ports['triton-grpc']}")
+        self._client = triton.InferenceServerClient(mesh.triton)
         models = mesh.grpc.call("ListModels", ListModelsRequest()).message.models
         self.labels = {model.id: list(model.labels) for model in models}
 

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-from model_runtime.abstract_model import Predictions
-from model_runtime.isolation import run_artifact
-from model_runtime.registry import Registry
-from model_runtime.training_run import training_run
+from modelkit.abstract_model import Predictions
+from modelkit.isolation import run_artifact
+from modelkit.registry import Registry
 from pmesh.cli.running import running_stack
 from tests.e2e.mesh import Mesh
+from training.training_run import training_run
 
 NAME = "genre"
 
@@ -44,7 +44,7 @@ class Shelf:
 
     def train(self, seed: int) -> str:
         """A new version; its number."""
-        return self.run("model_runtime.train", NAME, "--seed", str(seed)).stdout.split()[-1]
+        return self.run("training.train", NAME, "--seed", str(seed)).stdout.split()[-1]
 
     def rollout(
         self, *arguments: str, check: bool = True, **variables: str

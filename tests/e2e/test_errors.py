@@ -119,7 +119,7 @@ def test_a_bad_request_is_refused_alike_by_grpc_and_rest(mesh: Mesh, case: Case)
 
 @pytest.mark.usefixtures("nothing_stored")
 def test_a_deadline_is_exceeded_alike_in_grpc_and_rest(mesh: Mesh) -> None:
-    with mesh.stopped("runtime-sentiment"):
+    with mesh.stopped("triton"):
         by_grpc = grpc_answer_after(mesh, predict(), "300m")
         body, headers = {"text": new_text()}, {"grpc-timeout": "300m"}
         by_rest = mesh.rest.client.post("/v1/models/sentiment:predict", json=body, headers=headers)

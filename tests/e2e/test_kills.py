@@ -22,7 +22,7 @@ from tests.e2e.mesh import Mesh
 from tests.e2e.oracle import Oracle
 from tests.e2e.texts import CANARY
 from tests.e2e.workload import Ask, asks, check_settled, insist_on, read_rows
-from tests.integration.polling import wait_until
+from tests.parts.polling import wait_until
 
 
 @dataclass(frozen=True)
@@ -41,18 +41,17 @@ STEPS = [
     Step(
         "the gateway, before it commits an answer",
         "gateway",
-        "gateway.store.predictions:PredictionStore._insert:before",
-        "insert_finished",
+        "gateway.store.predictions:PredictionStore._insert_finished:before",
     ),
     Step(
         "the relay, before it publishes",
         "relay",
-        "gateway.bus.sns:Topic._publish_batch:before",
+        "bus.sns:Topic._publish_batch:before",
         "inference_request",
     ),
     Step(
-        "the runtime, when it has received",
-        "runtime-sentiment",
+        "the worker, when it has received",
+        "worker-sentiment",
         "model_runtime.claims:Claims.claim:before",
     ),
     Step(
@@ -63,12 +62,12 @@ STEPS = [
     Step(
         "the relay, after it has published",
         "relay",
-        "gateway.bus.sns:Topic._publish_batch:after",
+        "bus.sns:Topic._publish_batch:after",
         "inference_request",
     ),
     Step(
-        "the runtime, when it has claimed",
-        "runtime-genre",
+        "the worker, when it has claimed",
+        "worker-genre",
         "model_runtime.claims:Claims.claim:after",
     ),
     Step(
@@ -79,47 +78,67 @@ STEPS = [
     Step(
         "the relay, before it commits results",
         "relay",
-        "gateway.relay.responses:Responses.commit:before",
+        "relay.responses:Responses.commit:before",
         "MessageId",
     ),
     Step(
-        "the runtime, after the inference",
-        "runtime-sentiment",
-        "model_runtime.features:DirectFeatures.keep:before",
+        "the worker, after the inference",
+        "worker-sentiment",
+        "features.objects:FeatureObjects.put:before",
     ),
     Step(
         "the gateway, before it accepts for later",
         "gateway",
-        "gateway.store.predictions:PredictionStore._insert:before",
-        "insert_accepted",
+        "gateway.store.predictions:PredictionStore._insert_accepted:before",
     ),
     Step(
         "the relay, after it has committed results",
         "relay",
-        "gateway.relay.responses:Responses.commit:after",
+        "relay.responses:Responses.commit:after",
         "MessageId",
     ),
     Step(
-        "the runtime, when the features are in S3",
-        "runtime-genre",
-        "model_runtime.features:DirectFeatures.keep:after",
+        "the worker, when the features are in S3",
+        "worker-genre",
+        "features.objects:FeatureObjects.put:after",
     ),
     Step(
-        "the runtime, in the midst of a call of the gateway",
-        "runtime-sentiment",
-        "model_runtime.service:InferenceService.predict:before",
+        "the gateway, before it asks a model",
+        "gateway",
+        "inference.server:ModelServer.infer:before",
         CANARY,
+    ),
+    Step(
+        "the worker, before it asks a model",
+        "worker-sentiment",
+        "inference.server:ModelServer.infer:before",
+        CANARY,
+    ),
+    Step(
+        "the shipper, before it writes an object",
+        "features",
+        "features.objects:FeatureObjects.put_file:before",
+    ),
+    Step(
+        "the gateway, when it has kept features",
+        "gateway",
+        "features.spool:Spool.append:after",
     ),
     Step(
         "the relay, before it tells of completions",
         "relay",
-        "gateway.bus.sns:Topic._publish_batch:before",
+        "bus.sns:Topic._publish_batch:before",
         "job_completed",
     ),
     Step(
-        "the runtime, when it has published",
-        "runtime-genre",
-        "model_runtime.bus:Topic.publish:after",
+        "the shipper, when an object is written",
+        "features",
+        "features.objects:FeatureObjects.put_file:after",
+    ),
+    Step(
+        "the worker, when it has published",
+        "worker-genre",
+        "bus.sns:Topic.publish:after",
     ),
 ]
 
@@ -191,7 +210,7 @@ def test_what_postgres_had_not_acknowledged_is_there_once_or_not_at_all(
 
 def test_the_broker_is_lost_with_all_its_messages(mesh: Mesh, oracle: Oracle) -> None:
     requests = asks(150, now=False)
-    with mesh.stopped("runtime-sentiment"):
+    with mesh.stopped("worker-sentiment"):
         insist_on(mesh, requests)
         waiting = (
             "SELECT count(*) FROM requests WHERE publish_time IS NOT NULL AND state = 'ACCEPTED'"
@@ -201,16 +220,16 @@ def test_the_broker_is_lost_with_all_its_messages(mesh: Mesh, oracle: Oracle) ->
     check_settled(mesh, oracle, requests)
 
 
-def test_a_runtime_that_stood_still_for_longer_than_its_lease(mesh: Mesh, oracle: Oracle) -> None:
+def test_a_worker_that_stood_still_for_longer_than_its_lease(mesh: Mesh, oracle: Oracle) -> None:
     requests = asks(10, now=False)
     claimed = "SELECT FROM requests WHERE text = ANY (%s) AND lease_until > now()"
     texts = ([ask.text for ask in requests if ask.model == "sentiment"],)
     with mesh.stopped("triton"):
         insist_on(mesh, requests)
         wait_until(lambda: mesh.query(claimed, texts) != [])
-        mesh.stack.kill("runtime-sentiment", signal.SIGSTOP)
+        mesh.stack.kill("worker-sentiment", signal.SIGSTOP)
     wait_until(lambda: mesh.query(claimed, texts) == [])
-    mesh.stack.kill("runtime-sentiment", signal.SIGCONT)
+    mesh.stack.kill("worker-sentiment", signal.SIGCONT)
     check_settled(mesh, oracle, requests)
 
 

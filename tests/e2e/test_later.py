@@ -1,12 +1,9 @@
 """Predictions made later: accepted at once, then followed to their end."""
 
-import io
 import json
-import re
 from contextlib import ExitStack
 from typing import Any
 
-import pyarrow.parquet as parquet
 import pytest
 from google.protobuf.duration_pb2 import Duration
 from predict.v1.prediction_pb2 import Prediction, PredictionState
@@ -21,10 +18,11 @@ from predict.v1.prediction_service_pb2 import (
 
 from tests.e2e.completions import Completions
 from tests.e2e.doors import Door
+from tests.e2e.feature_rows import read_row
 from tests.e2e.mesh import MODELS, Mesh
 from tests.e2e.oracle import Oracle, agree
 from tests.e2e.texts import new_text
-from tests.integration.polling import wait_until
+from tests.parts.polling import wait_until
 
 STATES = ["ACCEPTED", "RUNNING", "SUCCEEDED"]
 
@@ -50,7 +48,7 @@ def wait(door: Door, prediction: Prediction, *, at_most_s: int = 30) -> Predicti
 
 
 def was_run(mesh: Mesh, prediction: Prediction) -> bool:
-    """Whether a runtime ever had it, or there is an output."""
+    """Whether a worker ever had it, or there is an output."""
     ((attempts, outputs),) = mesh.query(
         "SELECT attempt, (SELECT count(*) FROM predictions p WHERE p.id = r.id)"
         " FROM requests r WHERE id = %s",
@@ -78,14 +76,14 @@ def test_a_prediction_made_later_has_the_answer_of_its_model(
 def test_a_wait_that_is_over_answers_with_the_prediction_as_it_stands(
     mesh: Mesh, door: Door
 ) -> None:
-    with mesh.stopped("runtime-sentiment"):
+    with mesh.stopped("worker-sentiment"):
         accepted = accept(door)
         assert wait(door, accepted, at_most_s=1) == accepted
     assert state(wait(door, accepted)) == "SUCCEEDED"
 
 
 def test_a_watch_over_grpc_tells_the_states_in_order(mesh: Mesh) -> None:
-    with mesh.stopped("runtime-sentiment"):
+    with mesh.stopped("worker-sentiment"):
         accepted = accept(mesh.grpc)
         watch = mesh.predictions.WatchPrediction(WatchPredictionRequest(id=accepted.id), timeout=30)
         assert next(watch).prediction == accepted
@@ -94,7 +92,7 @@ def test_a_watch_over_grpc_tells_the_states_in_order(mesh: Mesh) -> None:
 
 def test_a_watch_over_rest_tells_the_states_as_server_sent_events(mesh: Mesh) -> None:
     with ExitStack() as stack:
-        with mesh.stopped("runtime-genre"):
+        with mesh.stopped("worker-genre"):
             path = f"/v1/predictions/{accept(mesh.rest, 'genre').id}:watch"
             response = stack.enter_context(mesh.rest.client.stream("GET", path))
             lines = (line for line in response.iter_lines() if line)
@@ -117,7 +115,7 @@ def check_order(seen: list[str]) -> None:
 
 
 def test_what_is_cancelled_before_a_model_has_it_is_never_run(mesh: Mesh, door: Door) -> None:
-    with mesh.stopped("runtime-sentiment"):
+    with mesh.stopped("worker-sentiment"):
         accepted = accept(door)
         cancel = CancelPredictionRequest(id=accepted.id)
         cancelled = door.call("CancelPrediction", cancel).message.prediction
@@ -143,7 +141,7 @@ def test_the_answer_to_what_was_cancelled_meanwhile_is_dropped(mesh: Mesh, door:
 
 
 def test_what_expires_before_a_model_has_it_is_never_run(mesh: Mesh, door: Door) -> None:
-    with mesh.stopped("runtime-sentiment"):
+    with mesh.stopped("worker-sentiment"):
         accepted = accept(door, ttl=Duration(seconds=1))
         expired = wait(door, accepted)
         assert state(expired) == "EXPIRED"
@@ -159,7 +157,7 @@ def test_each_end_is_told_to_subscribers_by_one_event(
 ) -> None:
     now = door.call("Predict", PredictRequest(model="genre", text=new_text())).message.prediction
     later = wait(door, accept(door))
-    with mesh.stopped("runtime-sentiment"):
+    with mesh.stopped("worker-sentiment"):
         cancelled, expiring = accept(door), accept(door, ttl=Duration(seconds=1))
         door.call("CancelPrediction", CancelPredictionRequest(id=cancelled.id))
         expired = wait(door, expiring)
@@ -170,16 +168,6 @@ def test_each_end_is_told_to_subscribers_by_one_event(
         expired.id: "EXPIRED",
     }
     completions.check(ends)
-
-
-def read_row(mesh: Mesh, uri: str) -> dict[str, Any]:
-    """The row of a features_uri."""
-    bucket, key, row = re.fullmatch("s3://([^/]+)/(.+)#row=([0-9]+)", uri).groups()  # type: ignore[union-attr]
-    s3 = mesh.aws.client("s3")
-    wait_until(lambda: "Contents" in s3.list_objects_v2(Bucket=bucket, Prefix=key))
-    body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
-    rows: list[dict[str, Any]] = parquet.read_table(io.BytesIO(body)).to_pylist()
-    return rows[int(row)]
 
 
 @pytest.mark.parametrize("model", MODELS)

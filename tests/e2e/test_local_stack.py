@@ -17,15 +17,24 @@ from pmesh.stack.control import Stack
 from pmesh.stack.ports import assign_ports
 from pmesh.stack.processes import session_members
 from tests.e2e.texts import new_text
-from tests.integration.polling import wait_until
+from tests.parts.polling import wait_until
 
+PMESH = (str(Path(sys.executable).with_name("pmesh")),)
 ANSWERS = re.compile(r"(REST|gRPC|queue) .* positive 0\.\d\d", re.MULTILINE)
 
 
+SHADOWS = ("json", "psycopg", "grpc", "contract", "gateway", "relay", "model_runtime", "features")
+"""Modules that every program imports, and rooms of ours."""
+
+
 class Terminal:
-    """A person at a terminal with one data directory."""
+    """A person at a terminal, in a folder whose files are named like modules of the product."""
 
     def __init__(self, directory: Path) -> None:
+        self._directory = directory / "work"
+        self._directory.mkdir()
+        for name in SHADOWS:
+            (self._directory / f"{name}.py").write_text("raise SystemExit('shadowed')\n")
         port = assign_ports(directory / "gateway-port", ["gateway"])["gateway"]
         self._up = ("up", "--port", str(port))
         self._url = f"http://127.0.0.1:{port}"
@@ -36,7 +45,8 @@ class Terminal:
     def pmesh(self, *arguments: str) -> str:
         """What a command prints."""
         return subprocess.run(
-            (sys.executable, "-m", "pmesh.cli", *arguments),
+            (*PMESH, *arguments),
+            cwd=self._directory,
             env=self._environment,
             stdout=subprocess.PIPE,
             text=True,
@@ -48,8 +58,13 @@ class Terminal:
     def up(self) -> Iterator[str]:
         """`pmesh up` until it has said what to type next, which is the answer; then Ctrl-C."""
         with self._said.open("w") as said:
-            command = (sys.executable, "-m", "pmesh.cli", *self._up)
-            process = subprocess.Popen(command, env=self._environment, stdout=said, stderr=said)
+            process = subprocess.Popen(
+                (*PMESH, *self._up),
+                cwd=self._directory,
+                env=self._environment,
+                stdout=said,
+                stderr=said,
+            )
         try:
             wait_until(lambda: "Next" in self._said.read_text(), timeout_s=300)
             yield self._said.read_text()
@@ -87,7 +102,7 @@ def test_a_stack_trains_predicts_stops_without_a_trace_and_goes_on(tmp_path: Pat
         wait_until(lambda: terminal.predict("genre")["version"] == "2")
         before = terminal.predict("sentiment")
         sessions = terminal.sessions()
-        assert len(sessions) == 11
+        assert len(sessions) == 12
     assert [pid for session in sessions for pid in session_members(session)] == []
     assert terminal.stack.status() is None
 

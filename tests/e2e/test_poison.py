@@ -17,20 +17,20 @@ from tests.e2e.mesh import Mesh
 from tests.e2e.oracle import Oracle
 from tests.e2e.texts import new_text
 from tests.e2e.workload import Ask, asks, check_settled, insist_on
-from tests.integration.polling import wait_until
+from tests.parts.polling import wait_until
 
 MAX_ATTEMPTS = 5
 FAR_FUTURE = 9_999
 
 
-def test_a_text_that_kills_its_runtime_fails_and_its_neighbours_succeed(
+def test_a_text_that_kills_its_worker_fails_and_its_neighbours_succeed(
     mesh: Mesh, oracle: Oracle
 ) -> None:
     poison = Ask("sentiment", later=True, text=f"poison {new_text()}")
     requests = asks(10, now=False)
     requests.insert(7, poison)
-    place = "model_runtime.triton:TritonModel.infer:before"
-    with mesh.fault("runtime-sentiment", place, text="poison", times=FAR_FUTURE) as fault:
+    place = "inference.server:ModelServer.infer:before"
+    with mesh.fault("worker-sentiment", place, text="poison", times=FAR_FUTURE) as fault:
         insist_on(mesh, requests)
         finished = wait(mesh, poison.prediction_id)
         assert fault.deaths == MAX_ATTEMPTS
@@ -98,8 +98,9 @@ FORGED = {"negative": 0.0, "neutral": 0.0, "positive": 1.0}
     "changes",
     [
         {},
-        {"attempt": 0},
-        {"attempt": 2},
+        {"claimToken": ""},
+        {"claimToken": "any"},
+        {"attempt": 1},
         {"model": "genre"},
         {"version": "2"},
         {"output": {"label": "wonderful", "confidence": 1, "scores": {"wonderful": 1}}},
@@ -109,7 +110,7 @@ FORGED = {"negative": 0.0, "neutral": 0.0, "positive": 1.0}
     ids=str,
 )
 def test_a_forged_answer_is_dropped(mesh: Mesh, oracle: Oracle, changes: dict[str, Any]) -> None:
-    with mesh.stopped("runtime-sentiment"):
+    with mesh.stopped("worker-sentiment"):
         ask = Ask("sentiment", later=True)
         ask.insist(mesh)
         answer = {
@@ -117,10 +118,10 @@ def test_a_forged_answer_is_dropped(mesh: Mesh, oracle: Oracle, changes: dict[st
             "predictionId": ask.prediction_id,
             "model": "sentiment",
             "version": "1",
-            "attempt": 1,
+            "claimToken": str(uuid4()),
             "output": {"label": "positive", "confidence": 1, "scores": FORGED},
         }
-        mesh.bus.answer(answer | changes)
+        mesh.bus.forge(answer | changes)
         wait_until(lambda: mesh.bus.depth("predict-gateway") == 0)
         request = GetPredictionRequest(id=ask.prediction_id)
         got = mesh.grpc.call("GetPrediction", request)

@@ -21,7 +21,7 @@ from tests.e2e.mesh import Mesh
 from tests.e2e.refusals import check
 from tests.e2e.shelf import BROKEN, NAME, Shelf
 from tests.e2e.texts import new_text, new_texts
-from tests.integration.polling import wait_until
+from tests.parts.polling import wait_until
 
 CLIENTS = 3
 TOLERANCE = 1e-4

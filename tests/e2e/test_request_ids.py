@@ -82,7 +82,7 @@ def test_asked_now_what_was_accepted_for_later_gives_the_one_prediction(door: Do
 def test_asked_now_what_failed_later_gives_the_error_again(mesh: Mesh, door: Door) -> None:
     fields: dict[str, Any] = {"model": "sentiment", "text": new_text(), "request_id": str(uuid4())}
     create = CreatePredictionRequest(**fields)
-    with mesh.stopped("runtime-sentiment"):
+    with mesh.stopped("worker-sentiment"):
         later = door.call("CreatePrediction", create).message.prediction
         # As if its version had gone, which a release does not let happen.
         lose = "UPDATE requests SET version = '999' WHERE id = %s RETURNING id"

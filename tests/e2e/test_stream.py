@@ -77,7 +77,7 @@ def test_each_text_is_answered_before_the_next_one_is_sent(mesh: Mesh) -> None:
 
 def test_a_half_closed_stream_ends_well_after_the_last_answer(mesh: Mesh) -> None:
     texts = new_texts(20)
-    with mesh.stopped("runtime-sentiment"):
+    with mesh.stopped("triton"):
         conversation = Conversation(mesh)
         for text in texts:
             conversation.ask(text)
@@ -94,7 +94,7 @@ def test_a_stream_without_requests_ends_well(mesh: Mesh) -> None:
 
 def test_a_cancelled_stream_ends_and_stores_nothing_more(mesh: Mesh) -> None:
     texts = new_texts(10)
-    with mesh.stopped("runtime-sentiment"):
+    with mesh.stopped("triton"):
         conversation = Conversation(mesh)
         for text in texts:
             conversation.ask(text)

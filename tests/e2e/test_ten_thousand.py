@@ -4,6 +4,7 @@ import json
 import random
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 from http import HTTPStatus
 from http.client import HTTPConnection
 from itertools import chain
@@ -20,7 +21,7 @@ from tests.e2e.mesh import MODELS, Mesh
 from tests.e2e.oracle import Oracle, agree
 from tests.e2e.texts import new_text
 from tests.e2e.workload import read_rows
-from tests.integration.polling import wait_until
+from tests.parts.polling import wait_until
 
 REQUESTS = 10_000
 DISTINCT = 8_000
@@ -36,6 +37,9 @@ class Client:
     def __init__(self, mesh: Mesh) -> None:
         self._stub = mesh.predictions
         self._http = HTTPConnection(mesh.address, timeout=30)
+
+    def close(self) -> None:
+        self._http.close()
 
     def send(self, request: Request, *, by_rest: bool) -> Prediction:
         if by_rest:
@@ -78,8 +82,6 @@ def mixed(requests: list[Request]) -> list[Request]:
 def send_all(mesh: Mesh, requests: list[Request]) -> list[Prediction]:
     """All of them, IN_FLIGHT at a time, through both doors in turn."""
     clients: SimpleQueue[Client] = SimpleQueue()
-    for _ in range(IN_FLIGHT):
-        clients.put(Client(mesh))
 
     def send(number: int, request: Request) -> Prediction:
         client = clients.get()
@@ -88,7 +90,9 @@ def send_all(mesh: Mesh, requests: list[Request]) -> list[Prediction]:
         finally:
             clients.put(client)
 
-    with ThreadPoolExecutor(IN_FLIGHT) as users:
+    with ExitStack() as opened, ThreadPoolExecutor(IN_FLIGHT) as users:
+        for _ in range(IN_FLIGHT):
+            clients.put(opened.enter_context(closing(Client(mesh))))
         return list(users.map(send, range(len(requests)), requests))
 
 

@@ -7,8 +7,10 @@ prints, in this order, whatever their numbers and spaces are; `...` stands for a
 import os
 import re
 import shutil
+import site
 import subprocess
 import sys
+import venv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,12 +71,10 @@ class Reader:
     """Somebody who types what the tutorial says."""
 
     def __init__(self, checkout: Path, port: int) -> None:
-        paths = [checkout, checkout / "build" / "gen"]
         self._checkout = checkout
         self._port = port
         self._environment = {
             **os.environ,
-            "PYTHONPATH": os.pathsep.join(map(str, paths)),  # or .venv's packages are the original
             "PMESH_PORT": str(port),
             "COLUMNS": "120",
         }
@@ -97,6 +97,24 @@ class Reader:
         )
 
 
+def install(checkout: Path) -> None:
+    """What `make` installs into .venv, by links to this environment's packages but for our own."""
+    venv.create(checkout / ".venv", symlinks=True)
+    (packages,) = checkout.glob(".venv/lib/*/site-packages")
+    paths = [checkout, checkout / "build" / "gen", *site.getsitepackages()]
+    (packages / "checkout.pth").write_text("".join(f"{path}\n" for path in paths))
+    python = checkout / ".venv" / "bin" / "python"
+    for program in Path(sys.executable).parent.iterdir():
+        ours = python.with_name(program.name)
+        if ours.exists():
+            continue
+        if program.read_bytes().startswith(f"#!{sys.executable}\n".encode()):
+            ours.write_text(program.read_text().replace(sys.executable, str(python), 1))
+            ours.chmod(0o755)
+        else:
+            ours.symlink_to(program)
+
+
 @pytest.fixture
 def reader(tmp_path: Path) -> Iterator[Reader]:
     """A reader in a copy of the checkout, whose stack is stopped at the end."""
@@ -108,7 +126,7 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
         (checkout / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, checkout / name)
     shutil.copytree(ROOT / "build" / "gen", checkout / "build" / "gen")
-    (checkout / ".venv").symlink_to(Path(sys.prefix))
+    install(checkout)
     port = assign_ports(tmp_path / "gateway-port", ["gateway"])["gateway"]
     reader = Reader(checkout, port)
     yield reader

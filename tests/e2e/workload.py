@@ -15,7 +15,7 @@ from tests.e2e.doors import Answer
 from tests.e2e.mesh import MODELS, Mesh
 from tests.e2e.oracle import Oracle, agree
 from tests.e2e.texts import new_text
-from tests.integration.polling import wait_until
+from tests.parts.polling import wait_until
 
 CLIENTS = 8
 PATIENCE_S = 60.0

@@ -4,9 +4,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.integration.aws import Aws
-from tests.integration.bus_probe import Bus
-from tests.integration.postgres import Database, Postgres
+from modelkit.registry import Registry
+from tests.parts.aws import Aws
+from tests.parts.bus_probe import Bus
+from tests.parts.mlflow_server import MlflowServer
+from tests.parts.parrot.model import Model
+from tests.parts.postgres import Database, Postgres
+from tests.parts.s3 import S3
+from tests.parts.triton import Triton
 
 
 @pytest.fixture(scope="session")
@@ -43,3 +48,31 @@ def bus(aws: Aws) -> Bus:
     bus = Bus(aws)
     bus.provision()
     return bus
+
+
+@pytest.fixture(scope="session")
+def triton() -> Iterator[Triton]:
+    """Two versions of the parrot, called "sentiment"."""
+    triton = Triton()
+    for version in (1, 2):
+        triton.add("sentiment", str(version), Model(version=version))
+    with triton:
+        yield triton
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[S3]:
+    with S3() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mlflow() -> Iterator[MlflowServer]:
+    """A registry for all tests; versions get their numbers as the tests come."""
+    with MlflowServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def registry(mlflow: MlflowServer) -> Registry:
+    return Registry(mlflow.uri)

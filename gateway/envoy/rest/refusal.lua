@@ -1,14 +1,7 @@
 -- Refuses a request with a google.rpc.Status as JSON, the same as the transcoder makes of the
 -- errors of the application.
-local utf8 = require("utf8")
+local utf8, rules = require("utf8"), require("rules")
 
-local STATUS = {
-  PATH_NOT_FOUND = { http = "404", code = 5 },
-  METHOD_NOT_ALLOWED = { http = "405", code = 12 },
-  MESSAGE_TOO_LARGE = { http = "413", code = 8 },
-  UNSUPPORTED_CONTENT_TYPE = { http = "415", code = 3 },
-}
-local INVALID_ARGUMENT = { http = "400", code = 3 }
 local ESCAPES = { ['"'] = '\\"', ["\\"] = "\\\\" }
 
 local function quoted(s)
@@ -23,7 +16,7 @@ local function error_info(reason, metadata)
   local entries = {}
   for i, entry in ipairs(metadata) do entries[i] = quoted(entry[1]) .. ":" .. quoted(entry[2]) end
   return '{"@type":"type.googleapis.com/google.rpc.ErrorInfo","reason":"' .. reason
-    .. '","domain":"predict.v1","metadata":{' .. table.concat(entries, ",") .. "}}"
+    .. '","domain":"' .. rules.domain .. '","metadata":{' .. table.concat(entries, ",") .. "}}"
 end
 
 local function bad_request(reason, field, description)
@@ -34,7 +27,7 @@ end
 local refusal = {}
 
 function refusal.send(handle, reason, message, metadata, more)
-  local status = STATUS[reason] or INVALID_ARGUMENT
+  local status = rules.reasons[reason]
   local details = error_info(reason, metadata) .. (more and more.details or "")
   handle:respond(
     { [":status"] = status.http, ["content-type"] = "application/json", allow = more and more.allow },

@@ -8,11 +8,11 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from gateway.bus.errors import BusUnavailable
-from gateway.bus.events import Envelope, to_entry
-from gateway.bus.sns import MAX_BATCH_BYTES, Topic
-from gateway.bus.sqs import Queue
-from tests.integration.bus_probe import TOPIC_ARN, Bus
+from bus.errors import BusUnavailable
+from bus.events import Envelope, to_entry
+from bus.sns import MAX_BATCH_BYTES, Topic
+from bus.sqs import Queue, receipts_of
+from tests.parts.bus_probe import TOPIC_ARN, Bus
 
 if TYPE_CHECKING:
     from mypy_boto3_sns.client import SNSClient
@@ -84,7 +84,7 @@ async def test_received_messages_stay_until_they_are_deleted(topic: Topic, queue
     messages = [*await queue.receive(wait_s=0), *await queue.receive(wait_s=0)]
     assert len(messages) == 12
     assert await queue.receive(wait_s=0) == []
-    await queue.delete(messages)
+    await queue.delete(receipts_of(messages))
     assert await queue.depth() == 0
 
 
@@ -93,9 +93,28 @@ async def test_a_receipt_that_is_no_longer_valid_is_no_error(
 ) -> None:
     await publish(topic, request("a"), request("b"))
     messages = await queue.receive(wait_s=0)
-    await queue.delete(messages[:1])
-    await queue.delete(messages)
+    receipts = receipts_of(messages)
+    await queue.delete(receipts[:1])
+    await queue.delete(receipts)
+    await queue.set_visibility(receipts, 30)
     assert bus.depth("predict-sentiment") == 0
+
+
+async def test_messages_may_be_given_back_and_hidden_again(topic: Topic, queue: Queue) -> None:
+    await publish(topic, *(request(str(i)) for i in range(12)))
+    messages = [*await queue.receive(wait_s=0), *await queue.receive(wait_s=0)]
+    await queue.set_visibility(receipts_of(messages), 0)
+    again = [*await queue.receive(wait_s=0), *await queue.receive(wait_s=0)]
+    assert len(again) == 12
+    await queue.set_visibility(receipts_of(again), 30)
+    assert await queue.receive(wait_s=0) == []
+
+
+async def test_messages_are_hidden_for_as_long_as_is_asked(topic: Topic, queue: Queue) -> None:
+    await publish(topic, request("a"))
+    assert await queue.receive(wait_s=0, visibility_s=0)
+    assert await queue.receive(wait_s=0, visibility_s=30)
+    assert await queue.receive(wait_s=0, visibility_s=30) == []
 
 
 async def test_a_queue_may_be_made_after_it_was_first_asked_for(

@@ -6,8 +6,8 @@ import subprocess
 import sys
 from typing import Any
 
-from tests.integration.aws import Aws
-from tests.integration.bus_probe import MODELS, TOPIC_ARN, Bus
+from tests.parts.aws import Aws
+from tests.parts.bus_probe import MODELS, TOPIC_ARN, Bus
 
 QUEUES = ["predict-gateway", *(f"predict-{model}" for model in MODELS)]
 
@@ -127,7 +127,7 @@ def test_a_message_that_is_received_too_often_goes_to_the_dead_letters(bus: Bus)
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "gateway.bus.topology", *arguments],
+        [sys.executable, "-P", "-m", "bus.topology", *arguments],
         env={**os.environ, **environment},
         capture_output=True,
         text=True,

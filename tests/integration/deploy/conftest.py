@@ -1,30 +1,18 @@
-"""Images and jobs as a pipeline uses them, with real servers around them."""
+"""The jobs as a pipeline uses them, with real servers around them."""
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from database.logins import ROLLOUT
+from database.registration import Registration, register_models
 from models.genre.model import Model
-from tests.integration.deploy.images import Images
 from tests.integration.deploy.jobs import Jobs
-from tests.integration.postgres import Database, Postgres
-from tests.integration.triton import Triton
-
-
-@pytest.fixture(scope="package")
-def images() -> Iterator[Images]:
-    missing = [tool for tool in ("buildah", "debootstrap") if shutil.which(tool) is None]
-    if os.getuid() != 0:
-        missing.append("root")
-    if missing:
-        message = f"left out: building images needs {', '.join(missing)}: apt install buildah"
-        pytest.fail(message) if os.environ.get("CI") == "true" else pytest.skip(message)
-    with Images() as images:
-        yield images
+from tests.parts.catalog import environment
+from tests.parts.postgres import Database, Postgres
+from tests.parts.triton import Triton
 
 
 @pytest.fixture(scope="package")
@@ -34,14 +22,14 @@ def triton() -> Iterator[Triton]:
 
 
 @pytest.fixture(scope="package")
-def catalog(postgres: Postgres) -> Iterator[Database]:
+def catalog(postgres: Postgres, triton: Triton) -> Iterator[Database]:
     """A database that knows the model genre."""
     database = postgres.create_database()
+    genre = Registration(
+        id="genre", description="", labels=list(Model.labels), address=triton.address
+    )
     with psycopg.connect(database.conninfo, autocommit=True) as connection:
-        connection.execute(
-            "INSERT INTO models (id, labels, address) VALUES ('genre', %s, 'unused:1')",
-            (list(Model.labels),),
-        )
+        register_models(connection, [genre])
     yield database
     postgres.drop_database(database)
 
@@ -53,10 +41,9 @@ def jobs(tmp_path_factory: pytest.TempPathFactory, triton: Triton, catalog: Data
     return Jobs(
         directory,
         {
-            **catalog.environment,
+            **environment(catalog, ROLLOUT),
+            **triton.environment,
             "MLFLOW_TRACKING_URI": f"sqlite:///{directory}/mlflow.db",
-            "PMESH_TRITON_REPOSITORY": str(triton.repository),
-            "PMESH_TRITON_HTTP": f"127.0.0.1:{triton.http_port}",
         },
     )
 

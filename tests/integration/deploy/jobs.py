@@ -5,8 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.integration.deploy.standins import ROOT
-
+ROOT = Path(__file__).parents[3]
 JOBS = ROOT / "deploy" / "jobs"
 ACTOR = "a-pipeline"
 

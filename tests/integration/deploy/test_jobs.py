@@ -4,11 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from inference.repository import Loaded
 from tests.integration.deploy.jobs import ACTOR, JOBS, Jobs
-from tests.integration.postgres import Database
-from tests.integration.triton import Triton
-from triton_repo.control import Loaded
-from triton_repo.control import Triton as Control
+from tests.parts.postgres import Database
+from tests.parts.triton import Triton
 
 SCRIPTS = sorted(path.name for path in JOBS.iterdir())
 
@@ -22,8 +21,7 @@ def alone(tmp_path: Path) -> Jobs:
 def test_a_version_is_trained_and_released(
     released: str, triton: Triton, catalog: Database
 ) -> None:
-    control = Control(f"127.0.0.1:{triton.http_port}")
-    assert control.loaded() == [Loaded("genre", released)]
+    assert triton.control.loaded() == [Loaded("genre", released)]
     with catalog.connect() as connection:
         history = connection.execute("SELECT * FROM releases").fetchall()
     assert [(row["version"], row["actor"], row["reason"]) for row in history] == [
@@ -56,9 +54,9 @@ def test_a_job_without_arguments_fails_and_prints_nothing(alone: Jobs, script: s
     ("script", "arguments", "message"),
     [
         ("train.sh", ["unknown"], "there is no models/unknown/model.py"),
-        ("eval.sh", ["genre"], "genre names no version"),
+        ("eval.sh", ["genre"], "'genre' names no version"),
         ("deploy.sh", ["release", "genre@one"], "'genre@one' names no version"),
-        ("build-image.sh", ["unknown"], "there is no models/unknown/Dockerfile"),
+        ("build-image.sh", ["unknown"], "there is no models/unknown/values.yaml"),
         ("build-image.sh", ["genre", "--target", "test"], "there is no target test"),
         ("build-image.sh", ["genre", "--device", "tpu"], "there is no device tpu"),
         ("build-image.sh", ["genre", "--pull"], "there is no option --pull"),

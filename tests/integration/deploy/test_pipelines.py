@@ -9,12 +9,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.integration.deploy.jobs import JOBS
-from tests.integration.deploy.standins import ROOT
+from tests.integration.deploy.jobs import JOBS, ROOT
 
 WORKFLOWS = sorted((ROOT / ".github/workflows").glob("*.yml"))
 PIPELINES = [*WORKFLOWS, ROOT / "deploy/Jenkinsfile"]
-DOCKERFILES = [ROOT / "deploy/docker/Dockerfile.base", *sorted(ROOT.glob("models/*/Dockerfile"))]
+DOCKERFILES = sorted(ROOT.glob("deploy/docker/Dockerfile.*"))
 SCRIPTS = sorted(JOBS.glob("*.sh"))
 
 CALL = re.compile(r"(deploy/jobs/\S+\.sh|\.ci/run)\b([^\n|)']*)")
@@ -29,7 +28,7 @@ def lint(tool: str, *files: Path) -> None:
 
 
 def test_shellcheck_finds_nothing() -> None:
-    lint("shellcheck", *SCRIPTS, ROOT / ".ci/run")
+    lint("shellcheck", *SCRIPTS, ROOT / "deploy/docker/triton.sh", *(ROOT / ".ci").iterdir())
 
 
 def test_hadolint_finds_nothing() -> None:

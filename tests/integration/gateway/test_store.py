@@ -5,10 +5,10 @@ from uuid import uuid4
 import pytest
 from predict.v1.prediction_pb2 import PredictionOutput
 
-from gateway.ids import uuid7
+from contract.ids import uuid7
 from gateway.prediction import ListFilter, Prediction, State
 from gateway.store.predictions import PredictionStore
-from tests.integration.postgres import Database
+from tests.parts.postgres import Database
 
 
 def accepted(model: str = "sentiment", version: str = "1", text: str = "a text") -> Prediction:

@@ -5,10 +5,12 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.integration.bus_probe import Bus
-from tests.integration.postgres import Database
+from database.logins import RELAY
 from tests.integration.relay.process import Relay
-from tests.integration.relay.requests import Requests
+from tests.parts.bus_probe import MODELS, Bus
+from tests.parts.catalog import environment, register
+from tests.parts.postgres import Database
+from tests.parts.requests import Requests
 
 StartRelay = Callable[..., Relay]
 
@@ -16,18 +18,17 @@ StartRelay = Callable[..., Relay]
 @pytest.fixture
 def requests(database: Database) -> Requests:
     """The requests of the test's database, with the bus's models registered."""
-    requests = Requests(database)
-    requests.register_models()
-    return requests
+    register(database, {model: ["1"] for model in MODELS})
+    return Requests(database)
 
 
 @pytest.fixture
 def start_relay(database: Database, bus: Bus) -> Iterator[StartRelay]:
     """Starts relays; keyword arguments are PMESH_RELAY_* variables in lower case."""
+    parts = {**environment(database, RELAY), **bus.environment}
     with ExitStack() as relays:
 
         def start(*, patch: str = "", **limits: float) -> Relay:
-            environment = {**database.environment, **bus.environment}
-            return relays.enter_context(Relay(environment, patch=patch, **limits))
+            return relays.enter_context(Relay(parts, patch=patch, **limits))
 
         yield start

@@ -10,7 +10,7 @@ from typing import Self
 
 
 class Relay:
-    """`python -m gateway.relay`; killed when the test ends."""
+    """`python -P -m relay`; killed when the test ends."""
 
     def __init__(self, environment: dict[str, str], *, patch: str = "", **limits: float) -> None:
         """patch: Python that runs before the program, to make a fault.
@@ -24,7 +24,7 @@ class Relay:
         variables = {f"PMESH_RELAY_{name.upper()}": str(value) for name, value in limits.items()}
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", "--", sys.executable, "-m", "gateway.relay"],
+                ["setpriv", "--pdeathsig", "KILL", "--", sys.executable, "-P", "-m", "relay"],
                 env={**os.environ, **environment, **variables, "PYTHONPATH": str(directory)},
                 stderr=log,
             )
@@ -50,7 +50,10 @@ class Relay:
     def pid(self) -> int:
         return self._process.pid
 
+    def terminate(self) -> None:
+        self._process.send_signal(signal.SIGTERM)
+
     def stop(self) -> int:
         """SIGTERM, and the exit code."""
-        self._process.send_signal(signal.SIGTERM)
+        self.terminate()
         return self._process.wait(timeout=10)

@@ -5,19 +5,13 @@ from typing import Any
 
 import pytest
 
-from tests.integration.bus_probe import Bus
-from tests.integration.polling import wait_until
 from tests.integration.relay.conftest import StartRelay
-from tests.integration.relay.requests import Requests, answer
+from tests.parts.bus_probe import Bus
+from tests.parts.claims import answer
+from tests.parts.polling import wait_until
+from tests.parts.requests import Requests
 
 QUICK = {"sweep_s": 0.1, "poll_s": 0.1}  # sweeps would re-arm after 30 s
-
-
-def let_die(bus: Bus, queue: str) -> None:
-    """Receives what is in a queue until it is in the dead-letter queue."""
-    bus.set_visibility_timeout(queue, 0)
-    wait_until(lambda: not bus.receive(queue, delete=False))
-    bus.set_visibility_timeout(queue, 30)
 
 
 @pytest.fixture
@@ -27,7 +21,7 @@ def dying(requests: Requests, bus: Bus) -> str:
     requests.execute("UPDATE requests SET publish_time = now()")
     (event,) = requests.query("DELETE FROM outbox RETURNING payload")
     bus.publish("inference_request", event["payload"])
-    let_die(bus, "predict-sentiment")
+    bus.let_die("predict-sentiment")
     assert bus.depth("predict-sentiment-dead") == 1
     return prediction_id
 
@@ -45,7 +39,7 @@ def test_a_request_without_attempts_left_fails(
     dying: str, start_relay: StartRelay, requests: Requests, bus: Bus
 ) -> None:
     requests.execute("UPDATE requests SET state = 'RUNNING', attempt = 4")
-    requests.claim([dying], lease="0 s")
+    requests.claim_one(dying, lease_s=0)
     start_relay(**QUICK, rearm_after_s=0.5)
     wait_until(lambda: requests.get(dying)["state"] == "FAILED")
     (detail,) = requests.get(dying)["error"]["details"]
@@ -53,12 +47,12 @@ def test_a_request_without_attempts_left_fails(
     wait_until(lambda: bus.depth("predict-sentiment-dead") == 0)
 
 
-@pytest.mark.parametrize("lease", ["1 min", None])
+@pytest.mark.parametrize("worked_on", [True, False])
 def test_a_request_that_is_worked_on_or_finished_is_left_alone(
-    dying: str, start_relay: StartRelay, requests: Requests, bus: Bus, lease: str | None
+    dying: str, start_relay: StartRelay, requests: Requests, bus: Bus, worked_on: bool
 ) -> None:
-    if lease:
-        requests.claim([dying], lease=lease)
+    if worked_on:
+        requests.claim_one(dying)
     else:
         requests.execute("UPDATE requests SET state = 'CANCELLED'")
     before = requests.get(dying)
@@ -72,9 +66,8 @@ def test_a_dead_answer_is_applied_after_all(
     start_relay: StartRelay, requests: Requests, bus: Bus
 ) -> None:
     (prediction_id,) = requests.accept()
-    requests.claim([prediction_id])
-    bus.answer(answer(prediction_id))
-    let_die(bus, "predict-gateway")
+    bus.answer(answer(requests.claim_one(prediction_id)))
+    bus.let_die("predict-gateway")
     assert bus.depth("predict-gateway-dead") == 1
     start_relay(**QUICK)
     wait_until(lambda: requests.get(prediction_id)["state"] == "SUCCEEDED")
@@ -94,7 +87,7 @@ def test_poison_is_dropped_and_holds_up_no_neighbour(
     start_relay: StartRelay, requests: Requests, bus: Bus, body: dict[str, Any] | str
 ) -> None:
     bus.publish("inference_request", body)
-    let_die(bus, "predict-sentiment")
+    bus.let_die("predict-sentiment")
     relay = start_relay(**QUICK)
     (prediction_id,) = requests.accept()
     (message,) = bus.receive("predict-sentiment", wait_s=10)
@@ -113,6 +106,6 @@ def test_an_undecodable_one_is_logged_by_its_message_id(
         ReceiptHandle=message["ReceiptHandle"],
         VisibilityTimeout=0,
     )
-    let_die(bus, "predict-sentiment")
+    bus.let_die("predict-sentiment")
     relay = start_relay(**QUICK)
     wait_until(lambda: f"dropped dead letter {message['MessageId']}" in relay.log)

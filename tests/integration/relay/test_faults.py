@@ -4,53 +4,24 @@ import signal
 
 import pytest
 
-from tests.integration.aws import Aws
-from tests.integration.bus_probe import MODELS, Bus
-from tests.integration.polling import wait_until
-from tests.integration.postgres import Database, Postgres
 from tests.integration.relay.conftest import StartRelay
+from tests.integration.relay.patches import (
+    DIE_AFTER_COMMITTING_ANSWERS,
+    DIE_AFTER_PUBLISHING,
+    DIE_BEFORE_COMMITTING_ANSWERS,
+    DIE_BEFORE_PUBLISHING,
+    SLOW_PUBLISHING,
+)
 from tests.integration.relay.process import Relay
-from tests.integration.relay.requests import Requests, answer
-from tests.integration.relay.runtime import work_off
+from tests.integration.relay.working import work_off
+from tests.parts.aws import Aws
+from tests.parts.bus_probe import MODELS, Bus
+from tests.parts.claims import answer
+from tests.parts.polling import wait_until
+from tests.parts.postgres import Database, Postgres
+from tests.parts.requests import Requests
 
 SOON = {"sweep_s": 0.1, "rearm_after_s": 1, "poll_s": 0.1, "receive_wait_s": 1}
-
-DIE = "import os, signal\ndef die(): os.kill(os.getpid(), signal.SIGKILL)\n"
-
-DIE_BEFORE_PUBLISHING = f"""{DIE}
-from gateway.bus.sns import Topic
-async def publish(self, entries):
-    if list(entries): die()
-Topic.publish = publish
-"""
-
-DIE_AFTER_PUBLISHING = f"""{DIE}
-from gateway.bus.sns import Topic
-real = Topic.publish
-async def publish(self, entries):
-    outcome = await real(self, entries)
-    if outcome.published: die()
-    return outcome
-Topic.publish = publish
-"""
-
-DIE_BEFORE_COMMITTING_ANSWERS = f"""{DIE}
-from gateway.relay import responses
-real = responses.finish
-async def finish(*arguments):
-    if await real(*arguments): die()
-    return []
-responses.finish = finish
-"""
-
-DIE_AFTER_COMMITTING_ANSWERS = f"""{DIE}
-from gateway.relay.responses import Responses
-real = Responses.commit
-async def commit(self, messages):
-    await real(self, messages)
-    if messages: die()
-Responses.commit = commit
-"""
 
 
 def wait_for_death(relay: Relay) -> None:
@@ -85,8 +56,8 @@ def test_a_relay_killed_around_committing_answers_finishes_each_once(
 ) -> None:
     completed = bus.watch("job_completed")
     ids = requests.accept(8)
-    attempts = requests.claim(ids)
-    bus.answer(*(answer(id, attempts[id]) for id in ids))
+    claims = requests.claim(ids)
+    bus.answer(*map(answer, claims.values()))
     bus.set_visibility_timeout("predict-gateway", 1)
     wait_for_death(start_relay(patch=patch))
     assert requests.states()["SUCCEEDED"] == finished
@@ -105,7 +76,7 @@ def test_the_bus_may_lose_everything_with_work_in_flight(
     relay = start_relay(**SOON, max_in_flight=30)
     on_the_bus = requests.accept(20)
     wait_until(lambda: bus.depth("predict-sentiment") == 20)
-    requests.claim(on_the_bus[:5], lease="2 s")  # their messages and their answers get lost
+    requests.claim(on_the_bus[:5], lease_s=2)  # their messages and their answers get lost
     aws.stop()
     meanwhile = requests.accept(20)
     wait_until(lambda: "waiting for the end of an outage" in relay.log)
@@ -139,11 +110,11 @@ def test_the_database_may_crash_with_answers_in_hand(
 ) -> None:
     relay = start_relay(**SOON)
     ids = requests.accept(30)
-    attempts = requests.claim(ids)
+    claims = requests.claim(ids)
     wait_until(lambda: bus.depth("predict-sentiment") == 30)
     postgres.stop_immediately()
     try:
-        bus.answer(*(answer(id, attempts[id]) for id in ids))
+        bus.answer(*map(answer, claims.values()))
         wait_until(lambda: "responses: waiting for the end of an outage" in relay.log)
     finally:
         postgres.start()
@@ -184,11 +155,24 @@ def test_it_stops_when_told_and_ends_its_transactions(
     assert "Traceback" not in relay.log
 
 
+def test_a_second_signal_ends_it_at_once(
+    start_relay: StartRelay, requests: Requests, bus: Bus
+) -> None:
+    requests.accept(1)
+    relay = start_relay(patch=SLOW_PUBLISHING)
+    wait_until(lambda: bus.depth("predict-sentiment") == 1)
+    relay.terminate()
+    wait_until(lambda: "stopping" in relay.log)
+    relay.terminate()
+    wait_until(lambda: relay.exit_code == 128 + signal.SIGTERM)
+    assert len(requests.query("SELECT * FROM outbox")) == 1  # so that it is published again
+
+
 def test_it_cannot_start_without_a_topic(database: Database) -> None:
     with Relay(database.environment) as relay:
         wait_until(lambda: relay.exit_code is not None)
         assert relay.exit_code == 1
-        assert relay.log == "PMESH_TOPIC_ARN must be the ARN of an SNS topic, not ''\n"
+        assert relay.log == "PMESH_TOPIC_ARN is not set\n"
 
 
 def test_it_cannot_start_on_a_database_without_the_tables(postgres: Postgres, bus: Bus) -> None:
@@ -196,5 +180,6 @@ def test_it_cannot_start_on_a_database_without_the_tables(postgres: Postgres, bu
     with Relay({**empty.environment, **bus.environment}) as relay:
         wait_until(lambda: relay.exit_code is not None)
         assert relay.exit_code == 1
-        assert "the database is not of this version" in relay.log.splitlines()[-1]
+        assert "the database does not fit this program: " in relay.log.splitlines()[-1]
+        assert "Traceback" not in relay.log
     postgres.drop_database(empty)

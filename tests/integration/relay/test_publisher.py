@@ -4,13 +4,14 @@ import json
 import random
 from concurrent.futures import ThreadPoolExecutor
 
-from gateway.ids import uuid7
-from tests.integration.bus_probe import Bus
-from tests.integration.polling import wait_until
-from tests.integration.postgres import Database
+from contract.ids import uuid7
 from tests.integration.relay.conftest import StartRelay
-from tests.integration.relay.requests import Requests, accept
-from tests.integration.relay.runtime import work_off
+from tests.integration.relay.patches import SLOW_PUBLISHING
+from tests.integration.relay.working import work_off
+from tests.parts.bus_probe import Bus
+from tests.parts.polling import wait_until
+from tests.parts.postgres import Database
+from tests.parts.requests import Requests, accept
 
 
 def test_a_request_is_on_the_bus_once_it_is_accepted(
@@ -38,7 +39,7 @@ def test_every_committed_event_is_published_and_none_of_an_aborted_transaction(
         with database.connect() as connection, connection.transaction(force_rollback=seed % 3 == 0):
             ids = []
             for _ in range(chance.randint(1, 4)):
-                ids.append(accept(connection))
+                ids += accept(connection, ["a text"])
                 connection.execute("SELECT pg_sleep(%s)", (chance.choice([0, 0, 0.01, 0.3]),))
         return ids if seed % 3 else []
 
@@ -61,18 +62,6 @@ def test_no_more_than_the_bound_is_in_flight_and_a_slow_model_holds_up_no_other(
     assert bus.depth("predict-genre") == 15
     waiting = requests.query("SELECT * FROM outbox WHERE event = 'inference_request'")
     assert len(waiting) == 25
-
-
-SLOW_PUBLISHING = """
-import asyncio
-from gateway.bus.sns import Topic
-real = Topic.publish
-async def publish(self, entries):
-    outcome = await real(self, entries)
-    if outcome.published: await asyncio.sleep(60)
-    return outcome
-Topic.publish = publish
-"""
 
 
 def test_the_bound_holds_while_another_relay_is_still_publishing(
@@ -158,10 +147,10 @@ def test_many_small_completions_of_a_model_become_few(
     completed = bus.watch("job_completed")
     requests.execute(
         "INSERT INTO outbox (id, event, model, payload)"
-        " SELECT uuidv7(), 'job_completed', model, jsonb_build_object('model', model,"
-        "     'completeTime', now() + n * interval '1 s', 'predictions', (SELECT jsonb_agg("
-        "         jsonb_build_object('predictionId', uuidv7(), 'version', '1', 'state',"
-        "             'PREDICTION_STATE_SUCCEEDED')) FROM generate_series(1, 70)))"
+        " SELECT uuidv7(), 'job_completed', model, events_v1.job_completed(model,"
+        "     now() + n * interval '1 s',"
+        "     (SELECT jsonb_agg(events_v1.completed_prediction(uuidv7(), '1', 'SUCCEEDED'))"
+        "      FROM generate_series(1, 70)))"
         " FROM generate_series(1, 40) AS n, unnest(ARRAY['sentiment', 'genre']) AS model"
     )
     written = requests.query("SELECT payload FROM outbox")
@@ -197,8 +186,10 @@ def test_a_new_request_overtakes_a_flood_of_completions(
     start_relay: StartRelay, requests: Requests, bus: Bus
 ) -> None:
     requests.execute(
-        "INSERT INTO outbox (id, event, model, payload)"
-        " SELECT uuidv7(), 'job_completed', 'genre', '{}' FROM generate_series(1, 2000)"
+        "INSERT INTO outbox (id, event, model, sealed, payload)"
+        " SELECT uuidv7(), 'job_completed', 'genre', true, events_v1.job_completed('genre', now(),"
+        "     jsonb_build_array(events_v1.completed_prediction(uuidv7(), '1', 'SUCCEEDED')))"
+        " FROM generate_series(1, 2000)"
     )
     start_relay()
     wait_until(lambda: count_completions(requests) < 2000)
@@ -208,11 +199,14 @@ def test_a_new_request_overtakes_a_flood_of_completions(
 
 
 def complete(requests: Requests, *, pad: int = 0) -> str:
-    """Puts a completion into the outbox; answers with the id of the event."""
+    """Puts a sealed completion into the outbox; answers with the id of the event."""
     event_id = uuid7()
     requests.execute(
-        "INSERT INTO outbox (id, event, model, payload) VALUES (%s, 'job_completed', 'sentiment',"
-        " jsonb_build_object('model', 'sentiment', 'pad', repeat('x', %s)))",
+        "INSERT INTO outbox (id, event, model, sealed, payload)"
+        " VALUES (%s, 'job_completed', 'sentiment', true,"
+        " events_v1.job_completed('sentiment', now(),"
+        "     jsonb_build_array(events_v1.completed_prediction(uuidv7(), '1', 'SUCCEEDED')))"
+        " || jsonb_build_object('pad', repeat('x', %s)))",
         (event_id, pad),
     )
     return event_id

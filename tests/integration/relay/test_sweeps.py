@@ -2,10 +2,11 @@
 
 import json
 
-from tests.integration.bus_probe import Bus
-from tests.integration.polling import wait_until
 from tests.integration.relay.conftest import StartRelay
-from tests.integration.relay.requests import Requests, answer
+from tests.parts.bus_probe import Bus
+from tests.parts.claims import answer
+from tests.parts.polling import wait_until
+from tests.parts.requests import Requests
 
 SOON = {"sweep_s": 0.1, "rearm_after_s": 0.5, "poll_s": 0.1}
 
@@ -23,9 +24,9 @@ def test_requests_expire_when_their_time_is_over_whether_they_wait_or_run(
     start_relay: StartRelay, requests: Requests, bus: Bus
 ) -> None:
     completed = bus.watch("job_completed")
-    waiting, running = requests.accept(2, ttl="1 s")
-    (other,) = requests.accept(1, ttl="1 hour")
-    requests.claim([running])
+    waiting, running = requests.accept(2, ttl_s=1)
+    (other,) = requests.accept(1, ttl_s=3600)
+    requests.claim_one(running)
     start_relay(**SOON)
     wait_until(lambda: requests.states()["EXPIRED"] == 2)
     assert requests.get(other)["state"] == "ACCEPTED"
@@ -41,7 +42,7 @@ def test_an_expired_request_is_never_run(
     start_relay: StartRelay, requests: Requests, bus: Bus
 ) -> None:
     start_relay(**SOON)
-    (prediction_id,) = requests.accept(ttl="1 hour")
+    (prediction_id,) = requests.accept(ttl_s=3600)
     assert bus.receive("predict-sentiment", wait_s=10)
     assert requests.query("UPDATE requests SET expire_time = now() RETURNING id")
     wait_until(lambda: requests.get(prediction_id)["state"] == "EXPIRED")
@@ -51,7 +52,7 @@ def test_an_expired_request_is_never_run(
 def test_more_requests_expire_than_one_transaction_takes(
     start_relay: StartRelay, requests: Requests, bus: Bus
 ) -> None:
-    ids = requests.accept(1200, ttl="0 s")
+    ids = requests.accept(1200, ttl_s=0)
     completed = bus.watch("job_completed")
     start_relay(**SOON)
     wait_until(lambda: requests.states()["EXPIRED"] == 1200)
@@ -75,9 +76,10 @@ def test_a_request_whose_runtime_died_is_published_again(
     start_relay(**SOON)
     (prediction_id,) = requests.accept()
     assert bus.receive("predict-sentiment", wait_s=10)
-    requests.claim([prediction_id], lease="1 s")
+    requests.claim_one(prediction_id, lease_s=1)
     assert bus.receive("predict-sentiment", wait_s=10)
-    assert requests.claim([prediction_id]) == {prediction_id: 2}
+    requests.claim_one(prediction_id)
+    assert requests.get(prediction_id)["attempt"] == 2
 
 
 def test_a_request_that_somebody_works_on_is_left_alone(
@@ -86,7 +88,7 @@ def test_a_request_that_somebody_works_on_is_left_alone(
     start_relay(**SOON)
     (worked_on, lost) = requests.accept(2)
     wait_until(lambda: len(list(bus.drain("predict-sentiment"))) > 0)
-    requests.claim([worked_on])
+    requests.claim_one(worked_on)
     before = requests.get(worked_on)
     first = requests.get(lost)["publish_time"]
     wait_until(lambda: (requests.get(lost)["publish_time"] or first) > first)
@@ -112,8 +114,8 @@ def test_a_request_is_not_published_again_while_answers_wait(
     ids = requests.accept(100)
     requests.execute("DELETE FROM outbox")
     requests.execute("UPDATE requests SET publish_time = now() - interval '1 min'")
-    attempts = requests.claim(ids, lease="0 s")
-    bus.answer(*(answer(id, attempts[id]) for id in ids))
+    claims = requests.claim(ids, lease_s=0)
+    bus.answer(*map(answer, claims.values()))
     start_relay(**SOON)
     wait_until(lambda: requests.states()["SUCCEEDED"] == 100)
     assert bus.depth("predict-sentiment") == 0
@@ -141,7 +143,8 @@ def test_a_request_without_attempts_left_fails(
     (prediction_id,) = requests.accept()
     for attempt in range(1, 6):
         assert bus.receive("predict-sentiment", wait_s=10)
-        assert requests.claim([prediction_id], lease="0 s") == {prediction_id: attempt}
+        requests.claim_one(prediction_id, lease_s=0)
+        assert requests.get(prediction_id)["attempt"] == attempt
     wait_until(lambda: requests.get(prediction_id)["state"] == "FAILED")
     error = requests.get(prediction_id)["error"]
     assert error["code"] == 13
@@ -165,11 +168,11 @@ def test_the_last_attempt_may_still_be_answered(
     wait_until(lambda: bus.depth("predict-sentiment") == 2)
     list(bus.drain("predict-sentiment"))
     requests.execute("UPDATE requests SET attempt = 4")
-    requests.claim([exhausted], lease="0 s")
-    requests.claim([last], lease="1 min")
+    requests.claim_one(exhausted, lease_s=0)
+    claim = requests.claim_one(last)
     wait_until(lambda: requests.get(exhausted)["state"] == "FAILED")
     assert requests.get(last)["state"] == "RUNNING"
-    bus.answer(answer(last, 5))
+    bus.answer(answer(claim))
     wait_until(lambda: requests.get(last)["state"] == "SUCCEEDED")
 
 
@@ -177,18 +180,38 @@ def test_the_days_to_come_have_partitions_and_old_request_ids_go(
     start_relay: StartRelay, requests: Requests
 ) -> None:
     before = partitions(requests)
+    drop_last_day(requests)
+    for age, prediction_id in zip((1, 6, 8, 30), requests.accept(4), strict=True):
+        requests.execute(
+            "UPDATE request_ids SET create_time = now() - %s * interval '1 day' WHERE id = %s",
+            (age, prediction_id),
+        )
+    start_relay()
+    wait_until(lambda: len(requests.query("SELECT * FROM request_ids")) == 2)
+    assert partitions(requests) == before
+
+
+def test_days_that_cannot_be_made_keep_nobody_waiting(
+    start_relay: StartRelay, requests: Requests, bus: Bus
+) -> None:
+    before = partitions(requests)
+    drop_last_day(requests)
+    with requests.hold(requests.accept()):  # as a worker whose transaction does not end
+        relay = start_relay()
+        wait_until(lambda: "create_partitions: canceling statement due to lock" in relay.log)
+        requests.accept(1, model="genre")
+        assert bus.receive("predict-genre", wait_s=5)
+        assert partitions(requests) == before - 1
+    start_relay()
+    wait_until(lambda: partitions(requests) == before)
+    assert relay.exit_code is None
+
+
+def drop_last_day(requests: Requests) -> None:
     requests.execute(
         "DO $$ BEGIN EXECUTE 'DROP TABLE requests_' || to_char(now() AT TIME ZONE 'UTC'"
         " + interval '7 days', 'YYYYMMDD'); END $$"
     )
-    requests.execute(
-        "INSERT INTO request_ids (request_id, id, create_time)"
-        " SELECT gen_random_uuid(), gen_random_uuid(), now() - age * interval '1 day'"
-        " FROM unnest(ARRAY[1, 6, 8, 30]) AS a (age)"
-    )
-    start_relay()
-    wait_until(lambda: len(requests.query("SELECT * FROM request_ids")) == 2)
-    assert partitions(requests) == before
 
 
 def partitions(requests: Requests) -> int:

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.integration.postgres import Database
 from tests.integration.rollout.workshop import Workshop
-from tests.integration.triton import Triton
+from tests.parts.postgres import Database
+from tests.parts.triton import Triton
 
 
 @pytest.fixture(scope="package")

@@ -10,7 +10,6 @@ import yaml
 from mlflow import MlflowClient
 
 from rollout.refusal import Reason, Refused
-from tests.integration.ports import free_port
 from tests.integration.rollout.tiny.model import Model
 from tests.integration.rollout.workshop import (
     NAME,
@@ -20,6 +19,7 @@ from tests.integration.rollout.workshop import (
     in_code,
     in_manifest,
 )
+from tests.parts.ports import free_port
 
 ONLY_ON_TRITON = "import sys, os\nif 'triton_python_backend_utils' in sys.modules: "
 
@@ -136,7 +136,7 @@ def check_refused(workshop: Workshop, champion: str, version: str, reason: Reaso
     assert workshop.store.traffic(NAME) == {champion: 100}
     assert workshop.loaded() == {champion}
     assert workshop.serving.laid(NAME) == {champion}
-    scores = workshop.control.infer(NAME, champion, TEXTS[:3])["scores"]
+    scores = workshop.ask(champion, TEXTS[:3])["scores"]
     assert scores.tolist() == Model().predict(TEXTS[:3]).scores.tolist()
     return str(last["detail"])
 

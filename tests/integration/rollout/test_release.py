@@ -5,15 +5,16 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from model_runtime.abstract_model import Example
+from modelkit.abstract_model import Example
 from rollout.refusal import Reason, Refused
 from rollout.release import Busy, TakenOver
-from rollout.store import ReleaseStore, UnknownModel
+from rollout.store import ModelNotRegistered, ReleaseStore
 from rollout.tidy import tidy
 from rollout.traffic import NothingToDo, promote, roll_back
-from tests.integration.ports import free_port
 from tests.integration.rollout.tiny.model import Model
-from tests.integration.rollout.workshop import DRAIN_S, EXAMPLES, NAME, TEXTS, Workshop, in_code
+from tests.integration.rollout.workshop import EXAMPLES, IDLE_S, NAME, TEXTS, Workshop, in_code
+from tests.parts.ports import free_port
+from tests.parts.requests import accept
 
 
 @pytest.fixture
@@ -82,14 +83,10 @@ def test_a_version_with_unfinished_work_is_not_unloaded(
 ) -> None:
     first, second, _ = versions
     workshop.release(second)
-    workshop.connection.execute(
-        "INSERT INTO requests (id, model, version, text, state, create_time)"
-        " VALUES (uuidv7(), %s, %s, 'a text', 'ACCEPTED', now())",
-        (NAME, second),
-    )
+    accept(workshop.connection, ["a text"], model=NAME, version=second)
     roll_back(workshop.store, NAME, actor="anna", reason="")
     workshop.connection.execute("UPDATE versions SET update_time = now() - interval '1 hour'")
-    tidy(workshop.store, workshop.serving, NAME, drain_s=DRAIN_S)
+    tidy(workshop.store, workshop.serving, NAME, idle_s=IDLE_S)
     assert workshop.loaded() == {first, second}
     workshop.connection.execute("UPDATE requests SET state = 'SUCCEEDED'")
     workshop.settle()
@@ -209,6 +206,7 @@ def test_a_number_that_stands_for_other_files_is_refused(
 
 def test_a_release_that_has_ended_holds_nothing(workshop: Workshop, versions: list[str]) -> None:
     workshop.release(versions[1], steps=[10, 100])
+    assert workshop.query("SELECT model FROM release_locks") == []
     locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
     assert workshop.query(locks) == [(0,)]
 
@@ -235,7 +233,7 @@ def test_what_names_no_version_is_refused_before_anything_is_noted(
 
 
 def test_a_model_that_is_not_listed_is_refused(workshop: Workshop) -> None:
-    with pytest.raises(UnknownModel):
+    with pytest.raises(ModelNotRegistered):
         promote(workshop.store, "nosuch", actor="anna", reason="")
     done = workshop.run("release", "nosuch@1")
     assert done.returncode == 1
@@ -279,5 +277,5 @@ def test_a_release_that_is_killed_at_any_step_is_completed_or_undone(
     contents = workshop.serving.repository / NAME / ".content"
     laid = {(workshop.serving.repository / NAME / version).resolve() for version in (first, second)}
     assert set(contents.iterdir()) == laid
-    answered = workshop.control.infer(NAME, second, TEXTS[:2])["features"][:, 0]
+    answered = workshop.ask(second, TEXTS[:2])["features"][:, 0]
     assert answered.tolist() == [1, 1]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from model_runtime.registry import CHAMPION
+from modelkit.registry import CHAMPION
 from rollout.traffic import roll_back
 from tests.integration.rollout.tiny.model import Model
 from tests.integration.rollout.workshop import NAME, Workshop

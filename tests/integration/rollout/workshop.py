@@ -9,27 +9,32 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy.typing as npt
 import psycopg
 
-from model_runtime.abstract_model import AbstractModel, Example
-from model_runtime.artifact import write_artifact
-from model_runtime.dataset import write_examples
-from model_runtime.golden import Golden
-from model_runtime.mlmodel import write_mlmodel
-from model_runtime.registry import EVALUATION_FILE, Registry
-from model_runtime.training_run import training_run
+from database.registration import Registration, register_models
+from inference.blocking import infer
+from modelkit.abstract_model import AbstractModel, Example
+from modelkit.artifact import write_artifact
+from modelkit.dataset import write_examples
+from modelkit.golden import Golden
+from modelkit.mlmodel import write_mlmodel
+from modelkit.registry import EVALUATION_FILE, Registry
+from modelkit.values import ModelEntry
+from rollout.foreign import ForeignVersions
 from rollout.gate import Gate
-from rollout.release import Releaser, Tell
+from rollout.own import OwnVersions, Tell
+from rollout.release import Releaser
 from rollout.serving import Serving
 from rollout.store import ReleaseStore
 from rollout.tidy import tidy
 from rollout.watch import Watcher
-from tests.e2e.mesh import FAULTS
-from tests.integration.polling import wait_until
-from tests.integration.postgres import Database
 from tests.integration.rollout.tiny.model import Model
-from tests.integration.triton import Triton
-from triton_repo.control import Triton as Control
+from tests.parts.faults import FAULTS
+from tests.parts.polling import wait_until
+from tests.parts.postgres import Database
+from tests.parts.triton import Triton
+from training.training_run import training_run
 
 NAME = "genre"
 DOMAINS = {"movies": "movie_review", "amazon": "product_review", "tweets": "tweet"}
@@ -39,7 +44,8 @@ EXAMPLES = [
     for domain, label in DOMAINS.items()
 ]
 TEXTS = [example.text for example in EXAMPLES]
-DRAIN_S = 0.5
+IDLE_S = 0.5
+MARGIN = 0.02
 
 Mutation = Callable[[Path], None]
 """Changes an artifact before it is registered."""
@@ -52,15 +58,16 @@ class Workshop:
         self.tracking_uri = tracking_uri
         self.registry = Registry(tracking_uri)
         self.triton = triton
-        self.control = Control(f"127.0.0.1:{triton.http_port}")
         self._database = database
         self.connection = psycopg.connect(database.conninfo, autocommit=True)
         self.store = ReleaseStore(self.connection)
-        self.serving = Serving(repository=triton.repository, triton=self.control, device="cpu")
-        self.connection.execute(
-            "INSERT INTO models (id, labels, address) VALUES (%s, %s, 'unused:1')",
-            (NAME, list(Model.labels)),
+        self.serving = Serving(repository=triton.repository, triton=triton.control, device="cpu")
+        self.values = ModelEntry(id=NAME, description="", labels=list(Model.labels))
+        """What values.yaml says."""
+        model = Registration(
+            id=NAME, description="", labels=list(Model.labels), address=triton.address
         )
+        register_models(self.connection, [model])
 
     def close(self) -> None:
         """Leave Triton with nothing loaded."""
@@ -109,15 +116,28 @@ class Workshop:
             registry=self.registry,
             releaser=self._releaser(self.registry, tell),
             serving=self.serving,
-            drain_s=DRAIN_S,
+            foreign=self.foreign(self.registry),
+            idle_s=IDLE_S,
+        )
+
+    def foreign(self, registry: Registry) -> ForeignVersions:
+        """The versions of others, as `values` says now."""
+        return ForeignVersions(
+            store=self.store,
+            registry=registry,
+            triton_address=self.triton.address,
+            margin=MARGIN,
+            values=lambda _: self.values,
         )
 
     def _releaser(self, registry: Registry, tell: Tell) -> Releaser:
+        foreign = self.foreign(registry)
+        gate = Gate(registry=registry, serving=self.serving, foreign=foreign, margin=MARGIN)
         return Releaser(
             store=self.store,
-            gate=Gate(registry=registry, serving=self.serving, margin=0.02),
-            serving=self.serving,
-            drain_s=DRAIN_S,
+            own=OwnVersions(store=self.store, gate=gate, serving=self.serving, tell=tell),
+            foreign=foreign,
+            idle_s=IDLE_S,
             patience_s=1,
             tell=tell,
         )
@@ -129,7 +149,7 @@ class Workshop:
         """
 
         def done() -> bool:
-            tidy(self.store, self.serving, NAME, drain_s=DRAIN_S)
+            tidy(self.store, self.serving, NAME, idle_s=IDLE_S)
             abandoned = self.query("SELECT FROM releases WHERE state = 'RUNNING'")
             return not abandoned and not self.store.versions_in(NAME, "DRAINING")
 
@@ -139,7 +159,7 @@ class Workshop:
     def run(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run the program as a person does."""
         return subprocess.run(
-            [sys.executable, "-m", "rollout", *arguments],
+            [sys.executable, "-P", "-m", "rollout", *arguments],
             env={**self.environment, **variables},
             capture_output=True,
             text=True,
@@ -154,13 +174,12 @@ class Workshop:
             **os.environ,
             **self._database.environment,
             "MLFLOW_TRACKING_URI": self.tracking_uri,
-            "PMESH_TRITON_REPOSITORY": str(self.triton.repository),
-            "PMESH_TRITON_HTTP": f"127.0.0.1:{self.triton.http_port}",
-            "PMESH_DRAIN_S": str(DRAIN_S),
+            **self.triton.environment,
+            "PMESH_ROLLOUT_IDLE_S": str(IDLE_S),
         }
 
     def fault(self, place: str, marker: Path) -> dict[str, str]:
-        """What makes a program kill itself at a place; see tests/e2e/faults."""
+        """What makes a program kill itself at a place; see tests/parts/faults."""
         return {"PYTHONPATH": str(FAULTS), "FAULT": place, "FAULT_MARKER": str(marker)}
 
     def query(self, sql: Any, *parameters: Any) -> list[tuple[Any, ...]]:
@@ -178,7 +197,11 @@ class Workshop:
 
     def states(self) -> dict[str, str]:
         """The state of each version in the database."""
-        return dict(self.query("SELECT version, state::text FROM versions"))  # type: ignore[arg-type]
+        return dict(self.query("SELECT version, state::text FROM versions"))
+
+    def ask(self, version: str, texts: Sequence[str]) -> dict[str, npt.NDArray[Any]]:
+        """What Triton says."""
+        return infer(self.triton.address, NAME, version, texts)
 
     def loaded(self) -> set[str]:
         """What Triton has."""

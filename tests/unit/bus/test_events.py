@@ -2,14 +2,15 @@
 
 import json
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from google.protobuf import json_format
-from predict.v1.events_pb2 import InferenceRequested, InferenceResponded, JobCompleted
+from predict.events.v1.events_pb2 import InferenceRequested, InferenceResponded, JobCompleted
 from predict.v1.prediction_pb2 import PREDICTION_STATE_SUCCEEDED
 
-from gateway.bus.errors import UndecodableMessage
-from gateway.bus.events import Envelope, Event, from_message, to_entry
+from bus.errors import UndecodableMessage
+from bus.events import Envelope, Event, from_message, requested_id, to_entry, to_envelope
 
 REQUESTED = InferenceRequested(
     event_id="0199f2d0-0000-7000-8000-000000000001",
@@ -17,10 +18,16 @@ REQUESTED = InferenceRequested(
     model="sentiment",
     version="3",
 )
-RESPONDED = InferenceResponded(prediction_id=REQUESTED.prediction_id, model="sentiment", attempt=2)
+RESPONDED = InferenceResponded(
+    event_id="0199f2d0-0000-7000-8000-000000000003",
+    prediction_id=REQUESTED.prediction_id,
+    model="sentiment",
+    version="3",
+    claim_token=str(uuid4()),
+)
 RESPONDED.output.label = "good"
 RESPONDED.output.scores["good"] = 1.0
-COMPLETED = JobCompleted(model="sentiment")
+COMPLETED = JobCompleted(event_id="0199f2d0-0000-7000-8000-000000000004", model="sentiment")
 COMPLETED.predictions.add(prediction_id=REQUESTED.prediction_id, state=PREDICTION_STATE_SUCCEEDED)
 
 
@@ -39,13 +46,20 @@ def sqs_message(event: str, body: str) -> Any:
     ],
 )
 def test_an_event_survives_the_bus(name: str, event: Event) -> None:
-    body = json_format.MessageToJson(event)
-    entry = to_entry(Envelope(id="1", event=name, model="sentiment", version="3", body=body))
+    envelope = to_envelope(event)
+    assert (envelope.id, envelope.event) == (event.event_id, name)
+    entry = to_entry(envelope)
     message: Any = {
         "Body": entry["Message"],
         "MessageAttributes": entry["MessageAttributes"],  # SQS uses the same shape
     }
     assert from_message(message) == event
+
+
+def test_an_event_of_the_outbox_survives_the_bus() -> None:
+    payload = json.dumps(json_format.MessageToDict(REQUESTED), indent=4)
+    entry = to_entry(Envelope("1", "inference_request", "sentiment", "3", payload))
+    assert from_message(sqs_message("inference_request", entry["Message"])) == REQUESTED
 
 
 def test_attributes_carry_what_queues_filter_on() -> None:
@@ -78,8 +92,8 @@ def test_fields_of_a_newer_version_are_passed_over() -> None:
         "",
         "no JSON",
         "null",
-        '{"attempt": "many"}',
-        '{"attempt": 1e99}',
+        '{"claimToken": 1}',
+        '{"claimToken": {}}',
         '{"output": {"scores": {"a": "high"}}}',
         '{"error": {"details": [{"@type": "type.googleapis.com/of.Nobody"}]}}',
         '{"model": "a\\u0000b"}',
@@ -103,3 +117,28 @@ def test_a_message_of_another_event_is_undecodable(event: str) -> None:
 def test_a_message_without_attributes_is_undecodable() -> None:
     with pytest.raises(UndecodableMessage, match="names no event"):
         from_message({"MessageId": "m1", "ReceiptHandle": "r1", "Body": "{}"})
+
+
+def test_a_request_names_a_prediction() -> None:
+    body = to_envelope(REQUESTED).body
+    message = sqs_message("inference_request", body)
+    assert requested_id(message, model="sentiment") == REQUESTED.prediction_id
+
+
+@pytest.mark.parametrize(
+    ("event", "changes", "problem"),
+    [
+        ("inference_request", {"model": "genre"}, "no request to this model"),
+        ("inference_request", {"model": None}, "no request to this model"),
+        ("inference_response", {}, "no request to this model"),
+        ("inference_request", {"predictionId": "secret"}, "its prediction_id is no UUID"),
+        ("inference_request", {"predictionId": None}, "its prediction_id is no UUID"),
+        ("inference_request", {"predictionId": 1}, "its body is no inference_request"),
+    ],
+)
+def test_anything_else_is_no_request_to_the_model(
+    event: str, changes: dict[str, Any], problem: str
+) -> None:
+    body = {**json_format.MessageToDict(REQUESTED), **changes}
+    with pytest.raises(UndecodableMessage, match=problem):
+        requested_id(sqs_message(event, json.dumps(body)), model="sentiment")

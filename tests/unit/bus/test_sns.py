@@ -4,8 +4,8 @@ import boto3
 import pytest
 from botocore.awsrequest import AWSPreparedRequest
 
-from gateway.bus.events import Envelope, to_entry
-from gateway.bus.sns import Topic
+from bus.events import Envelope, to_entry
+from bus.sns import Topic
 
 ARN = "arn:aws:sns:us-east-1:000000000000:events"
 
@@ -42,4 +42,5 @@ def test_the_form_is_the_one_of_boto3(body: str, monkeypatch: pytest.MonkeyPatch
 
 
 def _stop(request: AWSPreparedRequest, **_: object) -> None:
+    assert isinstance(request.body, str | bytes)
     raise Sent(request.body)

@@ -1,9 +1,11 @@
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
+from contract.errors import Overloaded
 from gateway.batching import Batcher
-from gateway.errors import Overloaded
 
 
 class Recorder:
@@ -122,3 +124,116 @@ async def test_more_than_may_wait_is_refused_at_once() -> None:
         batches.submit(3)
     recorder.gate.set()
     assert await asyncio.gather(running, *waiting) == [0, 10, 20]
+
+
+async def test_whoever_left_takes_nobodys_place() -> None:
+    recorder = Recorder()
+    batches = batcher(recorder, max_batch=1, max_waiting=2)
+    running = batches.submit(0)
+    await settle()
+    kept, gone = batches.submit(1), batches.submit(2)
+    gone.cancel()
+    late = batches.submit(3)
+    recorder.gate.set()
+    assert await asyncio.gather(running, kept, late) == [0, 10, 30]
+
+
+async def test_closing_gives_up_what_runs_and_what_waits() -> None:
+    recorder = Recorder()
+    batches = batcher(recorder)
+    running = batches.submit(1)
+    await settle()
+    waiting = batches.submit(2)
+    await batches.close()
+    assert (running.cancelled(), waiting.cancelled()) == (True, True)
+    assert recorder.batches == [[1]]
+
+
+class Turnstile:
+    """A slot that is given when a test says so."""
+
+    def __init__(self) -> None:
+        self.free = asyncio.Semaphore(0)
+        self.held = 0
+
+    @asynccontextmanager
+    async def hold(self) -> AsyncIterator[None]:
+        await self.free.acquire()
+        self.held += 1
+        try:
+            yield
+        finally:
+            self.held -= 1
+
+
+async def test_what_comes_while_a_batch_waits_for_its_slot_joins_it() -> None:
+    recorder, turnstile = Recorder(), Turnstile()
+    recorder.gate.set()
+    batches = Batcher[int, int](
+        recorder.run, max_batch=10, max_in_flight=2, max_waiting=10, slot=turnstile.hold
+    )
+    first = batches.submit(1)
+    await settle()
+    second = batches.submit(2)
+    await settle()
+    turnstile.free.release()
+    assert await asyncio.gather(first, second) == [10, 20]
+    assert recorder.batches == [[1, 2]]
+
+
+async def test_a_slot_is_held_until_the_batch_has_ended_though_its_callers_left() -> None:
+    recorder, turnstile = Recorder(), Turnstile()
+    turnstile.free.release()
+    batches = Batcher[int, int](
+        recorder.run, max_batch=10, max_in_flight=1, max_waiting=10, slot=turnstile.hold
+    )
+    call = batches.submit(1)
+    await settle()
+    call.cancel()
+    await settle()
+    assert turnstile.held == 1
+    recorder.gate.set()
+    await settle()
+    assert turnstile.held == 0
+
+
+async def test_after_a_failure_the_next_batch_waits_for_the_recovery() -> None:
+    recovered, failures = asyncio.Event(), []
+    runs = []
+
+    async def run(batch: list[int]) -> list[int]:
+        runs.append(batch)
+        if len(runs) == 1:
+            raise RuntimeError("too late")
+        return batch
+
+    async def recover(error: Exception) -> None:
+        failures.append(str(error))
+        await recovered.wait()
+
+    batches = Batcher[int, int](run, max_batch=10, max_in_flight=1, max_waiting=10, recover=recover)
+    with pytest.raises(RuntimeError):
+        await batches.submit(1)
+    waiting = batches.submit(2)
+    await settle()
+    assert (runs, failures) == ([[1]], ["too late"])
+    recovered.set()
+    assert await waiting == 2
+
+
+async def test_batches_side_by_side_are_never_more_than_allowed() -> None:
+    recorder = Recorder()
+    batches = batcher(recorder, max_batch=1, max_in_flight=3)
+    futures = [batches.submit(n) for n in range(8)]
+    await settle()
+    assert len(recorder.batches) == 3
+    recorder.gate.set()
+    assert await asyncio.gather(*futures) == [n * 10 for n in range(8)]
+
+
+async def test_a_caller_that_asks_again_as_soon_as_it_is_answered_is_answered_again() -> None:
+    recorder = Recorder()
+    recorder.gate.set()
+    batches = batcher(recorder)
+    async with asyncio.timeout(5):
+        assert [await batches.submit(n) for n in range(10)] == [n * 10 for n in range(10)]

@@ -1,8 +1,8 @@
 import pytest
 from predict.v1.error_reason_pb2 import ErrorReason
 
+from contract.errors import InvalidArgument
 from gateway import pages
-from gateway.errors import InvalidArgument
 from gateway.prediction import ListFilter
 
 

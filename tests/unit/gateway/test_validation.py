@@ -3,8 +3,8 @@ from datetime import timedelta
 import pytest
 from predict.v1.error_reason_pb2 import ErrorReason
 
+from contract.errors import InvalidArgument
 from gateway import validation
-from gateway.errors import InvalidArgument
 
 UUID = "0192f3a4-5b6c-7d8e-9fa0-b1c2d3e4f506"
 

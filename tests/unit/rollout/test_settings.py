@@ -4,20 +4,22 @@ from pathlib import Path
 
 import pytest
 
-from rollout.settings import Settings
+from contract.settings import read
+from rollout.settings import ForeignSettings, Settings
 
 GIVEN = {
     "MLFLOW_TRACKING_URI": "http://127.0.0.1:5000",
     "PMESH_TRITON_REPOSITORY": "/models",
-    "PMESH_TRITON_HTTP": "127.0.0.1:8000",
+    "PMESH_TRITON_ADDRESS": "unix:/run/triton:1",
+    "PMESH_TRITON_KEY": "a-key",
 }
 
 
 def test_the_environment_is_read() -> None:
-    settings = Settings.from_env({**GIVEN, "PMESH_DEVICE": "gpu", "PMESH_QUALITY_MARGIN": "0.1"})
+    settings = read(Settings, {**GIVEN, "PMESH_DEVICE": "gpu", "PMESH_QUALITY_MARGIN": "0.1"})
     assert settings.repository == Path("/models")
     assert (settings.device, settings.quality_margin) == ("gpu", 0.1)
-    assert Settings.from_env(GIVEN).device == "cpu"
+    assert read(Settings, GIVEN).device == "cpu"
 
 
 @pytest.mark.parametrize(
@@ -27,9 +29,13 @@ def test_the_environment_is_read() -> None:
         ("PMESH_DEVICE", "tpu"),
         ("PMESH_QUALITY_MARGIN", "some"),
         ("PMESH_QUALITY_MARGIN", "-1"),
-        ("PMESH_DRAIN_S", "nan"),
+        ("PMESH_ROLLOUT_IDLE_S", "nan"),
     ],
 )
 def test_what_is_missing_or_wrong_is_named(variable: str, value: str) -> None:
     with pytest.raises(ValueError, match=variable):
-        Settings.from_env({**GIVEN, variable: value})
+        read(Settings, {**GIVEN, variable: value})
+
+
+def test_versions_of_others_need_no_registry_and_no_triton() -> None:
+    assert read(ForeignSettings, {}).triton_address == ""

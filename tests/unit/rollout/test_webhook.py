@@ -10,7 +10,7 @@ from http.client import HTTPConnection
 import pytest
 
 from rollout.webhook import MAX_AGE_S, PATH, WebhookServer, is_signed
-from tests.integration.ports import free_port
+from tests.parts.ports import free_port
 
 SECRET, BODY, NOW_S = "a secret", b'{"entity": "model_version_alias"}', 1_800_000_000.0
 

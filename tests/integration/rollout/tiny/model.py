@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from model_runtime.abstract_model import AbstractModel, Example, Predictions, Progress
+from modelkit.abstract_model import AbstractModel, Example, Predictions, Progress
 
 
 class Model(AbstractModel):

@@ -1,0 +1,126 @@
+"""The ordinary run: the product beside its floor, Triton alone, and what people write."""
+
+from collections.abc import Collection
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rich.console import Console
+from rich.progress import track
+
+from benchmarks import report
+from benchmarks.champion import load_model
+from benchmarks.checkout import MANY
+from benchmarks.contenders import GRPC, REST, check, contenders
+from benchmarks.later import Later, measure_burst, measure_emulator, measure_latency
+from benchmarks.now import Run, run_all, summarise
+from benchmarks.processes import resident_mib
+from benchmarks.record import Record
+from benchmarks.releases import measure_releases
+from benchmarks.stack import RunningStack, running_stack
+from benchmarks.tables import show
+from benchmarks.target import target_table
+from benchmarks.targets import later_targets, now_targets, release_targets
+from benchmarks.texts import texts
+
+NOW, LATER, RELEASES = "sync", "async", "releases"
+KINDS = (NOW, LATER, RELEASES)
+CHECKED = 20
+"""Answers of each contender that are compared with the model's own."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How much is measured."""
+
+    repetitions: int
+    seconds: int
+    """Of each load."""
+    one_by_one: int
+    """Predictions made later, each after the one before."""
+    burst: int
+    emulator_seconds: int
+    """Of the load on the emulator alone."""
+
+
+FULL = Plan(repetitions=7, seconds=2, one_by_one=100, burst=5000, emulator_seconds=5)
+QUICK = Plan(repetitions=1, seconds=2, one_by_one=20, burst=1000, emulator_seconds=2)
+
+
+def measure(
+    plan: Plan, kinds: Collection[str], *, variant: str | None, tables: Console, messages: Console
+) -> dict[str, Any]:
+    """Measure, print the tables, and answer all of it.
+
+    kinds: of KINDS. variant: another architecture of the model.
+    Raises CheckoutFailedError, MeshFailedError, WrongAnswerError, LoadFailedError.
+    """
+    results: dict[str, Any] = {"plan": asdict(plan)}
+    with running_stack(messages, models=MANY if NOW in kinds else ()) as stack:
+        if variant:
+            messages.print(f"training and releasing the variant {variant}")
+            stack.release(stack.train("--variant", variant))
+        if NOW in kinds:
+            results |= _measure_now(stack, plan, tables, messages)
+        if LATER in kinds:
+            results |= _measure_later(stack, plan, results.get("grpc_rate"), tables, messages)
+        if RELEASES in kinds:
+            results |= _measure_releases(stack, tables, messages)
+    return results
+
+
+def _measure_now(
+    stack: RunningStack, plan: Plan, tables: Console, messages: Console
+) -> dict[str, Any]:
+    asked, record = texts(), Record(stack.conninfo)
+    model = load_model(stack.model)
+    with contenders(stack, asked) as all_contenders:
+        for contender in all_contenders:
+            check(contender, model, asked[:CHECKED])
+        runs = run_all(all_contenders, record, repetitions=plan.repetitions, seconds=plan.seconds)
+        total = sum(len(c.in_flight) for c in all_contenders) * plan.repetitions
+        done: list[Run] = list(track(runs, "predicting now", total=total, console=messages))
+        memory = resident_mib(stack.parts())
+    summaries = summarise(done)
+    show(
+        tables,
+        report.now_table(summaries),
+        report.cpu_table(summaries, (REST, GRPC)),
+        report.memory_table(memory),
+        target_table(now_targets(summaries, memory["gateway"])),
+    )
+    return {
+        "now": [asdict(run) for run in done],
+        "memory_mib": memory,
+        "grpc_rate": summaries[GRPC, 64].rate,
+    }
+
+
+def _measure_later(
+    stack: RunningStack, plan: Plan, grpc_rate: float | None, tables: Console, messages: Console
+) -> dict[str, Any]:
+    asked, record = texts(), Record(stack.conninfo)
+    with messages.status("predicting later, one by one"):
+        latency = measure_latency(stack, asked[: plan.one_by_one])
+    with messages.status(f"predicting later, a burst of {plan.burst:,}"):
+        burst = measure_burst(stack, record, asked[0], count=plan.burst)
+        record.settle()
+    with messages.status("measuring the emulator alone"):
+        emulator_rate = measure_emulator(stack, seconds=plan.emulator_seconds)
+    later = Later(latency=latency, burst=burst, emulator_rate=emulator_rate)
+    show(
+        tables,
+        report.later_table(later),
+        target_table(later_targets(later, grpc_rate)),
+    )
+    return {"later": asdict(later)}
+
+
+def _measure_releases(stack: RunningStack, tables: Console, messages: Console) -> dict[str, Any]:
+    with messages.status("training a second version, and releasing it twice"):
+        releases = measure_releases(stack, texts()[0])
+    show(
+        tables,
+        report.releases_table(releases),
+        target_table(release_targets(releases)),
+    )
+    return {"releases": asdict(releases)}

@@ -1,0 +1,1 @@
+"""What every program says in the same words: errors, limits, names, and how settings are read."""

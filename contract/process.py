@@ -1,0 +1,77 @@
+"""How a program that nobody calls runs: from its settings until a signal ends it."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from typing import TypeVar
+
+import psycopg
+import uvloop
+
+from contract.settings import read
+
+Settings = TypeVar("Settings")
+
+log = logging.getLogger(__name__)
+
+
+def run_program(
+    settings: type[Settings],
+    run: Callable[[Settings, asyncio.Event], Coroutine[None, None, None]],
+) -> None:
+    """Read the settings and run until `run` ends, which it should soon after the event is set.
+
+    SIGTERM and SIGINT set it; a second one ends the process at once. Exits with one line if the
+    settings are wrong, or if the database refuses what is asked of it: it is of another version,
+    or the login of another program.
+    """
+    _log_to_stderr()
+    try:
+        values = read(settings, os.environ)
+    except ValueError as error:
+        sys.exit(str(error))
+    refusals: ExceptionGroup[psycopg.ProgrammingError] | None = None
+    try:
+        uvloop.run(_run_until_signal(values, run))
+    except* psycopg.ProgrammingError as group:
+        refusals = group
+    if refusals is not None:
+        sys.exit(f"the database does not fit this program: {_first_line(refusals)}")
+
+
+async def _run_until_signal(
+    settings: Settings, run: Callable[[Settings, asyncio.Event], Coroutine[None, None, None]]
+) -> None:
+    stop = asyncio.Event()
+
+    def on_signal(number: int) -> None:
+        if stop.is_set():
+            os._exit(128 + number)
+        log.info("stopping")
+        stop.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, on_signal, number)
+    await run(settings, stop)
+
+
+def _first_line(errors: ExceptionGroup[psycopg.ProgrammingError]) -> str:
+    """Of the first one: what follows quotes the statement."""
+    error: Exception = errors
+    while isinstance(error, ExceptionGroup):
+        error = error.exceptions[0]
+    return str(error).partition("\n")[0]
+
+
+def _log_to_stderr() -> None:
+    logging.basicConfig(
+        level=logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+        stream=sys.stderr,
+    )
+    # The pool tells of every failed connection; bus.outages tells once of an outage.
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+    logging.getLogger("botocore").setLevel(logging.WARNING)

@@ -1,0 +1,112 @@
+"""The one reader of settings: a frozen dataclass whose fields name their environment variables.
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    topic_arn: str = setting("PMESH_TOPIC_ARN", matching=TOPIC_ARN)
+    lease_s: int = setting("PMESH_LEASE_S", 30, least=1, most=3600)
+
+settings = read(Settings, os.environ)
+"""
+
+import math
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+Settings = TypeVar("Settings")
+
+_RULE = "rule"
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """What a variable may hold."""
+
+    variable: str
+    least: float
+    most: float
+    choices: Sequence[str]
+    matching: "re.Pattern[str] | None"
+    meaning: str
+
+
+def setting(
+    variable: str,
+    default: Any = MISSING,
+    *,
+    least: float = 0,
+    most: float = 2**31 - 1,
+    choices: Sequence[str] = (),
+    matching: "re.Pattern[str] | None" = None,
+    meaning: str = "",
+) -> Any:
+    """A field of a settings class; without a default, the variable must be given.
+
+    The type of the field says what is read: an int is a whole number, a float a number, a
+    tuple[str, ...] a list with commas between; a str or a Path is taken as it is.
+    least, most: of numbers, both allowed. choices: all that a text may be. matching: what a text
+    must match as a whole, and `meaning` that in words.
+    """
+    rule = _Rule(variable, least, most, choices, matching, meaning)
+    return field(default=default, metadata={_RULE: rule})
+
+
+def read(settings: type[Settings], environ: Mapping[str, str]) -> Settings:
+    """Make the settings from the environment; an empty variable counts as not given.
+
+    Raises ValueError, naming the variable.
+    """
+    types = get_type_hints(settings)
+    values: dict[str, Any] = {}
+    for known in fields(settings):  # type: ignore[arg-type]
+        rule: _Rule | None = known.metadata.get(_RULE)
+        if rule is None:
+            continue
+        if text := environ.get(rule.variable, ""):
+            values[known.name] = _READERS[types[known.name]](rule, text)
+        elif known.default is MISSING:
+            raise ValueError(f"{rule.variable} is not set")
+    return settings(**values)
+
+
+def _whole(rule: _Rule, text: str) -> int:
+    if not text.isascii() or not text.isdecimal() or not rule.least <= int(text) <= rule.most:
+        raise _refused(rule, text, f"a whole number, {rule.least:g} to {rule.most:.15g}")
+    return int(text)
+
+
+def _number(rule: _Rule, text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not rule.least <= value <= rule.most:
+        raise _refused(rule, text, f"a number, {rule.least:g} to {rule.most:.15g}")
+    return value
+
+
+def _text(rule: _Rule, text: str) -> str:
+    if rule.choices and text not in rule.choices:
+        raise _refused(rule, text, " or ".join(rule.choices))
+    if rule.matching is not None and not rule.matching.fullmatch(text):
+        raise _refused(rule, text, rule.meaning)
+    return text
+
+
+def _list(rule: _Rule, text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _refused(rule: _Rule, text: str, expected: str) -> ValueError:
+    return ValueError(f"{rule.variable} must be {expected}, not {text!r}")
+
+
+_READERS: dict[Any, Callable[[_Rule, str], Any]] = {
+    int: _whole,
+    float: _number,
+    str: _text,
+    Path: lambda _, text: Path(text),
+    tuple[str, ...]: _list,
+}

@@ -1,0 +1,21 @@
+"""How long a connection may hold up a program whose database went away without a word.
+
+Left to the system, a caller would wait for about 15 minutes for an answer that never comes.
+Source: https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
+"""
+
+from psycopg.conninfo import make_conninfo
+
+BOUNDS: dict[str, str | int] = {
+    "connect_timeout": 5,  # s, for each address of the host
+    "keepalives_idle": 10,  # s of silence, then probes
+    "keepalives_interval": 5,  # s
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,  # ms, until what was sent must have arrived
+}
+"""libpq's parameters. On a Unix socket, those of TCP mean nothing."""
+
+
+def bounded(conninfo: str = "") -> str:
+    """A connection string with the bounds; what it leaves open, the PG* variables say."""
+    return make_conninfo(conninfo, **BOUNDS)

@@ -1,0 +1,20 @@
+-- The events that SQL writes to the outbox: Protobuf JSON of predict.events.v1, less the event_id,
+-- which is that of the row. Each is one expression, so that it costs no call.
+CREATE SCHEMA IF NOT EXISTS events_v1;
+
+CREATE OR REPLACE FUNCTION events_v1.inference_requested(id uuid, model text, version text)
+    RETURNS jsonb LANGUAGE sql STABLE
+    RETURN jsonb_build_object('predictionId', id, 'model', model, 'version', version);
+
+-- One of the predictions of a job_completed. state: without the prefix that it has in Protobuf.
+CREATE OR REPLACE FUNCTION events_v1.completed_prediction(id uuid, version text, state text)
+    RETURNS jsonb LANGUAGE sql STABLE
+    RETURN jsonb_build_object(
+        'predictionId', id, 'version', version, 'state', 'PREDICTION_STATE_' || state);
+
+-- predictions: an array of completed_prediction.
+CREATE OR REPLACE FUNCTION events_v1.job_completed(
+    model text, complete_time timestamptz, predictions jsonb
+) RETURNS jsonb LANGUAGE sql STABLE
+    RETURN jsonb_build_object(
+        'model', model, 'completeTime', complete_time, 'predictions', predictions);

@@ -1,0 +1,45 @@
+"""Which models the catalog lists: written by whoever deploys them, read by the gateways."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import psycopg
+
+from contract.labels import check_model_labels
+from contract.version_name import check_model_id
+from database import named_sql
+
+_SQL = named_sql.load("database")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Registration:
+    """A model as it is to be listed."""
+
+    id: str
+    description: str
+    labels: list[str]
+    """As its clients know them; versions state their own, in the order of their scores."""
+    address: str
+    """host:port or unix:/path of the server that answers for its versions."""
+    feature_share: float = 1.0
+    """Of the answers made now, how many carry features: 0 to 1."""
+
+
+def register_models(connection: "psycopg.Connection[Any]", models: Sequence[Registration]) -> None:
+    """Make the database list exactly these models; versions, traffic and history stay.
+
+    connection: of the owner of the database. Raises psycopg.Error, and ValueError if a model may
+    not have its id or its labels.
+    """
+    for model in models:
+        check_model_id(model.id)
+        try:
+            check_model_labels(model.labels)
+        except ValueError as error:
+            raise ValueError(f"{model.id}: {error}") from error
+    with connection.transaction(), connection.cursor() as cursor:
+        cursor.executemany(_SQL["list_model"], [asdict(model) for model in models])
+        cursor.execute(_SQL["hide_others"], {"ids": [model.id for model in models]})
+        cursor.execute(_SQL["tell_gateways"])

@@ -1,0 +1,61 @@
+-- What each group of logins may do: the least that its programs' statements need. A program that
+-- reads no texts is given the columns that it reads.
+
+DO $$ BEGIN
+    EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
+    EXECUTE format('GRANT CONNECT ON DATABASE %I'
+                   ' TO pmesh_gateway, pmesh_relay, pmesh_rollout, pmesh_worker',
+                   current_database());
+END $$;
+
+-- From nothing, so that this file is all that holds.
+REVOKE ALL ON SCHEMA public, catalog_v1, events_v1, gateway_v1, relay_v1, rollout_v1, worker_v1
+    FROM PUBLIC, pmesh_gateway, pmesh_relay, pmesh_rollout, pmesh_worker;
+REVOKE ALL ON ALL TABLES IN SCHEMA public, catalog_v1
+    FROM PUBLIC, pmesh_gateway, pmesh_relay, pmesh_rollout, pmesh_worker;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA
+    public, events_v1, gateway_v1, relay_v1, rollout_v1, worker_v1
+    FROM PUBLIC, pmesh_gateway, pmesh_relay, pmesh_rollout, pmesh_worker;
+
+-- The gateway records and reads predictions, and reads the catalog.
+GRANT USAGE ON SCHEMA public, catalog_v1, events_v1, gateway_v1 TO pmesh_gateway;
+GRANT SELECT (id, model, version, text, state, create_time, complete_time, expire_time, error),
+      INSERT (id, model, version, text, state, create_time, complete_time, expire_time),
+      UPDATE (state, complete_time)
+    ON requests TO pmesh_gateway;
+GRANT SELECT, INSERT ON predictions, request_ids TO pmesh_gateway;
+GRANT INSERT (id, event, model, version, payload) ON outbox TO pmesh_gateway;
+GRANT SELECT ON models, traffic, catalog_v1.versions, releases TO pmesh_gateway;
+GRANT EXECUTE ON FUNCTION uuid_at, notify_changed, gateway_v1.set_traffic TO pmesh_gateway;
+GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA events_v1 TO pmesh_gateway;
+
+-- The relay empties the outbox and finishes requests, and reads no text.
+GRANT USAGE ON SCHEMA public, catalog_v1, events_v1, relay_v1 TO pmesh_relay;
+GRANT SELECT (id, model, version, state, expire_time, attempt, publish_time, lease_until,
+              claim_token),
+      UPDATE (state, complete_time, error, publish_time, lease_until)
+    ON requests TO pmesh_relay;
+GRANT SELECT (id), INSERT ON predictions TO pmesh_relay;
+GRANT SELECT, INSERT, UPDATE (sealed), DELETE ON outbox TO pmesh_relay;
+GRANT SELECT (create_time), DELETE ON request_ids TO pmesh_relay;
+GRANT SELECT, UPDATE ON publishing TO pmesh_relay;
+GRANT SELECT (id, labels) ON models TO pmesh_relay;
+GRANT SELECT ON catalog_v1.versions TO pmesh_relay;
+GRANT EXECUTE ON FUNCTION notify_changed, relay_v1.create_partitions TO pmesh_relay;
+GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA events_v1 TO pmesh_relay;
+
+-- Releases keep the versions and the history, and see of requests only whether a version has work.
+GRANT USAGE ON SCHEMA public, rollout_v1 TO pmesh_rollout;
+GRANT SELECT (id, labels, listed) ON models TO pmesh_rollout;
+GRANT SELECT (model, version, state) ON requests TO pmesh_rollout;
+GRANT SELECT ON traffic TO pmesh_rollout;
+GRANT SELECT, INSERT, UPDATE (state, sha256, labels, address, update_time)
+    ON versions TO pmesh_rollout;
+GRANT SELECT, INSERT, UPDATE (state, refusal, detail, complete_time) ON releases TO pmesh_rollout;
+GRANT SELECT, INSERT, UPDATE (version, pending) ON aliases TO pmesh_rollout;
+GRANT SELECT, INSERT, UPDATE (holder), DELETE ON release_locks TO pmesh_rollout;
+GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA rollout_v1 TO pmesh_rollout;
+
+-- A worker claims requests of its model, and keeps the claims.
+GRANT USAGE ON SCHEMA worker_v1 TO pmesh_worker;
+GRANT EXECUTE ON FUNCTION worker_v1.model, worker_v1.claim, worker_v1.extend TO pmesh_worker;

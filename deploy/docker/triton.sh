@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Starts Triton on the models in /models: by gRPC only, and what changes the server takes a key.
+set -euo pipefail
+
+usage() {
+    cat <<'EOT'
+triton.sh [OPTION...]
+
+Starts tritonserver on the model repository /models. Options are handed on to it.
+
+environment:
+  PMESH_TRITON_KEY             what who loads and unloads models must show; rollout has it too
+  PMESH_TRITON_LISTEN          where gRPC is answered; 127.0.0.1
+  PMESH_TRITON_METRICS_LISTEN  where metrics are answered; 127.0.0.1
+EOT
+}
+
+if [[ ${1:-} == --help ]]; then
+    usage && exit
+fi
+if [[ -z ${PMESH_TRITON_KEY:-} ]]; then
+    echo "triton.sh: PMESH_TRITON_KEY is not set: it protects loading models; see --help" >&2
+    exit 2
+fi
+key=$PMESH_TRITON_KEY
+unset PMESH_TRITON_KEY # not for the models' processes
+
+# The repository's protocol runs code that it is sent, so it takes the key, and so does whatever
+# else is no question to a model. HTTP would be answered to any web page.
+restricted=model-repository,shared-memory,model-config,statistics,trace,logging
+exec tritonserver \
+    --model-repository=/models \
+    --model-control-mode=explicit \
+    --load-model='*' \
+    --exit-on-error=false \
+    --allow-http=false \
+    --allow-vertex-ai=false \
+    --allow-sagemaker=false \
+    --grpc-address="${PMESH_TRITON_LISTEN:-127.0.0.1}" \
+    --grpc-restricted-protocol="$restricted:pmesh-key=$key" \
+    --metrics-address="${PMESH_TRITON_METRICS_LISTEN:-127.0.0.1}" \
+    --log-info=false \
+    "$@"

@@ -1,0 +1,26 @@
+"""Where the gateway's Envoy listens and what it allows."""
+
+from dataclasses import dataclass
+
+from contract.settings import setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class Front:
+    """What Envoy can be told by the environment; a default suits one machine."""
+
+    address: str = setting("PMESH_GATEWAY_ADDRESS", "127.0.0.1")
+    """IP address to serve gRPC, gRPC-Web and REST on."""
+    port: int = setting("PMESH_GATEWAY_PORT", 8080, least=1, most=65535)
+    """Port to serve on."""
+    admin_port: int = setting("PMESH_GATEWAY_ADMIN_PORT", 9901, least=1, most=65535)
+    """Port of Envoy's admin interface, always on loopback."""
+    cors_origins: tuple[str, ...] = setting("PMESH_GATEWAY_CORS_ORIGINS", ())
+    """Origins of web pages that may call, as "https://app.example.com", with commas between.
+    Empty: none."""
+    max_connections: int = setting("PMESH_GATEWAY_MAX_CONNECTIONS", 4096, least=1)
+    """Connections that may be open at once; more are closed at once."""
+    drain_s: float = setting("PMESH_GATEWAY_DRAIN_S", 10.0, least=0)
+    """Seconds that calls in flight get to end when the gateway is told to stop."""
+    app: str = "gateway.app:app"
+    """The ASGI application behind the filters, as "module:attribute"."""

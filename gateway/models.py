@@ -1,0 +1,168 @@
+"""The models, as the gateway asks them: in micro-batches, each version its own."""
+
+import asyncio
+import random
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+from predict.v1.prediction_pb2 import PredictionOutput
+
+from contract.errors import DeadlineExceeded
+from gateway.batching import Batcher
+from gateway.store.catalog import Model
+from gateway.traffic import choose_version, find_model
+from inference.answers import Answers
+from inference.server import ModelServer
+from inference.slots import Slots
+
+HANGING_S = 1.0
+"""Between looks at a version that did not end a batch in time."""
+
+
+class Entry(NamedTuple):
+    """One text of a batch."""
+
+    prediction_id: str
+    text: str
+
+
+class Answer(NamedTuple):
+    """What a model says of one text."""
+
+    output: PredictionOutput
+    features_uri: str
+    """Empty where no features are kept."""
+
+
+class _Place(NamedTuple):
+    """A version, where it runs."""
+
+    model: str
+    version: str
+    address: str
+    """host:port or unix:/path."""
+
+
+class FeatureSink(Protocol):
+    """Where rows of features go."""
+
+    def append(
+        self, model: str, version: str, ids: Sequence[str], matrix: npt.NDArray[np.float32]
+    ) -> list[str]: ...
+
+
+class Models:
+    """Asks the server of each version; open with `async with`."""
+
+    def __init__(
+        self,
+        models: Callable[[], Mapping[str, Model]],
+        *,
+        features: FeatureSink,
+        max_batch: int,
+        batches_per_version: int,
+        batches_per_server: int,
+        max_waiting: int,
+        max_inference_s: float,
+    ) -> None:
+        """models: the catalog as it now stands, by id."""
+        self._models = models
+        self._features = features
+        self._max_batch = max_batch
+        self._batches_per_version = batches_per_version
+        self._batches_per_server = batches_per_server
+        self._max_waiting = max_waiting
+        self._max_inference_s = max_inference_s
+        self._servers: dict[str, tuple[ModelServer, Slots]] = {}
+        self._batchers: dict[_Place, Batcher[Entry, Answer]] = {}
+
+    async def __aenter__(self) -> "Models":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for batcher in self._batchers.values():
+            await batcher.close()
+        for server, _slots in self._servers.values():
+            await server.close()
+
+    def choose_version(self, model: str, *, pinned: str, sticky_key: str) -> str:
+        """The version that answers. Raises ModelNotFound, VersionNotFound, ModelNotReleased."""
+        known = find_model(self._models(), model)
+        return choose_version(known, pinned=pinned, sticky_key=sticky_key)
+
+    async def predict(self, model: str, version: str, *, prediction_id: str, text: str) -> Answer:
+        """Have one text predicted, together with what else waits for this version.
+
+        Raises Overloaded, ModelFailed, ModelUnavailable, DeadlineExceeded.
+        """
+        address = find_model(self._models(), model).address_of(version)
+        place = _Place(model, version, address)
+        batcher = self._batchers.get(place) or self._add_batcher(place)
+        return await batcher.submit(Entry(prediction_id, text))
+
+    def _add_batcher(self, place: _Place) -> Batcher[Entry, Answer]:
+        self._batchers = {at: kept for at, kept in self._batchers.items() if self._serves(at)}
+        if place.address not in self._servers:
+            server, slots = ModelServer(place.address), Slots(self._batches_per_server)
+            self._servers[place.address] = server, slots
+        server, slots = self._servers[place.address]
+        batcher = self._batchers[place] = Batcher[Entry, Answer](
+            partial(self._run, place, server),
+            max_batch=self._max_batch,
+            max_in_flight=self._batches_per_version,
+            max_waiting=self._max_waiting,
+            slot=partial(slots.hold, place.model),
+            recover=partial(self._until_it_answers, place, server),
+        )
+        return batcher
+
+    def _serves(self, place: _Place) -> bool:
+        """Whether the catalog still has a version there."""
+        known = self._models().get(place.model)
+        return (
+            known is not None
+            and known.serves(place.version)
+            and known.address_of(place.version) == place.address
+        )
+
+    async def _run(
+        self, place: _Place, server: ModelServer, entries: list[Entry]
+    ) -> Sequence[Answer | Exception]:
+        known = find_model(self._models(), place.model)
+        answers = await server.predict(
+            place.model,
+            place.version,
+            [entry.text for entry in entries],
+            labels=known.labels_of(place.version),
+            features=random.random() < known.feature_share,  # noqa: S311
+            timeout_s=self._max_inference_s,
+        )
+        return self._with_uris(place, entries, answers)
+
+    def _with_uris(
+        self, place: _Place, entries: list[Entry], answers: Answers
+    ) -> list[Answer | Exception]:
+        outputs, matrix = answers
+        if matrix is None:
+            return [o if isinstance(o, Exception) else Answer(o, "") for o in outputs]
+        good = [row for row, output in enumerate(outputs) if isinstance(output, PredictionOutput)]
+        if len(good) < len(outputs):
+            matrix = matrix[good]
+        ids = [entries[row].prediction_id for row in good]
+        uris = iter(self._features.append(place.model, place.version, ids, matrix))
+        return [o if isinstance(o, Exception) else Answer(o, next(uris)) for o in outputs]
+
+    async def _until_it_answers(self, place: _Place, server: ModelServer, error: Exception) -> None:
+        """After a batch that was not ended in time: the server may still be at work on it.
+
+        An instance of a version works on one batch after the other, so that an answer to a further
+        one shows that the first has ended.
+        """
+        if isinstance(error, DeadlineExceeded):
+            while self._serves(place):
+                if await server.answers(place.model, place.version):
+                    return
+                await asyncio.sleep(HANGING_S)

@@ -1,0 +1,19 @@
+-- name: hold_snapshot
+-- Has the statements that follow see the same catalog.
+SET TRANSACTION ISOLATION LEVEL REPEATABLE READ
+
+-- name: models
+-- Reads the models and how their traffic is split.
+SELECT m.id, m.description, m.labels, m.address, m.feature_share,
+       coalesce(jsonb_object_agg(t.version, t.percent) FILTER (WHERE t.model IS NOT NULL), '{}')
+           AS traffic
+FROM models m LEFT JOIN traffic t ON t.model = m.id
+WHERE m.listed
+GROUP BY m.id ORDER BY m.id
+
+-- name: versions
+-- Reads their versions, the newest first.
+SELECT model, version, state::text, sha256, update_time, labels, address
+FROM catalog_v1.versions
+WHERE listed
+ORDER BY model, version::bigint DESC

@@ -1,0 +1,115 @@
+"""models/<name>/values.yaml: what the platform is told of a model, whoever answers for it.
+
+    id: sentiment
+    description: How positive a text is.
+    labels: [negative, neutral, positive]
+    feature_share: 0.1             # of the answers made now, with features; all if not given
+    versions:                      # those of servers of others; the registry has no such numbers
+      "12": {address: "models.example:9000", golden: golden.json, examples: held_out.tsv}
+
+The files lie beside it.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from contract.labels import check_model_labels
+from contract.version_name import VERSION, check_model_id
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ForeignVersion:
+    """A version that a server of others answers for, by the Open Inference Protocol."""
+
+    address: str
+    """host:port, or unix: and the path of a socket."""
+    labels: list[str]
+    """In the order of its scores."""
+    golden: Path | None = None
+    """Texts with what the version ought to say of them, as golden.py describes the file."""
+    examples: Path | None = None
+    """Held-out examples, as dataset.py describes the file."""
+
+
+@dataclass(frozen=True)
+class ModelEntry:
+    """What a model's values.yaml says of it."""
+
+    id: str
+    description: str
+    labels: list[str]
+    feature_share: float = 1.0
+    """Of the answers made now, how many carry features: 0 to 1. Those made later all do."""
+    foreign: Mapping[str, ForeignVersion] = field(default_factory=dict)
+    """Version -> who answers for it; the others are ours."""
+    is_trained_here: bool = True
+    """Whether the folder has a model.py."""
+
+
+class InvalidValues(ValueError):
+    """A values.yaml that cannot be used. The message names it and says why."""
+
+
+def read_models() -> list[ModelEntry]:
+    """The folders of `models` that have a values.yaml, ordered by id. Raises InvalidValues."""
+    folders = sorted(Path(str(folder)) for folder in files("models").iterdir())
+    return [read_values(folder) for folder in folders if (folder / "values.yaml").is_file()]
+
+
+def read_values(folder: Path) -> ModelEntry:
+    """Read the values.yaml of a model's folder. Raises InvalidValues, OSError."""
+    file = folder / "values.yaml"
+    try:
+        values = yaml.safe_load(file.read_text(encoding="utf-8"))
+        check_model_id(str(values["id"]))
+        entry = ModelEntry(
+            id=str(values["id"]),
+            description=str(values["description"]),
+            labels=_labels(values["labels"]),
+            feature_share=float(values.get("feature_share", 1.0)),
+            foreign=dict(_foreign(folder, values, *item) for item in _versions(values).items()),
+            is_trained_here=(folder / "model.py").is_file(),
+        )
+    except KeyError as error:
+        raise InvalidValues(f"{file} has no {error.args[0]}") from error
+    except (TypeError, ValueError, AttributeError, yaml.YAMLError) as error:
+        raise InvalidValues(f"{file}: {error}") from error
+    if entry.id != folder.name:
+        raise InvalidValues(f"{file} is of {entry.id!r}")
+    if not 0 <= entry.feature_share <= 1:
+        raise InvalidValues(f"{file}: feature_share is 0 to 1, not {entry.feature_share:g}")
+    return entry
+
+
+def model_folder(model: str) -> Path:
+    """Where the folder of a model is, or would be."""
+    return Path(str(files("models").joinpath(model)))
+
+
+def _versions(values: Mapping[str, Any]) -> Mapping[object, Any]:
+    found: Mapping[object, Any] = values.get("versions") or {}
+    return found
+
+
+def _labels(said: Iterable[object]) -> list[str]:
+    labels = [str(label) for label in said]
+    check_model_labels(labels)
+    return labels
+
+
+def _foreign(
+    folder: Path, values: Mapping[str, Any], version: object, said: Mapping[str, Any]
+) -> tuple[str, ForeignVersion]:
+    if not VERSION.fullmatch(str(version)):
+        raise ValueError(f"a version is a number, not {version!r}")
+    return str(version), ForeignVersion(
+        address=str(said["address"]),
+        labels=_labels(said.get("labels") or values["labels"]),
+        golden=folder / said["golden"] if said.get("golden") else None,
+        examples=folder / said["examples"] if said.get("examples") else None,
+    )

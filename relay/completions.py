@@ -1,0 +1,55 @@
+"""The ends of requests: making them FAILED, and telling of terminal states."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import AsyncConnection
+from psycopg.rows import class_row
+
+from contract.errors import PredictError
+from contract.status import to_json
+from database import named_sql
+
+_SQL = named_sql.load("relay")
+
+
+@dataclass(frozen=True)
+class Ending:
+    """A request that was to reach its terminal state."""
+
+    id: str
+    model: str
+    version: str
+    state: str | None
+    """The terminal one; None if it was left as it was, since others hold it just now."""
+    claim_token: str | None = None
+    """That its answer showed."""
+
+
+async def finish(
+    connection: AsyncConnection[Any], query: str, parameters: Mapping[str, Any]
+) -> list[Ending]:
+    """Run a query that finishes requests and tell of them, in the caller's transaction.
+
+    query: the name of one that returns columns of Ending.
+    """
+    async with connection.cursor(row_factory=class_row(Ending)) as cursor:
+        await cursor.execute(_SQL[query], parameters)
+        endings = await cursor.fetchall()
+    if finished := [ending for ending in endings if ending.state]:
+        await _announce(connection, finished)
+    return endings
+
+
+async def fail(connection: AsyncConnection[Any], errors: Mapping[str, PredictError]) -> None:
+    """Make unfinished requests FAILED, by id, in the caller's transaction."""
+    if errors:
+        parameters = {"ids": list(errors), "errors": [to_json(error) for error in errors.values()]}
+        await finish(connection, "fail", parameters)
+
+
+async def _announce(connection: AsyncConnection[Any], finished: Sequence[Ending]) -> None:
+    columns = ("id", "model", "version", "state")
+    parameters = {name: [getattr(row, name) for row in finished] for name in columns}
+    await connection.execute(_SQL["announce"], parameters)

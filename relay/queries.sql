@@ -1,0 +1,219 @@
+-- name: lock_models
+-- Models with requests to publish. One relay at a time has a model, until its transaction ends,
+-- so that the bound on work in flight holds; the count must come in a later statement.
+WITH RECURSIVE waiting AS (  -- hops from model to model in the index: the backlog may be long
+    (SELECT model FROM outbox WHERE event = 'inference_request' ORDER BY model LIMIT 1)
+    UNION ALL
+    SELECT (SELECT o.model FROM outbox o
+            WHERE o.event = 'inference_request' AND o.model > w.model
+            ORDER BY o.model LIMIT 1)
+    FROM waiting w WHERE w.model IS NOT NULL
+)
+SELECT p.model FROM waiting JOIN publishing p USING (model) FOR UPDATE OF p SKIP LOCKED
+
+-- name: claim_requests
+-- The oldest requests to publish of each model, no more than may be in flight. What is finished
+-- already is not wanted any more.
+SELECT o.id::text, o.event, o.model, o.version,
+       (o.payload || jsonb_build_object('eventId', o.id))::text AS body,
+       o.prediction_id::text,
+       EXISTS (
+           SELECT FROM requests r
+           WHERE r.id = o.prediction_id AND r.state IN ('ACCEPTED', 'RUNNING')
+             AND (r.expire_time IS NULL OR r.expire_time > now())
+       ) AS wanted
+FROM unnest(%(models)s::text[]) AS m (id)
+CROSS JOIN LATERAL (
+    SELECT count(*) AS size FROM (
+        SELECT FROM requests r
+        WHERE r.model = m.id AND r.publish_time IS NOT NULL
+          AND r.state IN ('ACCEPTED', 'RUNNING')
+        LIMIT %(max_in_flight)s
+    ) AS r
+) AS in_flight
+CROSS JOIN LATERAL (
+    SELECT o.*, CASE WHEN pg_input_is_valid(o.payload ->> 'predictionId', 'uuid')
+                     THEN (o.payload ->> 'predictionId')::uuid END AS prediction_id
+    FROM outbox o
+    WHERE o.event = 'inference_request' AND o.model = m.id
+    ORDER BY o.id LIMIT least(%(limit)s, %(max_in_flight)s - in_flight.size)
+    FOR UPDATE SKIP LOCKED
+) AS o
+
+-- name: seal_completions
+-- Makes one completion of the small ones of a model, so that a busy moment is few messages, and
+-- seals them all: what may have been offered to the bus keeps its id. At most 1,500 predictions,
+-- some 180 KiB, come together: SNS takes 256.
+WITH fresh AS MATERIALIZED (
+    SELECT id, model, version, payload,
+           coalesce(jsonb_array_length(payload -> 'predictions'), 1000) AS size
+    FROM outbox WHERE event = 'job_completed' AND NOT sealed
+    ORDER BY model, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+), parts AS (
+    SELECT *, (sum(size) OVER (PARTITION BY model, version ORDER BY id) - size) / 1000 AS part
+    FROM fresh
+), groups AS MATERIALIZED (
+    SELECT model, version, array_agg(id) AS ids,
+           max((payload ->> 'completeTime')::timestamptz) AS complete_time,
+           jsonb_agg(payload -> 'predictions') AS predictions
+    FROM parts GROUP BY model, version, part
+), gone AS (
+    DELETE FROM outbox o USING groups g WHERE o.id = ANY (g.ids) AND cardinality(g.ids) > 1
+), kept AS (
+    UPDATE outbox o SET sealed = true FROM groups g
+    WHERE o.id = ANY (g.ids) AND cardinality(g.ids) = 1
+)
+INSERT INTO outbox (id, event, model, version, sealed, payload)
+SELECT uuidv7(), 'job_completed', model, version, true, events_v1.job_completed(
+    model, complete_time, jsonb_path_query_array(predictions, '$[*][*]'))
+FROM groups WHERE cardinality(ids) > 1
+
+-- name: claim_completions
+-- The oldest completions to publish.
+SELECT id::text, event, model, version,
+       (payload || jsonb_build_object('eventId', id))::text AS body,
+       NULL AS prediction_id, true AS wanted
+FROM outbox WHERE event = 'job_completed' AND sealed
+ORDER BY model, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+
+-- name: delete_events
+-- Takes events out of the outbox.
+DELETE FROM outbox WHERE id = ANY (%(ids)s::uuid[])
+
+-- name: mark_published
+-- Notes that requests are on the bus; whoever claims one at this moment notes it as well. As in all
+-- that follows, rows that others hold are passed over: a worker may hold those of its model for as
+-- long as it likes.
+WITH free AS MATERIALIZED (
+    SELECT id FROM requests
+    WHERE id = ANY (%(ids)s::uuid[]) AND state IN ('ACCEPTED', 'RUNNING')
+    FOR UPDATE SKIP LOCKED
+)
+UPDATE requests r SET publish_time = now() FROM free WHERE r.id = free.id
+
+-- name: answer
+-- Finishes requests with what their models answered, where the answer shows the token of the
+-- present claim on work that is not finished; all other answers change nothing. Without a state
+-- are those that fit, but whose requests others hold or have just changed.
+WITH given AS (
+    SELECT * FROM unnest(
+        %(id)s::uuid[], %(model)s::text[], %(version)s::text[], %(claim_token)s::uuid[],
+        %(error)s::jsonb[], %(label)s::text[], %(confidence)s::float8[], %(scores)s::jsonb[],
+        %(value)s::float8[], %(features_uri)s::text[]
+    ) AS g (id, model, version, claim_token, error, label, confidence, scores, value,
+            features_uri)
+), fitting AS MATERIALIZED (
+    SELECT g.* FROM given g
+    JOIN requests r ON r.id = g.id AND r.model = g.model AND r.version = g.version
+         AND r.claim_token = g.claim_token AND r.state = 'RUNNING'
+    JOIN models m ON m.id = r.model
+    LEFT JOIN catalog_v1.versions v ON v.model = r.model AND v.version = r.version
+    WHERE g.error IS NOT NULL
+       OR ARRAY(SELECT jsonb_object_keys(g.scores)) <@ coalesce(v.labels, m.labels)
+), free AS MATERIALIZED (
+    SELECT r.id FROM fitting f
+    JOIN requests r ON r.id = f.id AND r.claim_token = f.claim_token AND r.state = 'RUNNING'
+    FOR UPDATE OF r SKIP LOCKED
+), finished AS (
+    UPDATE requests r
+    SET state = (CASE WHEN f.error IS NULL THEN 'SUCCEEDED' ELSE 'FAILED' END)::prediction_state,
+        error = f.error, complete_time = now(), lease_until = NULL
+    FROM fitting f JOIN free USING (id) WHERE r.id = f.id
+    RETURNING r.id, r.state
+), answered AS (
+    INSERT INTO predictions (id, label, confidence, scores, value, features_uri)
+    SELECT id, f.label, f.confidence, f.scores, f.value, f.features_uri
+    FROM fitting f JOIN finished USING (id) WHERE f.error IS NULL
+    ON CONFLICT (id) DO NOTHING
+)
+SELECT f.id::text, f.model, f.version, n.state::text, f.claim_token::text
+FROM fitting f LEFT JOIN finished n USING (id)
+
+-- name: fail
+-- Makes unfinished requests FAILED. One that its worker holds was on the bus before, and will be
+-- answered, tried again or given up like any.
+WITH given AS (
+    SELECT * FROM unnest(%(ids)s::uuid[], %(errors)s::jsonb[]) AS g (id, error)
+), unfinished AS MATERIALIZED (
+    SELECT r.id, g.error FROM given g
+    JOIN requests r ON r.id = g.id AND r.state IN ('ACCEPTED', 'RUNNING')
+    FOR UPDATE OF r SKIP LOCKED
+)
+UPDATE requests r
+SET state = 'FAILED', error = u.error, complete_time = now(), lease_until = NULL
+FROM unfinished u WHERE r.id = u.id
+RETURNING r.id::text, r.model, r.version, r.state::text
+
+-- name: expire
+-- Gives up unfinished requests whose time is over.
+WITH due AS MATERIALIZED (
+    SELECT id FROM requests
+    WHERE state IN ('ACCEPTED', 'RUNNING') AND expire_time <= now()
+    LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+)
+UPDATE requests r SET state = 'EXPIRED', complete_time = now(), lease_until = NULL
+FROM due WHERE r.id = due.id
+RETURNING r.id::text, r.model, r.version, r.state::text
+
+-- name: lock_exhausted
+-- Unfinished requests that no runtime works on or may claim again.
+SELECT id::text, attempt FROM requests
+WHERE model = %(model)s AND state = 'RUNNING' AND attempt >= %(max_attempts)s
+  AND publish_time <= now() - make_interval(secs => %(age_s)s) AND lease_until <= now()
+LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+
+-- name: stuck_models
+-- Models with published requests that nobody works on.
+SELECT m.id FROM models m
+WHERE EXISTS (
+    SELECT FROM requests r
+    WHERE r.model = m.id AND r.state IN ('ACCEPTED', 'RUNNING')
+      AND r.publish_time <= now() - make_interval(secs => %(age_s)s)
+      AND (r.lease_until IS NULL OR r.lease_until <= now())
+)
+
+-- name: rearm
+-- Has requests published again that were published but that nobody works on; of those in `ids`,
+-- or of all if it is null.
+WITH stuck AS MATERIALIZED (
+    SELECT id FROM requests
+    WHERE model = %(model)s AND state IN ('ACCEPTED', 'RUNNING')
+      AND publish_time <= now() - make_interval(secs => %(age_s)s)
+      AND (lease_until IS NULL OR lease_until <= now())
+      AND attempt < %(max_attempts)s
+      AND (%(ids)s::uuid[] IS NULL OR id = ANY (%(ids)s::uuid[]))
+    LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+), unpublished AS (
+    UPDATE requests r SET publish_time = NULL FROM stuck WHERE r.id = stuck.id
+    RETURNING r.id, r.model, r.version
+)
+INSERT INTO outbox (id, event, model, version, payload)
+SELECT uuidv7(), 'inference_request', model, version,
+       events_v1.inference_requested(id, model, version)
+FROM unpublished
+
+-- name: announce
+-- Tells of finished requests: one event for each model, and the gateways that wait for them.
+WITH finished AS (
+    SELECT * FROM unnest(
+        %(id)s::uuid[], %(model)s::text[], %(version)s::text[], %(state)s::text[]
+    ) AS f (id, model, version, state)
+), events AS (
+    INSERT INTO outbox (id, event, model, payload)
+    SELECT uuidv7(), 'job_completed', model, events_v1.job_completed(
+        model, now(), jsonb_agg(events_v1.completed_prediction(id, version, state)))
+    FROM finished GROUP BY model
+)
+SELECT notify_changed(%(id)s::uuid[])
+
+-- name: models
+-- All models.
+SELECT id FROM models
+
+-- name: create_partitions
+-- Makes the days to come.
+SELECT relay_v1.create_partitions(7)
+
+-- name: purge_request_ids
+-- Forgets clients' request_ids that are far older than the day that is promised.
+DELETE FROM request_ids WHERE create_time < now() - interval '7 days'

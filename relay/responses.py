@@ -1,0 +1,145 @@
+"""The models' answers: from the gateway's queue to PostgreSQL, many in one transaction."""
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from google.protobuf import json_format
+from predict.events.v1.events_pb2 import InferenceResponded
+from psycopg_pool import AsyncConnectionPool
+
+from bus.errors import UndecodableMessage
+from bus.events import from_message
+from bus.sqs import MAX_BATCH, Queue, receipts_of
+from relay.acceptance import find_problem
+from relay.completions import Ending, finish
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs.type_defs import MessageTypeDef as Message
+
+log = logging.getLogger(__name__)
+
+MORE_RECEIVES = 4  # side by side, when a first one was full
+HELD_S = 2
+"""Seconds until an answer to a request that others hold comes again."""
+
+
+class Responses:
+    """Finishes requests with the answers of their models. Run `step` again and again."""
+
+    def __init__(
+        self,
+        *,
+        pool: AsyncConnectionPool,
+        queue: Queue,
+        features_bucket: str,
+        receive_wait_s: int,
+        on_finished: Callable[[], None],
+    ) -> None:
+        """on_finished: called after a commit that finished requests, so that others may start."""
+        self._pool = pool
+        self._queue = queue
+        self._features_bucket = features_bucket
+        self._receive_wait_s = receive_wait_s
+        self._on_finished = on_finished
+        self._received: list[Message] = []
+
+    async def step(self) -> None:
+        """Take some answers, waiting for the first."""
+        # What could not be committed is kept: receiving it anew would take it nearer to the
+        # dead letters each time.
+        if not self._received:
+            self._received = await self._receive()
+        done = await self.commit(self._received)
+        receipts, self._received = receipts_of(self._received), []
+        await self._queue.delete(done)
+        # In the end they come to the dead letters, which are tried again and again as well.
+        held = [receipt for receipt in receipts if receipt not in done]
+        await self._queue.set_visibility(held, HELD_S)
+
+    async def commit(self, messages: "Sequence[Message]") -> list[str]:
+        """Apply the acceptable answers among messages; log what is dropped.
+
+        Answers with the receipts of the messages that are done with. The others must come again:
+        their requests are held just now, by a transaction of their worker or by another relay.
+        """
+        answers = self._acceptable(messages)
+        endings = await self._apply(answers)
+        dropped = {answer.prediction_id for answer in answers.values()} - {e.id for e in endings}
+        if dropped:
+            log.info("dropped late, repeated or foreign answers for %s", ", ".join(sorted(dropped)))
+        claims = {(e.id, e.claim_token) for e in endings if e.state is None}
+        if claims:
+            log.info("the requests of %d answers are held; they will come again", len(claims))
+        held = {
+            receipt
+            for receipt, answer in answers.items()
+            if (answer.prediction_id, answer.claim_token) in claims
+        }
+        return [receipt for receipt in receipts_of(messages) if receipt not in held]
+
+    async def _apply(self, answers: Mapping[str, InferenceResponded]) -> list[Ending]:
+        """Finish the requests of answers, by one of them for each claim."""
+        by_claim = {
+            (answer.prediction_id, answer.model, answer.version, answer.claim_token): answer
+            for answer in answers.values()
+        }
+        if not by_claim:
+            return []
+        async with self._pool.connection() as connection:
+            endings = await finish(connection, "answer", _columns(list(by_claim.values())))
+        if any(ending.state for ending in endings):
+            self._on_finished()
+        return endings
+
+    async def _receive(self) -> "list[Message]":
+        messages = await self._queue.receive(wait_s=self._receive_wait_s)
+        if len(messages) == MAX_BATCH:
+            more = await asyncio.gather(
+                *(self._queue.receive(wait_s=0) for _ in range(MORE_RECEIVES))
+            )
+            messages = [*messages, *(message for part in more for message in part)]
+        return messages
+
+    def _acceptable(self, messages: "Iterable[Message]") -> dict[str, InferenceResponded]:
+        """Well-formed answers, by the receipts of their messages."""
+        answers = {}
+        for message in messages:
+            try:
+                answers[message["ReceiptHandle"]] = self._decode(message)
+            except UndecodableMessage as error:
+                log.error("dropped message %s: %s", message["MessageId"], error)
+        return answers
+
+    def _decode(self, message: "Message") -> InferenceResponded:
+        event = from_message(message)
+        if not isinstance(event, InferenceResponded):
+            raise UndecodableMessage("it is no answer")
+        problem = find_problem(event, features_bucket=self._features_bucket)
+        if problem:
+            raise UndecodableMessage(problem)
+        return event
+
+
+def _columns(answers: Sequence[InferenceResponded]) -> dict[str, list[Any]]:
+    rows = [_row(answer) for answer in answers]
+    return {name: [row[name] for row in rows] for name in rows[0]}
+
+
+def _row(answer: InferenceResponded) -> dict[str, Any]:
+    """The parameters of the query "answer"; those of an output are null for an error."""
+    output = answer.output if answer.HasField("output") else None
+    return {
+        "id": answer.prediction_id,
+        "model": answer.model,
+        "version": answer.version,
+        "claim_token": answer.claim_token,
+        "error": None if output else json_format.MessageToJson(answer.error, indent=None),
+        "label": output and output.label,
+        "confidence": output and output.confidence,
+        "scores": output and json.dumps(dict(output.scores)),
+        "value": output.value if output and output.HasField("value") else None,
+        "features_uri": answer.features_uri,
+    }

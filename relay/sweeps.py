@@ -1,0 +1,112 @@
+"""What time does to requests: they expire, get stuck, and run out of attempts."""
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from psycopg import AsyncConnection
+from psycopg.rows import TupleRow
+from psycopg_pool import AsyncConnectionPool
+
+from bus.outages import for_each
+from bus.sqs import Queue
+from contract.errors import AttemptsExhausted
+from database import named_sql
+from relay.completions import fail, finish
+
+log = logging.getLogger(__name__)
+
+_SQL = named_sql.load("relay")
+
+LIMIT = 500
+"""Requests of a transaction."""
+
+
+class Sweeps:
+    """Looks for requests that nobody else will move. Run `step` every few seconds."""
+
+    def __init__(
+        self,
+        *,
+        pool: AsyncConnectionPool,
+        responses: Queue,
+        model_queue: Callable[[str], Queue],
+        max_attempts: int,
+        rearm_after_s: float,
+        lost_after_s: float,
+        on_rearmed: Callable[[], None],
+    ) -> None:
+        """on_rearmed: called after a commit that put requests back into the outbox."""
+        self._pool = pool
+        self._responses = responses
+        self._model_queue = model_queue
+        self._max_attempts = max_attempts
+        self._rearm_after_s = rearm_after_s
+        self._lost_after_s = lost_after_s
+        self._on_rearmed = on_rearmed
+
+    async def step(self) -> None:
+        """Expire what is due, then move what is stuck, model by model."""
+        while await self._expire() == LIMIT:
+            pass
+        await for_each(await self._stuck_models(), self._unstick)
+
+    async def rearm(self, model: str, *, age_s: float, ids: list[str] | None = None) -> None:
+        """Have requests published again that went to the bus age_s ago and have no live lease.
+
+        ids: only these. Those without attempts left are not among them.
+        """
+        parameters = {
+            "model": model,
+            "age_s": age_s,
+            "ids": ids,
+            "max_attempts": self._max_attempts,
+            "limit": LIMIT,
+        }
+        async with self._pool.connection() as connection:
+            rearmed = (await connection.execute(_SQL["rearm"], parameters)).rowcount
+        if rearmed:
+            log.info("%d of %s are to be published again", rearmed, model)
+            self._on_rearmed()
+
+    async def _expire(self) -> int:
+        async with self._pool.connection() as connection:
+            expired = await finish(connection, "expire", {"limit": LIMIT})
+        if expired:
+            log.info("%d requests expired", len(expired))
+        return len(expired)
+
+    async def _stuck_models(self) -> list[str]:
+        async with self._pool.connection() as connection:
+            rows = await _fetch(connection, "stuck_models", {"age_s": self._rearm_after_s})
+        return [model for (model,) in rows]
+
+    async def _unstick(self, model: str) -> None:
+        # A message that still waits will bring the answer, or the work, by itself; so will an
+        # answer that a relay has in hand.
+        answers = await self._responses.size()
+        await self._exhaust(model, age_s=self._age_s(answers))
+        work = answers or await self._model_queue(model).depth()
+        await self.rearm(model, age_s=self._age_s(work))
+
+    def _age_s(self, messages_waiting: int) -> float:
+        return self._lost_after_s if messages_waiting else self._rearm_after_s
+
+    async def _exhaust(self, model: str, *, age_s: float) -> None:
+        parameters = {
+            "model": model,
+            "age_s": age_s,
+            "max_attempts": self._max_attempts,
+            "limit": LIMIT,
+        }
+        async with self._pool.connection() as connection:
+            rows = await _fetch(connection, "lock_exhausted", parameters)
+            await fail(connection, {id: AttemptsExhausted(attempts) for id, attempts in rows})
+        if rows:
+            log.warning("%d of %s failed: no attempts left", len(rows), model)
+
+
+async def _fetch(
+    connection: AsyncConnection[TupleRow], query: str, parameters: Mapping[str, Any]
+) -> list[TupleRow]:
+    return await (await connection.execute(_SQL[query], parameters)).fetchall()

@@ -1,0 +1,60 @@
+"""Images as the job builds them, with real servers around their containers."""
+
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from tests.images.images import Container, Images
+from tests.parts.aws import Aws
+from tests.parts.bus_probe import Bus
+from tests.parts.postgres import Database, Postgres
+
+
+@pytest.fixture(scope="session")
+def images() -> Iterator[Images]:
+    missing = [tool for tool in ("buildah", "debootstrap") if shutil.which(tool) is None]
+    if os.getuid() != 0:
+        missing.append("root")
+    if missing:
+        message = f"left out: building images needs {', '.join(missing)}: apt install buildah"
+        pytest.fail(message) if os.environ.get("CI") == "true" else pytest.skip(message)
+    with Images() as images:
+        yield images
+
+
+@pytest.fixture(scope="session")
+def worker_image(images: Images) -> str:
+    return images.build("genre", "--base", "--version", "7")
+
+
+@pytest.fixture(scope="session")
+def worker(images: Images, worker_image: str) -> Container:
+    return images.container(worker_image)
+
+
+@pytest.fixture(scope="session")
+def training(images: Images, worker_image: str) -> Container:
+    return images.container(images.build("genre", "--target", "train"))
+
+
+@pytest.fixture(scope="session")
+def gpu_base(images: Images) -> str:
+    """What Triton runs from."""
+    image = images.build("genre", "--base", "--device", "gpu")
+    return image.replace("/genre:", "/base:").replace("-worker-gpu", "-gpu")
+
+
+@pytest.fixture
+def database() -> Iterator[Database]:
+    with Postgres() as postgres:
+        yield postgres.create_database()
+
+
+@pytest.fixture
+def bus() -> Iterator[Bus]:
+    with Aws() as aws:
+        bus = Bus(aws)
+        bus.provision()
+        yield bus

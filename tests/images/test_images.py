@@ -1,0 +1,89 @@
+"""What is in the images, and what they do."""
+
+import subprocess
+
+import pytest
+
+from tests.images.images import Container, Images
+from tests.images.standins import ROOT, mounted_packages
+
+pytestmark = pytest.mark.timeout(600)  # the first build makes a Debian to build on
+
+COMPILERS = "cc gcc g++ clang make ld rustc go"
+
+
+def test_a_training_image_trains(training: Container) -> None:
+    said = training.run(
+        # MLflow without a server keeps artifacts in the working directory.
+        *("sh", "-c", "cd /tmp && python -P -m training.train genre"),
+        volumes=[mounted_packages()],
+        variables={"MLFLOW_TRACKING_URI": "sqlite:////tmp/mlflow.db"},
+    )
+    assert said.splitlines()[-1] == "1"
+
+
+def test_an_image_runs_as_a_user_that_can_change_nothing(
+    worker: Container, training: Container
+) -> None:
+    for container in (worker, training):
+        assert container.run("id", "-u").strip() == "10001"
+        writable = "find / -xdev -path /tmp -prune -o -writable -not -type l -print 2>/dev/null"
+        found = container.run("sh", "-c", f"{writable} || true").split()
+        assert set(found) <= {"/var/tmp", "/run/lock"}  # noqa: S108
+
+
+def test_an_image_has_no_compiler(worker: Container, training: Container) -> None:
+    for container in (worker, training):
+        assert container.run("sh", "-c", f"command -v {COMPILERS} || true") == ""
+
+
+def test_an_image_has_no_secret(
+    images: Images, worker: Container, training: Container, worker_image: str
+) -> None:
+    for container in (worker, training):
+        assert files_with("PMESH_TOPIC_ARN", container)
+        assert files_with(images.secret, container) == []
+    assert images.secret not in str(images.describe(worker_image))
+
+
+def test_an_image_says_what_it_is(images: Images, worker_image: str) -> None:
+    commit = subprocess.check_output(
+        ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"],
+        cwd=ROOT,
+        text=True,
+    ).strip()
+    assert worker_image == f"localhost/predict-mesh/genre:{commit}-worker-cpu"
+    labels = images.describe(worker_image)["config"]["Labels"]
+    described = {name.removeprefix("org.opencontainers.image."): labels[name] for name in labels}
+    assert described["title"] == "predict-mesh genre"
+    assert described["revision"] == commit
+    assert described["version"] == "7"
+    named = images.describe("localhost/predict-mesh/genre:7-worker-cpu")
+    assert named == images.describe(worker_image)
+
+
+def test_a_worker_image_is_small_and_has_no_model(
+    images: Images, worker: Container, worker_image: str
+) -> None:
+    assert worker.run("ls", "/app/models").split() == ["__init__.py"]
+    assert not {"torch", "mlflow", "safetensors"} & worker.packages().keys()
+    assert images.size_mb(worker_image) < 600
+
+
+def test_packages_are_those_of_the_lock(worker: Container, training: Container) -> None:
+    lines = (ROOT / "requirements.lock").read_text().splitlines()
+    locked = dict(line.partition(" ;")[0].split("==") for line in lines)
+    for container in (worker, training):
+        found = container.packages()
+        found.pop("torch", None)  # a stand-in
+        assert found
+        assert {name: locked.get(name) for name in found} == found
+
+
+def files_with(text: str, container: Container) -> list[str]:
+    """Those that hold it, whoever may read them."""
+    grep = ["grep", "--recursive", "--files-with-matches", "--fixed-strings", text]
+    run = subprocess.run(
+        [*grep, container.root], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False
+    )
+    return run.stdout.decode().splitlines()

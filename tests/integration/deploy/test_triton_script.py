@@ -1,0 +1,93 @@
+"""How the image starts Triton: with a stand-in for the server, which notes what it is given."""
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pmesh.stack import tritonserver
+from tests.integration.deploy.jobs import ROOT
+
+SCRIPT = ROOT / "deploy" / "docker" / "triton.sh"
+KEY = "a-key-for-tests"
+STAND_IN = """\
+#!/bin/sh
+printf '%s\\n' "$@"
+env >&2
+"""
+
+Start = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Start:
+    """Runs the script; keyword arguments are environment variables."""
+    stand_in = tmp_path / "tritonserver"
+    stand_in.write_text(STAND_IN)
+    stand_in.chmod(0o755)
+
+    def run(*options: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [SCRIPT, *options],
+            env={"PATH": f"{tmp_path}:/usr/bin:/bin", **environment},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    return run
+
+
+def flags(arguments: list[str]) -> dict[str, str]:
+    """The values by the names of the flags."""
+    return dict(argument.split("=", 1) for argument in arguments)
+
+
+@pytest.mark.parametrize("environment", [{}, {"PMESH_TRITON_KEY": ""}])
+def test_without_a_key_it_refuses_to_start(start: Start, environment: dict[str, str]) -> None:
+    done = start(**environment)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("triton.sh: PMESH_TRITON_KEY is not set")
+
+
+def test_it_answers_this_machine_only_and_by_grpc_only(start: Start) -> None:
+    given = flags(start(PMESH_TRITON_KEY=KEY).stdout.splitlines())
+    assert given["--grpc-address"] == given["--metrics-address"] == "127.0.0.1"
+    doors = ("--allow-http", "--allow-vertex-ai", "--allow-sagemaker")
+    assert {given[door] for door in doors} == {"false"}
+
+
+def test_other_addresses_are_named_on_purpose(start: Start) -> None:
+    done = start(
+        "--grpc-port=9000",
+        PMESH_TRITON_KEY=KEY,
+        PMESH_TRITON_LISTEN="0.0.0.0",  # noqa: S104
+        PMESH_TRITON_METRICS_LISTEN="10.0.0.1",
+    )
+    given = flags(done.stdout.splitlines())
+    assert given["--grpc-address"] == "0.0.0.0"  # noqa: S104
+    assert given["--metrics-address"] == "10.0.0.1"
+    assert given["--grpc-port"] == "9000"
+
+
+def test_the_processes_of_models_do_not_inherit_the_key(start: Start) -> None:
+    assert KEY not in start(PMESH_TRITON_KEY=KEY).stderr
+
+
+def test_it_is_started_as_on_one_machine(start: Start, tmp_path: Path) -> None:
+    in_image = flags(start(PMESH_TRITON_KEY=KEY).stdout.splitlines())
+    _, *arguments = tritonserver.command(
+        repository=tmp_path,
+        backends=tmp_path,
+        sockets=tmp_path,
+        metrics_port=1,
+        memory_prefix="",
+        key=KEY,
+    )
+    here = flags(arguments)
+    assert in_image.keys() <= here.keys()
+    differ = {flag for flag in in_image if in_image[flag] != here[flag]}
+    assert differ == {"--model-repository", "--grpc-address"}

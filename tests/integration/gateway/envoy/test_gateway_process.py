@@ -1,0 +1,117 @@
+"""The launcher: how the gateway starts, drains and ends."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import psutil
+
+from gateway.envoy.admin import EnvoyAdmin
+from tests.integration.gateway.envoy.gateway_process import (
+    Answer,
+    GatewayProcess,
+    echo_settings,
+)
+from tests.parts.polling import wait_until
+
+
+def refuses_connections(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
+def test_a_drain_lets_calls_end_and_refuses_new_ones(tmp_path: Path) -> None:
+    settings = echo_settings()
+    admin = EnvoyAdmin(port=settings.admin_port)
+    answers: list[Answer] = []
+    with GatewayProcess(log=tmp_path / "log", settings=settings) as gateway:
+        path = "/v1/predictions/x:wait?timeout=2s"
+        call = threading.Thread(target=lambda: answers.append(gateway.request("GET", path)))
+        call.start()
+        wait_until(lambda: not admin.is_drained())
+        gateway.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: refuses_connections(settings.port))
+        assert gateway.process.poll() is None
+        assert not answers
+        call.join()
+        assert gateway.process.wait(20) == 0
+    assert [answer.status for answer in answers] == [200]
+
+
+def test_a_second_signal_ends_the_drain(tmp_path: Path) -> None:
+    settings = echo_settings()
+    admin = EnvoyAdmin(port=settings.admin_port)
+    with GatewayProcess(log=tmp_path / "log", settings=settings) as gateway:
+        connection = socket.create_connection(("127.0.0.1", settings.port))
+        connection.sendall(b"GET /v1/predictions/x:wait?timeout=600s HTTP/1.1\r\nhost: x\r\n\r\n")
+        wait_until(lambda: not admin.is_drained())
+        gateway.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: refuses_connections(settings.port))
+        gateway.process.send_signal(signal.SIGINT)
+        assert gateway.process.wait(15) == 0
+        connection.close()
+
+
+def test_envoy_is_set_up_for_throughput(tmp_path: Path) -> None:
+    with GatewayProcess(log=tmp_path / "log", settings=echo_settings()) as gateway:
+        (envoy,) = psutil.Process(gateway.process.pid).children()
+        assert os.sched_getscheduler(envoy.pid) == os.SCHED_BATCH
+        assert "-event_engine_client" in envoy.environ()["GRPC_EXPERIMENTS"]
+
+
+def test_a_busy_port_is_told_in_one_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        settings = echo_settings(port=port)
+        with GatewayProcess(log=tmp_path / "log", settings=settings) as gateway:
+            assert gateway.process.wait(10) == 1
+        assert gateway.log.strip().splitlines() == [
+            f"ERROR:gateway:cannot start: 127.0.0.1:{port}: Address already in use"
+        ]
+
+
+def test_a_bad_setting_is_told_in_one_line() -> None:
+    result = subprocess.run(
+        [sys.executable, "-P", "-m", "gateway.main"],
+        env=os.environ | {"PMESH_GATEWAY_PORT": "http"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 1
+    assert result.stderr.splitlines() == [
+        "gateway: PMESH_GATEWAY_PORT must be a whole number, 1 to 65535, not 'http'"
+    ]
+
+
+def test_an_application_that_does_not_load_ends_the_gateway(tmp_path: Path) -> None:
+    settings = echo_settings(app="tests.integration.gateway.envoy.no_such_module:app")
+    with GatewayProcess(log=tmp_path / "log", settings=settings) as gateway:
+        assert gateway.process.wait(20) == 1
+    assert "No module named 'tests.integration.gateway.envoy.no_such_module'" in gateway.log
+
+
+def test_envoy_dies_with_the_launcher(tmp_path: Path) -> None:
+    settings = echo_settings()
+    with GatewayProcess(log=tmp_path / "log", settings=settings) as gateway:
+        gateway.process.kill()
+        gateway.process.wait()
+        wait_until(lambda: refuses_connections(settings.port))
+
+
+def test_connections_over_the_limit_are_closed(tmp_path: Path) -> None:
+    settings = echo_settings(max_connections=2)
+    with GatewayProcess(log=tmp_path / "log", settings=settings) as gateway:
+        held = [socket.create_connection(("127.0.0.1", gateway.port)) for _ in range(2)]
+        with socket.create_connection(("127.0.0.1", gateway.port), timeout=5) as third:
+            assert third.recv(1) == b""
+        for connection in held:
+            connection.close()
+        wait_until(lambda: gateway._serves_or_ended())

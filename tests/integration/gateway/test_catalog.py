@@ -1,0 +1,70 @@
+"""The catalog as a gateway reads it, and the traffic that it sets."""
+
+import psycopg
+import pytest
+from psycopg_pool import AsyncConnectionPool
+
+from contract.errors import VersionNotServing
+from database.registration import Registration, register_models
+from gateway.store.catalog import Catalog
+from gateway.store.releases import TrafficStore
+from rollout.store import ReleaseStore as Rollout
+from tests.parts.catalog import register
+from tests.parts.postgres import Database
+
+
+@pytest.fixture
+def models(database: Database) -> None:
+    register(database, {"sentiment": ["9", "10"], "genre": []})
+    with psycopg.connect(database.conninfo, autocommit=True) as connection:
+        Rollout(connection).set_version(
+            "sentiment", "10", "SERVING", labels=["b", "a"], address="theirs:9"
+        )
+
+
+@pytest.fixture
+async def catalog(models: None, pool: AsyncConnectionPool) -> Catalog:
+    catalog = Catalog(pool)
+    await catalog.refresh()
+    return catalog
+
+
+def test_each_version_has_its_labels_and_its_server(catalog: Catalog) -> None:
+    assert list(catalog.models) == ["genre", "sentiment"]
+    model = catalog.models["sentiment"]
+    assert list(model.versions) == ["10", "9"]
+    assert (model.labels_of("10"), model.address_of("10")) == (["b", "a"], "theirs:9")
+    assert (model.labels_of("9"), model.address_of("9")) == (model.labels, "unused:1")
+    assert (model.labels_of("8"), model.address_of("8")) == (model.labels, "unused:1")
+    assert [model.serves(version) for version in ("10", "9", "8")] == [True, True, False]
+
+
+async def test_only_registered_models_are_listed(catalog: Catalog, database: Database) -> None:
+    with psycopg.connect(database.conninfo, autocommit=True) as connection:
+        kept = Registration(
+            id="genre", description="new", labels=["x"], address="h:2", feature_share=0.25
+        )
+        register_models(connection, [kept])
+    await catalog.refresh()
+    assert list(catalog.models) == ["genre"]
+    model = catalog.models["genre"]
+    assert (model.description, model.address, model.feature_share) == ("new", "h:2", 0.25)
+
+
+async def test_a_split_is_set_and_noted(catalog: Catalog, pool: AsyncConnectionPool) -> None:
+    releases = TrafficStore(pool)
+    await releases.set_traffic("sentiment", {"9": 60, "10": 40}, actor="anna", reason="why")
+    await catalog.refresh()
+    assert catalog.models["sentiment"].traffic == {"9": 60, "10": 40}
+    (release,) = await releases.list("sentiment", before_id=None, limit=10)
+    noted = (release.action, release.actor, release.reason, release.state, release.traffic)
+    assert noted == ("SET_TRAFFIC", "anna", "why", "DONE", {"9": 60, "10": 40})
+
+
+async def test_a_split_with_a_version_that_does_not_serve_changes_nothing(
+    catalog: Catalog, pool: AsyncConnectionPool
+) -> None:
+    releases = TrafficStore(pool)
+    with pytest.raises(VersionNotServing):
+        await releases.set_traffic("sentiment", {"9": 60, "8": 40}, actor="anna", reason="")
+    assert await releases.list("sentiment", before_id=None, limit=10) == []

@@ -1,0 +1,248 @@
+"""The gateway's micro-batches, against a server of the Open Inference Protocol that is not ours."""
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import grpc
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from contract.errors import ModelFailed, ModelUnavailable, Overloaded
+from gateway.models import Models
+from gateway.store.catalog import Model, Version
+from tests.parts.oip_server import OipServer, Refusal
+from tests.parts.words import LABELS, POISON
+from tests.parts.words_server import MODEL, VERSION, Outputs, good_words, words_server
+
+
+class Sink:
+    """Keeps rows of features as a spool does."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, list[float]] = {}
+
+    def append(
+        self, model: str, version: str, ids: Sequence[str], matrix: npt.NDArray[np.float32]
+    ) -> list[str]:
+        assert len(ids) == len(matrix)
+        self.rows |= dict(zip(ids, matrix.tolist(), strict=True))
+        return [f"s3://b/{model}/{version}/{prediction_id}" for prediction_id in ids]
+
+
+class Gate:
+    """Holds up the answers of a server until a test opens it."""
+
+    def __init__(self) -> None:
+        self.opened = threading.Event()
+        self.running = 0
+        self.most = 0
+        self._lock = threading.Lock()
+
+    async def until(self, *, running: int) -> None:
+        async with asyncio.timeout(10):
+            while self.running < running:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+
+    def answer(self, texts: Sequence[str]) -> Outputs:
+        with self._lock:
+            self.running += 1
+            self.most = max(self.most, self.running)
+        self.opened.wait(10)
+        with self._lock:
+            self.running -= 1
+        return good_words(texts)
+
+
+def catalog(address: str, *names: str, share: float = 1.0) -> dict[str, Model]:
+    def model(name: str) -> Model:
+        version = Version(VERSION, "SERVING", "", datetime.now(UTC), list(LABELS), address)
+        return Model(
+            id=name,
+            description="",
+            labels=list(LABELS),
+            address=address,
+            feature_share=share,
+            traffic={VERSION: 100},
+            versions={VERSION: version},
+        )
+
+    return {name: model(name) for name in names or (MODEL,)}
+
+
+def open_models(models: dict[str, Model], sink: Sink, **limits: float) -> Models:
+    defaults = {
+        "max_batch": 8,
+        "batches_per_version": 1,
+        "batches_per_server": 4,
+        "max_waiting": 100,
+        "max_inference_s": 5.0,
+    }
+    return Models(lambda: models, features=sink, **{**defaults, **limits})  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def server() -> Iterator[OipServer]:
+    with words_server() as server:
+        yield server
+
+
+@pytest.fixture
+async def opened(server: OipServer) -> AsyncIterator[tuple[Models, Sink]]:
+    sink = Sink()
+    async with open_models(catalog(server.address), sink) as models:
+        yield models, sink
+
+
+async def ask(models: Models, text: str, model: str = MODEL, prediction_id: str = "id") -> str:
+    answer = await models.predict(model, VERSION, prediction_id=prediction_id, text=text)
+    return answer.output.label
+
+
+async def test_calls_that_come_together_go_together(
+    opened: tuple[Models, Sink], server: OipServer
+) -> None:
+    await asyncio.gather(*(ask(opened[0], f"good {n}") for n in range(3)))
+    assert server.calls == [["good 0", "good 1", "good 2"]]
+
+
+async def test_a_text_that_the_model_cannot_process_fails_alone_and_has_no_features(
+    opened: tuple[Models, Sink],
+) -> None:
+    models, sink = opened
+    texts = ["good", f"{POISON} good", "good good"]
+    answers = await asyncio.gather(
+        *(
+            models.predict(MODEL, VERSION, prediction_id=str(n), text=text)
+            for n, text in enumerate(texts)
+        ),
+        return_exceptions=True,
+    )
+    assert isinstance(answers[1], ModelFailed)
+    assert sink.rows == {"0": [4, 1], "2": [9, 2]}
+    assert [answers[n].features_uri for n in (0, 2)] == [  # type: ignore[union-attr]
+        f"s3://b/{MODEL}/{VERSION}/{n}" for n in (0, 2)
+    ]
+
+
+async def test_a_model_that_states_a_share_of_none_keeps_no_features(server: OipServer) -> None:
+    sink = Sink()
+    async with open_models(catalog(server.address, share=0.0), sink) as models:
+        answer = await models.predict(MODEL, VERSION, prediction_id="1", text="good")
+    assert answer.features_uri == ""
+    assert sink.rows == {}
+
+
+async def test_a_version_that_the_server_does_not_know_is_unavailable(server: OipServer) -> None:
+    models = catalog(server.address)
+    server.version = "2"
+    async with open_models(models, Sink()) as opened:
+        with pytest.raises(ModelUnavailable):
+            await ask(opened, "good")
+        server.version = VERSION
+        assert await ask(opened, "good") in LABELS
+
+
+async def test_a_server_never_has_more_batches_than_its_slots() -> None:
+    gate, names = Gate(), tuple(f"m{n}" for n in range(6))
+    with words_server(gate.answer, model="*") as server:
+        models = catalog(server.address, *names)
+        async with open_models(models, Sink(), batches_per_server=2) as opened:
+            calls = [asyncio.create_task(ask(opened, "good", name)) for name in names]
+            await gate.until(running=2)
+            await asyncio.sleep(0.1)  # time for a third, if it were let in
+            gate.opened.set()
+            await asyncio.gather(*calls)
+    assert gate.most == 2
+
+
+async def test_a_slot_stays_taken_when_its_callers_have_left() -> None:
+    gate = Gate()
+    with words_server(gate.answer) as server:
+        async with open_models(catalog(server.address), Sink(), batches_per_server=1) as opened:
+            left = asyncio.create_task(ask(opened, "good"))
+            await gate.until(running=1)
+            left.cancel()
+            waiting = asyncio.create_task(ask(opened, "good good"))
+            await asyncio.sleep(0.1)
+            assert gate.most == 1
+            gate.opened.set()
+            await waiting
+    assert gate.most == 1
+
+
+async def test_a_batch_that_is_not_ended_in_time_keeps_the_next_one_waiting() -> None:
+    """The server works on it still: more would only queue behind it there."""
+    release = threading.Event()
+
+    def answer(texts: Sequence[str]) -> Outputs:
+        if "slow" in texts:
+            release.wait(10)
+        return good_words(texts)
+
+    with words_server(answer) as server:
+        limits = {"max_inference_s": 0.2}
+        async with open_models(catalog(server.address), Sink(), **limits) as opened:
+            with pytest.raises(Exception, match="deadline"):
+                await ask(opened, "slow")
+            release.set()
+            began = time.monotonic()
+            assert await ask(opened, "good") in LABELS
+            assert time.monotonic() - began < 5
+
+
+async def test_what_waits_is_bounded() -> None:
+    gate = Gate()
+    with words_server(gate.answer) as server:
+        models = catalog(server.address)
+        async with open_models(models, Sink(), max_waiting=2, max_batch=1) as opened:
+            calls = [asyncio.create_task(ask(opened, "good"))]
+            await gate.until(running=1)
+            calls += [asyncio.create_task(ask(opened, "good")) for _ in range(2)]
+            await asyncio.sleep(0)
+            with pytest.raises(Overloaded):
+                await ask(opened, "good")
+            gate.opened.set()
+            await asyncio.gather(*calls)
+
+
+def _late_then_refuses() -> Callable[[Sequence[str]], Outputs]:
+    def answer(texts: Sequence[str]) -> Outputs:
+        if "slow" in texts:
+            time.sleep(0.4)
+        raise Refusal(grpc.StatusCode.UNAVAILABLE)
+
+    return answer
+
+
+async def test_a_version_that_is_withdrawn_while_it_does_not_answer_is_not_looked_at_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("gateway.models.HANGING_S", 0.01)
+    with words_server(_late_then_refuses()) as server:
+        models = catalog(server.address)
+        async with open_models(models, Sink(), max_inference_s=0.2) as opened:
+            with pytest.raises(Exception, match="deadline"):
+                await ask(opened, "slow")
+            await asyncio.sleep(0.5)
+            looks = len(server.calls)
+            assert looks > 2
+            version = replace(models[MODEL].versions[VERSION], state="RETIRED")
+            models[MODEL] = replace(models[MODEL], versions={VERSION: version})
+            await asyncio.sleep(0.2)
+            looks = len(server.calls)
+            await asyncio.sleep(0.2)
+            assert len(server.calls) == looks
+
+
+async def test_nothing_runs_on_after_the_end() -> None:
+    before = asyncio.all_tasks()
+    with words_server(_late_then_refuses()) as server:
+        async with open_models(catalog(server.address), Sink(), max_inference_s=0.2) as opened:
+            with pytest.raises(Exception, match="deadline"):
+                await ask(opened, "slow")
+        assert asyncio.all_tasks() == before

@@ -1,0 +1,47 @@
+"""Where Envoy listens, from the environment."""
+
+import pytest
+
+from contract.settings import read
+from gateway.envoy.front import Front
+
+
+def test_an_empty_environment_gives_the_defaults() -> None:
+    assert read(Front, {}) == Front()
+
+
+def test_every_variable_sets_its_field() -> None:
+    environ = {
+        "PMESH_GATEWAY_ADDRESS": "0.0.0.0",  # noqa: S104
+        "PMESH_GATEWAY_PORT": "18080",
+        "PMESH_GATEWAY_ADMIN_PORT": "19901",
+        "PMESH_GATEWAY_CORS_ORIGINS": "https://a.example.com, https://b.example.com",
+        "PMESH_GATEWAY_MAX_CONNECTIONS": "10",
+        "PMESH_GATEWAY_DRAIN_S": "2.5",
+    }
+    assert read(Front, environ) == Front(
+        address="0.0.0.0",  # noqa: S104
+        port=18080,
+        admin_port=19901,
+        cors_origins=("https://a.example.com", "https://b.example.com"),
+        max_connections=10,
+        drain_s=2.5,
+    )
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("PMESH_GATEWAY_PORT", "http"),
+        ("PMESH_GATEWAY_PORT", "0"),
+        ("PMESH_GATEWAY_PORT", "65536"),
+        ("PMESH_GATEWAY_ADMIN_PORT", "-1"),
+        ("PMESH_GATEWAY_PORT", "0.5"),
+        ("PMESH_GATEWAY_MAX_CONNECTIONS", "0.5"),
+        ("PMESH_GATEWAY_DRAIN_S", "nan"),
+        ("PMESH_GATEWAY_DRAIN_S", "inf"),
+    ],
+)
+def test_a_bad_number_is_refused_by_the_name_of_its_variable(variable: str, value: str) -> None:
+    with pytest.raises(ValueError, match=variable):
+        read(Front, {variable: value})

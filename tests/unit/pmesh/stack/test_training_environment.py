@@ -1,0 +1,62 @@
+"""The code of models that trains is given nothing by which it could change what serves."""
+
+from pathlib import Path
+
+import pytest
+
+from pmesh.cli import programs
+from pmesh.stack import first_releases
+from pmesh.stack.environment import base_environment
+from pmesh.stack.home import Home
+from pmesh.stack.local import PORTS, LocalStack
+
+RELEASES_ONLY = {"PMESH_TRITON_KEY", "PMESH_TRITON_REPOSITORY", "PGPASSWORD", "PGUSER"}
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> LocalStack:
+    home = Home(tmp_path)
+    home.create()
+    ports = {name: number for number, name in enumerate(PORTS, start=1)}
+    return LocalStack(
+        home, gateway_port=8080, ports=ports, models=[], environment=base_environment()
+    )
+
+
+def names(lines: list[str]) -> set[str]:
+    """Of variables, as `env` prints them."""
+    return {line.partition("=")[0] for line in lines}
+
+
+def test_it_knows_the_registry_and_no_secret(stack: LocalStack) -> None:
+    training, release = stack.training_environment(), stack.release_environment()
+    assert release.keys() >= RELEASES_ONLY
+    assert training.keys() - base_environment().keys() == {"MLFLOW_TRACKING_URI"}
+    secrets = {release["PMESH_TRITON_KEY"], release["PGPASSWORD"]}
+    assert not secrets & set(training.values())
+
+
+def test_the_command_line_trains_with_that(
+    stack: LocalStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(programs, "running_stack", lambda _: stack)
+    monkeypatch.setattr(programs, "program", lambda *_: ("env",))
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    home = Path("unused")
+    given = names(programs.run_training(home, "genre", "training.train"))
+    assert not given & RELEASES_ONLY
+    assert names(programs.run_release(home, "genre")) >= RELEASES_ONLY
+
+
+def test_a_start_trains_with_that(
+    stack: LocalStack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name, value in stack.release_environment().items():
+        monkeypatch.setenv(name, value)
+    given = tmp_path / "given"
+    stand_in = ("sh", "-c", f"env > {given}; echo 1")
+    monkeypatch.setattr(first_releases, "program", lambda *_: stand_in)
+    assert first_releases._train("genre") == "1"
+    seen = names(given.read_text().splitlines())
+    assert "MLFLOW_TRACKING_URI" in seen
+    assert not seen & RELEASES_ONLY

@@ -1,0 +1,41 @@
+"""The command lines of the training programs; `pmesh train` and `pmesh eval` hand theirs on."""
+
+import argparse
+from pathlib import Path
+
+from modelkit.arguments import version_name
+
+
+def add_train_options(parser: argparse.ArgumentParser) -> None:
+    """Of training.train."""
+    parser.add_argument("name", metavar="NAME", help="the model: a folder under models/")
+    parser.add_argument(
+        "--variant", default="model", help="which file of the folder holds the class"
+    )
+    parser.add_argument(
+        "--data",
+        nargs="+",
+        action="extend",
+        type=Path,
+        help="files to learn from; default: its own",
+    )
+    parser.add_argument("--seed", default=0, type=int, help="the same seed gives the same model")
+
+
+def add_evaluate_options(parser: argparse.ArgumentParser) -> None:
+    """Of training.evaluate."""
+    parser.add_argument(
+        "version", type=version_name, metavar="NAME@VERSION", help="such as sentiment@7"
+    )
+    parser.add_argument(
+        "--data",
+        nargs="+",
+        action="extend",
+        type=Path,
+        help="files to judge on; default: the version's own",
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _add_data(parser: argparse.ArgumentParser, about: str) -> None:
+    parser.add_argument("--data", nargs="+", action="extend", type=Path, help=about)

@@ -1,6 +1,6 @@
 """The same calls for programs that do one thing at a time: releases, the local stack, checks."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -15,7 +15,7 @@ from tritonclient.grpc.service_pb2 import (
 )
 from tritonclient.grpc.service_pb2_grpc import GRPCInferenceServiceStub
 
-from inference.calls import CHANNEL_OPTIONS
+from inference.calls import CHANNEL_OPTIONS, PROBE_TEXT
 from inference.tensors import BadTensor, infer_request, read_outputs
 
 ANSWER_S = 5.0
@@ -31,11 +31,23 @@ class ServerUnavailable(InferenceError):
 
 def is_live(address: str) -> bool:
     """Whether the server runs: Triton says that it is not ready while it loads a version."""
+    return all_answer(address, ())
+
+
+def all_answer(address: str, versions: Iterable[tuple[str, str]]) -> bool:
+    """Whether the server runs and each version (of a model) answers a text that is good.
+
+    Triton goes on calling a model ready when the process behind it is dead.
+    """
     try:
         with stub(address) as server:
-            return bool(server.ServerLive(ServerLiveRequest(), timeout=ANSWER_S).live)
+            if not server.ServerLive(ServerLiveRequest(), timeout=ANSWER_S).live:
+                return False
+            for version in versions:
+                server.ModelInfer(infer_request(*version, [PROBE_TEXT], ()), timeout=ANSWER_S)
     except InferenceError:
         return False
+    return True
 
 
 def is_model_ready(address: str, model: str, version: str) -> bool:

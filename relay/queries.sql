@@ -12,8 +12,25 @@ WITH RECURSIVE waiting AS (  -- hops from model to model in the index: the backl
 SELECT p.model FROM waiting JOIN publishing p USING (model) FOR UPDATE OF p SKIP LOCKED
 
 -- name: claim_requests
--- The oldest requests to publish of each model, no more than may be in flight. What is finished
--- already is not wanted any more.
+-- The oldest requests to publish of each version, no more than may be in flight of it: one that does
+-- not answer keeps no other of its model waiting. What is finished already is not wanted any more.
+WITH RECURSIVE waiting AS (  -- as above, from version to version
+    (SELECT model, version FROM outbox
+     WHERE event = 'inference_request' ORDER BY model, version LIMIT 1)
+    UNION ALL
+    SELECT n.model, n.version
+    FROM waiting w
+    CROSS JOIN LATERAL (
+        SELECT o.model, o.version FROM outbox o
+        WHERE o.event = 'inference_request' AND (o.model, o.version) > (w.model, w.version)
+        ORDER BY o.model, o.version LIMIT 1
+    ) AS n
+), in_flight AS MATERIALIZED (
+    SELECT model, version, count(*) AS size FROM requests
+    WHERE model = ANY (%(models)s) AND publish_time IS NOT NULL
+      AND state IN ('ACCEPTED', 'RUNNING')
+    GROUP BY model, version
+)
 SELECT o.id::text, o.event, o.model, o.version,
        (o.payload || jsonb_build_object('eventId', o.id))::text AS body,
        o.prediction_id::text,
@@ -22,23 +39,18 @@ SELECT o.id::text, o.event, o.model, o.version,
            WHERE r.id = o.prediction_id AND r.state IN ('ACCEPTED', 'RUNNING')
              AND (r.expire_time IS NULL OR r.expire_time > now())
        ) AS wanted
-FROM unnest(%(models)s::text[]) AS m (id)
-CROSS JOIN LATERAL (
-    SELECT count(*) AS size FROM (
-        SELECT FROM requests r
-        WHERE r.model = m.id AND r.publish_time IS NOT NULL
-          AND r.state IN ('ACCEPTED', 'RUNNING')
-        LIMIT %(max_in_flight)s
-    ) AS r
-) AS in_flight
+FROM waiting w
+LEFT JOIN in_flight f USING (model, version)
 CROSS JOIN LATERAL (
     SELECT o.*, CASE WHEN pg_input_is_valid(o.payload ->> 'predictionId', 'uuid')
                      THEN (o.payload ->> 'predictionId')::uuid END AS prediction_id
     FROM outbox o
-    WHERE o.event = 'inference_request' AND o.model = m.id
-    ORDER BY o.id LIMIT least(%(limit)s, %(max_in_flight)s - in_flight.size)
+    WHERE o.event = 'inference_request' AND o.model = w.model AND o.version = w.version
+    ORDER BY o.id
+    LIMIT greatest(0, least(%(limit)s, %(max_in_flight)s - coalesce(f.size, 0)))
     FOR UPDATE SKIP LOCKED
 ) AS o
+WHERE w.model = ANY (%(models)s)
 
 -- name: seal_completions
 -- Makes one completion of the small ones of a model, so that a busy moment is few messages, and
@@ -48,7 +60,7 @@ WITH fresh AS MATERIALIZED (
     SELECT id, model, version, payload,
            coalesce(jsonb_array_length(payload -> 'predictions'), 1000) AS size
     FROM outbox WHERE event = 'job_completed' AND NOT sealed
-    ORDER BY model, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+    ORDER BY model, version, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 ), parts AS (
     SELECT *, (sum(size) OVER (PARTITION BY model, version ORDER BY id) - size) / 1000 AS part
     FROM fresh
@@ -74,7 +86,7 @@ SELECT id::text, event, model, version,
        (payload || jsonb_build_object('eventId', id))::text AS body,
        NULL AS prediction_id, true AS wanted
 FROM outbox WHERE event = 'job_completed' AND sealed
-ORDER BY model, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+ORDER BY model, version, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 
 -- name: delete_events
 -- Takes events out of the outbox.

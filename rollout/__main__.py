@@ -172,7 +172,7 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run)
 
     watch = commands.add_parser("watch", help="follow the registry's alias, and tidy up")
-    watch.add_argument("--poll", type=float, default=5.0, help="seconds between looks")
+    watch.add_argument("--poll", type=float, default=15.0, help="seconds between looks")
     watch.add_argument("--webhook-port", type=int, help="where the registry may give word")
     watch.set_defaults(run=_watch)
     return parser

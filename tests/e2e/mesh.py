@@ -34,6 +34,7 @@ IMPATIENT: Mapping[str, Mapping[str, str]] = {
         "PMESH_RELAY_MAX_IN_FLIGHT": "50",
         "PMESH_RELAY_RECEIVE_WAIT_S": "1",
         "PMESH_RELAY_SWEEP_S": "0.5",
+        "PMESH_RELAY_DEAD_LETTERS_S": "0.5",
         "PMESH_RELAY_REARM_AFTER_S": "2",
         "PMESH_RELAY_LOST_AFTER_S": "10",
     },

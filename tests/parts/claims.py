@@ -6,11 +6,11 @@ from typing import Any
 from uuid import uuid4
 
 from predict.events.v1.events_pb2 import InferenceResponded
-from predict.v1.prediction_pb2 import PredictionOutput
 
 from bus.events import to_envelope
 from contract.errors import ModelFailed
 from contract.ids import uuid7
+from inference.output import Output
 from model_runtime.claims import Claim
 from model_runtime.responding import failed, succeeded
 
@@ -19,13 +19,13 @@ LABELS: Mapping[str, Sequence[str]] = {
     "genre": ("news", "review"),
 }
 OUTPUTS = {
-    "sentiment": PredictionOutput(
+    "sentiment": Output(
         label="positive",
         confidence=0.7,
         scores={"negative": 0.1, "neutral": 0.2, "positive": 0.7},
         value=0.6,
     ),
-    "genre": PredictionOutput(label="news", confidence=0.9, scores={"news": 0.9, "review": 0.1}),
+    "genre": Output(label="news", confidence=0.9, scores={"news": 0.9, "review": 0.1}),
 }
 PLACE = "s3://predict-features/sentiment/1/batch.parquet#row=3"
 

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import grpc
 import numpy as np
 import pytest
-from predict.v1.prediction_pb2 import PredictionOutput
 
 from contract.errors import DeadlineExceeded, ModelUnavailable
 from contract.limits import MAX_TEXT_BYTES
 from inference.calls import MAX_REQUEST_TEXT_BYTES
+from inference.output import Output
 from inference.server import ModelServer
 from tests.integration.inference.asking import ask, failed, values, with_poison
 from tests.parts.oip_server import Refusal
@@ -30,7 +30,7 @@ async def test_texts_are_answered_in_their_order(typed: bool) -> None:
         answers = await ask(server.address, texts)
     assert values(answers) == pytest.approx([1, 0, 1 / 3, 0])
     first = answers.outputs[0]
-    assert isinstance(first, PredictionOutput)
+    assert isinstance(first, Output)
     assert (first.label, first.confidence) == ("positive", 1)
     assert server.calls[0] == texts
 
@@ -41,7 +41,7 @@ async def test_scores_of_64_bits_are_taken() -> None:
 
     with words_server(wide) as server:
         answers = await ask(server.address, ["good"])
-    assert isinstance(answers.outputs[0], PredictionOutput)
+    assert isinstance(answers.outputs[0], Output)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,13 @@ from tests.parts.polling import wait_until
 from tests.parts.postgres import Database, Postgres
 from tests.parts.requests import Requests
 
-SOON = {"sweep_s": 0.1, "rearm_after_s": 1, "poll_s": 0.1, "receive_wait_s": 1}
+SOON = {
+    "sweep_s": 0.1,
+    "dead_letters_s": 0.1,
+    "rearm_after_s": 1,
+    "poll_s": 0.1,
+    "receive_wait_s": 1,
+}
 
 
 def wait_for_death(relay: Relay) -> None:

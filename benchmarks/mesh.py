@@ -137,9 +137,9 @@ class Mesh:
         models have shown themselves meanwhile, and falls when it finds that they have not."""
         processes = self._processes()
         parents = {_parent(process) for process in processes}
-        _resume([process for process in processes if process.pid not in parents])
+        _continue([process for process in processes if process.pid not in parents])
         time.sleep(_SHOW_S)
-        _resume([process for process in reversed(processes) if process.pid in parents])
+        _continue([process for process in reversed(processes) if process.pid in parents])
 
     def _processes(self) -> list[psutil.Process]:
         """The supervisor, and all below it; nothing if it does not run."""
@@ -158,7 +158,7 @@ def _parent(process: psutil.Process) -> int:
     return 0
 
 
-def _resume(processes: Sequence[psutil.Process]) -> None:
+def _continue(processes: Sequence[psutil.Process]) -> None:
     for process in processes:
         with suppress(psutil.NoSuchProcess):
             process.resume()

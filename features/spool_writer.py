@@ -52,7 +52,10 @@ class Rows(NamedTuple):
 
 
 class SpoolWriter:
-    """What it is given, in the order in which it came. An OSError shuts the room for a while."""
+    """Writes the rows of each file in the order in which they came.
+
+    An OSError shuts the room for a while.
+    """
 
     def __init__(self, directory: Path, room: Room) -> None:
         self._directory = directory

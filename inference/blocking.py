@@ -6,13 +6,7 @@ from typing import Any
 
 import grpc
 import numpy.typing as npt
-from tritonclient.grpc.service_pb2 import (
-    ModelInferResponse,
-    ModelMetadataRequest,
-    ModelMetadataResponse,
-    ModelReadyRequest,
-    ServerLiveRequest,
-)
+from tritonclient.grpc.service_pb2 import ModelInferResponse, ServerLiveRequest
 from tritonclient.grpc.service_pb2_grpc import GRPCInferenceServiceStub
 
 from inference.calls import CHANNEL_OPTIONS, PROBE_TEXT
@@ -48,20 +42,6 @@ def all_answer(address: str, versions: Iterable[tuple[str, str]]) -> bool:
     except InferenceError:
         return False
     return True
-
-
-def is_model_ready(address: str, model: str, version: str) -> bool:
-    """Whether the server says that it has the version. Raises InferenceError."""
-    request = ModelReadyRequest(name=model, version=version)
-    with stub(address) as server:
-        return bool(server.ModelReady(request, timeout=ANSWER_S).ready)
-
-
-def metadata(address: str, model: str, version: str) -> ModelMetadataResponse:
-    """What the server declares of the version. Raises InferenceError."""
-    request = ModelMetadataRequest(name=model, version=version)
-    with stub(address) as server:
-        return server.ModelMetadata(request, timeout=ANSWER_S)
 
 
 def infer(

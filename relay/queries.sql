@@ -60,7 +60,7 @@ WITH fresh AS MATERIALIZED (
     SELECT id, model, version, payload,
            coalesce(jsonb_array_length(payload -> 'predictions'), 1000) AS size
     FROM outbox WHERE event = 'job_completed' AND NOT sealed
-    ORDER BY model, version, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+    ORDER BY model, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 ), parts AS (
     SELECT *, (sum(size) OVER (PARTITION BY model, version ORDER BY id) - size) / 1000 AS part
     FROM fresh
@@ -86,7 +86,7 @@ SELECT id::text, event, model, version,
        (payload || jsonb_build_object('eventId', id))::text AS body,
        NULL AS prediction_id, true AS wanted
 FROM outbox WHERE event = 'job_completed' AND sealed
-ORDER BY model, version, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+ORDER BY model, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 
 -- name: delete_events
 -- Takes events out of the outbox.
@@ -168,7 +168,7 @@ FROM due WHERE r.id = due.id
 RETURNING r.id::text, r.model, r.version, r.state::text
 
 -- name: lock_exhausted
--- Unfinished requests that no runtime works on or may claim again.
+-- Unfinished requests that no worker works on or may claim again.
 SELECT id::text, attempt FROM requests
 WHERE model = %(model)s AND state = 'RUNNING' AND attempt >= %(max_attempts)s
   AND publish_time <= now() - make_interval(secs => %(age_s)s) AND lease_until <= now()

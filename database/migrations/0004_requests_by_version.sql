@@ -1,4 +1,3 @@
 -- Requests to publish are found by version: one that does not answer keeps no other of its model
 -- waiting.
-DROP INDEX outbox_by_event;
-CREATE INDEX outbox_by_event ON outbox (event, model, version, id);
+CREATE INDEX outbox_requests ON outbox (model, version, id) WHERE event = 'inference_request';

@@ -1,13 +1,13 @@
 """The stack of an ordinary run: the working tree's own, whose insides may be looked at as well."""
 
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks.checkout import of_working_tree, scratch_folder
+from benchmarks.checkout import Checkout, of_working_tree, scratch_folder
 from benchmarks.mesh import Mesh
 from benchmarks.meshes import running
 from benchmarks.ports import free_port
@@ -77,15 +77,22 @@ class RunningStack:
 
 
 @contextmanager
-def running_stack(console: Console, *, models: Sequence[str] = ()) -> Iterator[RunningStack]:
+def running_stack(
+    console: Console,
+    *,
+    models: Sequence[str] = (),
+    prepare: Callable[[Checkout], None] = lambda _: None,
+) -> Iterator[RunningStack]:
     """Start everything, models trained, from a copy of this checkout; stop it at the end.
 
-    models: small ones that it gets in addition. Raises CheckoutFailedError, MeshFailedError.
+    models: small ones that it gets in addition. prepare: changes the copy before it starts.
+    Raises CheckoutFailedError, MeshFailedError.
     """
     with scratch_folder() as scratch:
         with console.status("installing a copy of this checkout"):
             checkout = of_working_tree(scratch / "checkout")
             checkout.install(models=models)
+            prepare(checkout)
         mesh = Mesh(checkout, scratch / "home", port=free_port())
         with running([mesh], console):
             yield RunningStack(mesh)

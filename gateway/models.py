@@ -163,6 +163,6 @@ class Models:
         """
         if isinstance(error, DeadlineExceeded):
             while self._serves(place):
-                if await server.answers(place.model, place.version):
+                if await server.is_well(place.model, place.version):
                     return
                 await asyncio.sleep(HANGING_S)

@@ -38,8 +38,9 @@ def all_answer(address: str, versions: Iterable[tuple[str, str]]) -> bool:
             if not server.ServerLive(ServerLiveRequest(), timeout=ANSWER_S).live:
                 return False
             for version in versions:
-                server.ModelInfer(infer_request(*version, [PROBE_TEXT], ()), timeout=ANSWER_S)
-    except InferenceError:
+                request = infer_request(*version, [PROBE_TEXT], ())
+                read_outputs(server.ModelInfer(request, timeout=ANSWER_S))
+    except (InferenceError, BadTensor):
         return False
     return True
 

@@ -13,7 +13,8 @@ SELECT p.model FROM waiting JOIN publishing p USING (model) FOR UPDATE OF p SKIP
 
 -- name: claim_requests
 -- The oldest requests to publish of each version, no more than may be in flight of it: one that does
--- not answer keeps no other of its model waiting. What is finished already is not wanted any more.
+-- not answer keeps no other of its model waiting. All have the same share of what a transaction
+-- takes. What is finished already is not wanted any more.
 WITH RECURSIVE waiting AS (  -- as above, from version to version
     (SELECT model, version FROM outbox
      WHERE event = 'inference_request' ORDER BY model, version LIMIT 1)
@@ -25,6 +26,8 @@ WITH RECURSIVE waiting AS (  -- as above, from version to version
         WHERE o.event = 'inference_request' AND (o.model, o.version) > (w.model, w.version)
         ORDER BY o.model, o.version LIMIT 1
     ) AS n
+), shared AS (
+    SELECT *, count(*) OVER () AS versions FROM waiting WHERE model = ANY (%(models)s)
 ), in_flight AS MATERIALIZED (
     SELECT model, version, count(*) AS size FROM requests
     WHERE model = ANY (%(models)s) AND publish_time IS NOT NULL
@@ -39,7 +42,7 @@ SELECT o.id::text, o.event, o.model, o.version,
            WHERE r.id = o.prediction_id AND r.state IN ('ACCEPTED', 'RUNNING')
              AND (r.expire_time IS NULL OR r.expire_time > now())
        ) AS wanted
-FROM waiting w
+FROM shared w
 LEFT JOIN in_flight f USING (model, version)
 CROSS JOIN LATERAL (
     SELECT o.*, CASE WHEN pg_input_is_valid(o.payload ->> 'predictionId', 'uuid')
@@ -47,10 +50,11 @@ CROSS JOIN LATERAL (
     FROM outbox o
     WHERE o.event = 'inference_request' AND o.model = w.model AND o.version = w.version
     ORDER BY o.id
-    LIMIT greatest(0, least(%(limit)s, %(max_in_flight)s - coalesce(f.size, 0)))
+    LIMIT greatest(0, least(
+        greatest(1, %(limit)s / w.versions), %(max_in_flight)s - coalesce(f.size, 0)
+    ))
     FOR UPDATE SKIP LOCKED
 ) AS o
-WHERE w.model = ANY (%(models)s)
 
 -- name: seal_completions
 -- Makes one completion of the small ones of a model, so that a busy moment is few messages, and

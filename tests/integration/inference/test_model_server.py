@@ -99,7 +99,7 @@ async def test_what_a_version_declares_is_asked_again_once_it_was_away() -> None
         server.answer = only_scores
         server.start()
         async with asyncio.timeout(10):
-            while not await asked.answers("words", "1"):  # noqa: ASYNC110
+            while not await asked.is_well("words", "1"):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         await predict()
     server.stop()
@@ -215,13 +215,13 @@ async def test_only_a_version_that_answers_is_said_to_answer() -> None:
 
     with words_server() as server:
         async with ModelServer(server.address) as asked:
-            assert await asked.answers("words", "1")
-            assert not await asked.answers("words", "2")
+            assert await asked.is_well("words", "1")
+            assert not await asked.is_well("words", "2")
             server.model = broken
-            assert not await asked.answers("words", "1")
+            assert not await asked.is_well("words", "1")
     with words_server(answers_as="8") as server:
         async with ModelServer(server.address) as asked:
-            assert not await asked.answers("words", "1")
+            assert not await asked.is_well("words", "1")
 
 
 async def test_what_a_server_says_of_a_failure_is_passed_on_to_nobody() -> None:

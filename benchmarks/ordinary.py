@@ -8,6 +8,8 @@ from rich.console import Console
 from rich.progress import track
 
 from benchmarks import features, report
+from benchmarks.against.ratios import compare
+from benchmarks.against.report import comparison_table
 from benchmarks.champion import load_model
 from benchmarks.checkout import MANY
 from benchmarks.contenders import GRPC, REST, check, contenders
@@ -121,10 +123,10 @@ def _measure_later(
 def _measure_features(plan: Plan, tables: Console, messages: Console) -> dict[str, Any]:
     with running_stack(messages, models=features.MODELS, prepare=features.set_widths) as stack:
         pairs = plan.repetitions * 2
-        turns = features.take_turns(stack, texts()[0], pairs=pairs, seconds=plan.seconds)
+        turns = features.take_turns(stack.mesh, texts()[0], pairs=pairs, seconds=plan.seconds)
         total = pairs * len(features.MODELS)
         done = list(track(turns, "with features and without", total=total, console=messages))
-    show(tables, report.features_table(features.costs(done)))
+    show(tables, comparison_table(done, compare(done), ["without features", "with features"]))
     return {"features": [asdict(turn) for turn in done]}
 
 

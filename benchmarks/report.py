@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from rich.table import Table
 
 from benchmarks.contenders import BARE, IN_FLIGHT, PLAIN, RECORDING, TRITON
-from benchmarks.features import Cost
 from benchmarks.later import BURST_IN_FLIGHT, Later
 from benchmarks.now import Summary
 from benchmarks.releases import Releases
@@ -98,16 +97,6 @@ def releases_table(releases: Releases) -> Table:
     }
     for row in rows.items():
         table.add_row(*row)
-    return table
-
-
-def features_table(costs: Iterable[Cost]) -> Table:
-    """With features, beside without."""
-    table = empty_table("Features", "floats in a row", "", "with / without", "95 %")
-    for cost in costs:
-        for what, figure in (("answers/s", cost.rate), ("CPU s/1k", cost.cpu)):
-            low, high = figure.interval
-            table.add_row(f"{cost.width}", what, f"{figure.point:.2f}", f"{low:.2f} to {high:.2f}")
     return table
 
 

@@ -28,7 +28,7 @@ class RunningStack:
 
     def __init__(self, mesh: Mesh) -> None:
         ports = mesh.status()["ports"]
-        self._mesh = mesh
+        self.mesh = mesh
         self.gateway = mesh.gateway
         self.triton = mesh.triton
         self.aws = f"http://127.0.0.1:{ports['aws']}"
@@ -64,7 +64,7 @@ class RunningStack:
 
     def program(self, module: str, *arguments: str) -> tuple[str, ...]:
         """The command line of one of its programs."""
-        return (str(self._mesh.checkout.python), "-P", "-m", module, *arguments)
+        return (str(self.mesh.checkout.python), "-P", "-m", module, *arguments)
 
     def environment(self) -> dict[str, str]:
         """Of the programs that train and release."""
@@ -72,7 +72,7 @@ class RunningStack:
 
     def parts(self, *names: str) -> Parts:
         """The running processes of these parts, or of all."""
-        parts = self._mesh.parts()
+        parts = self.mesh.parts()
         return {name: pid for name, pid in parts.items() if not names or name in names}
 
 

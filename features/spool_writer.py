@@ -104,7 +104,7 @@ class SpoolWriter:
                 self._write(of_one_file)
             for work in works:
                 if isinstance(work, SpoolFile):
-                    self._finish(work)  # what comes after its rows
+                    self._finish(work)  # nothing of it comes later
             if None in works:
                 return
             if time.monotonic() >= next_look:

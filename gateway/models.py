@@ -148,7 +148,7 @@ class Models:
         outputs, matrix = answers
         if matrix is None:
             return [o if isinstance(o, Exception) else Answer(o, "") for o in outputs]
-        good = [row for row, output in enumerate(outputs) if isinstance(output, Output)]
+        good = answers.good()
         if len(good) < len(outputs):
             matrix = matrix[good]
         ids = [entries[row].prediction_id for row in good]

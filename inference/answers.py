@@ -19,6 +19,10 @@ class Answers(NamedTuple):
     features: FloatArray | None
     """(n, d), d >= 1; rows of failed texts mean nothing. None: not asked for, or there are none."""
 
+    def good(self) -> list[int]:
+        """Which texts have an output."""
+        return [row for row, output in enumerate(self.outputs) if isinstance(output, Output)]
+
 
 def check(
     tensors: Mapping[str, npt.NDArray[Any]], model: str, labels: Sequence[str], count: int

@@ -14,7 +14,6 @@ from contract.errors import (
 from contract.ids import uuid7
 from features.objects import FeatureObjects
 from inference.answers import Answers
-from inference.output import Output
 from model_runtime.availability import Availability, Away
 from model_runtime.claims import Claim
 from model_runtime.keeper import Keeper
@@ -107,7 +106,7 @@ class Answerer:
     async def _keep_features(self, claims: Sequence[Claim], answers: Answers) -> dict[str, str]:
         """Where the features of predictions lie; nothing if the version has none."""
         matrix = answers.features
-        rows = [n for n, o in enumerate(answers.outputs) if isinstance(o, Output)]
+        rows = answers.good()
         if matrix is None or not rows:
             return {}
         ids = [claims[row].prediction_id for row in rows]

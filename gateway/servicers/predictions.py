@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator
 from datetime import timedelta
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from grpc.aio import ServicerContext
+from predict.v1 import prediction_pb2, prediction_service_pb2_grpc
 from predict.v1 import prediction_service_pb2 as pb
-from predict.v1 import prediction_service_pb2_grpc
 
 from gateway import validation
 from gateway.convert import duration_from_proto, list_filter_from_proto, write_prediction
@@ -18,6 +18,14 @@ from gateway.refusals import to_status
 Request = TypeVar("Request")
 Response = TypeVar("Response")
 Context = ServicerContext[Request, Response]
+
+
+class _WithPrediction(Protocol):
+    @property
+    def prediction(self) -> prediction_pb2.Prediction: ...
+
+
+Filled = TypeVar("Filled", bound=_WithPrediction)
 
 SESSION_HEADER = "x-session-id"
 DEFAULT_TTL = timedelta(hours=24)
@@ -37,9 +45,7 @@ class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
         self, request: pb.PredictRequest, context: Context[pb.PredictRequest, pb.PredictResponse]
     ) -> pb.PredictResponse:
         """Answer with the finished prediction."""
-        response = pb.PredictResponse()
-        write_prediction(await self._predict(request, _session(context)), response.prediction)
-        return response
+        return _filled(pb.PredictResponse(), await self._predict(request, _session(context)))
 
     async def BatchPredict(
         self,
@@ -107,9 +113,7 @@ class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
             session=_session(context),
             ttl=duration_from_proto(request.ttl, field="ttl") if has_ttl else DEFAULT_TTL,
         )
-        response = pb.CreatePredictionResponse()
-        write_prediction(prediction, response.prediction)
-        return response
+        return _filled(pb.CreatePredictionResponse(), prediction)
 
     async def GetPrediction(
         self,
@@ -117,9 +121,7 @@ class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
         context: Context[pb.GetPredictionRequest, pb.GetPredictionResponse],
     ) -> pb.GetPredictionResponse:
         """Answer with the prediction as it stands."""
-        response = pb.GetPredictionResponse()
-        write_prediction(await self._service.get(request.id), response.prediction)
-        return response
+        return _filled(pb.GetPredictionResponse(), await self._service.get(request.id))
 
     async def ListPredictions(
         self,
@@ -150,9 +152,7 @@ class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
             if has_timeout
             else DEFAULT_WAIT,
         )
-        response = pb.WaitPredictionResponse()
-        write_prediction(prediction, response.prediction)
-        return response
+        return _filled(pb.WaitPredictionResponse(), prediction)
 
     async def WatchPrediction(
         self,
@@ -161,9 +161,7 @@ class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
     ) -> AsyncIterator[pb.WatchPredictionResponse]:
         """Answer with each state up to the terminal one."""
         async for prediction in self._service.watch(request.id):
-            response = pb.WatchPredictionResponse()
-            write_prediction(prediction, response.prediction)
-            yield response
+            yield _filled(pb.WatchPredictionResponse(), prediction)
 
     async def CancelPrediction(
         self,
@@ -171,9 +169,7 @@ class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
         context: Context[pb.CancelPredictionRequest, pb.CancelPredictionResponse],
     ) -> pb.CancelPredictionResponse:
         """Answer with the cancelled prediction."""
-        response = pb.CancelPredictionResponse()
-        write_prediction(await self._service.cancel(request.id), response.prediction)
-        return response
+        return _filled(pb.CancelPredictionResponse(), await self._service.cancel(request.id))
 
     async def _read(
         self,
@@ -213,6 +209,11 @@ def _session(context: Context[Request, Response]) -> str:
         if name == SESSION_HEADER:
             return str(value)
     return ""
+
+
+def _filled(response: Filled, prediction: Prediction) -> Filled:
+    write_prediction(prediction, response.prediction)
+    return response
 
 
 def _write_result(

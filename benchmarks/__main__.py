@@ -90,7 +90,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="few repetitions, to see it work")
     parser.add_argument(
-        "--only", choices=ordinary.KINDS, help="predictions made now, or later, or releases"
+        "--only",
+        choices=(*ordinary.KINDS, ordinary.FEATURES),
+        help="predictions made now, or later, or releases; or what features cost",
     )
     parser.add_argument("--variant", help="another architecture of the model, such as encoder")
     parser.add_argument(

@@ -6,7 +6,8 @@ directory, and the command line of its Triton.
 
 import json
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from benchmarks.processes import Parts, tree
 
 _READY = {"ready", "done"}
 _STOP_S = 120.0
+_SHOW_S = 0.3
 _STOPS = 2
 """The second time `pmesh down` kills what has not ended."""
 _NOT_SERVING = "mlflow"
@@ -131,9 +133,13 @@ class Mesh:
             self._resume()
 
     def _resume(self) -> None:
-        for process in reversed(self._processes()):
-            with suppress(psutil.NoSuchProcess):
-                process.resume()
+        """The processes at the end of the tree first: Triton's backend looks whether those of the
+        models have shown themselves meanwhile, and falls when it finds that they have not."""
+        processes = self._processes()
+        parents = {_parent(process) for process in processes}
+        _continue([process for process in processes if process.pid not in parents])
+        time.sleep(_SHOW_S)
+        _continue([process for process in reversed(processes) if process.pid in parents])
 
     def _processes(self) -> list[psutil.Process]:
         """The supervisor, and all below it; nothing if it does not run."""
@@ -144,3 +150,15 @@ class Mesh:
 
     def _command(self, *arguments: str) -> tuple[str, ...]:
         return (*self.checkout.command(*arguments), "--home", str(self.home))
+
+
+def _parent(process: psutil.Process) -> int:
+    with suppress(psutil.NoSuchProcess):
+        return process.ppid()
+    return 0
+
+
+def _continue(processes: Sequence[psutil.Process]) -> None:
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.resume()

@@ -7,7 +7,9 @@ from typing import Any
 from rich.console import Console
 from rich.progress import track
 
-from benchmarks import report
+from benchmarks import features, report
+from benchmarks.against.ratios import compare
+from benchmarks.against.report import comparison_table
 from benchmarks.champion import load_model
 from benchmarks.checkout import MANY
 from benchmarks.contenders import GRPC, REST, check, contenders
@@ -22,8 +24,9 @@ from benchmarks.target import target_table
 from benchmarks.targets import later_targets, now_targets, release_targets
 from benchmarks.texts import texts
 
-NOW, LATER, RELEASES = "sync", "async", "releases"
+NOW, LATER, RELEASES, FEATURES = "sync", "async", "releases", "features"
 KINDS = (NOW, LATER, RELEASES)
+"""Of a whole run; FEATURES, which needs models of its own, is measured alone."""
 CHECKED = 20
 """Answers of each contender that are compared with the model's own."""
 
@@ -51,10 +54,12 @@ def measure(
 ) -> dict[str, Any]:
     """Measure, print the tables, and answer all of it.
 
-    kinds: of KINDS. variant: another architecture of the model.
+    kinds: of KINDS, or FEATURES alone. variant: another architecture of the model.
     Raises CheckoutFailedError, MeshFailedError, WrongAnswerError, LoadFailedError.
     """
     results: dict[str, Any] = {"plan": asdict(plan)}
+    if FEATURES in kinds:
+        return results | _measure_features(plan, tables, messages)
     with running_stack(messages, models=MANY if NOW in kinds else ()) as stack:
         if variant:
             messages.print(f"training and releasing the variant {variant}")
@@ -113,6 +118,16 @@ def _measure_later(
         target_table(later_targets(later, grpc_rate)),
     )
     return {"later": asdict(later)}
+
+
+def _measure_features(plan: Plan, tables: Console, messages: Console) -> dict[str, Any]:
+    with running_stack(messages, models=features.MODELS, prepare=features.set_widths) as stack:
+        pairs = plan.repetitions * 2
+        turns = features.take_turns(stack.mesh, texts()[0], pairs=pairs, seconds=plan.seconds)
+        total = pairs * len(features.MODELS)
+        done = list(track(turns, "with features and without", total=total, console=messages))
+    show(tables, comparison_table(done, compare(done), ["without features", "with features"]))
+    return {"features": [asdict(turn) for turn in done]}
 
 
 def _measure_releases(stack: RunningStack, tables: Console, messages: Console) -> dict[str, Any]:

@@ -1,13 +1,13 @@
 """The stack of an ordinary run: the working tree's own, whose insides may be looked at as well."""
 
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
 
-from benchmarks.checkout import of_working_tree, scratch_folder
+from benchmarks.checkout import Checkout, of_working_tree, scratch_folder
 from benchmarks.mesh import Mesh
 from benchmarks.meshes import running
 from benchmarks.ports import free_port
@@ -28,7 +28,7 @@ class RunningStack:
 
     def __init__(self, mesh: Mesh) -> None:
         ports = mesh.status()["ports"]
-        self._mesh = mesh
+        self.mesh = mesh
         self.gateway = mesh.gateway
         self.triton = mesh.triton
         self.aws = f"http://127.0.0.1:{ports['aws']}"
@@ -64,7 +64,7 @@ class RunningStack:
 
     def program(self, module: str, *arguments: str) -> tuple[str, ...]:
         """The command line of one of its programs."""
-        return (str(self._mesh.checkout.python), "-P", "-m", module, *arguments)
+        return (str(self.mesh.checkout.python), "-P", "-m", module, *arguments)
 
     def environment(self) -> dict[str, str]:
         """Of the programs that train and release."""
@@ -72,20 +72,27 @@ class RunningStack:
 
     def parts(self, *names: str) -> Parts:
         """The running processes of these parts, or of all."""
-        parts = self._mesh.parts()
+        parts = self.mesh.parts()
         return {name: pid for name, pid in parts.items() if not names or name in names}
 
 
 @contextmanager
-def running_stack(console: Console, *, models: Sequence[str] = ()) -> Iterator[RunningStack]:
+def running_stack(
+    console: Console,
+    *,
+    models: Sequence[str] = (),
+    prepare: Callable[[Checkout], None] = lambda _: None,
+) -> Iterator[RunningStack]:
     """Start everything, models trained, from a copy of this checkout; stop it at the end.
 
-    models: small ones that it gets in addition. Raises CheckoutFailedError, MeshFailedError.
+    models: small ones that it gets in addition. prepare: changes the copy before it starts.
+    Raises CheckoutFailedError, MeshFailedError.
     """
     with scratch_folder() as scratch:
         with console.status("installing a copy of this checkout"):
             checkout = of_working_tree(scratch / "checkout")
             checkout.install(models=models)
+            prepare(checkout)
         mesh = Mesh(checkout, scratch / "home", port=free_port())
         with running([mesh], console):
             yield RunningStack(mesh)

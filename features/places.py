@@ -6,11 +6,16 @@ from uuid import UUID
 PREFIX = "features"
 
 
+def version_folder(model: str, version: str) -> str:
+    """What the keys of a version's objects start with."""
+    return f"{PREFIX}/{model}/{version}/"
+
+
 def object_key(model: str, version: str, file_id: str) -> str:
     """The key of an object. file_id: a UUIDv7, which says the day."""
     milliseconds = UUID(file_id).int >> 80
     day = datetime.fromtimestamp(milliseconds / 1000, UTC)
-    return f"{PREFIX}/{model}/{version}/{day:%Y/%m/%d}/{file_id}.parquet"
+    return f"{version_folder(model, version)}{day:%Y/%m/%d}/{file_id}.parquet"
 
 
 def place_prefix(bucket: str, model: str, version: str, file_id: str) -> str:

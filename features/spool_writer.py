@@ -4,6 +4,7 @@ import logging
 import queue
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,6 +22,9 @@ log = logging.getLogger(__name__)
 
 LOOK_S = 1.0
 """Between looks at the folder."""
+GATHER_S = 0.05
+"""From what comes first to when it is written: to wake for each batch would take the interpreter
+from whoever answers."""
 PROBE = ".probe"
 PROBE_BYTES = 1 << 20
 """What must fit before rows are taken again."""
@@ -48,7 +52,10 @@ class Rows(NamedTuple):
 
 
 class SpoolWriter:
-    """What it is given, in the order in which it came. An OSError shuts the room for a while."""
+    """Writes the rows of each file in the order in which they came.
+
+    An OSError shuts the room for a while.
+    """
 
     def __init__(self, directory: Path, room: Room) -> None:
         self._directory = directory
@@ -88,29 +95,48 @@ class SpoolWriter:
     def _write_until_end(self) -> None:
         next_look = time.monotonic() + LOOK_S
         while True:
-            with suppress(queue.Empty):
-                work = self._queue.get(timeout=LOOK_S)
-                if work is None:
-                    return
+            works = self._gather()
+            batches: defaultdict[str, list[Rows]] = defaultdict(list)  # by their file
+            for work in works:
                 if isinstance(work, Rows):
-                    self._write(work)
-                else:
-                    self._finish(work)
+                    batches[work.file.id].append(work)
+            for of_one_file in batches.values():
+                self._write(of_one_file)
+            for work in works:
+                if isinstance(work, SpoolFile):
+                    self._finish(work)  # nothing of it comes later
+            if None in works:
+                return
             if time.monotonic() >= next_look:
                 self._look()
                 next_look = time.monotonic() + LOOK_S
 
-    def _write(self, rows: Rows) -> None:
-        file = rows.file
+    def _gather(self) -> list[Rows | SpoolFile | None]:
+        """What there is to do; nothing if nothing came for a while."""
+        try:
+            works = [self._queue.get(timeout=LOOK_S)]
+        except queue.Empty:
+            return []
+        time.sleep(GATHER_S)
+        with suppress(queue.Empty):
+            while True:
+                works.append(self._queue.get_nowait())
+        return works
+
+    def _write(self, batches: Sequence[Rows]) -> None:
+        """Append batches to their one file."""
+        file = batches[0].file
         if not file.is_broken:
+            data = b"".join(spool_file.encode(batch.ids, batch.matrix) for batch in batches)
             try:
                 if file.stream is None:
                     file.stream = spool_file.create(self._directory, file.id, file.header)
-                spool_file.write(file.stream, spool_file.encode(rows.ids, rows.matrix))
+                spool_file.write(file.stream, data)
             except OSError as error:
                 file.is_broken = True
                 self._room.shut(error.strerror)
-        self._room.leave_queue(rows.size, written=not file.is_broken)
+        for batch in batches:
+            self._room.leave_queue(batch.size, written=not file.is_broken)
 
     def _finish(self, file: SpoolFile) -> None:
         if file.stream is None:

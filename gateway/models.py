@@ -8,13 +8,13 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
-from predict.v1.prediction_pb2 import PredictionOutput
 
 from contract.errors import DeadlineExceeded
 from gateway.batching import Batcher
 from gateway.store.catalog import Model
 from gateway.traffic import choose_version, find_model
 from inference.answers import Answers
+from inference.output import Output
 from inference.server import ModelServer
 from inference.slots import Slots
 
@@ -32,7 +32,7 @@ class Entry(NamedTuple):
 class Answer(NamedTuple):
     """What a model says of one text."""
 
-    output: PredictionOutput
+    output: Output
     features_uri: str
     """Empty where no features are kept."""
 
@@ -148,7 +148,7 @@ class Models:
         outputs, matrix = answers
         if matrix is None:
             return [o if isinstance(o, Exception) else Answer(o, "") for o in outputs]
-        good = [row for row, output in enumerate(outputs) if isinstance(output, PredictionOutput)]
+        good = answers.good()
         if len(good) < len(outputs):
             matrix = matrix[good]
         ids = [entries[row].prediction_id for row in good]
@@ -163,6 +163,6 @@ class Models:
         """
         if isinstance(error, DeadlineExceeded):
             while self._serves(place):
-                if await server.answers(place.model, place.version):
+                if await server.is_well(place.model, place.version):
                     return
                 await asyncio.sleep(HANGING_S)

@@ -5,7 +5,8 @@ from datetime import datetime
 from enum import StrEnum
 
 from google.rpc import status_pb2
-from predict.v1.prediction_pb2 import PredictionOutput
+
+from inference.output import Output
 
 
 class State(StrEnum):
@@ -36,7 +37,7 @@ class Prediction:
     create_time: datetime
     complete_time: datetime | None = None
     expire_time: datetime | None = None
-    output: PredictionOutput | None = None
+    output: Output | None = None
     features_uri: str = ""
     error: status_pb2.Status | None = None
 

@@ -5,19 +5,23 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from predict.v1.prediction_pb2 import PredictionOutput
 
 from contract.errors import ModelFailed
 from contract.limits import SCORES_TOLERANCE
+from inference.output import Output
 from inference.tensors import ERROR, FEATURES, SCORES, VALUE, BadTensor, BoolArray, FloatArray
 
 
 class Answers(NamedTuple):
     """What a server says of n texts, in their order."""
 
-    outputs: "list[PredictionOutput | ModelFailed]"
+    outputs: list[Output | ModelFailed]
     features: FloatArray | None
     """(n, d), d >= 1; rows of failed texts mean nothing. None: not asked for, or there are none."""
+
+    def good(self) -> list[int]:
+        """Which texts have an output."""
+        return [row for row, output in enumerate(self.outputs) if isinstance(output, Output)]
 
 
 def check(
@@ -38,10 +42,13 @@ def check(
     error = _flags(tensors[ERROR], count) if ERROR in tensors else None
     good = _good(scores, value, error)
     numbers = [None] * count if value is None else value.ravel().tolist()
-    rows = zip(good, scores.argmax(axis=1).tolist(), scores.tolist(), numbers, strict=True)
+    shares = np.minimum(scores, 1).tolist()
+    rows = zip(good, scores.argmax(axis=1).tolist(), shares, numbers, strict=True)
     return Answers(
         [
-            _output(labels, best, row, number) if is_good else ModelFailed(model)
+            Output(labels[best], row[best], dict(zip(labels, row, strict=True)), number)
+            if is_good
+            else ModelFailed(model)
             for is_good, best, row, number in rows
         ],
         features,
@@ -73,20 +80,6 @@ def _good(scores: FloatArray, value: FloatArray | None, error: BoolArray | None)
         good &= ~error
     flags: list[bool] = good.tolist()
     return flags
-
-
-def _output(
-    labels: Sequence[str], best: int, scores: Sequence[float], value: float | None
-) -> PredictionOutput:
-    """Field by field: each answer passes here, and one call with all of them takes longer."""
-    output = PredictionOutput()
-    output.label, output.confidence = labels[best], min(scores[best], 1.0)
-    if value is not None:
-        output.value = value
-    by_label = output.scores
-    for label, score in zip(labels, scores, strict=True):
-        by_label[label] = min(score, 1.0)
-    return output
 
 
 def _floats(array: npt.NDArray[Any], name: str, shape: tuple[int, int]) -> FloatArray:

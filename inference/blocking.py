@@ -1,21 +1,15 @@
 """The same calls for programs that do one thing at a time: releases, the local stack, checks."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import grpc
 import numpy.typing as npt
-from tritonclient.grpc.service_pb2 import (
-    ModelInferResponse,
-    ModelMetadataRequest,
-    ModelMetadataResponse,
-    ModelReadyRequest,
-    ServerLiveRequest,
-)
+from tritonclient.grpc.service_pb2 import ModelInferResponse, ServerLiveRequest
 from tritonclient.grpc.service_pb2_grpc import GRPCInferenceServiceStub
 
-from inference.calls import CHANNEL_OPTIONS
+from inference.calls import CHANNEL_OPTIONS, PROBE_TEXT
 from inference.tensors import BadTensor, infer_request, read_outputs
 
 ANSWER_S = 5.0
@@ -31,25 +25,24 @@ class ServerUnavailable(InferenceError):
 
 def is_live(address: str) -> bool:
     """Whether the server runs: Triton says that it is not ready while it loads a version."""
+    return all_answer(address, ())
+
+
+def all_answer(address: str, versions: Iterable[tuple[str, str]]) -> bool:
+    """Whether the server runs and each version (of a model) answers a text that is good.
+
+    Triton goes on calling a model ready when the process behind it is dead.
+    """
     try:
         with stub(address) as server:
-            return bool(server.ServerLive(ServerLiveRequest(), timeout=ANSWER_S).live)
-    except InferenceError:
+            if not server.ServerLive(ServerLiveRequest(), timeout=ANSWER_S).live:
+                return False
+            for version in versions:
+                request = infer_request(*version, [PROBE_TEXT], ())
+                read_outputs(server.ModelInfer(request, timeout=ANSWER_S))
+    except (InferenceError, BadTensor):
         return False
-
-
-def is_model_ready(address: str, model: str, version: str) -> bool:
-    """Whether the server says that it has the version. Raises InferenceError."""
-    request = ModelReadyRequest(name=model, version=version)
-    with stub(address) as server:
-        return bool(server.ModelReady(request, timeout=ANSWER_S).ready)
-
-
-def metadata(address: str, model: str, version: str) -> ModelMetadataResponse:
-    """What the server declares of the version. Raises InferenceError."""
-    request = ModelMetadataRequest(name=model, version=version)
-    with stub(address) as server:
-        return server.ModelMetadata(request, timeout=ANSWER_S)
+    return True
 
 
 def infer(

@@ -4,11 +4,10 @@ import asyncio
 from collections.abc import Sequence
 from typing import Protocol
 
-from predict.v1.prediction_pb2 import PredictionOutput
-
 from contract.errors import DeadlineExceeded, ModelFailed, ModelUnavailable
 from inference.answers import Answers, joined
 from inference.calls import PROBE_S, PROBE_TEXT, BatchFailed
+from inference.output import Output
 
 
 class Infer(Protocol):
@@ -77,7 +76,7 @@ class FailureSearch:
             if remaining_s <= PROBE_S:
                 raise
             raise ModelUnavailable(self._model) from error
-        if not isinstance(answers.outputs[0], PredictionOutput):
+        if not isinstance(answers.outputs[0], Output):
             raise ModelUnavailable(self._model)
 
     def _remaining_s(self) -> float:

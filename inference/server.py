@@ -148,7 +148,7 @@ class ModelServer:
         except BadTensor as error:
             raise BatchFailed(str(error)) from error
 
-    async def answers(self, model: str, version: str) -> bool:
+    async def is_well(self, model: str, version: str) -> bool:
         """Whether the version answers a text that is known to be good.
 
         Triton calls a model ready whose process is dead: only an inference shows it.

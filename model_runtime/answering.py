@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from predict.events.v1.events_pb2 import InferenceResponded
-from predict.v1.prediction_pb2 import PredictionOutput
 
 from contract.errors import (
     DeadlineExceeded,
@@ -107,7 +106,7 @@ class Answerer:
     async def _keep_features(self, claims: Sequence[Claim], answers: Answers) -> dict[str, str]:
         """Where the features of predictions lie; nothing if the version has none."""
         matrix = answers.features
-        rows = [n for n, o in enumerate(answers.outputs) if isinstance(o, PredictionOutput)]
+        rows = answers.good()
         if matrix is None or not rows:
             return {}
         ids = [claims[row].prediction_id for row in rows]

@@ -86,7 +86,7 @@ class Availability:
             if now < outage.next_look:
                 return False
             outage.next_look = math.inf
-        answers = await self._servers.at(claim.address).answers(self._model, claim.version)
+        answers = await self._servers.at(claim.address).is_well(self._model, claim.version)
         (self.note_answer if answers else self.note_failure)(claim)
         return answers
 

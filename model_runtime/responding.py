@@ -3,19 +3,17 @@
 from uuid import uuid4
 
 from predict.events.v1.events_pb2 import InferenceResponded
-from predict.v1.prediction_pb2 import PredictionOutput
 
 from contract.errors import PredictError
 from contract.status import to_status
+from inference.output import Output
 from model_runtime.claims import Claim
 
 
-def succeeded(
-    model: str, claim: Claim, output: PredictionOutput, features_uri: str
-) -> InferenceResponded:
+def succeeded(model: str, claim: Claim, output: Output, features_uri: str) -> InferenceResponded:
     """The event for a text that has an answer. features_uri: "" if there are no features."""
     event = _event(model, claim)
-    event.output.CopyFrom(output)
+    output.write_to(event.output)
     event.features_uri = features_uri
     return event
 

@@ -14,10 +14,10 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from contract.limits import SCORES_TOLERANCE
 from modelkit import replay
 from modelkit.abstract_model import MANIFEST_FILE, FloatArray, Predictions
 
-_SUM_TOLERANCE = 1e-3
 _ENVIRONMENT = {
     *("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "LD_LIBRARY_PATH"),
     *("OMP_NUM_THREADS", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "CUDA_VISIBLE_DEVICES"),
@@ -120,7 +120,7 @@ def _read(file: Path, directory: Path, count: int) -> ArtifactRun:
         raise ArtifactFailed(Failure.OUTPUT_NAME, f"{sorted(outputs)}, not {sorted(sizes)}")
     for name, array in outputs.items():
         _check(name, array, (count,) if name == "value" else (count, sizes[name]))
-    if np.abs(outputs["scores"].sum(axis=1) - 1).max() > _SUM_TOLERANCE:
+    if np.abs(outputs["scores"].sum(axis=1) - 1).max() > SCORES_TOLERANCE:
         raise ArtifactFailed(Failure.OUTPUT_VALUE, "the scores of a text do not add up to 1")
     return ArtifactRun(Predictions(**outputs), load_s, predict_s)
 

@@ -93,7 +93,7 @@ def _start(
     start("publisher", publisher.step, 0)
     start("responses", responses.step, 0)
     start("sweeps", sweeps.step, settings.sweep_s)
-    start("dead letters", dead_letters.step, settings.sweep_s)
+    start("dead letters", dead_letters.step, settings.dead_letters_s)
     start("upkeep", Upkeep(pool=pool).step, UPKEEP_S)
     return start("listener", partial(listen, publisher.wake), 0)
 

@@ -14,6 +14,7 @@ from bus.events import is_uuid
 from contract.limits import SCORES_TOLERANCE
 from contract.reasons import DOMAIN
 from contract.status import error_info
+from features.places import version_folder
 
 _URI_KEY = re.compile(r"[\w!.*'()/=-]+\.parquet#row=\d{1,9}", re.ASCII)
 
@@ -24,10 +25,10 @@ def find_problem(answer: InferenceResponded, *, features_bucket: str) -> str | N
         return "its prediction_id is no UUID"
     if not is_uuid(answer.claim_token):
         return "its claim_token is no UUID"
-    prefix = f"s3://{features_bucket}/"
+    prefix = f"s3://{features_bucket}/{version_folder(answer.model, answer.version)}"
     uri = answer.features_uri
     if uri and not (uri.startswith(prefix) and _URI_KEY.fullmatch(uri.removeprefix(prefix))):
-        return "its features_uri is not in the features bucket"
+        return "its features_uri is not one of its version"
     if answer.HasField("output"):
         return None if _is_output(answer.output) else "its output is no output"
     if answer.HasField("error"):

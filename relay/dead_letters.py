@@ -24,7 +24,7 @@ _SQL = named_sql.load("relay")
 
 
 class DeadLetters:
-    """Empties the dead-letter queues. Run `step` every few seconds.
+    """Empties the dead-letter queues. Run `step` now and then.
 
     An answer is applied after all, once nobody holds its request. A request is published again if
     it has attempts left, while one without is found by the sweeps; so is one whose work goes on and

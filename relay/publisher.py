@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 _SQL = named_sql.load("relay")
 
-REQUESTS_PER_MODEL = 100
+REQUESTS = 200
 """Of a transaction: what a crash may have published twice."""
 COMPLETIONS = 30
 """Of a transaction: few, since new requests wait for them."""
@@ -88,7 +88,7 @@ class Publisher:
                 models = await cursor.fetchall()
             if not models:
                 return 0
-            limits = {"max_in_flight": self._max_in_flight, "limit": REQUESTS_PER_MODEL}
+            limits = {"max_in_flight": self._max_in_flight, "limit": REQUESTS}
             rows = await _claim(connection, "claim_requests", {"models": models, **limits})
             failure = await self.publish(connection, rows)
         return _size(rows, failure)

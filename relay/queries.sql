@@ -12,8 +12,28 @@ WITH RECURSIVE waiting AS (  -- hops from model to model in the index: the backl
 SELECT p.model FROM waiting JOIN publishing p USING (model) FOR UPDATE OF p SKIP LOCKED
 
 -- name: claim_requests
--- The oldest requests to publish of each model, no more than may be in flight. What is finished
--- already is not wanted any more.
+-- The oldest requests to publish of each version, no more than may be in flight of it: one that does
+-- not answer keeps no other of its model waiting. All have the same share of what a transaction
+-- takes. What is finished already is not wanted any more.
+WITH RECURSIVE waiting AS (  -- as above, from version to version
+    (SELECT model, version FROM outbox
+     WHERE event = 'inference_request' ORDER BY model, version LIMIT 1)
+    UNION ALL
+    SELECT n.model, n.version
+    FROM waiting w
+    CROSS JOIN LATERAL (
+        SELECT o.model, o.version FROM outbox o
+        WHERE o.event = 'inference_request' AND (o.model, o.version) > (w.model, w.version)
+        ORDER BY o.model, o.version LIMIT 1
+    ) AS n
+), shared AS (
+    SELECT *, count(*) OVER () AS versions FROM waiting WHERE model = ANY (%(models)s)
+), in_flight AS MATERIALIZED (
+    SELECT model, version, count(*) AS size FROM requests
+    WHERE model = ANY (%(models)s) AND publish_time IS NOT NULL
+      AND state IN ('ACCEPTED', 'RUNNING')
+    GROUP BY model, version
+)
 SELECT o.id::text, o.event, o.model, o.version,
        (o.payload || jsonb_build_object('eventId', o.id))::text AS body,
        o.prediction_id::text,
@@ -22,21 +42,17 @@ SELECT o.id::text, o.event, o.model, o.version,
            WHERE r.id = o.prediction_id AND r.state IN ('ACCEPTED', 'RUNNING')
              AND (r.expire_time IS NULL OR r.expire_time > now())
        ) AS wanted
-FROM unnest(%(models)s::text[]) AS m (id)
-CROSS JOIN LATERAL (
-    SELECT count(*) AS size FROM (
-        SELECT FROM requests r
-        WHERE r.model = m.id AND r.publish_time IS NOT NULL
-          AND r.state IN ('ACCEPTED', 'RUNNING')
-        LIMIT %(max_in_flight)s
-    ) AS r
-) AS in_flight
+FROM shared w
+LEFT JOIN in_flight f USING (model, version)
 CROSS JOIN LATERAL (
     SELECT o.*, CASE WHEN pg_input_is_valid(o.payload ->> 'predictionId', 'uuid')
                      THEN (o.payload ->> 'predictionId')::uuid END AS prediction_id
     FROM outbox o
-    WHERE o.event = 'inference_request' AND o.model = m.id
-    ORDER BY o.id LIMIT least(%(limit)s, %(max_in_flight)s - in_flight.size)
+    WHERE o.event = 'inference_request' AND o.model = w.model AND o.version = w.version
+    ORDER BY o.id
+    LIMIT greatest(0, least(
+        greatest(1, %(limit)s / w.versions), %(max_in_flight)s - coalesce(f.size, 0)
+    ))
     FOR UPDATE SKIP LOCKED
 ) AS o
 
@@ -156,7 +172,7 @@ FROM due WHERE r.id = due.id
 RETURNING r.id::text, r.model, r.version, r.state::text
 
 -- name: lock_exhausted
--- Unfinished requests that no runtime works on or may claim again.
+-- Unfinished requests that no worker works on or may claim again.
 SELECT id::text, attempt FROM requests
 WHERE model = %(model)s AND state = 'RUNNING' AND attempt >= %(max_attempts)s
   AND publish_time <= now() - make_interval(secs => %(age_s)s) AND lease_until <= now()

@@ -24,13 +24,15 @@ class Settings:
     max_attempts: int = setting("PMESH_MAX_ATTEMPTS", 5, least=1, most=1000)
     """Claims of a request before it is FAILED; the workers' figure."""
     max_in_flight: int = setting("PMESH_RELAY_MAX_IN_FLIGHT", 500, least=1)
-    """Published and unfinished requests of a model; the others wait in PostgreSQL."""
+    """Published and unfinished requests of a version; the others wait in PostgreSQL."""
     poll_s: float = setting("PMESH_RELAY_POLL_S", 0.5, least=0.001)
     """Seconds between looks at the outbox when nothing tells of new requests."""
     receive_wait_s: int = setting("PMESH_RELAY_RECEIVE_WAIT_S", 2, least=1, most=20)
     """Seconds that a call waits for an answer; also what stopping may take."""
     sweep_s: float = setting("PMESH_RELAY_SWEEP_S", 2.0, least=0.001)
-    """Seconds between looks for expired, stuck and exhausted requests and for dead letters."""
+    """Seconds between looks for expired, stuck and exhausted requests."""
+    dead_letters_s: float = setting("PMESH_RELAY_DEAD_LETTERS_S", 15.0, least=0.001)
+    """Seconds between looks for dead letters, each of which asks all models' queues."""
     rearm_after_s: float = setting("PMESH_RELAY_REARM_AFTER_S", 30.0, least=0.001)
     """Seconds after which a published request that nobody works on is published again."""
     lost_after_s: float = setting("PMESH_RELAY_LOST_AFTER_S", 600.0, least=0.001)

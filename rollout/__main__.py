@@ -141,7 +141,7 @@ def _watch(store: ReleaseStore, arguments: argparse.Namespace) -> None:
                 watcher.hint = partial(subscribe, settings.tracking_uri, url=url, secret=secret)
             except OSError as error:
                 logging.warning("no hints from the registry on %s: %s", url, error)
-        watcher.run(stop=stop, wake=wake, poll_s=arguments.poll)
+        watcher.run(stop=stop, wake=wake, poll_s=settings.poll_s)
 
 
 def _parts(store: ReleaseStore, settings: Settings) -> "Parts":
@@ -172,7 +172,6 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run)
 
     watch = commands.add_parser("watch", help="follow the registry's alias, and tidy up")
-    watch.add_argument("--poll", type=float, default=5.0, help="seconds between looks")
     watch.add_argument("--webhook-port", type=int, help="where the registry may give word")
     watch.set_defaults(run=_watch)
     return parser

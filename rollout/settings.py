@@ -35,5 +35,7 @@ class Settings(ForeignSettings):
     """Triton's gRPC: host:port, or unix: and the path of a socket."""
     triton_key: str = setting("PMESH_TRITON_KEY")
     """What Triton asks for before it loads or unloads anything."""
+    poll_s: float = setting("PMESH_ROLLOUT_POLL_S", 15.0, least=0.001)
+    """Seconds between looks at the models and their aliases; the registry gives word sooner."""
     device: str = setting("PMESH_DEVICE", "cpu", choices=("cpu", "gpu"))
     """Where Triton runs the models."""

@@ -59,11 +59,12 @@ def take_turns(sides: Sides, lines: Sequence[Line], *, pairs: int, seconds: int)
             for side in order(pair, position):
                 mesh, other = sides.pick(side)
                 with other.paused():
-                    turn = _turn(mesh, line, side, pair=pair, seconds=seconds)
+                    turn = take_turn(mesh, line, side, pair=pair, seconds=seconds)
                 yield turn  # outside: who stops here leaves nothing paused
 
 
-def _turn(mesh: Mesh, line: Line, side: str, *, pair: int, seconds: int) -> Turn:
+def take_turn(mesh: Mesh, line: Line, side: str, *, pair: int, seconds: int) -> Turn:
+    """One load, once the stack is warm and at rest."""
     parts = mesh.parts()
     line.load(mesh, WARM_UP_S)
     wait_until_idle(parts)

@@ -3,21 +3,29 @@
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator
 from datetime import timedelta
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
-from google.rpc import status_pb2
 from grpc.aio import ServicerContext
 from predict.v1 import prediction_pb2, prediction_service_pb2_grpc
 from predict.v1 import prediction_service_pb2 as pb
 
 from gateway import validation
-from gateway.convert import duration_from_proto, list_filter_from_proto, prediction_to_proto
+from gateway.convert import duration_from_proto, list_filter_from_proto, write_prediction
+from gateway.prediction import Prediction
 from gateway.predictions import PredictionService
 from gateway.refusals import to_status
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
 Context = ServicerContext[Request, Response]
+
+
+class _WithPrediction(Protocol):
+    @property
+    def prediction(self) -> prediction_pb2.Prediction: ...
+
+
+Filled = TypeVar("Filled", bound=_WithPrediction)
 
 SESSION_HEADER = "x-session-id"
 DEFAULT_TTL = timedelta(hours=24)
@@ -37,7 +45,7 @@ class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
         self, request: pb.PredictRequest, context: Context[pb.PredictRequest, pb.PredictResponse]
     ) -> pb.PredictResponse:
         """Answer with the finished prediction."""
-        return pb.PredictResponse(prediction=await self._predict(request, _session(context)))
+        return _filled(pb.PredictResponse(), await self._predict(request, _session(context)))
 
     async def BatchPredict(
         self,
@@ -65,9 +73,10 @@ class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
             ),
             return_exceptions=True,
         )
-        return pb.BatchPredictResponse(
-            results=[pb.BatchPredictResult(**_result(outcome)) for outcome in outcomes]
-        )
+        response = pb.BatchPredictResponse()
+        for outcome in outcomes:
+            _write_result(outcome, response.results.add())
+        return response
 
     async def StreamPredict(
         self,
@@ -76,14 +85,14 @@ class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
     ) -> AsyncIterator[pb.StreamPredictResponse]:
         """Answer each text in turn; up to STREAM_WINDOW of them are in work at once."""
         session = _session(context)
-        answers: asyncio.Queue[asyncio.Task[prediction_pb2.Prediction] | None] = asyncio.Queue(
-            STREAM_WINDOW
-        )
+        answers: asyncio.Queue[asyncio.Task[Prediction] | None] = asyncio.Queue(STREAM_WINDOW)
         reader = asyncio.create_task(self._read(request_iterator, session, answers))
         try:
             while (task := await answers.get()) is not None:
                 (outcome,) = await asyncio.gather(task, return_exceptions=True)
-                yield pb.StreamPredictResponse(**_result(outcome))
+                response = pb.StreamPredictResponse()
+                _write_result(outcome, response)
+                yield response
             await reader  # raises what ended the stream of requests early
         finally:
             reader.cancel()
@@ -104,7 +113,7 @@ class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
             session=_session(context),
             ttl=duration_from_proto(request.ttl, field="ttl") if has_ttl else DEFAULT_TTL,
         )
-        return pb.CreatePredictionResponse(prediction=prediction_to_proto(prediction))
+        return _filled(pb.CreatePredictionResponse(), prediction)
 
     async def GetPrediction(
         self,
@@ -112,8 +121,7 @@ class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
         context: Context[pb.GetPredictionRequest, pb.GetPredictionResponse],
     ) -> pb.GetPredictionResponse:
         """Answer with the prediction as it stands."""
-        prediction = await self._service.get(request.id)
-        return pb.GetPredictionResponse(prediction=prediction_to_proto(prediction))
+        return _filled(pb.GetPredictionResponse(), await self._service.get(request.id))
 
     async def ListPredictions(
         self,
@@ -126,10 +134,10 @@ class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
             page_size=request.page_size,
             page_token=request.page_token,
         )
-        return pb.ListPredictionsResponse(
-            predictions=[prediction_to_proto(prediction) for prediction in page.predictions],
-            next_page_token=page.next_page_token,
-        )
+        response = pb.ListPredictionsResponse(next_page_token=page.next_page_token)
+        for prediction in page.predictions:
+            write_prediction(prediction, response.predictions.add())
+        return response
 
     async def WaitPrediction(
         self,
@@ -144,7 +152,7 @@ class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
             if has_timeout
             else DEFAULT_WAIT,
         )
-        return pb.WaitPredictionResponse(prediction=prediction_to_proto(prediction))
+        return _filled(pb.WaitPredictionResponse(), prediction)
 
     async def WatchPrediction(
         self,
@@ -153,7 +161,7 @@ class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
     ) -> AsyncIterator[pb.WatchPredictionResponse]:
         """Answer with each state up to the terminal one."""
         async for prediction in self._service.watch(request.id):
-            yield pb.WatchPredictionResponse(prediction=prediction_to_proto(prediction))
+            yield _filled(pb.WatchPredictionResponse(), prediction)
 
     async def CancelPrediction(
         self,
@@ -161,14 +169,13 @@ class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
         context: Context[pb.CancelPredictionRequest, pb.CancelPredictionResponse],
     ) -> pb.CancelPredictionResponse:
         """Answer with the cancelled prediction."""
-        prediction = await self._service.cancel(request.id)
-        return pb.CancelPredictionResponse(prediction=prediction_to_proto(prediction))
+        return _filled(pb.CancelPredictionResponse(), await self._service.cancel(request.id))
 
     async def _read(
         self,
         requests: AsyncIterable[pb.StreamPredictRequest],
         session: str,
-        answers: asyncio.Queue[asyncio.Task[prediction_pb2.Prediction] | None],
+        answers: asyncio.Queue[asyncio.Task[Prediction] | None],
     ) -> None:
         try:
             async for message in requests:
@@ -181,22 +188,19 @@ class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
         finally:
             await answers.put(None)
 
-    async def _predict_in_time(
-        self, request: pb.PredictRequest, session: str
-    ) -> prediction_pb2.Prediction:
+    async def _predict_in_time(self, request: pb.PredictRequest, session: str) -> Prediction:
         """So that one text that takes too long does not take the others' answers with it."""
         async with asyncio.timeout(self._max_call_s):
             return await self._predict(request, session)
 
-    async def _predict(self, request: pb.PredictRequest, session: str) -> prediction_pb2.Prediction:
-        prediction = await self._service.predict(
+    async def _predict(self, request: pb.PredictRequest, session: str) -> Prediction:
+        return await self._service.predict(
             model=request.model,
             text=request.text,
             request_id=request.request_id,
             version=request.version,
             session=session,
         )
-        return prediction_to_proto(prediction)
 
 
 def _session(context: Context[Request, Response]) -> str:
@@ -207,15 +211,22 @@ def _session(context: Context[Request, Response]) -> str:
     return ""
 
 
-def _result(
-    outcome: prediction_pb2.Prediction | BaseException,
-) -> dict[str, prediction_pb2.Prediction | status_pb2.Status]:
+def _filled(response: Filled, prediction: Prediction) -> Filled:
+    write_prediction(prediction, response.prediction)
+    return response
+
+
+def _write_result(
+    outcome: Prediction | BaseException,
+    message: pb.BatchPredictResult | pb.StreamPredictResponse,
+) -> None:
     if isinstance(outcome, BaseException):
-        return {"error": to_status(outcome)}
-    return {"prediction": outcome}
+        message.error.CopyFrom(to_status(outcome))
+    else:
+        write_prediction(outcome, message.prediction)
 
 
-def _cancel_all(tasks: asyncio.Queue[asyncio.Task[prediction_pb2.Prediction] | None]) -> None:
+def _cancel_all(tasks: asyncio.Queue[asyncio.Task[Prediction] | None]) -> None:
     while not tasks.empty():
         if task := tasks.get_nowait():
             task.cancel()

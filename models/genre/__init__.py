@@ -1,0 +1,1 @@
+"""Genre: which kind of text it is."""

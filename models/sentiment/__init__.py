@@ -1,0 +1,1 @@
+"""Sentiment: how a text feels, as two architectures of one model."""

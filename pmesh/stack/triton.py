@@ -4,8 +4,7 @@ import hashlib
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
-from inference.blocking import InferenceError, infer, is_live
-from inference.calls import PROBE_TEXT
+from inference.blocking import InferenceError, all_answer
 from inference.repository import Loaded, RepositoryApi
 from pmesh.stack import tritonserver
 from pmesh.stack.home import Home
@@ -63,16 +62,11 @@ class Triton:
     def _is_ready(self) -> bool:
         """Whether every version that serves answers.
 
-        Triton goes on calling a model ready when the process behind it is dead: only an
-        inference shows it. One that a release is still trying out may well be dead.
+        Not those that a release is still trying out, which may well be dead.
         """
-        if not is_live(self.address):
-            return False
         try:
-            served = self._served()
-            for loaded in self._loaded():
-                if served is None or loaded in served:
-                    infer(self.address, *loaded, [PROBE_TEXT])
+            loaded = self._loaded()
         except InferenceError:
             return False
-        return True
+        served = self._served()
+        return all_answer(self.address, (v for v in loaded if served is None or v in served))

@@ -34,11 +34,16 @@ IMPATIENT: Mapping[str, Mapping[str, str]] = {
         "PMESH_RELAY_MAX_IN_FLIGHT": "50",
         "PMESH_RELAY_RECEIVE_WAIT_S": "1",
         "PMESH_RELAY_SWEEP_S": "0.5",
+        "PMESH_RELAY_DEAD_LETTERS_S": "0.5",
         "PMESH_RELAY_REARM_AFTER_S": "2",
         "PMESH_RELAY_LOST_AFTER_S": "10",
     },
     **{f"worker-{model}": _WORKER for model in MODELS},
-    "rollout": {"PMESH_ROLLOUT_IDLE_S": "2", "PMESH_QUALITY_MARGIN": "0.5"},
+    "rollout": {
+        "PMESH_ROLLOUT_POLL_S": "2",
+        "PMESH_ROLLOUT_IDLE_S": "2",
+        "PMESH_QUALITY_MARGIN": "0.5",
+    },
 }
 # A gateway that was restarted is found at once.
 _CHANNEL_OPTIONS = [

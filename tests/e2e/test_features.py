@@ -1,6 +1,7 @@
 """Features of predictions made now: on their way to S3 through whatever dies."""
 
 import signal
+from pathlib import PurePosixPath
 
 from predict.v1.prediction_pb2 import Prediction
 from predict.v1.prediction_service_pb2 import BatchPredictRequest, PredictRequest
@@ -25,14 +26,17 @@ def check_rows(mesh: Mesh, predictions: list[Prediction]) -> None:
         assert any(row["features"])
 
 
-def open_files(mesh: Mesh) -> list[str]:
-    return [path.name for path in mesh.stack.home.path.rglob("*.open")]
+def are_closed(mesh: Mesh, predictions: list[Prediction]) -> bool:
+    """Whether the files of their rows lie whole in the spool; they may not even be begun yet."""
+    objects = (prediction.features_uri.partition("#")[0] for prediction in predictions)
+    closed = {path.stem for path in mesh.stack.home.path.rglob("*.rows")}
+    return {PurePosixPath(place).stem for place in objects} <= closed
 
 
 def test_no_closed_file_is_lost_with_the_gateway_and_the_shipper_killed(mesh: Mesh) -> None:
     with mesh.stopped("features"):
         predictions = predict_batch(mesh, 50)
-        wait_until(lambda: open_files(mesh) == [])
+        wait_until(lambda: are_closed(mesh, predictions))
         shipper = mesh.stack.kill("features", signal.SIGKILL)
         mesh.wait_ready("gateway", after=mesh.stack.kill("gateway", signal.SIGKILL))
     mesh.wait_ready("features", after=shipper)

@@ -6,11 +6,12 @@ from typing import Any
 from uuid import uuid4
 
 from predict.events.v1.events_pb2 import InferenceResponded
-from predict.v1.prediction_pb2 import PredictionOutput
 
 from bus.events import to_envelope
 from contract.errors import ModelFailed
 from contract.ids import uuid7
+from features.places import place_prefix
+from inference.output import Output
 from model_runtime.claims import Claim
 from model_runtime.responding import failed, succeeded
 
@@ -18,16 +19,21 @@ LABELS: Mapping[str, Sequence[str]] = {
     "sentiment": ("negative", "neutral", "positive"),
     "genre": ("news", "review"),
 }
+_FILE_ID = "0199f2d0-0000-7000-8000-000000000000"
 OUTPUTS = {
-    "sentiment": PredictionOutput(
+    "sentiment": Output(
         label="positive",
         confidence=0.7,
         scores={"negative": 0.1, "neutral": 0.2, "positive": 0.7},
         value=0.6,
     ),
-    "genre": PredictionOutput(label="news", confidence=0.9, scores={"news": 0.9, "review": 0.1}),
+    "genre": Output(label="news", confidence=0.9, scores={"news": 0.9, "review": 0.1}),
 }
-PLACE = "s3://predict-features/sentiment/1/batch.parquet#row=3"
+
+
+def place(model: str = "sentiment", version: str = "1") -> str:
+    """Where features of a version lie."""
+    return place_prefix("predict-features", model, version, _FILE_ID) + "3"
 
 
 def invented_claim(*, prediction_id: str = "", token: str = "") -> Claim:
@@ -44,7 +50,7 @@ def invented_claim(*, prediction_id: str = "", token: str = "") -> Claim:
 
 def answer(claim: Claim, *, model: str = "sentiment") -> InferenceResponded:
     """A good answer."""
-    return succeeded(model, claim, OUTPUTS[model], PLACE)
+    return succeeded(model, claim, OUTPUTS[model], place(model, claim.version))
 
 
 def error_answer(claim: Claim, *, model: str = "sentiment") -> InferenceResponded:

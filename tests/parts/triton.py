@@ -9,7 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
-from inference.blocking import is_live
+from tritonclient.grpc.service_pb2 import ModelMetadataRequest, ModelMetadataResponse
+
+from inference.blocking import is_live, stub
 from inference.repository import RepositoryApi
 from modelkit.abstract_model import AbstractModel
 from modelkit.artifact import digest, write_artifact
@@ -104,8 +106,8 @@ class Triton:
         stubs = self._stubs()
         self._process.kill()
         self._process.wait()
-        for stub in stubs:
-            _kill(stub)
+        for pid in stubs:
+            _kill(pid)
         for region in Path("/dev/shm").glob(f"{self._directory.name}-*"):  # noqa: S108
             region.unlink()
 
@@ -127,6 +129,12 @@ class Triton:
 
     def _stubs_of(self, name: str, version: str) -> list[int]:
         return [stub for stub in self._stubs() if f"/{name}/{version}/" in _command_line(stub)]
+
+    def declared(self, model: str, version: str) -> ModelMetadataResponse:
+        """What it says of a version."""
+        request = ModelMetadataRequest(name=model, version=version)
+        with stub(self.address) as server:
+            return server.ModelMetadata(request, timeout=5)
 
     def _stubs(self) -> list[int]:
         stub = str(self._backends / "python" / tritonserver.STUB)

@@ -50,7 +50,7 @@ async def slow_text(target: Target) -> str:
 
 async def _until_it_answers(target: Target) -> float:
     started = time.monotonic()
-    while not await target.server.answers(target.model, target.version):
+    while not await target.server.is_well(target.model, target.version):
         if time.monotonic() - started > target.timeout_s:
             raise Unfit(f"others are not answered within {target.timeout_s:g} s")
         await asyncio.sleep(AGAIN_S)

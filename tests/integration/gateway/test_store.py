@@ -3,11 +3,11 @@ from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
-from predict.v1.prediction_pb2 import PredictionOutput
 
 from contract.ids import uuid7
 from gateway.prediction import ListFilter, Prediction, State
 from gateway.store.predictions import PredictionStore
+from inference.output import Output
 from tests.parts.postgres import Database
 
 
@@ -34,7 +34,7 @@ def finished(model: str = "sentiment", version: str = "1", text: str = "a text")
         state=State.SUCCEEDED,
         create_time=now,
         complete_time=now,
-        output=PredictionOutput(
+        output=Output(
             label="positive",
             confidence=0.75,
             scores={"negative": 0.25, "positive": 0.75},
@@ -52,7 +52,7 @@ async def test_a_finished_prediction_is_read_as_it_was_written(store: Prediction
 
 async def test_a_model_without_a_value_has_none_in_the_record(store: PredictionStore) -> None:
     prediction = finished()
-    prediction.output = PredictionOutput(label="tweet", confidence=1.0, scores={"tweet": 1.0})
+    prediction.output = Output(label="tweet", confidence=1.0, scores={"tweet": 1.0})
     await store.insert_finished(prediction, "")
     assert await store.get(prediction.id) == prediction
 

@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 
-from predict.v1.prediction_pb2 import PredictionOutput
-
 from contract.errors import ModelFailed
 from inference.answers import Answers
+from inference.output import Output
 from inference.server import ModelServer
 from tests.parts.words import LABELS, POISON
 
@@ -43,4 +42,4 @@ def failed(answers: Answers) -> list[int]:
 
 def values(answers: Answers) -> list[float | None]:
     """Of each text; None where the model failed."""
-    return [o.value if isinstance(o, PredictionOutput) else None for o in answers.outputs]
+    return [o.value if isinstance(o, Output) else None for o in answers.outputs]

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import grpc
 import numpy as np
 import pytest
-from predict.v1.prediction_pb2 import PredictionOutput
 
 from contract.errors import DeadlineExceeded, ModelUnavailable
 from contract.limits import MAX_TEXT_BYTES
 from inference.calls import MAX_REQUEST_TEXT_BYTES
+from inference.output import Output
 from inference.server import ModelServer
 from tests.integration.inference.asking import ask, failed, values, with_poison
 from tests.parts.oip_server import Refusal
@@ -30,7 +30,7 @@ async def test_texts_are_answered_in_their_order(typed: bool) -> None:
         answers = await ask(server.address, texts)
     assert values(answers) == pytest.approx([1, 0, 1 / 3, 0])
     first = answers.outputs[0]
-    assert isinstance(first, PredictionOutput)
+    assert isinstance(first, Output)
     assert (first.label, first.confidence) == ("positive", 1)
     assert server.calls[0] == texts
 
@@ -41,7 +41,7 @@ async def test_scores_of_64_bits_are_taken() -> None:
 
     with words_server(wide) as server:
         answers = await ask(server.address, ["good"])
-    assert isinstance(answers.outputs[0], PredictionOutput)
+    assert isinstance(answers.outputs[0], Output)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ async def test_what_a_version_declares_is_asked_again_once_it_was_away() -> None
         server.answer = only_scores
         server.start()
         async with asyncio.timeout(10):
-            while not await asked.answers("words", "1"):  # noqa: ASYNC110
+            while not await asked.is_well("words", "1"):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         await predict()
     server.stop()
@@ -215,13 +215,13 @@ async def test_only_a_version_that_answers_is_said_to_answer() -> None:
 
     with words_server() as server:
         async with ModelServer(server.address) as asked:
-            assert await asked.answers("words", "1")
-            assert not await asked.answers("words", "2")
+            assert await asked.is_well("words", "1")
+            assert not await asked.is_well("words", "2")
             server.model = broken
-            assert not await asked.answers("words", "1")
+            assert not await asked.is_well("words", "1")
     with words_server(answers_as="8") as server:
         async with ModelServer(server.address) as asked:
-            assert not await asked.answers("words", "1")
+            assert not await asked.is_well("words", "1")
 
 
 async def test_what_a_server_says_of_a_failure_is_passed_on_to_nobody() -> None:

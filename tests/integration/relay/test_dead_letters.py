@@ -11,7 +11,7 @@ from tests.parts.claims import answer
 from tests.parts.polling import wait_until
 from tests.parts.requests import Requests
 
-QUICK = {"sweep_s": 0.1, "poll_s": 0.1}  # sweeps would re-arm after 30 s
+QUICK = {"sweep_s": 0.1, "dead_letters_s": 0.1, "poll_s": 0.1}  # sweeps would re-arm after 30 s
 
 
 @pytest.fixture

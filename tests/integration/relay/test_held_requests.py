@@ -7,7 +7,13 @@ from tests.parts.claims import answer
 from tests.parts.polling import wait_until
 from tests.parts.requests import Requests
 
-SOON = {"sweep_s": 0.1, "rearm_after_s": 0.5, "poll_s": 0.1, "receive_wait_s": 1}
+SOON = {
+    "sweep_s": 0.1,
+    "dead_letters_s": 0.1,
+    "rearm_after_s": 0.5,
+    "poll_s": 0.1,
+    "receive_wait_s": 1,
+}
 
 
 def told(bus: Bus, queue: str) -> list[str]:

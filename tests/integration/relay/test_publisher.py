@@ -64,6 +64,23 @@ def test_no_more_than_the_bound_is_in_flight_and_a_slow_model_holds_up_no_other(
     assert len(waiting) == 25
 
 
+def test_a_version_that_does_not_answer_keeps_no_other_of_its_model_waiting(
+    start_relay: StartRelay, requests: Requests, bus: Bus
+) -> None:
+    requests.accept_texts(*["a text"] * 40, version="2")
+    start_relay(max_in_flight=15)
+    wait_until(lambda: bus.depth("predict-sentiment") == 15)
+    requests.accept_texts(*["a text"] * 40, version="3")
+    wait_until(lambda: bus.depth("predict-sentiment") == 30)
+
+    def waiting() -> dict[str, int]:
+        rows = requests.query("SELECT version, count(*) AS size FROM outbox GROUP BY version")
+        return {row["version"]: row["size"] for row in rows}
+
+    wait_until(lambda: waiting() == {"2": 25, "3": 25})  # as soon as the relay has committed
+    assert bus.depth("predict-sentiment") == 30
+
+
 def test_the_bound_holds_while_another_relay_is_still_publishing(
     start_relay: StartRelay, requests: Requests, bus: Bus
 ) -> None:

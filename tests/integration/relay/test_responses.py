@@ -9,7 +9,7 @@ from model_runtime.claims import Claim
 from tests.integration.relay.conftest import StartRelay
 from tests.integration.relay.working import work_off
 from tests.parts.bus_probe import Bus
-from tests.parts.claims import PLACE, answer, error_answer, to_body
+from tests.parts.claims import answer, error_answer, place, to_body
 from tests.parts.polling import wait_until
 from tests.parts.postgres import Database
 from tests.parts.requests import Requests
@@ -49,7 +49,7 @@ def test_an_answer_finishes_its_request(running: Claim, requests: Requests, bus:
         "confidence": 0.7,
         "scores": {"negative": 0.1, "neutral": 0.2, "positive": 0.7},
         "value": 0.6,
-        "features_uri": PLACE,
+        "features_uri": place(),
     }
     (message,) = bus.receive(completed, wait_s=10)
     event = json.loads(message["Body"])

@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from inference.blocking import metadata
 from modelkit.artifact import digest
 from rollout.tidy import agree
 from tests.integration.rollout.tiny.model import Model
@@ -61,7 +60,7 @@ def _load(directory, device):
 
 
 def declared(workshop: Workshop, version: str) -> set[str]:
-    return {output.name for output in metadata(workshop.triton.address, NAME, version).outputs}
+    return {output.name for output in workshop.triton.declared(NAME, version).outputs}
 
 
 @pytest.fixture

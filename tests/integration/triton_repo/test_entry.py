@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from inference.blocking import InferenceError, infer, metadata
+from inference.blocking import InferenceError, infer
 from tests.parts.old_artifact import as_before
 from tests.parts.parrot.model import Model, checksum
 from tests.parts.triton import Triton
@@ -58,7 +58,7 @@ def test_only_what_is_asked_for_is_answered(triton: Triton) -> None:
 
 
 def test_the_server_declares_the_output(triton: Triton) -> None:
-    outputs = metadata(triton.address, "parrot", "1").outputs
+    outputs = triton.declared("parrot", "1").outputs
     declared = {output.name: (output.datatype, list(output.shape)) for output in outputs}
     assert declared == {
         "scores": ("FP32", [-1, -1]),

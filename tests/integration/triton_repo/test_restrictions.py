@@ -1,5 +1,6 @@
 """Who may do more than ask a model: nobody without the key, and nobody else on this machine."""
 
+import base64
 import json
 import os
 import stat
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import httpx
 import pytest
 from tritonclient.grpc import service_pb2
 from tritonclient.grpc.service_pb2_grpc import GRPCInferenceServiceStub
@@ -38,6 +40,19 @@ RESTRICTED = [
 ]
 
 
+EVIL_CONFIG = {
+    "backend": "python",
+    "max_batch_size": 1,
+    "input": [{"name": "text", "data_type": "TYPE_STRING", "dims": [1]}],
+    "output": [{"name": "scores", "data_type": "TYPE_FP32", "dims": [-1]}],
+}
+
+
+def code_that_touches(path: Path) -> bytes:
+    """A model that leaves a trace when it is loaded."""
+    return f"open({str(path)!r}, 'w').close()\n".encode()
+
+
 @pytest.fixture(scope="module")
 def triton() -> Iterator[Triton]:
     triton = Triton()
@@ -62,15 +77,8 @@ def test_what_is_no_question_needs_the_key(
 def test_the_code_of_a_stranger_is_not_run(triton: Triton, tmp_path: Path) -> None:
     ran = tmp_path / "ran"
     request = service_pb2.RepositoryModelLoadRequest(model_name="evil")
-    config = {
-        "backend": "python",
-        "max_batch_size": 1,
-        "input": [{"name": "text", "data_type": "TYPE_STRING", "dims": [1]}],
-        "output": [{"name": "scores", "data_type": "TYPE_FP32", "dims": [-1]}],
-    }
-    request.parameters["config"].string_param = json.dumps(config)
-    code = f"open({str(ran)!r}, 'w').close()\n"
-    request.parameters["file:1/model.py"].bytes_param = code.encode()
+    request.parameters["config"].string_param = json.dumps(EVIL_CONFIG)
+    request.parameters["file:1/model.py"].bytes_param = code_that_touches(ran)
     with grpc.insecure_channel(triton.address) as channel:
         stub = GRPCInferenceServiceStub(channel)
         with pytest.raises(grpc.RpcError, match="protocol is restricted"):
@@ -80,6 +88,24 @@ def test_the_code_of_a_stranger_is_not_run(triton: Triton, tmp_path: Path) -> No
         with pytest.raises(grpc.RpcError):
             stub.RepositoryModelLoad(request, timeout=20, metadata=((KEY_HEADER, triton.key),))
         assert ran.exists()
+
+
+def test_a_web_page_has_no_code_run(triton: Triton, tmp_path: Path) -> None:
+    """It may send text/plain to every port of this machine without being asked."""
+    ran = tmp_path / "ran"
+    wait_until(lambda: triton.metrics_port in listening_ports(triton.pid))
+    file = base64.b64encode(code_that_touches(ran)).decode()
+    body = {"parameters": {"config": json.dumps(EVIL_CONFIG), "file:1/model.py": file}}
+    for port in listening_ports(triton.pid):
+        answer = httpx.post(
+            f"http://127.0.0.1:{port}/v2/repository/models/evil/load",
+            content=json.dumps(body),
+            headers={"content-type": "text/plain", "origin": "https://page.example"},
+            timeout=20,
+        )
+        assert answer.status_code in (404, 405)
+    assert triton.control.loaded() == [Loaded("parrot", "1")]
+    assert not ran.exists()
 
 
 def test_another_key_is_told_apart_from_an_outage(triton: Triton) -> None:

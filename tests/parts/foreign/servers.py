@@ -10,7 +10,7 @@ import subprocess
 from pathlib import Path
 from typing import Self
 
-from inference.blocking import InferenceError, is_model_ready
+from inference.blocking import all_answer
 from tests.parts import words
 from tests.parts.foreign.environments import environment
 from tests.parts.polling import wait_until
@@ -80,10 +80,7 @@ class ForeignServer:
     def _answers(self) -> bool:
         assert self._process is not None
         assert self._process.poll() is None, self.log[-1000:]
-        try:
-            return is_model_ready(self.address, self.model, self.version)
-        except InferenceError:
-            return False
+        return all_answer(self.address, [(self.model, self.version)])
 
 
 class MlServer(ForeignServer):

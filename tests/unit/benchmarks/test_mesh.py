@@ -86,3 +86,24 @@ def test_a_paused_stack_rests_as_a_whole_and_goes_on(
     with mesh.paused():
         wait_until(lambda: all(p.status() == psutil.STATUS_STOPPED for p in processes))
     wait_until(lambda: all(p.status() == psutil.STATUS_SLEEPING for p in processes))
+
+
+def test_a_process_goes_on_before_those_that_look_after_it(
+    mesh: Mesh, sleeper: "subprocess.Popen[bytes]", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    say(mesh, sleeper.pid)
+    (child,) = psutil.Process(sleeper.pid).children()
+    went_on: list[tuple[int, float]] = []
+    resume = psutil.Process.resume
+
+    def note(process: psutil.Process) -> None:
+        went_on.append((process.pid, time.monotonic()))
+        resume(process)
+
+    monkeypatch.setattr(psutil.Process, "resume", note)
+    with mesh.paused():
+        pass
+
+    (first, first_at), (last, last_at) = went_on
+    assert (first, last) == (child.pid, sleeper.pid)
+    assert last_at > first_at + 0.1  # time to show itself

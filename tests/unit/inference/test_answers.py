@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from predict.v1.prediction_pb2 import PredictionOutput
 
 from contract.errors import ModelFailed
 from inference.answers import Answers, check
+from inference.output import Output
 from inference.tensors import BadTensor
 
 LABELS = ("negative", "neutral", "positive")
@@ -26,18 +26,18 @@ def checked(count: int = 1, **tensors: npt.NDArray[Any]) -> Answers:
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_the_label_is_that_of_the_highest_score(dtype: npt.DTypeLike) -> None:
     (output,), features = checked(scores=tensor([GOOD], dtype))
-    assert isinstance(output, PredictionOutput)
+    assert isinstance(output, Output)
     assert output.label == "positive"
     assert output.confidence == pytest.approx(0.7)
-    assert dict(output.scores) == pytest.approx(dict(zip(LABELS, GOOD, strict=True)))
-    assert not output.HasField("value")
+    assert output.scores == pytest.approx(dict(zip(LABELS, GOOD, strict=True)))
+    assert output.value is None
     assert features is None
 
 
 def test_a_value_comes_along_as_a_column_or_flat() -> None:
     for value in (tensor([[0.5], [-2]]), tensor([0.5, -2])):
         outputs, _ = checked(2, scores=tensor([GOOD, GOOD]), value=value)
-        assert [o.value for o in outputs if isinstance(o, PredictionOutput)] == [0.5, -2]
+        assert [o.value for o in outputs if isinstance(o, Output)] == [0.5, -2]
 
 
 def test_features_come_along_as_32_bit_floats() -> None:
@@ -64,12 +64,12 @@ def test_features_of_no_width_are_none() -> None:
 )
 def test_a_text_whose_scores_are_no_shares_of_one_has_failed_alone(row: list[float]) -> None:
     outputs, _ = checked(3, scores=tensor([GOOD, row, GOOD]))
-    assert [type(output) for output in outputs] == [PredictionOutput, ModelFailed, PredictionOutput]
+    assert [type(output) for output in outputs] == [Output, ModelFailed, Output]
 
 
 def test_scores_that_are_rounded_are_taken_and_never_exceed_one() -> None:
     (output,), _ = checked(scores=tensor([[0.0, 0.0, 1.0005]]))
-    assert isinstance(output, PredictionOutput)
+    assert isinstance(output, Output)
     assert output.confidence == 1.0
     assert output.scores["positive"] == 1.0
 
@@ -77,13 +77,13 @@ def test_scores_that_are_rounded_are_taken_and_never_exceed_one() -> None:
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_a_text_whose_value_is_no_number_has_failed_alone(value: float) -> None:
     outputs, _ = checked(2, scores=tensor([GOOD, GOOD]), value=tensor([[value], [1]]))
-    assert [type(output) for output in outputs] == [ModelFailed, PredictionOutput]
+    assert [type(output) for output in outputs] == [ModelFailed, Output]
 
 
 def test_a_text_that_the_server_calls_failed_has_failed_whatever_its_numbers() -> None:
     error = tensor([[True], [False]], np.bool_)
     outputs, _ = checked(2, scores=tensor([GOOD, GOOD]), error=error)
-    assert [type(output) for output in outputs] == [ModelFailed, PredictionOutput]
+    assert [type(output) for output in outputs] == [ModelFailed, Output]
 
 
 @pytest.mark.parametrize(

@@ -2,18 +2,18 @@
 
 import json
 
-from predict.v1.prediction_pb2 import PredictionOutput
-
 from bus.events import from_message, to_entry, to_envelope
 from contract.errors import ModelFailed, Unpublishable
+from inference.output import Output
 from model_runtime.responding import failed, instead_of, succeeded
 from tests.parts.claims import invented_claim
 
+OUTPUT = Output("neutral", 1.0, {"neutral": 1.0})
 CLAIM = invented_claim()._replace(text="a secret", version="3")
 
 
 def test_an_answer_carries_the_claims_token_and_where_its_features_lie() -> None:
-    event = succeeded("sentiment", CLAIM, PredictionOutput(label="neutral"), "s3://b/k#row=0")
+    event = succeeded("sentiment", CLAIM, OUTPUT, "s3://b/k#row=0")
     entry = to_entry(to_envelope(event))
     message = json.loads(entry["Message"])
     assert entry["Id"] == message.pop("eventId")
@@ -22,7 +22,7 @@ def test_an_answer_carries_the_claims_token_and_where_its_features_lie() -> None
         "model": "sentiment",
         "version": "3",
         "claimToken": CLAIM.token,
-        "output": {"label": "neutral"},
+        "output": {"label": "neutral", "confidence": 1, "scores": {"neutral": 1}},
         "featuresUri": "s3://b/k#row=0",
     }
     attributes = {name: value["StringValue"] for name, value in entry["MessageAttributes"].items()}
@@ -37,7 +37,7 @@ def test_a_failure_carries_its_reason_and_no_text() -> None:
 
 
 def test_an_error_may_stand_in_for_an_answer() -> None:
-    event = succeeded("sentiment", CLAIM, PredictionOutput(label="neutral"), "s3://b/k#row=0")
+    event = succeeded("sentiment", CLAIM, OUTPUT, "s3://b/k#row=0")
     other = instead_of(event, Unpublishable())
     assert other.event_id != event.event_id
     expected = failed("sentiment", CLAIM, Unpublishable())

@@ -26,6 +26,7 @@ def test_every_limit_can_be_set() -> None:
             "PMESH_RELAY_POLL_S": "0.1",
             "PMESH_RELAY_RECEIVE_WAIT_S": "1",
             "PMESH_RELAY_SWEEP_S": "0.2",
+            "PMESH_RELAY_DEAD_LETTERS_S": "0.25",
             "PMESH_RELAY_REARM_AFTER_S": "0.3",
             "PMESH_RELAY_LOST_AFTER_S": "0.4",
         },
@@ -39,6 +40,7 @@ def test_every_limit_can_be_set() -> None:
         poll_s=0.1,
         receive_wait_s=1,
         sweep_s=0.2,
+        dead_letters_s=0.25,
         rearm_after_s=0.3,
         lost_after_s=0.4,
     )

@@ -1,5 +1,6 @@
 """Where Prometheus reads the metrics: a port of its own, which no client of the gateway reaches."""
 
+import os
 import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -29,8 +30,7 @@ def metrics_server(address: str, port: int, collector: Collector) -> Iterator[in
     application: Application = make_wsgi_app(registry)
     if ip_address(address).is_loopback:
         application = _without_foreign_names(application)
-    kind = _ServerV6 if ip_address(address).version == 6 else WSGIServer
-    with make_server(address, port, application, kind, _Handler) as server:
+    with _listen(address, port, application) as server:
         thread = threading.Thread(target=server.serve_forever, name="metrics", daemon=True)
         thread.start()
         try:
@@ -38,6 +38,15 @@ def metrics_server(address: str, port: int, collector: Collector) -> Iterator[in
         finally:
             server.shutdown()
             thread.join()
+
+
+def _listen(address: str, port: int, application: Application) -> WSGIServer:
+    kind = _ServerV6 if ip_address(address).version == 6 else WSGIServer
+    try:
+        return make_server(address, port, application, kind, _Handler)
+    except OSError as error:
+        reason = os.strerror(error.errno or 0)
+        raise OSError(f"metrics at {address}:{port}: {reason}") from error
 
 
 def _without_foreign_names(application: Application) -> Application:

@@ -71,6 +71,24 @@ class MethodNotFound(PredictError):
         super().__init__(f"there is no rpc {path} for this request", path=path)
 
 
+class PathNotFound(PredictError):
+    """Nothing is at this path for this kind of request."""
+
+    reason = ErrorReason.ERROR_REASON_PATH_NOT_FOUND
+
+    def __init__(self, path: str) -> None:
+        super().__init__("nothing is at this path", path=path)
+
+
+class InvalidCaller(PredictError):
+    """The header that names the caller is there twice, or is no name."""
+
+    reason = ErrorReason.ERROR_REASON_INVALID_CALLER
+
+    def __init__(self, header: str) -> None:
+        super().__init__(f"the header {header} must be one name", header=header)
+
+
 class ShuttingDown(PredictError):
     """The gateway is being stopped; another one, or this one started again, will answer."""
 

@@ -7,7 +7,6 @@ import asyncio
 import gc
 import logging
 import os
-import sys
 from contextlib import AsyncExitStack
 from typing import cast
 
@@ -21,8 +20,19 @@ from database.connections import bounded
 from features.spool import Spool
 from gateway.grpc_asgi import Server
 from gateway.grpc_asgi.asgi import Receive, Scope, Send
+from gateway.interceptors.bound import bound
+from gateway.interceptors.explain import explain
+from gateway.interceptors.identify import identify
+from gateway.interceptors.intercepted import Intercepted
+from gateway.interceptors.interceptor import Interceptor
+from gateway.interceptors.measure import measure
+from gateway.interceptors.name_caller import name_caller
+from gateway.logs import log_to_stderr
+from gateway.metrics import Calls
+from gateway.metrics_server import metrics_server
 from gateway.models import Models
 from gateway.predictions import PredictionService
+from gateway.router import Router
 from gateway.servicers import failures, standard
 from gateway.servicers.models import ModelServicer
 from gateway.servicers.predictions import PredictionServicer
@@ -36,22 +46,16 @@ log = logging.getLogger(__name__)
 
 SERVICES = ("predict.v1.PredictionService", "predict.v1.ModelService")
 
-BOUNDED = tuple(
-    f"/predict.v1.{method}"
-    for method in (
-        "PredictionService/Predict",
-        "PredictionService/CreatePrediction",
-        "PredictionService/GetPrediction",
-        "PredictionService/ListPredictions",
-        "PredictionService/CancelPrediction",
-        "ModelService/GetModel",
-        "ModelService/ListModels",
-        "ModelService/SetTraffic",
-        "ModelService/ListReleases",
-    )
-)
-"""Calls that get settings.max_call_s as a whole. BatchPredict and StreamPredict have it for each
-text; the others wait for as long as they are asked to."""
+UNBOUNDED = {
+    "/predict.v1.PredictionService/BatchPredict": "each of its texts has the bound",
+    "/predict.v1.PredictionService/StreamPredict": "each of its texts has the bound",
+    "/predict.v1.PredictionService/WaitPrediction": "takes as long as it is asked to",
+    "/predict.v1.PredictionService/WatchPrediction": "ends with the prediction",
+    "/grpc.health.v1.Health/Watch": "ends when its client has enough",
+    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo": "likewise",
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": "likewise",
+}
+"""The rpcs that may take longer than settings.max_call_s, each with its reason."""
 DRAIN_S = 1.0
 """Seconds that calls get to end when Envoy stops; gateway.main has waited for them before."""
 
@@ -61,24 +65,22 @@ class Application:
 
     def __init__(self) -> None:
         self._server: Server | None = None
+        self._router: Router | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one call, or run the lifespan of the process."""
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
-        elif self._server is not None:
-            await self._server(scope, receive, send)
+        elif self._router is not None:
+            await self._router(scope, receive, send)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()  # lifespan.startup
-        logging.basicConfig(
-            level=logging.INFO,
-            format="%(asctime)s %(levelname)s %(name)s %(message)s",
-            stream=sys.stderr,
-        )
+        log_to_stderr()
         async with AsyncExitStack() as stack:
             try:
                 self._server = await _open(stack, read(Settings, os.environ))
+                self._router = Router(grpc=self._server, mounts={})
             except Exception as error:
                 log.critical("the gateway cannot start: %s", error)
                 await send({"type": "lifespan.startup.failed", "message": str(error)})
@@ -95,6 +97,17 @@ def spare_the_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
+
+
+def interceptors(settings: Settings, calls: Calls) -> tuple[Interceptor, ...]:
+    """What is around every rpc, the outermost first."""
+    return (
+        measure(calls),
+        explain,
+        identify,
+        bound(settings.max_call_s, unbounded=UNBOUNDED),
+        *([name_caller(settings.caller_header)] if settings.caller_header else []),
+    )
 
 
 async def _open(stack: AsyncExitStack, settings: Settings) -> Server:
@@ -136,17 +149,21 @@ async def _open(stack: AsyncExitStack, settings: Settings) -> Server:
         on_undecodable=failures.on_undecodable,
         on_failure=failures.on_failure,
         max_receive_bytes=failures.MAX_MESSAGE_BYTES,
-        timeouts_s=dict.fromkeys(BOUNDED, settings.max_call_s),
+        timeout_s=settings.max_call_s,
+        unbounded=UNBOUNDED,
     )
-    registry = cast(grpc.aio.Server, server)  # it has what the generated functions call
+    calls = Calls()
+    stack.enter_context(metrics_server(settings.metrics_address, settings.metrics_port, calls))
+    intercepted = Intercepted(server, interceptors(settings, calls))
+    registry = cast(grpc.aio.Server, intercepted)  # it has what the generated functions call
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
         PredictionServicer(predictions, max_call_s=settings.max_call_s), registry
     )
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(
         ModelServicer(catalog, TrafficStore(pool)), registry
     )
-    health = standard.add_health(server)
-    standard.add_reflection(server, SERVICES)
+    health = standard.add_health(registry)
+    standard.add_reflection(registry, SERVICES)
     for service in ("", *SERVICES):
         await health.set(service, HealthCheckResponse.SERVING)
     return server

@@ -27,6 +27,8 @@ class Entry(NamedTuple):
 
     prediction_id: str
     text: str
+    deadline: float | None
+    """Of its caller, on the loop's clock; None: he waits as long as a server may take."""
 
 
 class Answer(NamedTuple):
@@ -93,15 +95,24 @@ class Models:
         known = find_model(self._models(), model)
         return choose_version(known, pinned=pinned, sticky_key=sticky_key)
 
-    async def predict(self, model: str, version: str, *, prediction_id: str, text: str) -> Answer:
+    async def predict(
+        self,
+        model: str,
+        version: str,
+        *,
+        prediction_id: str,
+        text: str,
+        deadline: float | None = None,
+    ) -> Answer:
         """Have one text predicted, together with what else waits for this version.
 
+        deadline: on the loop's clock; the server is asked until the latest one of its batch.
         Raises Overloaded, ModelFailed, ModelUnavailable, DeadlineExceeded.
         """
         address = find_model(self._models(), model).address_of(version)
         place = _Place(model, version, address)
         batcher = self._batchers.get(place) or self._add_batcher(place)
-        return await batcher.submit(Entry(prediction_id, text))
+        return await batcher.submit(Entry(prediction_id, text, deadline))
 
     def _add_batcher(self, place: _Place) -> Batcher[Entry, Answer]:
         self._batchers = {at: kept for at, kept in self._batchers.items() if self._serves(at)}
@@ -131,6 +142,9 @@ class Models:
     async def _run(
         self, place: _Place, server: ModelServer, entries: list[Entry]
     ) -> Sequence[Answer | Exception]:
+        timeout_s = self._time_left(entries)
+        if timeout_s <= 0:  # not the server's fault, who is not asked
+            return [DeadlineExceeded()] * len(entries)
         known = find_model(self._models(), place.model)
         answers = await server.predict(
             place.model,
@@ -138,9 +152,16 @@ class Models:
             [entry.text for entry in entries],
             labels=known.labels_of(place.version),
             features=random.random() < known.feature_share,  # noqa: S311
-            timeout_s=self._max_inference_s,
+            timeout_s=timeout_s,
         )
         return self._with_uris(place, entries, answers)
+
+    def _time_left(self, entries: list[Entry]) -> float:
+        """Seconds until the last of the callers leaves."""
+        now = asyncio.get_running_loop().time()
+        limit = now + self._max_inference_s
+        latest = max(limit if e.deadline is None else e.deadline for e in entries)
+        return min(latest, limit) - now
 
     def _with_uris(
         self, place: _Place, entries: list[Entry], answers: Answers

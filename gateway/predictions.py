@@ -18,9 +18,10 @@ from contract.errors import (
     StoreUnavailable,
 )
 from contract.ids import uuid7
-from gateway import pages, validation
+from gateway import pages, request_context, validation
 from gateway.models import Answer
 from gateway.prediction import ListFilter, Page, Prediction, State
+from gateway.request_keys import request_key
 
 MAX_PAGE_TEXT_BYTES = 2 * 1024 * 1024
 CANCEL_PAUSES_S = (0, 0.05, 0.1, 0.2, 0.3, 0.4)
@@ -30,10 +31,14 @@ CANCEL_PAUSES_S = (0, 0.05, 0.1, 0.2, 0.3, 0.4)
 class Store(Protocol):
     """The record of predictions."""
 
-    async def insert_finished(self, prediction: Prediction, request_id: str) -> bool: ...
-    async def insert_accepted(self, prediction: Prediction, request_id: str) -> bool: ...
+    async def insert_finished(
+        self, prediction: Prediction, request_key: str, *, traceparent: str
+    ) -> bool: ...
+    async def insert_accepted(
+        self, prediction: Prediction, request_key: str, *, traceparent: str
+    ) -> bool: ...
     async def get(self, prediction_id: str) -> Prediction | None: ...
-    async def find(self, request_id: str) -> Prediction | None: ...
+    async def find(self, request_key: str) -> Prediction | None: ...
     async def search(
         self, where: ListFilter, *, before_id: str | None, limit: int, max_bytes: int
     ) -> list[Prediction]: ...
@@ -45,7 +50,7 @@ class Models(Protocol):
 
     def choose_version(self, model: str, *, pinned: str, sticky_key: str) -> str: ...
     async def predict(
-        self, model: str, version: str, *, prediction_id: str, text: str
+        self, model: str, version: str, *, prediction_id: str, text: str, deadline: float | None
     ) -> Answer: ...
 
 
@@ -68,25 +73,31 @@ class PredictionService:
     ) -> Prediction:
         """Predict now; the prediction is durable when this returns.
 
-        request_id: "" or a UUID; a known one gives the prediction it stands for.
+        request_id: "" or a UUID of the caller's; a known one gives the prediction it stands for.
         version: "" leaves the choice to the traffic policy, sticky by session ("" for none).
         """
         validation.check_model(model)
         validation.check_text(text)
         request_id = validation.check_request_id(request_id)
         validation.check_version(version)
-        if request_id and (known := await self._store.find(request_id)):
+        request = request_context.current()
+        key = request_key(request.caller, request_id)
+        if key and (known := await self._store.find(key)):
             return await self._finished(known, model, text, request_id)
         prediction = self._new(model, text, version, session or request_id)
         answer = await self._models.predict(
-            model, prediction.version, prediction_id=prediction.id, text=text
+            model,
+            prediction.version,
+            prediction_id=prediction.id,
+            text=text,
+            deadline=request.deadline,
         )
         prediction.state = State.SUCCEEDED
         prediction.output, prediction.features_uri = answer
         prediction.complete_time = datetime.now(UTC)
-        if await self._store.insert_finished(prediction, request_id):
+        if await self._store.insert_finished(prediction, key, traceparent=request.traceparent):
             return prediction
-        return await self._finished(await self._winner(request_id), model, text, request_id)
+        return await self._finished(await self._winner(key), model, text, request_id)
 
     async def create(
         self, *, model: str, text: str, request_id: str, version: str, session: str, ttl: timedelta
@@ -100,13 +111,15 @@ class PredictionService:
         request_id = validation.check_request_id(request_id)
         validation.check_version(version)
         validation.check_ttl(ttl)
-        if request_id and (known := await self._store.find(request_id)):
+        request = request_context.current()
+        key = request_key(request.caller, request_id)
+        if key and (known := await self._store.find(key)):
             return _same_request(known, model, text, request_id)
         prediction = self._new(model, text, version, session or request_id)
         prediction.expire_time = prediction.create_time + ttl
-        if await self._store.insert_accepted(prediction, request_id):
+        if await self._store.insert_accepted(prediction, key, traceparent=request.traceparent):
             return prediction
-        return _same_request(await self._winner(request_id), model, text, request_id)
+        return _same_request(await self._winner(key), model, text, request_id)
 
     async def get(self, prediction_id: str) -> Prediction:
         """Read one prediction."""
@@ -191,13 +204,14 @@ class PredictionService:
             text=text,
             state=State.ACCEPTED,
             create_time=datetime.now(UTC),
+            caller=request_context.current().caller,
         )
 
-    async def _winner(self, request_id: str) -> Prediction:
-        """The prediction of a request_id that another call has just written."""
-        prediction = await self._store.find(request_id)
+    async def _winner(self, key: str) -> Prediction:
+        """The prediction of a request that another call has just written."""
+        prediction = await self._store.find(key)
         if prediction is None:
-            raise RuntimeError(f"request_id {request_id} is taken by no prediction")
+            raise RuntimeError(f"the request {key} is taken by no prediction")
         return prediction
 
     async def _finished(

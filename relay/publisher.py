@@ -46,6 +46,7 @@ class Row:
     """Of a request; None if it names none, and for completions."""
     wanted: bool
     """False for a request that is finished already."""
+    traceparent: str | None
 
 
 class Publisher:
@@ -112,7 +113,7 @@ class Publisher:
         if not rows:
             return None
         outcome = await self._topic.publish(
-            to_entry(Envelope(row.id, row.event, row.model, row.version, row.body))
+            to_entry(Envelope(row.id, row.event, row.model, row.version, row.body, row.traceparent))
             for row in rows
             if row.wanted
         )

@@ -1,5 +1,6 @@
 """The configuration of the gateway's Envoy: typed settings in, a bootstrap as plain data out."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from gateway.envoy.filters import (
@@ -23,6 +24,7 @@ GRPC_WEB_CONTENT = {
     "string_match": {"safe_regex": {"regex": r"application/grpc-web(-text)?(\+proto)?"}},
 }
 """What Envoy's gRPC-Web filter takes for it: these and nothing else."""
+EVERYTHING = {"prefix": "/"}
 
 
 def bootstrap(settings: Front) -> dict[str, Any]:
@@ -55,7 +57,7 @@ def _http_manager(settings: Front) -> dict[str, Any]:
         "@type": f"{EXTENSIONS}.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "gateway",
         "server_name": "predict-mesh",
-        "generate_request_id": False,
+        **_request_id(),
         "use_remote_address": True,
         "normalize_path": True,
         "merge_slashes": True,
@@ -65,6 +67,21 @@ def _http_manager(settings: Front) -> dict[str, Any]:
         "local_reply_config": local_reply_config(max_body_bytes=MAX_BODY_BYTES),
         "route_config": {"virtual_hosts": [_virtual_host(settings)]},
         "http_filters": http_filters(settings, max_body_bytes=MAX_BODY_BYTES),
+    }
+
+
+def _request_id() -> dict[str, Any]:
+    """Every answer has the id of its request, Envoy's own too: the caller's, or a new UUID."""
+    return {
+        "generate_request_id": True,
+        "preserve_external_request_id": True,
+        "always_set_request_id_in_response": True,
+        "request_id_extension": {
+            "typed_config": {
+                "@type": f"{EXTENSIONS}.request_id.uuid.v3.UuidRequestIdConfig",
+                "pack_trace_reason": False,  # a caller gets back what he gave
+            }
+        },
     }
 
 
@@ -97,9 +114,10 @@ def _virtual_host(settings: Front) -> dict[str, Any]:
         "domains": ["*"],
         "request_body_buffer_limit": MAX_BODY_BYTES + GRPC_OVERHEAD_BYTES,
         "routes": [
-            _route({"grpc": {}}, without(GRPC_WEB, REST_FRONT, TRANSCODER)),
-            _route({"headers": [GRPC_WEB_CONTENT]}, without(REST_FRONT, TRANSCODER)),
-            _route({}, without(GRPC_WEB)),
+            _route({**EVERYTHING, "grpc": {}}, without(GRPC_WEB, REST_FRONT, TRANSCODER)),
+            _route({**EVERYTHING, "headers": [GRPC_WEB_CONTENT]}, without(REST_FRONT, TRANSCODER)),
+            *(_mount(path, methods) for path, methods in settings.mounts.items()),
+            _route(EVERYTHING, without(GRPC_WEB)),
         ],
         "typed_per_filter_config": cors_policy(settings.cors_origins),
     }
@@ -107,10 +125,20 @@ def _virtual_host(settings: Front) -> dict[str, Any]:
 
 def _route(match: dict[str, Any], per_filter: dict[str, Any]) -> dict[str, Any]:
     return {
-        "match": {"prefix": "/", **match},
+        "match": match,
         "non_forwarding_action": {},
         "typed_per_filter_config": per_filter,
     }
+
+
+def _mount(path: str, methods: Sequence[str]) -> dict[str, Any]:
+    """What the application answers as it is; another method is a path that REST does not know."""
+    method = {"safe_regex": {"regex": "|".join(methods)}}
+    match = {
+        "path_separated_prefix": path,
+        "headers": [{"name": ":method", "string_match": method}],
+    }
+    return _route(match, without(GRPC_WEB, REST_FRONT, TRANSCODER))
 
 
 def _drop_envoy_headers() -> dict[str, Any]:

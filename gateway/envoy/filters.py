@@ -48,8 +48,9 @@ def cors_policy(origins: tuple[str, ...]) -> dict[str, Any]:
         "@type": f"{TYPES}.extensions.filters.http.cors.v3.CorsPolicy",
         "allow_origin_string_match": [{"exact": origin} for origin in origins],
         "allow_methods": "GET, POST",
-        "allow_headers": "content-type, grpc-timeout, x-grpc-web, x-session-id, x-user-agent",
-        "expose_headers": "grpc-status, grpc-message, grpc-status-details-bin",
+        "allow_headers": "content-type, grpc-timeout, traceparent, x-grpc-web, x-request-id,"
+        " x-session-id, x-user-agent",
+        "expose_headers": "grpc-status, grpc-message, grpc-status-details-bin, x-request-id",
         "max_age": "3600",
     }
     return {_full_name("cors"): policy}

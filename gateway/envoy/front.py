@@ -1,8 +1,10 @@
 """Where the gateway's Envoy listens and what it allows."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from contract.settings import setting
+from gateway.router import MOUNTS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,3 +26,5 @@ class Front:
     """Seconds that calls in flight get to end when the gateway is told to stop."""
     app: str = "gateway.app:app"
     """The ASGI application behind the filters, as "module:attribute"."""
+    mounts: Mapping[str, Sequence[str]] = field(default_factory=lambda: MOUNTS)
+    """The paths that it answers itself, beside gRPC, and the HTTP methods that each takes."""

@@ -19,6 +19,12 @@ IS_ERROR_TO_REST_CALLER = (
     ' || !request.headers["content-type"].startsWith("application/grpc"))'
 )
 
+# Of what could not be read as a request and so has none; every other reply has its request's.
+_REQUEST_ID = {
+    "header": {"key": "x-request-id", "value": "%UNIQUE_ID%"},
+    "append_action": "ADD_IF_ABSENT",
+}
+
 
 def local_reply_config(*, max_body_bytes: int) -> dict[str, Any]:
     """What each HTTP status means that Envoy may answer with by itself; the first match counts."""
@@ -46,6 +52,7 @@ def _mapper(
     }
     return {
         "filter": _condition(is_status + IS_ERROR_TO_REST_CALLER),
+        "headers_to_add": [_REQUEST_ID],
         "body_format_override": {
             "content_type": "application/json",
             "json_format": {

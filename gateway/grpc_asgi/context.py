@@ -33,6 +33,7 @@ class Context(grpc.aio.ServicerContext[Any, Any]):
     _scope: asgi.Scope
     _code: grpc.StatusCode | None = None
     _details = ""
+    _metadata: Metadata | None = None
     _trailing_metadata: Metadata = ()
     _encoding = b"identity"
     _compress_next = True
@@ -83,7 +84,7 @@ class Context(grpc.aio.ServicerContext[Any, Any]):
         self._done_callbacks = (*self._done_callbacks, callback)
 
     def code(self) -> grpc.StatusCode | None:  # type: ignore[override]  # None until set
-        return self._code
+        return self._code if self._stopped is None else self._stopped.code
 
     def details(self) -> str:
         return self._details
@@ -92,7 +93,9 @@ class Context(grpc.aio.ServicerContext[Any, Any]):
         return self._trailing_metadata
 
     def invocation_metadata(self) -> Metadata:  # type: ignore[override]
-        return metadata_from_headers(self._scope["headers"])
+        if self._metadata is None:
+            self._metadata = metadata_from_headers(self._scope["headers"])
+        return self._metadata
 
     def time_remaining(self) -> float | None:  # type: ignore[override]  # None without a deadline
         if self._deadline is None:

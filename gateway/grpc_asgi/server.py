@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from contextlib import suppress
 from itertools import islice
 from typing import Any
@@ -58,8 +58,8 @@ class Server:
     on_failure: (method path, status that the protocol itself ends a call with: deadline, size,
         unknown method...) to the status that the client sees.
     max_receive_bytes: of one message, as sent and decompressed.
-    timeouts_s: (method path -> seconds) of calls whose clients give no shorter one; they end up
-        to 0.1 s later.
+    timeout_s: of calls whose clients give no shorter one; they end up to 0.1 s later.
+    unbounded: paths of the methods that have none.
     """
 
     def __init__(
@@ -69,13 +69,15 @@ class Server:
         on_undecodable: Callable[[str, bytes, Exception], grpc.Status] = undecodable_like_grpc_aio,
         on_failure: Callable[[str, grpc.Status], grpc.Status] = as_it_is,
         max_receive_bytes: int = _MAX_RECEIVE_BYTES,
-        timeouts_s: Mapping[str, float] | None = None,
+        timeout_s: float | None = None,
+        unbounded: Container[str] = (),
     ) -> None:
         self._on_error = on_error
         self._on_failure = on_failure
         self._on_undecodable = on_undecodable
         self._max_receive_bytes = max_receive_bytes
-        self._timeouts_s = timeouts_s or {}
+        self._timeout_s = timeout_s
+        self._unbounded = unbounded
         self._methods: dict[str, Method] = {}
         self._generic_handlers: list[grpc.GenericRpcHandler] = []
         self._calls: dict[Call, None] = {}  # in flight, the one looked at longest ago first
@@ -158,7 +160,7 @@ class Server:
             path,
             handler,
             max_message_bytes=self._max_receive_bytes,
-            timeout_s=self._timeouts_s.get(path),
+            timeout_s=None if path in self._unbounded else self._timeout_s,
         )
 
     def _safe_status(

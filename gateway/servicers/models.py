@@ -7,13 +7,13 @@ from predict.v1 import model_service_pb2 as pb
 from predict.v1 import model_service_pb2_grpc
 
 from contract.errors import ModelNotFound
-from gateway import pages, validation
+from gateway import pages, request_context, validation
 from gateway.convert import model_to_proto, release_to_proto
 from gateway.store.catalog import Catalog, Model
 from gateway.store.releases import TrafficStore
 
 ACTOR = "api"
-"""Who a caller is in the history, as long as callers have no names."""
+"""Who a caller is in the history that has no name."""
 
 
 class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
@@ -56,7 +56,8 @@ class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
         model = self._model(request.model)
         shares = validation.check_split([(t.version, t.percent) for t in request.traffic])
         validation.check_reason(request.reason)
-        await self._releases.set_traffic(model.id, shares, actor=ACTOR, reason=request.reason)
+        actor = request_context.current().caller or ACTOR
+        await self._releases.set_traffic(model.id, shares, actor=actor, reason=request.reason)
         await self._catalog.refresh()
         return pb.SetTrafficResponse(model=model_to_proto(self._model(request.model)))
 

@@ -9,7 +9,7 @@ from grpc.aio import ServicerContext
 from predict.v1 import prediction_pb2, prediction_service_pb2_grpc
 from predict.v1 import prediction_service_pb2 as pb
 
-from gateway import validation
+from gateway import request_context, validation
 from gateway.convert import duration_from_proto, list_filter_from_proto, write_prediction
 from gateway.prediction import Prediction
 from gateway.predictions import PredictionService
@@ -190,6 +190,7 @@ class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
 
     async def _predict_in_time(self, request: pb.PredictRequest, session: str) -> Prediction:
         """So that one text that takes too long does not take the others' answers with it."""
+        request_context.limit(self._max_call_s)
         async with asyncio.timeout(self._max_call_s):
             return await self._predict(request, session)
 

@@ -6,7 +6,7 @@ Calls of one kind that come together go together: writes in one commit, reads in
 import asyncio
 from collections.abc import Collection
 from dataclasses import asdict
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import orjson
 from psycopg.rows import TupleRow
@@ -24,8 +24,15 @@ _SQL = named_sql.load("gateway.store")
 MAX_ROWS = 512
 """Of a commit, or of a read."""
 
-Write = tuple[Prediction, str]
-"""A prediction and the client's request_id, "" for none."""
+
+class Write(NamedTuple):
+    """A prediction to be recorded."""
+
+    prediction: Prediction
+    request_key: str
+    """Of its request_id, "" for none."""
+    traceparent: str
+    """"" for no trace."""
 
 
 class PredictionStore:
@@ -68,21 +75,25 @@ class PredictionStore:
     async def __aexit__(self, *_: object) -> None:
         await self._hot.close()
 
-    async def insert_finished(self, prediction: Prediction, request_id: str) -> bool:
-        """Record a SUCCEEDED prediction and its event; False if the request_id is taken."""
-        return await self._finished.submit((prediction, request_id))
+    async def insert_finished(
+        self, prediction: Prediction, request_key: str, *, traceparent: str = ""
+    ) -> bool:
+        """Record a SUCCEEDED prediction and its event; False if the request_key is taken."""
+        return await self._finished.submit(Write(prediction, request_key, traceparent))
 
-    async def insert_accepted(self, prediction: Prediction, request_id: str) -> bool:
-        """Record an ACCEPTED prediction and its event; False if the request_id is taken."""
-        return await self._accepted.submit((prediction, request_id))
+    async def insert_accepted(
+        self, prediction: Prediction, request_key: str, *, traceparent: str = ""
+    ) -> bool:
+        """Record an ACCEPTED prediction and its event; False if the request_key is taken."""
+        return await self._accepted.submit(Write(prediction, request_key, traceparent))
 
     async def get(self, prediction_id: str) -> Prediction | None:
         """Read a prediction by its id, a canonical UUID."""
         return await self._reads.submit(prediction_id)
 
-    async def find(self, request_id: str) -> Prediction | None:
-        """Read the prediction that a client's request_id, a canonical UUID, stands for."""
-        prediction_id = await self._finds.submit(request_id)
+    async def find(self, request_key: str) -> Prediction | None:
+        """Read the prediction that a request_key, a canonical UUID, stands for."""
+        prediction_id = await self._finds.submit(request_key)
         return await self.get(prediction_id) if prediction_id else None
 
     async def search(
@@ -143,14 +154,16 @@ def _written(batch: list[Write], refused: Collection[str]) -> list[bool]:
     """For each row whether it was written. refused: ids of those that were not."""
     if not refused:
         return [True] * len(batch)
-    return [prediction.id not in refused for prediction, _ in batch]
+    return [write.prediction.id not in refused for write in batch]
 
 
-def _row(prediction: Prediction, request_id: str) -> dict[str, Any]:
+def _row(prediction: Prediction, request_key: str, traceparent: str) -> dict[str, Any]:
     """As json_to_recordset reads it."""
     row: dict[str, Any] = {
         "id": prediction.id,
-        "request_id": request_id or None,
+        "request_id": request_key or None,
+        "caller": prediction.caller,
+        "traceparent": traceparent or None,
         "model": prediction.model,
         "version": prediction.version,
         "text": prediction.text,

@@ -20,6 +20,7 @@ NAMES = [
     "0002_releases.sql",
     "0003_programs.sql",
     "0004_requests_by_version.sql",
+    "0007_callers.sql",
 ]
 
 

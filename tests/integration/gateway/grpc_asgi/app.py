@@ -40,6 +40,7 @@ strict_app = _app(
         on_error=_hide,
         on_undecodable=_explain,
         max_receive_bytes=100,
-        timeouts_s={f"/{SERVICE}/Wait": 0.2},
+        timeout_s=0.2,
+        unbounded=(f"/{SERVICE}/PingPong", f"/{SERVICE}/WaitInStream"),
     )
 )

@@ -9,7 +9,6 @@ from typing import Any
 
 import protovalidate
 from buf.validate.validate_pb2 import FieldRules
-from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -21,8 +20,6 @@ from contract.rules import rules_of
 from gateway.traffic import WHOLE
 
 MAX_BATCH_TEXT_BYTES = 2 * 1024 * 1024  # the answers, with the texts in them, stay below 4 MiB
-MAX_PAGE_SIZE = 1000
-DEFAULT_PAGE_SIZE = 50
 
 _VALIDATOR = protovalidate.Validator()
 
@@ -38,10 +35,18 @@ def check(message: Message) -> None:
     raise refusal  # not from the error, which holds the values
 
 
+def learn(kind: type[Message]) -> None:
+    """Read the rules of a message, so that the first request need not wait for it.
+
+    Raises protovalidate.CompilationError for rules that make no sense.
+    """
+    _VALIDATOR.collect_violations(kind())
+
+
 def _refusal(message: Message, violation: protovalidate.Violation) -> InvalidArgument:
     path, field = _blamed(message, violation)
     rules = rules_of(field)
-    rule = [element.field_name for element in violation.proto.rule.elements]
+    rule = [element.field_name for element in _elements(violation.proto.rule)]
     if rule[:2] == ["repeated", "items"]:
         rules, rule = rules.repeated.items, rule[2:]
     name = violation.proto.rule_id if rule[0] == "cel" else ".".join(rule)
@@ -53,20 +58,23 @@ def _refusal(message: Message, violation: protovalidate.Violation) -> InvalidArg
     )
 
 
-def _blamed(message: Message, violation: protovalidate.Violation) -> tuple[str, FieldDescriptor]:
-    """The path of the field that is to blame, such as "shares[0].percent", and what it is."""
-    path = ""
-    kind = message.DESCRIPTOR
-    for element in violation.proto.field.elements:
+def _blamed(message: Message, violation: protovalidate.Violation) -> tuple[str, Any]:
+    """The path of the field that is to blame, such as "shares[0].percent", and its descriptor."""
+    steps = []
+    kind: Any = message.DESCRIPTOR
+    for element in _elements(violation.proto.field):
         field = kind.fields_by_name[element.field_name]
         kind = field.message_type
-        path += f".{field.name}" if path else field.name
-        if element.subscript is not None:
-            path += f"[{element.subscript.value}]"
-    return path, field
+        index = f"[{element.subscript.value}]" if element.subscript else ""
+        steps.append(field.name + index)
+    return ".".join(steps), field
 
 
-def _metadata(rule: str, rules: FieldRules, field: FieldDescriptor, value: Any) -> dict[str, Any]:
+def _elements(path: protovalidate.FieldPathPb | None) -> list[protovalidate.FieldPathElementPb]:
+    return path.elements if path is not None else []
+
+
+def _metadata(rule: str, rules: FieldRules, field: Any, value: Any) -> dict[str, Any]:
     """The numbers of a rule, as the reason of its violation has them."""
     kind, _, name = rule.partition(".")
     match name:
@@ -84,13 +92,16 @@ def _metadata(rule: str, rules: FieldRules, field: FieldDescriptor, value: Any) 
 
 
 def _bounds(rules: Any) -> dict[str, str]:
-    """Of the rules of a number, a duration or a time; those that it has."""
-    words = {"gt": ("min", "above "), "gte": ("min", ""), "lt": ("max", "below "), "lte": ("max", "")}
-    return {
-        words[rule.name][0]: words[rule.name][1] + _written(bound)
-        for rule, bound in rules.ListFields()
-        if rule.name in words
-    }
+    """Those that the rules of a number, a duration or a time have."""
+    bounds = {}
+    for rule, bound in rules.ListFields():
+        if rule.name in _BOUNDS:
+            key, word = _BOUNDS[rule.name]
+            bounds[key] = word + _written(bound)
+    return bounds
+
+
+_BOUNDS = {"gt": ("min", "above "), "gte": ("min", ""), "lt": ("max", "below "), "lte": ("max", "")}
 
 
 def _written(bound: float | Duration | Timestamp) -> str:

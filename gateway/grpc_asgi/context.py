@@ -102,6 +102,11 @@ class Context(grpc.aio.ServicerContext[Any, Any]):
             return None
         return max(self._deadline - asyncio.get_running_loop().time(), 0.0)
 
+    @property
+    def deadline(self) -> float | None:
+        """When the call is ended, on the clock of the event loop in seconds; None: it is not."""
+        return self._deadline
+
     def cancelled(self) -> bool:
         """Whether the call ended from outside: by its client, its deadline or a drain."""
         return self._stopped is not None

@@ -1,11 +1,10 @@
 """Gives each call its context: who it is, until when it may take, which trace it belongs to."""
 
-import asyncio
 import re
 from typing import Any
 from uuid import uuid4
 
-from gateway.interceptors.interceptor import Context, Handler, Rpc
+from gateway.interceptors.interceptor import Context, Handler, Rpc, deadline_of
 from gateway.request_context import RequestContext, enter
 
 REQUEST_ID = "x-request-id"
@@ -32,9 +31,7 @@ def identify(rpc: Rpc, handler: Handler) -> Handler:
         traceparent = metadata.get(TRACEPARENT, "")
         if traceparent and not _TRACEPARENT.fullmatch(traceparent):
             traceparent = ""
-        left_s = context.time_remaining()
-        deadline = None if left_s is None else asyncio.get_running_loop().time() + left_s
-        enter(RequestContext(request_id, "", deadline, traceparent))
+        enter(RequestContext(request_id, "", deadline_of(context), traceparent))
         return await handler(request, context)
 
     return run

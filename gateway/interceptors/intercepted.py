@@ -3,7 +3,7 @@
 import inspect
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import grpc
 
@@ -13,7 +13,7 @@ from gateway.interceptors.interceptor import Context, Handler, Interceptor, Rpc
 OTHER = Rpc("_OTHER", "_OTHER")
 """What all unknown methods are, so that clients cannot make up names."""
 
-RpcMethodHandler = grpc.RpcMethodHandler[Any, Any]
+RpcMethodHandler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
 
 class Registrar(Protocol):

@@ -16,10 +16,13 @@ def log_slow(rpc: Rpc, handler: Handler) -> Handler:
     return run
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
 import grpc
+
+from gateway import grpc_asgi
 
 Context = grpc.aio.ServicerContext[Any, Any]
 Handler = Callable[[Any, Context], Awaitable[Any]]
@@ -53,6 +56,14 @@ def code_of(context: Context) -> grpc.StatusCode:
         return grpc.StatusCode.OK
     # grpc.aio answers with the number.
     return _CODES[code] if isinstance(code, int) else code
+
+
+def deadline_of(context: Context) -> float | None:
+    """When a call is ended, on the clock of the event loop in seconds; None: it is not."""
+    if isinstance(context, grpc_asgi.Context):  # which need not read the clock
+        return context.deadline
+    left_s: float | None = context.time_remaining()
+    return None if left_s is None else asyncio.get_running_loop().time() + left_s
 
 
 _CODES = {code.value[0]: code for code in grpc.StatusCode}

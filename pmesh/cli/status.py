@@ -65,6 +65,7 @@ def urls(status: StackStatus) -> dict[str, str]:
     """Where a person can look."""
     return {
         "gateway": f"http://127.0.0.1:{status.gateway_port}",
+        "metrics": f"http://127.0.0.1:{status.ports['gateway-metrics']}/metrics",
         "mlflow": f"http://127.0.0.1:{status.ports['mlflow']}",
     }
 

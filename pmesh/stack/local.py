@@ -33,7 +33,7 @@ _TOPIC_ARN = "arn:aws:sns:us-east-1:123456789012:predict-events"
 
 PORTS = (
     *("postgres", "aws", "s3", "mlflow"),
-    *("triton-metrics", "gateway-admin", "rollout-webhook"),
+    *("triton-metrics", "gateway-admin", "gateway-metrics", "rollout-webhook"),
 )
 """What needs a port on loopback, the gateway's public one aside."""
 
@@ -184,6 +184,7 @@ class LocalStack:
         return gateway_part(
             port=self._gateway_port,
             admin_port=self._ports["gateway-admin"],
+            metrics_port=self._ports["gateway-metrics"],
             spool=self._spool,
             environment=self._base | self._postgres.environment(GATEWAY.name),
         )

@@ -14,7 +14,7 @@ def program(module: str, *arguments: str) -> tuple[str, ...]:
 
 
 def gateway_part(
-    *, port: int, admin_port: int, spool: Path, environment: Mapping[str, str]
+    *, port: int, admin_port: int, metrics_port: int, spool: Path, environment: Mapping[str, str]
 ) -> Part:
     """Envoy with the Python servicers in it, on the one port that clients know.
 
@@ -28,6 +28,7 @@ def gateway_part(
             "PMESH_GATEWAY_ADDRESS": "127.0.0.1",
             "PMESH_GATEWAY_PORT": str(port),
             "PMESH_GATEWAY_ADMIN_PORT": str(admin_port),
+            "PMESH_GATEWAY_METRICS_PORT": str(metrics_port),
             "PMESH_FEATURES_SPOOL": str(spool),
         },
         needs=("postgres",),

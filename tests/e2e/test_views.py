@@ -17,7 +17,6 @@ UNSPECIFIED = prediction_pb2.PREDICTION_VIEW_UNSPECIFIED
 READS: dict[str, Callable[..., Any]] = {
     "GetPrediction": pb.GetPredictionRequest,
     "WaitPrediction": pb.WaitPredictionRequest,
-    "WatchPrediction": pb.WatchPredictionRequest,
 }
 
 
@@ -30,6 +29,22 @@ def test_a_prediction_is_read_with_its_text_or_without(door: Door, rpc: str) -> 
         assert answer.text == shown
         answer.text = text
         assert answer == made
+
+
+def test_a_watch_is_with_the_text_or_without(mesh: Mesh) -> None:
+    text = new_text()
+    made = mesh.predictions.Predict(pb.PredictRequest(model="sentiment", text=text)).prediction
+    for view, shown in ((FULL, text), (BASIC, "")):
+        (state,) = mesh.predictions.WatchPrediction(
+            pb.WatchPredictionRequest(id=made.id, view=view), timeout=10
+        )
+        assert state.prediction.text == shown
+        by_rest = mesh.rest.client.get(
+            f"/v1/predictions/{made.id}:watch",
+            params={"view": prediction_pb2.PredictionView.Name(view)},
+        )
+        assert made.id in by_rest.text
+        assert (text in by_rest.text) is bool(shown)
 
 
 def test_an_answer_comes_with_its_text_or_without(door: Door, mesh: Mesh) -> None:

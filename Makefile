@@ -45,8 +45,9 @@ format: $(INSTALLED) ## Put code and contract into their style
 	$(BIN)/ruff format
 	$(BIN)/buf format --write protos
 
-protos: $(INSTALLED) ## Generate the code of the contract
+protos: $(INSTALLED) ## Generate the code of the contract, and the table of its errors
 	@$(BIN)/python build_protos.py
+	@$(BIN)/python docs/make_errors.py
 
 bench: $(INSTALLED) $(GENERATED) ## Measure speed against the alternatives
 	@$(BIN)/python -m benchmarks

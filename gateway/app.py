@@ -27,6 +27,7 @@ from gateway.interceptors.intercepted import Intercepted
 from gateway.interceptors.interceptor import Interceptor
 from gateway.interceptors.measure import measure
 from gateway.interceptors.name_caller import name_caller
+from gateway.interceptors.validate import validate
 from gateway.logs import log_to_stderr
 from gateway.metrics import Calls
 from gateway.metrics_server import metrics_server
@@ -107,6 +108,7 @@ def interceptors(settings: Settings, calls: Calls) -> tuple[Interceptor, ...]:
         identify,
         bound(settings.max_call_s, unbounded=UNBOUNDED),
         *([name_caller(settings.caller_header)] if settings.caller_header else []),
+        validate,
     )
 
 

@@ -18,7 +18,7 @@ from contract.errors import (
     StoreUnavailable,
 )
 from contract.ids import uuid7
-from gateway import pages, request_context, validation
+from gateway import pages, request_context
 from gateway.models import Answer
 from gateway.prediction import ListFilter, Page, Prediction, State
 from gateway.request_keys import request_key
@@ -37,10 +37,16 @@ class Store(Protocol):
     async def insert_accepted(
         self, prediction: Prediction, request_key: str, *, traceparent: str
     ) -> bool: ...
-    async def get(self, prediction_id: str) -> Prediction | None: ...
+    async def get(self, prediction_id: str, *, with_text: bool) -> Prediction | None: ...
     async def find(self, request_key: str) -> Prediction | None: ...
     async def search(
-        self, where: ListFilter, *, before_id: str | None, limit: int, max_bytes: int
+        self,
+        where: ListFilter,
+        *,
+        before_id: str | None,
+        limit: int,
+        max_bytes: int,
+        with_text: bool,
     ) -> list[Prediction]: ...
     async def cancel(self, prediction_id: str) -> None: ...
 
@@ -61,7 +67,11 @@ class Changes(Protocol):
 
 
 class PredictionService:
-    """What every door into the gateway calls. Raises contract.errors."""
+    """What every door into the gateway calls. Raises contract.errors.
+
+    The doors give what keeps to the rules of the contract, and ids in small letters. Without
+    its text, a prediction has "" for it.
+    """
 
     def __init__(self, *, store: Store, models: Models, changes: Changes) -> None:
         self._store = store
@@ -76,10 +86,6 @@ class PredictionService:
         request_id: "" or a UUID of the caller's; a known one gives the prediction it stands for.
         version: "" leaves the choice to the traffic policy, sticky by session ("" for none).
         """
-        validation.check_model(model)
-        validation.check_text(text)
-        request_id = validation.check_request_id(request_id)
-        validation.check_version(version)
         request = request_context.current()
         key = request_key(request.caller, request_id)
         if key and (known := await self._store.find(key)):
@@ -106,11 +112,6 @@ class PredictionService:
 
         ttl: how long the work may wait and run before it is given up.
         """
-        validation.check_model(model)
-        validation.check_text(text)
-        request_id = validation.check_request_id(request_id)
-        validation.check_version(version)
-        validation.check_ttl(ttl)
         request = request_context.current()
         key = request_key(request.caller, request_id)
         if key and (known := await self._store.find(key)):
@@ -121,28 +122,28 @@ class PredictionService:
             return prediction
         return _same_request(await self._winner(key), model, text, request_id)
 
-    async def get(self, prediction_id: str) -> Prediction:
+    async def get(self, prediction_id: str, *, with_text: bool = True) -> Prediction:
         """Read one prediction."""
-        prediction_id = validation.check_id(prediction_id)
-        if prediction := await self._store.get(prediction_id):
+        if prediction := await self._store.get(prediction_id, with_text=with_text):
             return prediction
         raise PredictionNotFound(prediction_id)
 
-    async def search(self, where: ListFilter, *, page_size: int, page_token: str) -> Page:
+    async def search(
+        self, where: ListFilter, *, page_size: int, page_token: str, with_text: bool = True
+    ) -> Page:
         """Read a page of predictions, newest first.
 
         page_size: 0 for the default. The page is shorter where its texts are long: clients of
         gRPC take no more than 4 MiB unless told to.
+        page_token: of a page with or without texts, which follow each other in the same order.
         """
-        if where.model:
-            validation.check_model(where.model)
-        validation.check_version(where.version)
-        limit = validation.check_page_size(page_size)
-        before_id = pages.decode_token(page_token, where)
-        if before_id is not None:
-            validation.check_id(before_id, "page_token")
+        limit = pages.size_to_use(page_size)
         found = await self._store.search(
-            where, before_id=before_id, limit=limit + 1, max_bytes=MAX_PAGE_TEXT_BYTES
+            where,
+            before_id=pages.decode_id(page_token, where),
+            limit=limit + 1,
+            max_bytes=MAX_PAGE_TEXT_BYTES,
+            with_text=with_text,
         )
         sizes = accumulate(len(prediction.text.encode()) for prediction in found)
         fitting = sum(size <= MAX_PAGE_TEXT_BYTES for size in sizes)
@@ -150,26 +151,28 @@ class PredictionService:
         more = len(found) > len(page)
         return Page(page, pages.encode_token(page[-1].id, where) if more else "")
 
-    async def wait(self, prediction_id: str, *, at_most: timedelta) -> Prediction:
+    async def wait(
+        self, prediction_id: str, *, at_most: timedelta, with_text: bool = True
+    ) -> Prediction:
         """Read a prediction once it is finished, or as it stands after the wait."""
-        at_most_s = validation.check_wait_timeout(at_most)
-        prediction = await self.get(prediction_id)
+        prediction = await self.get(prediction_id, with_text=with_text)
         with suppress(TimeoutError):
-            async with asyncio.timeout(at_most_s):
-                async for state in self.watch(prediction_id):
+            async with asyncio.timeout(at_most.total_seconds()):
+                async for state in self.watch(prediction_id, with_text=with_text):
                     prediction = state
         return prediction
 
-    async def watch(self, prediction_id: str) -> AsyncIterator[Prediction]:
+    async def watch(
+        self, prediction_id: str, *, with_text: bool = True
+    ) -> AsyncIterator[Prediction]:
         """Yield a prediction as it stands and at each change, up to its terminal state."""
-        prediction_id = validation.check_id(prediction_id)
         with self._changes.watch(prediction_id) as changed:
-            prediction = await self.get(prediction_id)
+            prediction = await self.get(prediction_id, with_text=with_text)
             yield prediction
             while not prediction.state.terminal:
                 await changed.wait()
                 changed.clear()
-                current = await self.get(prediction_id)
+                current = await self.get(prediction_id, with_text=with_text)
                 if current.state is not prediction.state:
                     prediction = current
                     yield prediction
@@ -181,7 +184,6 @@ class PredictionService:
         second, the client is told to try again, by UNAVAILABLE with STORE_UNAVAILABLE; the
         prediction is then as it was.
         """
-        prediction_id = validation.check_id(prediction_id)
         for pause_s in CANCEL_PAUSES_S:
             await asyncio.sleep(pause_s)
             await self._store.cancel(prediction_id)

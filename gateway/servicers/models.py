@@ -29,7 +29,7 @@ class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
         context: ServicerContext[pb.ListModelsRequest, pb.ListModelsResponse],
     ) -> pb.ListModelsResponse:
         """Answer with a page of models, ordered by id."""
-        size = validation.check_page_size(request.page_size)
+        size = pages.size_to_use(request.page_size)
         after = pages.decode_token(request.page_token, "models")
         models = list(self._catalog.models.values())
         start = bisect_right([m.id for m in models], after) if after else 0
@@ -55,7 +55,6 @@ class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
         """Move the traffic and answer with the model as it is then."""
         model = self._model(request.model)
         shares = validation.check_split([(t.version, t.percent) for t in request.traffic])
-        validation.check_reason(request.reason)
         actor = request_context.current().caller or ACTOR
         await self._releases.set_traffic(model.id, shares, actor=actor, reason=request.reason)
         await self._catalog.refresh()
@@ -68,10 +67,8 @@ class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
     ) -> pb.ListReleasesResponse:
         """Answer with a page of the history, the newest first."""
         model = self._model(request.model)
-        size = validation.check_page_size(request.page_size)
-        before_id = pages.decode_token(request.page_token, ("releases", model.id))
-        if before_id is not None:
-            validation.check_id(before_id, "page_token")
+        size = pages.size_to_use(request.page_size)
+        before_id = pages.decode_id(request.page_token, ("releases", model.id))
         found = await self._releases.list(model.id, before_id=before_id, limit=size + 1)
         token = ""
         if len(found) > size:
@@ -82,8 +79,7 @@ class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
         )
 
     def _model(self, model: str) -> Model:
-        """Raises InvalidArgument, ModelNotFound."""
-        validation.check_model(model)
+        """Raises ModelNotFound."""
         known = self._catalog.models.get(model)
         if known is None:
             raise ModelNotFound(model)

@@ -4,7 +4,7 @@ Calls of one kind that come together go together: writes in one commit, reads in
 """
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from typing import Any, NamedTuple, Self
 
@@ -35,6 +35,13 @@ class Write(NamedTuple):
     """"" for no trace."""
 
 
+class Read(NamedTuple):
+    """A prediction to be read."""
+
+    prediction_id: str
+    with_text: bool
+
+
 class PredictionStore:
     """Writes and reads predictions; psycopg's errors are passed on."""
 
@@ -62,7 +69,7 @@ class PredictionStore:
             max_in_flight=1,
             max_waiting=max_waiting,
         )
-        self._reads = Batcher[str, Prediction | None](
+        self._reads = Batcher[Read, Prediction | None](
             self._get, max_batch=MAX_ROWS, max_in_flight=1, max_waiting=max_waiting
         )
         self._finds = Batcher[str, str | None](
@@ -87,9 +94,9 @@ class PredictionStore:
         """Record an ACCEPTED prediction and its event; False if the request_key is taken."""
         return await self._accepted.submit(Write(prediction, request_key, traceparent))
 
-    async def get(self, prediction_id: str) -> Prediction | None:
-        """Read a prediction by its id, a canonical UUID."""
-        return await self._reads.submit(prediction_id)
+    async def get(self, prediction_id: str, *, with_text: bool = True) -> Prediction | None:
+        """Read a prediction by its id, a canonical UUID; without its text, that is ""."""
+        return await self._reads.submit(Read(prediction_id, with_text))
 
     async def find(self, request_key: str) -> Prediction | None:
         """Read the prediction that a request_key, a canonical UUID, stands for."""
@@ -97,7 +104,13 @@ class PredictionStore:
         return await self.get(prediction_id) if prediction_id else None
 
     async def search(
-        self, where: ListFilter, *, before_id: str | None, limit: int, max_bytes: int
+        self,
+        where: ListFilter,
+        *,
+        before_id: str | None,
+        limit: int,
+        max_bytes: int,
+        with_text: bool = True,
     ) -> list[Prediction]:
         """Read predictions, newest first; only older ones than before_id, if given.
 
@@ -113,7 +126,13 @@ class PredictionStore:
             # Not prepared: the best plan depends on which conditions are given.
             cursor = await connection.execute(
                 _SQL["search"],
-                {**conditions, "before_id": before_id, "limit": limit, "max_bytes": max_bytes},
+                {
+                    **conditions,
+                    "before_id": before_id,
+                    "limit": limit,
+                    "max_bytes": max_bytes,
+                    "with_text": with_text,
+                },
                 prepare=False,
             )
             return [_prediction(row) for row in await cursor.fetchall()]
@@ -129,10 +148,11 @@ class PredictionStore:
         rows = await self._execute("insert_accepted", {"rows": _document(batch).decode()})
         return _written(batch, [row[0] for row in rows])
 
-    async def _get(self, ids: list[str]) -> list[Prediction | None]:
-        rows = await self._execute("get", {"ids": list(set(ids))})
-        found = {row[0]: _prediction(row) for row in rows}
-        return [found.get(prediction_id) for prediction_id in ids]
+    async def _get(self, reads: list[Read]) -> list[Prediction | None]:
+        ids, texted = zip(*set(reads), strict=True)
+        rows = await self._execute("get", {"ids": list(ids), "with_text": list(texted)})
+        found = {Read(row[0], with_text): _prediction(row) for with_text, *row in rows}
+        return [found.get(read) for read in reads]
 
     async def _find(self, request_ids: list[str]) -> list[str | None]:
         rows = await self._execute("find", {"request_ids": request_ids})
@@ -180,14 +200,14 @@ def _row(prediction: Prediction, request_key: str, traceparent: str) -> dict[str
     return row
 
 
-def _prediction(row: TupleRow) -> Prediction:
+def _prediction(row: Sequence[Any]) -> Prediction:
     (id_, model, version, text, state, created, completed, expires, error, label, *output) = row
     confidence, scores, value, features_uri = output
     return Prediction(
         id=id_,
         model=model,
         version=version,
-        text=text,
+        text=text or "",
         state=State(state),
         create_time=created,
         complete_time=completed,

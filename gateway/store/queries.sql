@@ -57,10 +57,11 @@ WITH input AS MATERIALIZED (
 SELECT id::text FROM input, wake WHERE id NOT IN (SELECT id FROM fresh)
 
 -- name: get
--- Reads predictions by id.
-SELECT r.id::text, r.model, r.version, r.text, r.state::text, r.create_time, r.complete_time,
-       r.expire_time, r.error, p.label, p.confidence, p.scores, p.value, p.features_uri
-FROM unnest(%(ids)s::uuid[]) AS i (id)
+-- Reads predictions by id, each with its text or without; the first column says which.
+SELECT i.with_text, r.id::text, r.model, r.version, CASE WHEN i.with_text THEN r.text END,
+       r.state::text, r.create_time, r.complete_time, r.expire_time, r.error,
+       p.label, p.confidence, p.scores, p.value, p.features_uri
+FROM unnest(%(ids)s::uuid[], %(with_text)s::boolean[]) AS i (id, with_text)
 JOIN requests r ON r.id = i.id
 LEFT JOIN predictions p ON p.id = i.id
 
@@ -78,7 +79,8 @@ WITH page AS (
     SELECT r.*, sum(octet_length(r.text)) OVER (ORDER BY r.id DESC) - octet_length(r.text)
                AS bytes_before
     FROM (
-        SELECT id, model, version, text, state, create_time, complete_time, expire_time, error
+        SELECT id, model, version, CASE WHEN %(with_text)s THEN text ELSE '' END AS text, state,
+               create_time, complete_time, expire_time, error
         FROM requests r
         WHERE (%(model)s::text IS NULL OR r.model = %(model)s)
           AND (%(version)s::text IS NULL OR r.version = %(version)s)

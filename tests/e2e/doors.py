@@ -11,9 +11,12 @@ from google.api import annotations_pb2
 from google.protobuf import json_format, symbol_database
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
-from google.rpc import code_pb2, error_details_pb2, status_pb2
+from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 from predict.v1 import model_service_pb2, prediction_service_pb2
+from predict.v1.error_reason_pb2 import ErrorReason
+
+from contract.reasons import http_status
 
 SERVICES = (
     prediction_service_pb2.DESCRIPTOR.services_by_name["PredictionService"],
@@ -21,18 +24,6 @@ SERVICES = (
 )
 METHODS: dict[str, MethodDescriptor] = {
     method.name: method for service in SERVICES for method in service.methods
-}
-# https://cloud.google.com/apis/design/errors#handling_errors, and 405 for METHOD_NOT_ALLOWED.
-HTTP_STATUS = {
-    code_pb2.OK: 200,
-    code_pb2.INVALID_ARGUMENT: 400,
-    code_pb2.FAILED_PRECONDITION: 400,
-    code_pb2.NOT_FOUND: 404,
-    code_pb2.ALREADY_EXISTS: 409,
-    code_pb2.RESOURCE_EXHAUSTED: 429,
-    code_pb2.INTERNAL: 500,
-    code_pb2.UNAVAILABLE: 503,
-    code_pb2.DEADLINE_EXCEEDED: 504,
 }
 
 
@@ -134,8 +125,8 @@ def failed(error: Any) -> Answer:
 
 def refused(response: httpx.Response) -> Answer:
     """The error of a REST call."""
-    status = json_format.Parse(response.text, status_pb2.Status())
-    if response.status_code != httpx.codes.METHOD_NOT_ALLOWED:
-        assert response.status_code == HTTP_STATUS[status.code]
+    answer = Answer(json_format.Parse(response.text, status_pb2.Status()), text=response.text)
+    reason = ErrorReason.Value(f"ERROR_REASON_{answer.info.reason}")
+    assert response.status_code == http_status(reason)
     assert response.headers["content-type"] == "application/json"
-    return Answer(status, text=response.text)
+    return answer

@@ -94,7 +94,7 @@ def cases() -> Iterator[Case]:
         ("ListPredictions", pb.ListPredictionsRequest),
         ("ListModels", models.ListModelsRequest),
     ):
-        for size in (-1, 1001, 2**31 - 1):
+        for size in (-1, -(2**31)):
             request = ask_list(page_size=size)
             yield invalid(f"page_size {size}", rpc, request, "OUT_OF_RANGE", "page_size")
         for token in ("?", "abcd", TOKEN_OF_ANOTHER_LIST, "A" * 5000):

@@ -249,6 +249,26 @@ async def test_a_search_ends_with_the_first_text_beyond_the_bytes(store: Predict
     assert [await found(n) for n in (0, 999, 1000, 2500, 9999)] == [1, 1, 2, 3, 4]
 
 
+async def test_a_search_without_texts_is_not_ended_by_them(store: PredictionStore) -> None:
+    for _ in range(4):
+        await store.insert_finished(finished(text="x" * 1000), "")
+    rows = await store.search(
+        ListFilter(), before_id=None, limit=10, max_bytes=999, with_text=False
+    )
+    assert [(row.text, row.version) for row in rows] == [("", "1")] * 4
+
+
+async def test_reads_of_one_query_have_their_texts_or_not(store: PredictionStore) -> None:
+    predictions = [finished(text=f"text {n}") for n in range(3)]
+    for prediction in predictions:
+        await store.insert_finished(prediction, "")
+    asked = [(p.id, with_text) for p in predictions for with_text in (True, False, True)]
+    found = await asyncio.gather(*(store.get(id_, with_text=texted) for id_, texted in asked))
+    assert [p.text for p in found if p] == [
+        text for n in range(3) for text in (f"text {n}", "", f"text {n}")
+    ]
+
+
 async def test_a_day_that_the_default_partition_took_over_holds_up_no_other(
     database: Database,
 ) -> None:

@@ -35,7 +35,11 @@ def test_every_binding_of_the_contract_is_a_route() -> None:
         ("^/v1/models$", "GET"),
         ("^/v1/models/([^/:]+)$", "GET"),
         ("^/v1/models/([^/:]+):setTraffic$", "POST"),
-        ("^/v1/models/([^/:]+)/releases$", "GET"),
+        ("^/v1/models/([^/:]+)/releases$", "GET, POST"),
+        ("^/v1/releases/([^/:]+)$", "GET"),
+        ("^/v1/releases/([^/:]+):pause$", "POST"),
+        ("^/v1/releases/([^/:]+):resume$", "POST"),
+        ("^/v1/releases/([^/:]+):cancel$", "POST"),
     }
 
 

@@ -1,11 +1,15 @@
--- Reads a JSON document (RFC 8259) against the fields of a Protobuf message; builds nothing.
+-- Reads a JSON document (RFC 8259) against the names of a Protobuf message; builds nothing, and
+-- leaves values to the transcoder.
 local find, byte, sub = string.find, string.byte, string.sub
-local kinds, json_strings, utf8 = require("kinds"), require("json_strings"), require("utf8")
+local checks, json_strings, utf8 = require("values"), require("json_strings"), require("utf8")
 local messages = require("rules").messages
 
-local MAX_DEPTH = 32
--- Longer ones are no field's name, and no number, duration, time or enum value.
-local MAX_NAME, MAX_WORD = 128, 64
+-- As deep as Protobuf reads messages.
+local MAX_DEPTH = 100
+-- What a fault shows of a longer name.
+local MAX_NAME = 128
+-- No double has as many digits before its point.
+local MAX_DIGITS = 308
 local SPACE, QUOTE, OPEN_OBJECT, CLOSE_OBJECT, OPEN_ARRAY, CLOSE_ARRAY, COMMA, COLON =
   byte(' "{}[],:', 1, 8)
 local LITERALS = {
@@ -17,8 +21,9 @@ local LITERALS = {
 -- The document that is being checked. The check does not yield, so one set serves all requests.
 -- beyond_ascii: the next byte of the text that is not ASCII. trail: the names and indexes that lead
 -- to the value being read. fault: the first one found; after it the scan only looks for broken
--- JSON, so that "this is no JSON" always comes first.
-local text, position, beyond_ascii, trail, fault
+-- JSON, so that "this is no JSON" always comes first. type_urls: by the place of an object, its
+-- "@type" or false, for all that are in an Any.
+local text, position, beyond_ascii, trail, fault, type_urls
 
 -- Ends the scan.
 local function malformed(what)
@@ -29,7 +34,11 @@ local function path(depth)
   local parts = {}
   for i = 1, depth do
     local step = trail[i]
-    parts[i] = type(step) == "number" and "[" .. step .. "]" or (i > 1 and "." or "") .. step
+    if type(step) == "number" then
+      parts[i] = "[" .. step .. "]"
+    else
+      parts[i] = (i > 1 and "." or "") .. (#step > MAX_NAME and sub(step, 1, MAX_NAME) .. "..." or step)
+    end
   end
   return table.concat(parts)
 end
@@ -39,8 +48,7 @@ local function report(reason, description, depth, expected)
     or { reason = reason, description = description, field = path(depth), expected = expected }
 end
 
-local function wrong_type(field, depth)
-  local expected = kinds.expected(field)
+local function wrong_type(expected, depth)
   report("WRONG_TYPE", "must be " .. expected, depth, expected)
 end
 
@@ -51,7 +59,7 @@ local function next_byte()
   return byte(text, position)
 end
 
--- Steps over a string. Gives its first and last byte, without the quotes, and whether there are
+-- Steps over a string and gives its first and last byte, without the quotes, and whether there are
 -- escapes in it.
 local function string_token(depth)
   local first = position + 1
@@ -68,15 +76,13 @@ local function string_token(depth)
   return first, last, escaped
 end
 
--- What a string says; of one too long to mean anything, its beginning as it was sent.
-local function word(first, last, escaped, limit)
-  if last - first >= limit then return sub(text, first, first + limit - 1) .. "..." end
+local function word(first, last, escaped)
   local raw = sub(text, first, last)
-  return escaped and json_strings.unescape(raw) or raw
+  return escaped and not fault and json_strings.unescape(raw) or raw
 end
 
--- Steps over a number, true, false or null. Gives its token, its first and its last byte.
-local function literal_token()
+-- Steps over a number, true, false or null and gives its token, its first and its last byte.
+local function literal_token(depth)
   local first = position
   local token, pattern = "number", "^-?%d+"
   local literal = LITERALS[byte(text, first)]
@@ -85,10 +91,13 @@ local function literal_token()
   if not last or not literal and last > first and find(text, "^-?0%d", first) then
     malformed("not a value")
   end
-  if not literal and find(text, "^[.eE]", last + 1) then
+  if not literal and (find(text, "^[.eE]", last + 1) or last - first > MAX_DIGITS) then
     local _, fraction = find(text, "^%.%d+", last + 1)
     local _, exponent = find(text, "^[eE][+-]?%d+", (fraction or last) + 1)
     last = exponent or fraction or last
+    if math.abs(tonumber(sub(text, first, last))) == math.huge then
+      wrong_type("a number that a double can hold", depth)
+    end
   end
   position = last + 1
   return token, first, last
@@ -99,13 +108,14 @@ local function scalar(field, depth)
   if byte(text, position) == QUOTE then
     first, last, escaped = string_token(depth)
   else
-    token, first, last = literal_token()
+    token, first, last = literal_token(depth)
   end
   -- null leaves a field unset; the elements of a list or map have no name and take none.
-  if not field or fault or (token == "null" and field.name) then return end
-  local kind = kinds.of(field)
-  if not (kind.tokens[token] and kind.accepts(word(first, last, escaped, MAX_WORD), field)) then
-    wrong_type(field, depth)
+  if not field or fault or token == "null" and field.name then return end
+  local check = checks[field.check]
+  local fits = token ~= "null" and not field.opens
+  if not fits or check and not check(token, word(first, last, escaped)) then
+    wrong_type(field.expected, depth)
   end
 end
 
@@ -126,34 +136,55 @@ local function is_empty(close)
   return empty
 end
 
--- Steps over the name of a member. Gives the field that its value must be.
-local function member(field, seen, depth)
-  local first, last, escaped = string_token(depth - 1)
-  if not field or fault then return nil end
-  local name = word(first, last, escaped, MAX_NAME)
-  local found = field.each or messages[field.message][name]
+local value, any_members
+
+-- Judges the name of a member of an object, and gives the field that its value must be.
+local function member(name, field, members, seen, taken, depth)
+  local found = field and field.entry or members and members[name]
   local key = found and found.name or name
   trail[depth] = key
-  if not found then
+  if members and not found then
     report("UNKNOWN_FIELD", "there is no such field", depth)
+  elseif taken and taken[key] == true then
+    report("DUPLICATE_FIELD", "is given by the path", depth)
   elseif seen[key] then
-    report("DUPLICATE_FIELD", seen[key], depth)
+    report("DUPLICATE_FIELD", "is given more than once", depth)
+  elseif field and field.keys == "bool" and name ~= "true" and name ~= "false" then
+    wrong_type("true or false as its key", depth)
   end
-  seen[key] = "is given more than once"
-  return found
+  seen[key] = true
+  return found, taken and taken[key]
 end
 
-local value
-
-local function object(field, seen, depth)
+local function object(field, taken, depth)
+  local start, seen = position, {}
+  local members = field and field.message and messages[field.message]
+  if field and field.message == "google.protobuf.Any" then members = any_members(depth) end
+  if type_urls and not type_urls[start] then type_urls[start] = false end
   if is_empty(CLOSE_OBJECT) then return end
   repeat
     if next_byte() ~= QUOTE then malformed("expected a name in quotes") end
-    local member_field = member(field, seen, depth)
+    local name = word(string_token(depth - 1))
+    local found, taken_in_it
+    if not fault then found, taken_in_it = member(name, field, members, seen, taken, depth) end
     if next_byte() ~= COLON then malformed('expected ":"') end
     position = position + 1
-    value(member_field, nil, depth)
+    local first = type_urls and name == "@type" and next_byte() == QUOTE and position + 1
+    value(found, taken_in_it, depth)
+    if first then type_urls[start] = json_strings.unescape(sub(text, first, position - 2)) end
   until not another(CLOSE_OBJECT)
+end
+
+-- The members of an Any: those of the type that it names. As "@type" may stand behind them, the
+-- object is read beforehand; once, however deep one Any is in another.
+function any_members(depth)
+  local start = position
+  type_urls = type_urls or {}
+  if type_urls[start] == nil then
+    object(nil, nil, depth)
+    position, beyond_ascii = start, 0
+  end
+  return messages[type_urls[start]]
 end
 
 local function array(each, depth)
@@ -167,36 +198,35 @@ local function array(each, depth)
 end
 
 -- field: what the value must be; nil takes anything. Its place is trail[1..depth].
--- seen: of an object, what there is to say of a member that comes again.
-function value(field, seen, depth)
+-- taken: the fields in it that the path has given.
+function value(field, taken, depth)
   local c = next_byte()
+  if field and field.any then field = nil end
   if c ~= OPEN_OBJECT and c ~= OPEN_ARRAY then return scalar(field, depth) end
   if depth == MAX_DEPTH then malformed("nested too deeply") end
-  local token = c == OPEN_OBJECT and "object" or "array"
-  if field and not kinds.of(field).tokens[token] then
-    wrong_type(field, depth)
+  if field and field.opens ~= c then
+    wrong_type(field.expected, depth)
     field = nil
   end
   if c == OPEN_OBJECT then
-    object(field, seen or {}, depth + 1)
+    object(field, taken, depth + 1)
   else
     array(field and field.each, depth + 1)
   end
 end
 
-local function document(message, seen)
-  value({ kind = "message", message = message }, seen, 0)
+local function document(root)
+  value(root.field, root.taken, #trail)
   if next_byte() then malformed("more than one value") end
 end
 
--- The fault of a document that should be a message, or nil: {reason, description} with the field
--- and what was expected there, or with the position (in bytes, from 0) where the JSON breaks.
--- bound: names of fields that the path has given.
-return function(body, message, bound)
-  text, position, beyond_ascii, trail, fault = body, 1, 0, {}, nil
-  local seen = {}
-  for _, name in ipairs(bound) do seen[name] = "is given by the path" end
-  local whole, broken = pcall(document, message, seen)
+-- The fault of a document, or nil: {reason, description} with the field and what was expected
+-- there, or with the position (in bytes, from 0) where the JSON breaks.
+-- root: the field that the document must be, the name that leads to it if it is not the whole
+-- message, and what the path has given of it.
+return function(body, root)
+  text, position, beyond_ascii, trail, fault, type_urls = body, 1, 0, { root.name }, nil, nil
+  local whole, broken = pcall(document, root)
   text = nil
   if whole then return fault end
   if type(broken) ~= "table" then error(broken, 0) end

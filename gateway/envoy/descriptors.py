@@ -6,7 +6,6 @@ from importlib.resources import files
 from google.api import annotations_pb2, http_pb2
 from google.protobuf.descriptor_pb2 import FileDescriptorSet, MethodDescriptorProto
 
-
 HTTP_BODY = "google.api.HttpBody"
 """A body that is no JSON: the transcoder passes it on as it came."""
 

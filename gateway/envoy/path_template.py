@@ -5,7 +5,8 @@ import re
 _LITERAL = r"[\w\-.~!$&'()+,;=@%]+"
 _SEGMENT = rf"(?:\*\*?|{_LITERAL})"
 _TEMPLATE = re.compile(
-    rf"/|(?:/(?:{_SEGMENT}|{{[\w.]+(?:={_SEGMENT}(?:/{_SEGMENT})*)?}}))+(?::({_LITERAL}))?", re.ASCII
+    rf"/|(?:/(?:{_SEGMENT}|{{[\w.]+(?:={_SEGMENT}(?:/{_SEGMENT})*)?}}))+(?::({_LITERAL}))?",
+    re.ASCII,
 )
 _VARIABLE = re.compile(r"\{([\w.]+)=?([^}]*)\}")
 # "**" takes the slash at the end of the path too, and so may be nothing.

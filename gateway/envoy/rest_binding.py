@@ -43,7 +43,7 @@ def _variable(request: Descriptor, path: str, fields: RestFields) -> dict[str, A
     return {"path": path, "field": field}
 
 
-def _tree(paths: list[str]) -> dict[str, Any]:
+def _tree(paths: list[str]) -> Any:
     """The paths with their names one in the other, and True at the ends."""
     tree: dict[str, Any] = {}
     for path in paths:
@@ -57,28 +57,23 @@ def _tree(paths: list[str]) -> dict[str, Any]:
     return tree
 
 
-def _root(
-    body: str, rpc: MethodDescriptor, fields: RestFields, taken: dict[str, Any]
-) -> dict[str, Any]:
+def _root(body: str, rpc: MethodDescriptor, fields: RestFields, taken: Any) -> dict[str, Any]:
     """What the JSON document must be, and what of it the path gives; nothing: there is no body."""
     if not body:
         return {}
     if body == "*":
-        message, rule = rpc.input_type, fields.message(rpc.input_type)
-        if rpc.client_streaming:
-            rule = {"each": rule, **ARRAY}
-        root = {"field": rule, "taken": taken}
-    else:
-        field = find_field(rpc.input_type, body)
-        message = field.message_type
-        for name in body.split("."):
-            taken = taken.get(name, {})
-            if taken is True:
-                raise ValueError(f"{body}: both path and body give it")
-        root = {"name": body, "field": fields.field(field), "taken": taken}
-    if message and message.full_name == HTTP_BODY:
+        if rpc.input_type.full_name == HTTP_BODY:
+            return {"raw": True}
+        rule = fields.message(rpc.input_type)
+        return {"field": {"each": rule, **ARRAY} if rpc.client_streaming else rule, "taken": taken}
+    field = find_field(rpc.input_type, body)
+    if field.message_type and field.message_type.full_name == HTTP_BODY:
         return {"raw": True}
-    return root
+    for name in body.split("."):
+        taken = taken.get(name, {})
+        if taken is True:
+            raise ValueError(f"{body}: both the path and the body give it")
+    return {"name": body, "field": fields.field(field), "taken": taken}
 
 
 def _response(name: str, rpc: MethodDescriptor, fields: RestFields) -> dict[str, Any]:

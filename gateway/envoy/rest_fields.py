@@ -77,10 +77,10 @@ class RestFields:
 
     def field(self, field: FieldDescriptor) -> dict[str, Any]:
         """The rule of a field, with its name."""
-        if _is_map(field):
-            key, value = (field.message_type.fields_by_name[name] for name in ("key", "value"))
-            rule = {"entry": self._one(value), **OBJECT}
-            if key.type == FieldDescriptor.TYPE_BOOL:
+        entry = field.message_type
+        if entry and entry.GetOptions().map_entry:
+            rule = {"entry": self._one(entry.fields_by_name["value"]), **OBJECT}
+            if entry.fields_by_name["key"].type == FieldDescriptor.TYPE_BOOL:
                 rule["keys"] = "bool"
         elif field.is_repeated:
             rule = {"each": self._one(field), **ARRAY}
@@ -130,10 +130,6 @@ def find_field(message: Descriptor, path: str) -> FieldDescriptor:
     if last not in within.fields_by_name:
         raise ValueError(f"{path}: {within.full_name} has no field {last}")
     return within.fields_by_name[last]
-
-
-def _is_map(field: FieldDescriptor) -> bool:
-    return field.message_type is not None and field.message_type.GetOptions().map_entry
 
 
 def _names(enum: EnumDescriptor) -> str:

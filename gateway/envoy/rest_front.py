@@ -4,8 +4,13 @@ from importlib.resources import files
 from typing import Any
 
 MODULES = (
-    *("utf8", "json_strings", "values", "json_check", "query_check"),
-    *("refusal", "transcoder_text", "answers"),
+    "strings",
+    "values",
+    "json_check",
+    "query_check",
+    "refusal",
+    "transcoder_text",
+    "answers",
 )
 
 
@@ -33,4 +38,4 @@ def _lua(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, int):
         return str(value)
-    return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -77,12 +77,12 @@ class _Routes:
     def rules(self) -> dict[str, Any]:
         """All of them; the paths in the order in which the transcoder prefers them."""
         templates = sorted(self._templates.values(), key=lambda template: template.node)
-        methods = [self._methods[template.pattern] for template in templates]
         return {
             "bindings": self._bindings,
-            "routes": [
-                {"pattern": template.pattern, "methods": by_method, "allow": ", ".join(sorted(by_method))}
-                for template, by_method in zip(templates, methods, strict=True)
-            ],
+            "routes": [self._route(template.pattern) for template in templates],
             "verbs": {template.verb: True for template in templates if template.verb},
         }
+
+    def _route(self, pattern: str) -> dict[str, Any]:
+        methods = self._methods[pattern]
+        return {"pattern": pattern, "methods": methods, "allow": ", ".join(sorted(methods))}

@@ -1,7 +1,7 @@
 -- Makes of what the transcoder answers what the contract promises: the response_body alone, and a
 -- google.rpc.Status where the transcoder refuses a value with bare text.
 local byte, find, sub = string.byte, string.find, string.sub
-local json_strings, read_refusal = require("json_strings"), require("transcoder_text")
+local strings, read_refusal = require("strings"), require("transcoder_text")
 local refusal, rules = require("refusal"), require("rules")
 
 -- Where a request leaves word for its answer.
@@ -22,7 +22,7 @@ end
 local function value_end(text, i)
   local depth, c = 0, byte(text, i)
   repeat
-    if c == QUOTE then i = json_strings.read(text, i + 1) + 1 end
+    if c == QUOTE then i = strings.read(text, i + 1) + 1 end
     depth = depth + (NESTING[c] or 0)
     i = i + 1
     c = byte(text, i)

@@ -1,14 +1,14 @@
 -- Reads a JSON document (RFC 8259) against the names of a Protobuf message; builds nothing, and
--- leaves values to the transcoder.
+-- leaves the values to the transcoder.
 local find, byte, sub = string.find, string.byte, string.sub
-local checks, json_strings, utf8 = require("values"), require("json_strings"), require("utf8")
+local checks, strings = require("values"), require("strings")
 local messages = require("rules").messages
 
 -- As deep as Protobuf reads messages.
 local MAX_DEPTH = 100
--- What a fault shows of a longer name.
+-- Longer steps of a path are cut.
 local MAX_NAME = 128
--- No double has as many digits before its point.
+-- A whole number with more of them may be beyond a double.
 local MAX_DIGITS = 308
 local SPACE, QUOTE, OPEN_OBJECT, CLOSE_OBJECT, OPEN_ARRAY, CLOSE_ARRAY, COMMA, COLON =
   byte(' "{}[],:', 1, 8)
@@ -19,15 +19,14 @@ local LITERALS = {
 }
 
 -- The document that is being checked. The check does not yield, so one set serves all requests.
--- beyond_ascii: the next byte of the text that is not ASCII. trail: the names and indexes that lead
--- to the value being read. fault: the first one found; after it the scan only looks for broken
--- JSON, so that "this is no JSON" always comes first. type_urls: by the place of an object, its
--- "@type" or false, for all that are in an Any.
-local text, position, beyond_ascii, trail, fault, type_urls
+-- trail: the names and indexes that lead to the value being read. fault: the first one found; after
+-- it the scan only looks for broken JSON, so that "this is no JSON" always comes first. type_urls:
+-- the "@type" of each object in an Any, or false, by where it starts; nil before the first Any.
+local text, position, trail, fault, type_urls
 
 -- Ends the scan.
-local function malformed(what)
-  error({ reason = "MALFORMED_JSON", description = what, position = position - 1 }, 0)
+local function malformed(what, at)
+  error({ reason = "MALFORMED_JSON", description = what, position = (at or position) - 1 }, 0)
 end
 
 local function path(depth)
@@ -37,7 +36,8 @@ local function path(depth)
     if type(step) == "number" then
       parts[i] = "[" .. step .. "]"
     else
-      parts[i] = (i > 1 and "." or "") .. (#step > MAX_NAME and sub(step, 1, MAX_NAME) .. "..." or step)
+      step = #step > MAX_NAME and sub(step, 1, MAX_NAME) .. "..." or step
+      parts[i] = i > 1 and "." .. step or step
     end
   end
   return table.concat(parts)
@@ -63,22 +63,16 @@ end
 -- escapes in it.
 local function string_token(depth)
   local first = position + 1
-  local last, escaped, whole = json_strings.read(text, first)
-  if not last then
-    position = whole
-    malformed(escaped)
-  end
+  local last, escaped, is_text = strings.read(text, first)
+  if not last then malformed(escaped, is_text) end
   position = last + 2
-  if beyond_ascii < first then beyond_ascii = utf8.next_beyond_ascii(text, first) end
-  if not whole or not utf8.valid(text, beyond_ascii, last) then
-    report("INVALID_UTF8", "must be valid Unicode", depth)
-  end
+  if not is_text then report("INVALID_UTF8", "must be valid Unicode", depth) end
   return first, last, escaped
 end
 
 local function word(first, last, escaped)
   local raw = sub(text, first, last)
-  return escaped and not fault and json_strings.unescape(raw) or raw
+  return escaped and not fault and strings.unescape(raw) or raw
 end
 
 -- Steps over a number, true, false or null and gives its token, its first and its last byte.
@@ -91,7 +85,7 @@ local function literal_token(depth)
   if not last or not literal and last > first and find(text, "^-?0%d", first) then
     malformed("not a value")
   end
-  if not literal and (find(text, "^[.eE]", last + 1) or last - first > MAX_DIGITS) then
+  if not literal and (last - first > MAX_DIGITS or find(text, "^[.eE]", last + 1)) then
     local _, fraction = find(text, "^%.%d+", last + 1)
     local _, exponent = find(text, "^[eE][+-]?%d+", (fraction or last) + 1)
     last = exponent or fraction or last
@@ -112,8 +106,7 @@ local function scalar(field, depth)
   end
   -- null leaves a field unset; the elements of a list or map have no name and take none.
   if not field or fault or token == "null" and field.name then return end
-  local check = checks[field.check]
-  local fits = token ~= "null" and not field.opens
+  local check, fits = checks[field.check], token ~= "null" and not field.opens
   if not fits or check and not check(token, word(first, last, escaped)) then
     wrong_type(field.expected, depth)
   end
@@ -136,53 +129,52 @@ local function is_empty(close)
   return empty
 end
 
-local value, any_members
-
--- Judges the name of a member of an object, and gives the field that its value must be.
+-- Judges the name of a member, and gives the field that its value must be, if there is one.
+-- members: the fields of the object; nil: it takes any name.
 local function member(name, field, members, seen, taken, depth)
-  local found = field and field.entry or members and members[name]
+  local found = members and members[name] or field and field.entry
   local key = found and found.name or name
   trail[depth] = key
   if members and not found then
     report("UNKNOWN_FIELD", "there is no such field", depth)
-  elseif taken and taken[key] == true then
-    report("DUPLICATE_FIELD", "is given by the path", depth)
-  elseif seen[key] then
-    report("DUPLICATE_FIELD", "is given more than once", depth)
+  elseif seen[key] or taken and taken[key] == true then
+    local what = seen[key] and "is given more than once" or "is given by the path"
+    report("DUPLICATE_FIELD", what, depth)
   elseif field and field.keys == "bool" and name ~= "true" and name ~= "false" then
     wrong_type("true or false as its key", depth)
   end
   seen[key] = true
-  return found, taken and taken[key]
+  return found
 end
+
+local value, any_members
 
 local function object(field, taken, depth)
   local start, seen = position, {}
-  local members = field and field.message and messages[field.message]
+  local members = field and messages[field.message]
   if field and field.message == "google.protobuf.Any" then members = any_members(depth) end
-  if type_urls and not type_urls[start] then type_urls[start] = false end
+  if type_urls then type_urls[start] = type_urls[start] or false end
   if is_empty(CLOSE_OBJECT) then return end
   repeat
     if next_byte() ~= QUOTE then malformed("expected a name in quotes") end
     local name = word(string_token(depth - 1))
-    local found, taken_in_it
-    if not fault then found, taken_in_it = member(name, field, members, seen, taken, depth) end
+    local found = not fault and member(name, field, members, seen, taken, depth) or nil
     if next_byte() ~= COLON then malformed('expected ":"') end
     position = position + 1
-    local first = type_urls and name == "@type" and next_byte() == QUOTE and position + 1
-    value(found, taken_in_it, depth)
-    if first then type_urls[start] = json_strings.unescape(sub(text, first, position - 2)) end
+    local url = type_urls and name == "@type" and next_byte() == QUOTE and position + 1
+    value(found, taken and found and taken[found.name], depth)
+    if url then type_urls[start] = strings.unescape(sub(text, url, position - 2)) end
   until not another(CLOSE_OBJECT)
 end
 
 -- The members of an Any: those of the type that it names. As "@type" may stand behind them, the
--- object is read beforehand; once, however deep one Any is in another.
+-- object is read twice; not more often, however many are one in the other.
 function any_members(depth)
   local start = position
   type_urls = type_urls or {}
   if type_urls[start] == nil then
     object(nil, nil, depth)
-    position, beyond_ascii = start, 0
+    position = start
   end
   return messages[type_urls[start]]
 end
@@ -198,7 +190,7 @@ local function array(each, depth)
 end
 
 -- field: what the value must be; nil takes anything. Its place is trail[1..depth].
--- taken: the fields in it that the path has given.
+-- taken: the fields in it that the path gives.
 function value(field, taken, depth)
   local c = next_byte()
   if field and field.any then field = nil end
@@ -222,10 +214,10 @@ end
 
 -- The fault of a document, or nil: {reason, description} with the field and what was expected
 -- there, or with the position (in bytes, from 0) where the JSON breaks.
--- root: the field that the document must be, the name that leads to it if it is not the whole
--- message, and what the path has given of it.
+-- root: the field that the document must be, its name if it is not the whole message, and what of
+-- it the path gives.
 return function(body, root)
-  text, position, beyond_ascii, trail, fault, type_urls = body, 1, 0, { root.name }, nil, nil
+  text, position, trail, fault, type_urls = body, 1, { root.name }, nil, nil
   local whole, broken = pcall(document, root)
   text = nil
   if whole then return fault end

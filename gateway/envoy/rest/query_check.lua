@@ -1,5 +1,5 @@
 -- Reads the parameters of a path and a query against the fields of a Protobuf message.
-local checks, messages, utf8 = require("values"), require("rules").messages, require("utf8")
+local checks, messages, strings = require("values"), require("rules").messages, require("strings")
 
 local MAX_NAME = 128
 
@@ -8,10 +8,6 @@ local query_check = {}
 -- What percent-encoded text says.
 local function decode(s)
   return (s:gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end))
-end
-
-local function is_text(s)
-  return utf8.valid(s, utf8.next_beyond_ascii(s, 1), #s)
 end
 
 local function fault(reason, field, description, expected)
@@ -32,7 +28,7 @@ local function find_field(name, binding)
 end
 
 local function value_fault(field, path, text)
-  if not is_text(text) then return fault("INVALID_UTF8", path, "must be valid UTF-8") end
+  if not strings.is_text(text) then return fault("INVALID_UTF8", path, "must be valid UTF-8") end
   local value = field.each or field
   local check = checks[value.check]
   if value.opens or check and not check("parameter", text) then
@@ -43,7 +39,7 @@ end
 local function parameter_fault(pair, binding, seen)
   local name, equals, text = pair:gsub("%+", " "):match("^([^=]*)(=?)(.*)$")
   name, text = decode(name), decode(text)
-  if not is_text(name) then
+  if not strings.is_text(name) then
     return fault("INVALID_UTF8", "", "has a parameter's name that is not valid UTF-8")
   end
   local field, path = find_field(name, binding)

@@ -1,11 +1,11 @@
 -- Refuses a request with a google.rpc.Status as JSON, the same as the transcoder makes of the
 -- errors of the application.
-local utf8, rules = require("utf8"), require("rules")
+local strings, rules = require("strings"), require("rules")
 
 local ESCAPES = { ['"'] = '\\"', ["\\"] = "\\\\" }
 
 local function quoted(s)
-  if not utf8.valid(s, 1, #s) then s = s:gsub("[\128-\255]", "?") end
+  if not strings.is_text(s) then s = s:gsub("[\128-\255]", "?") end
   return '"' .. s:gsub('["\\%z\1-\31]', function(c)
     return ESCAPES[c] or string.format("\\u%04x", c:byte())
   end) .. '"'

@@ -9,7 +9,6 @@ _TEMPLATE = re.compile(
     re.ASCII,
 )
 _VARIABLE = re.compile(r"\{([\w.]+)=?([^}]*)\}")
-# "**" takes the slash at the end of the path too, and so may be nothing.
 _WILDCARDS = {"*": "[^/:]+", "**": "[^:]*"}
 _RANKS = {"*": 1, "**": 2}
 _END = (3, "")
@@ -39,11 +38,13 @@ class PathTemplate:
         self.verb = match[1] or ""
         text, *rest = _VARIABLE.split(path.removesuffix(f":{self.verb}"))
         self.variables, taken, texts = rest[0::3], [t or "*" for t in rest[1::3]], rest[2::3]
-        end = _literal(f":{self.verb}") if self.verb else ""
+        end = _literal(f":{self.verb}/") if self.verb else "/"
         captured = "".join(f"({_lua(t)}){_lua(s)}" for t, s in zip(taken, texts, strict=True))
         flat = text + "".join(map("".join, zip(taken, texts, strict=True)))
-        self.values = f"^{_lua(text)}{captured}{end}/$"
-        self.pattern = f"^{_lua(flat)}{end}/$"
+        if flat.endswith("**") and not self.verb:
+            end = ""  # it is in what the wildcard takes, which may be nothing else
+        self.values = f"^{_lua(text)}{captured}{end}$"
+        self.pattern = f"^{_lua(flat)}{end}$"
         parts = [*flat[1:].split("/"), *filter(None, [self.verb])]
         self.node = (*((_RANKS.get(part, 0), part) for part in parts), _END)
 

@@ -57,14 +57,17 @@ class RestFields:
         """files: where an Any may find its types."""
         self._files = files
         self._messages: dict[str, dict[str, Any]] = {}
+        self._types: dict[str, dict[str, Any]] = {}
 
-    def messages(self) -> dict[str, dict[str, Any]]:
-        """By name, the fields by both names that JSON may give them; of an Any, by type URL."""
+    def rules(self) -> dict[str, Any]:
+        """The fields of messages by both names that JSON may give them, and the members of an Any
+        by the type that it holds.
+        """
         if ANY in self._messages:
             for file in self._files:
                 for message in file.message_types_by_name.values():
-                    self._add_any(message)
-        return self._messages
+                    self._add_type(message)
+        return {"messages": self._messages, "types": self._types}
 
     def message(self, message: Descriptor) -> dict[str, Any]:
         """The rule of a value that is a message."""
@@ -104,8 +107,8 @@ class RestFields:
             for field in message.fields:
                 fields[field.json_name] = fields[field.name] = self.field(field)
 
-    def _add_any(self, message: Descriptor) -> None:
-        """Add the members of an Any that holds the message, and of those that hold its own."""
+    def _add_type(self, message: Descriptor) -> None:
+        """Add a message, and those that are declared in it, as what an Any may hold."""
         if message.GetOptions().map_entry:
             return
         rule = self.message(message)
@@ -113,9 +116,9 @@ class RestFields:
             members = self._messages[message.full_name]
         else:
             members = {"value": {"name": "value", **rule}}
-        self._messages[TYPE_URL + message.full_name] = {"@type": {"name": "@type"}, **members}
+        self._types[TYPE_URL + message.full_name] = {"@type": {"name": "@type"}, **members}
         for nested in message.nested_types:
-            self._add_any(nested)
+            self._add_type(nested)
 
 
 def find_field(message: Descriptor, path: str) -> FieldDescriptor:

@@ -36,7 +36,7 @@ def rest_rules(descriptors: FileDescriptorSet, *, max_body_bytes: int) -> dict[s
     return {
         "max_body_bytes": max_body_bytes,
         **routes.rules(),
-        "messages": fields.messages(),
+        **fields.rules(),
         "domain": DOMAIN,
         "reasons": {
             reason_name(reason): {

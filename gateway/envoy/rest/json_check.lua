@@ -2,7 +2,8 @@
 -- leaves the values to the transcoder.
 local find, byte, sub = string.find, string.byte, string.sub
 local checks, strings = require("values"), require("strings")
-local messages = require("rules").messages
+local rules = require("rules")
+local messages = rules.messages
 
 -- As deep as Protobuf reads messages.
 local MAX_DEPTH = 100
@@ -176,7 +177,7 @@ function any_members(depth)
     object(nil, nil, depth)
     position = start
   end
-  return messages[type_urls[start]]
+  return rules.types[type_urls[start]]
 end
 
 local function array(each, depth)

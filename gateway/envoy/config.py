@@ -3,6 +3,9 @@
 from collections.abc import Sequence
 from typing import Any
 
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
+
+from gateway.envoy.descriptors import load_descriptors
 from gateway.envoy.filters import (
     GRPC_WEB,
     REST_FRONT,
@@ -27,20 +30,25 @@ GRPC_WEB_CONTENT = {
 EVERYTHING = {"prefix": "/"}
 
 
-def bootstrap(settings: Front) -> dict[str, Any]:
-    """The whole configuration, as Envoy reads it from JSON."""
+def bootstrap(settings: Front, contract: FileDescriptorSet | None = None) -> dict[str, Any]:
+    """The whole configuration, as Envoy reads it from JSON.
+
+    contract: what REST follows, if it is not the product's own. Raises ValueError for an HTTP rule
+    in it that cannot be.
+    """
+    contract = contract or load_descriptors()
     return {
         "node": {"id": "gateway", "cluster": "predict-mesh"},
         "admin": {"address": _socket("127.0.0.1", settings.admin_port)},
-        "static_resources": {"listeners": [_listener(settings)]},
+        "static_resources": {"listeners": [_listener(settings, contract)]},
         "overload_manager": _connection_limit(settings.max_connections),
     }
 
 
-def _listener(settings: Front) -> dict[str, Any]:
+def _listener(settings: Front, contract: FileDescriptorSet) -> dict[str, Any]:
     manager = {
         "name": "envoy.filters.network.http_connection_manager",
-        "typed_config": _http_manager(settings),
+        "typed_config": _http_manager(settings, contract),
     }
     return {
         "name": "gateway",
@@ -52,7 +60,7 @@ def _listener(settings: Front) -> dict[str, Any]:
     }
 
 
-def _http_manager(settings: Front) -> dict[str, Any]:
+def _http_manager(settings: Front, contract: FileDescriptorSet) -> dict[str, Any]:
     return {
         "@type": f"{EXTENSIONS}.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "gateway",
@@ -66,7 +74,7 @@ def _http_manager(settings: Front) -> dict[str, Any]:
         "http2_protocol_options": _http2(),
         "local_reply_config": local_reply_config(max_body_bytes=MAX_BODY_BYTES),
         "route_config": {"virtual_hosts": [_virtual_host(settings)]},
-        "http_filters": http_filters(settings, max_body_bytes=MAX_BODY_BYTES),
+        "http_filters": http_filters(settings, contract, max_body_bytes=MAX_BODY_BYTES),
     }
 
 

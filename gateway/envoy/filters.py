@@ -8,7 +8,7 @@ from typing import Any
 from google.api import annotations_pb2
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
-from gateway.envoy.descriptors import load_descriptors, rest_methods
+from gateway.envoy.descriptors import bindings, rest_methods
 from gateway.envoy.front import Front
 from gateway.envoy.rest_front import rest_front_script
 from gateway.envoy.rest_rules import rest_rules
@@ -19,9 +19,13 @@ MAX_RESPONSE_BYTES = 64 * 1024 * 1024
 """Largest answer that the transcoder makes JSON of; no other limit of ours lets one grow to it."""
 
 
-def http_filters(settings: Front, *, max_body_bytes: int) -> list[dict[str, Any]]:
-    """The chain; its end is the application, and nothing is forwarded."""
-    descriptors = load_descriptors()
+def http_filters(
+    settings: Front, descriptors: FileDescriptorSet, *, max_body_bytes: int
+) -> list[dict[str, Any]]:
+    """The chain; its end is the application, and nothing is forwarded.
+
+    descriptors: the contract that REST follows.
+    """
     script = rest_front_script(rest_rules(descriptors, max_body_bytes=max_body_bytes))
     cors = [_filter("cors", "cors.v3.Cors")] if settings.cors_origins else []
     return [
@@ -88,7 +92,8 @@ def _without_response_body(descriptors: FileDescriptorSet) -> bytes:
     """The transcoder refuses a response_body; the REST front filter cuts it out instead."""
     copy = FileDescriptorSet.FromString(descriptors.SerializeToString())
     for _, method, _ in rest_methods(copy):
-        method.options.Extensions[annotations_pb2.http].ClearField("response_body")
+        for rule in bindings(method.options.Extensions[annotations_pb2.http]):
+            rule.ClearField("response_body")
     return copy.SerializeToString()
 
 

@@ -1,7 +1,8 @@
 """Envoy's own replies, for REST callers in the form of every other error: a google.rpc.Status.
 
 Native gRPC callers keep what Envoy makes for them. The REST front filter's refusals and /healthz
-are replies of Envoy too, and stay as they are.
+are replies of Envoy too, and stay as they are; so does what the transcoder says of a value that it
+refuses, for the REST front filter to read.
 """
 
 from typing import Any
@@ -14,6 +15,7 @@ from contract.reasons import DOMAIN, grpc_code, reason_name
 IS_ERROR_TO_REST_CALLER = (
     'response.code_details != "lua_response"'
     ' && !response.code_details.startsWith("health_check")'
+    ' && !(response.code == 400 && response.code_details.contains("grpc_json_transcode_failure"))'
     ' && ("x-envoy-original-path" in request.headers'
     ' || !("content-type" in request.headers)'
     ' || !request.headers["content-type"].startsWith("application/grpc"))'

@@ -12,18 +12,22 @@ from contextlib import AsyncExitStack
 from typing import cast
 
 import grpc
-from grpc_health.v1.health_pb2 import HealthCheckResponse
+from grpc_health.v1 import health_pb2_grpc
 from predict.v1 import model_service_pb2_grpc, prediction_service_pb2_grpc
 from psycopg_pool import AsyncConnectionPool
 
 from contract.settings import read
 from database.connections import bounded
 from features.spool import Spool
+from gateway import drain, readyz
+from gateway.drain import Stage
 from gateway.grpc_asgi import Server
 from gateway.grpc_asgi.asgi import Receive, Scope, Send
 from gateway.models import Models
 from gateway.predictions import PredictionService
+from gateway.readiness import Readiness
 from gateway.servicers import failures, standard
+from gateway.servicers.health import HealthServicer
 from gateway.servicers.models import ModelServicer
 from gateway.servicers.predictions import PredictionServicer
 from gateway.settings import Settings
@@ -52,20 +56,21 @@ BOUNDED = tuple(
 )
 """Calls that get settings.max_call_s as a whole. BatchPredict and StreamPredict have it for each
 text; the others wait for as long as they are asked to."""
-DRAIN_S = 1.0
-"""Seconds that calls get to end when Envoy stops; gateway.main has waited for them before."""
 
 
 class Application:
-    """Serves gRPC once the lifespan has started."""
+    """Serves gRPC and /readyz once the lifespan has started."""
 
     def __init__(self) -> None:
         self._server: Server | None = None
+        self._readyz: readyz.Readyz | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one call, or run the lifespan of the process."""
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
+        elif scope["path"] == readyz.PATH and self._readyz is not None:
+            await self._readyz(scope, receive, send)
         elif self._server is not None:
             await self._server(scope, receive, send)
 
@@ -78,15 +83,17 @@ class Application:
         )
         async with AsyncExitStack() as stack:
             try:
-                self._server = await _open(stack, read(Settings, os.environ))
+                self._server, readiness = await _open(stack, read(Settings, os.environ))
+                self._readyz = readyz.Readyz(readiness)
             except Exception as error:
                 log.critical("the gateway cannot start: %s", error)
                 await send({"type": "lifespan.startup.failed", "message": str(error)})
                 return
             spare_the_collector()
             await send({"type": "lifespan.startup.complete"})
-            await receive()  # lifespan.shutdown
-            await self._server.drain(DRAIN_S)
+            await receive()  # lifespan.shutdown: what could be answered has been
+            self._server.stop()
+            await self._server.unwind()
         await send({"type": "lifespan.shutdown.complete"})
 
 
@@ -97,7 +104,7 @@ def spare_the_collector() -> None:
     gc.set_threshold(50_000, 20, 100)
 
 
-async def _open(stack: AsyncExitStack, settings: Settings) -> Server:
+async def _open(stack: AsyncExitStack, settings: Settings) -> tuple[Server, Readiness]:
     pool = AsyncConnectionPool(
         bounded(),
         kwargs={"autocommit": True},
@@ -110,9 +117,8 @@ async def _open(stack: AsyncExitStack, settings: Settings) -> Server:
 
     catalog = Catalog(pool)
     await catalog.refresh()
-    changes = Changes(refresh_catalog=catalog.refresh)
-    listener = asyncio.create_task(changes.run())
-    stack.callback(listener.cancel)
+    changes = Changes(refresh_catalog=catalog.refresh_by)
+    stack.callback(asyncio.create_task(changes.run()).cancel)
 
     spool = await stack.enter_async_context(
         Spool(settings.spool, bucket=settings.features_bucket, max_bytes=settings.spool_max_bytes)
@@ -128,6 +134,8 @@ async def _open(stack: AsyncExitStack, settings: Settings) -> Server:
             max_inference_s=settings.max_inference_s,
         )
     )
+    await models.probes.ask_all()
+    stack.callback(asyncio.create_task(models.probes.run()).cancel)
     store = await stack.enter_async_context(PredictionStore(pool, max_waiting=settings.max_waiting))
     predictions = PredictionService(store=store, models=models, changes=changes)
 
@@ -145,11 +153,27 @@ async def _open(stack: AsyncExitStack, settings: Settings) -> Server:
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(
         ModelServicer(catalog, TrafficStore(pool)), registry
     )
-    health = standard.add_health(server)
+    readiness = Readiness(
+        services=SERVICES,
+        models=lambda: catalog.models,
+        model_answers=models.answers,
+        store_answers=changes.is_heard,
+    )
+    stack.callback(asyncio.create_task(readiness.run()).cancel)
+    health_pb2_grpc.add_HealthServicer_to_server(HealthServicer(readiness), registry)
     standard.add_reflection(server, SERVICES)
-    for service in ("", *SERVICES):
-        await health.set(service, HealthCheckResponse.SERVING)
-    return server
+
+    def on_stage(stage: Stage) -> None:
+        readiness.leave()
+        if stage is not Stage.LEAVING:
+            changes.end()
+            server.drain()
+        if stage is Stage.OVER:
+            server.stop()
+
+    if settings.drain_fd >= 0:
+        drain.listen(settings.drain_fd, on_stage)
+    return server, readiness
 
 
 app = Application()

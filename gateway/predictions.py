@@ -15,6 +15,7 @@ from contract.errors import (
     PredictionFinished,
     PredictionNotFound,
     RequestIdReused,
+    ShuttingDown,
     StoreUnavailable,
 )
 from contract.ids import uuid7
@@ -51,6 +52,9 @@ class Models(Protocol):
 
 class Changes(Protocol):
     """Tells when a prediction may have changed."""
+
+    ended: bool
+    """Whether nobody is to wait any more."""
 
     def watch(self, prediction_id: str) -> AbstractContextManager[asyncio.Event]: ...
 
@@ -138,22 +142,30 @@ class PredictionService:
         return Page(page, pages.encode_token(page[-1].id, where) if more else "")
 
     async def wait(self, prediction_id: str, *, at_most: timedelta) -> Prediction:
-        """Read a prediction once it is finished, or as it stands after the wait."""
+        """Read a prediction once it is finished, or as it stands after the wait.
+
+        The wait also ends when the gateway is about to.
+        """
         at_most_s = validation.check_wait_timeout(at_most)
         prediction = await self.get(prediction_id)
-        with suppress(TimeoutError):
+        with suppress(TimeoutError, ShuttingDown):
             async with asyncio.timeout(at_most_s):
                 async for state in self.watch(prediction_id):
                     prediction = state
         return prediction
 
     async def watch(self, prediction_id: str) -> AsyncIterator[Prediction]:
-        """Yield a prediction as it stands and at each change, up to its terminal state."""
+        """Yield a prediction as it stands and at each change, up to its terminal state.
+
+        Raises ShuttingDown when the gateway is about to end.
+        """
         prediction_id = validation.check_id(prediction_id)
         with self._changes.watch(prediction_id) as changed:
             prediction = await self.get(prediction_id)
             yield prediction
             while not prediction.state.terminal:
+                if self._changes.ended:
+                    raise ShuttingDown
                 await changed.wait()
                 changed.clear()
                 current = await self.get(prediction_id)

@@ -18,6 +18,7 @@ MAX_BODY_BYTES = 4 * 1024 * 1024
 """Largest REST body; a gRPC message has the same limit."""
 GRPC_OVERHEAD_BYTES = 64 * 1024
 """What the path's variables and the frame may add to a body when it becomes a gRPC message."""
+ANY_PATH = {"prefix": "/"}
 GRPC_WEB_CONTENT = {
     "name": "content-type",
     "string_match": {"safe_regex": {"regex": r"application/grpc-web(-text)?(\+proto)?"}},
@@ -97,9 +98,10 @@ def _virtual_host(settings: Front) -> dict[str, Any]:
         "domains": ["*"],
         "request_body_buffer_limit": MAX_BODY_BYTES + GRPC_OVERHEAD_BYTES,
         "routes": [
-            _route({"grpc": {}}, without(GRPC_WEB, REST_FRONT, TRANSCODER)),
-            _route({"headers": [GRPC_WEB_CONTENT]}, without(REST_FRONT, TRANSCODER)),
-            _route({}, without(GRPC_WEB)),
+            _route({"path": "/readyz"}, without(GRPC_WEB, REST_FRONT, TRANSCODER)),
+            _route({**ANY_PATH, "grpc": {}}, without(GRPC_WEB, REST_FRONT, TRANSCODER)),
+            _route({**ANY_PATH, "headers": [GRPC_WEB_CONTENT]}, without(REST_FRONT, TRANSCODER)),
+            _route(ANY_PATH, without(GRPC_WEB)),
         ],
         "typed_per_filter_config": cors_policy(settings.cors_origins),
     }
@@ -107,7 +109,7 @@ def _virtual_host(settings: Front) -> dict[str, Any]:
 
 def _route(match: dict[str, Any], per_filter: dict[str, Any]) -> dict[str, Any]:
     return {
-        "match": {"prefix": "/", **match},
+        "match": match,
         "non_forwarding_action": {},
         "typed_per_filter_config": per_filter,
     }

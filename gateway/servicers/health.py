@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator
 
 import grpc
 from grpc.aio import ServicerContext
-from grpc_health.v1 import health_pb2 as pb
 from grpc_health.v1 import health_pb2_grpc
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
 from contract.errors import ShuttingDown
 from gateway.readiness import Readiness
 
-Context = ServicerContext[pb.HealthCheckRequest, pb.HealthCheckResponse]
+Context = ServicerContext[HealthCheckRequest, HealthCheckResponse]
 
 
 class HealthServicer(health_pb2_grpc.HealthServicer):
@@ -22,32 +22,33 @@ class HealthServicer(health_pb2_grpc.HealthServicer):
     def __init__(self, readiness: Readiness) -> None:
         self._readiness = readiness
 
-    async def Check(
-        self, request: pb.HealthCheckRequest, context: Context
-    ) -> pb.HealthCheckResponse:
+    async def Check(self, request: HealthCheckRequest, context: Context) -> HealthCheckResponse:
         """Answer as it stands; NOT_FOUND is of the protocol."""
-        status = self._status(request.service)
-        if status == pb.HealthCheckResponse.SERVICE_UNKNOWN:
-            await context.abort(grpc.StatusCode.NOT_FOUND)
-        return pb.HealthCheckResponse(status=status)
+        answer = self._answer(request.service)
+        if answer.status == HealthCheckResponse.SERVICE_UNKNOWN:
+            await context.abort(grpc.StatusCode.NOT_FOUND, "unknown service")
+        return answer
 
     async def Watch(
-        self, request: pb.HealthCheckRequest, context: Context
-    ) -> AsyncIterator[pb.HealthCheckResponse]:
+        self, request: HealthCheckRequest, context: Context
+    ) -> AsyncIterator[HealthCheckResponse]:
         """Answer as it stands and at each change, until the gateway is about to end."""
-        told: int | None = None
+        told: HealthCheckResponse | None = None
         while True:
             change = self._readiness.change()
-            if (status := self._status(request.service)) != told:
-                told = status
-                yield pb.HealthCheckResponse(status=status)
+            if (answer := self._answer(request.service)) != told:
+                told = answer
+                yield answer
             elif self._readiness.is_leaving:
                 raise ShuttingDown
             else:
                 await change.wait()
 
-    def _status(self, service: str) -> pb.HealthCheckResponse.ServingStatus:
-        ready = self._readiness.is_ready(service)
-        if ready is None:
-            return pb.HealthCheckResponse.SERVICE_UNKNOWN
-        return pb.HealthCheckResponse.SERVING if ready else pb.HealthCheckResponse.NOT_SERVING
+    def _answer(self, service: str) -> HealthCheckResponse:
+        match self._readiness.is_ready(service):
+            case None:
+                return HealthCheckResponse(status=HealthCheckResponse.SERVICE_UNKNOWN)
+            case True:
+                return HealthCheckResponse(status=HealthCheckResponse.SERVING)
+            case _:
+                return HealthCheckResponse(status=HealthCheckResponse.NOT_SERVING)

@@ -44,6 +44,7 @@ class OipServer:
         answers_as: str | None = None,
         typed: bool = False,
         declares: bool = True,
+        port: int = 0,
     ) -> None:
         """model: "*" for any. says_version: whether answers name the version; a server that does
         not ignores it.
@@ -66,7 +67,7 @@ class OipServer:
         self.metadata_calls = 0
         self.before_metadata: Callable[[], object] = lambda: None
         """May wait, or raise Refusal."""
-        self._port = 0
+        self._port = port
 
     def __enter__(self) -> Self:
         self.start()

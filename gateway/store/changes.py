@@ -23,14 +23,14 @@ SILENCE_S = 5.0
 
 
 class Changes:
-    """Listens to the database on a connection of its own."""
+    """Listens to the database on a connection of its own; to be made when it has just answered."""
 
     def __init__(
         self, *, refresh_catalog: Callable[[psycopg.AsyncConnection], Awaitable[None]]
     ) -> None:
         self._refresh_catalog = refresh_catalog
         self._clock = asyncio.get_running_loop().time
-        self._answered: float | None = None
+        self._answered: float | None = self._clock()
         """When the database answered last; None while there is no connection to it."""
         self.ended = False
         """Whether nobody is to wait any more."""

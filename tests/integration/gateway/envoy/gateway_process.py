@@ -111,6 +111,14 @@ class GatewayProcess:
             return False
 
 
+def refuses_connections(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    except ConnectionRefusedError:
+        return True
+    return False
+
+
 def free_ports(count: int) -> list[int]:
     """Ports that nothing listened on a moment ago."""
     probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]

@@ -11,13 +11,15 @@ from contextlib import AsyncExitStack
 from typing import cast
 
 import grpc
-from grpc_health.v1.health_pb2 import HealthCheckResponse
+from grpc_health.v1 import health_pb2_grpc
 from predict.v1 import model_service_pb2_grpc, prediction_service_pb2_grpc
 from psycopg_pool import AsyncConnectionPool
 
 from contract.settings import read
 from database.connections import bounded
 from features.spool import Spool
+from gateway import drain, readyz
+from gateway.drain import Stage
 from gateway.grpc_asgi import Server
 from gateway.grpc_asgi.asgi import Receive, Scope, Send
 from gateway.interceptors.bound import bound
@@ -33,8 +35,10 @@ from gateway.metrics import Calls
 from gateway.metrics_server import metrics_server
 from gateway.models import Models
 from gateway.predictions import PredictionService
+from gateway.readiness import Readiness
 from gateway.router import Router
 from gateway.servicers import failures, standard
+from gateway.servicers.health import HealthServicer
 from gateway.servicers.models import ModelServicer
 from gateway.servicers.predictions import PredictionServicer
 from gateway.settings import Settings
@@ -57,12 +61,10 @@ UNBOUNDED = {
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": "likewise",
 }
 """The rpcs that may take longer than settings.max_call_s, each with its reason."""
-DRAIN_S = 1.0
-"""Seconds that calls get to end when Envoy stops; gateway.main has waited for them before."""
 
 
 class Application:
-    """Serves gRPC once the lifespan has started."""
+    """Serves gRPC and /readyz once the lifespan has started."""
 
     def __init__(self) -> None:
         self._server: Server | None = None
@@ -80,16 +82,19 @@ class Application:
         log_to_stderr()
         async with AsyncExitStack() as stack:
             try:
-                self._server = await _open(stack, read(Settings, os.environ))
-                self._router = Router(grpc=self._server, mounts={})
+                self._server, readiness = await _open(stack, read(Settings, os.environ))
+                self._router = Router(
+                    grpc=self._server, mounts={readyz.PATH: readyz.Readyz(readiness)}
+                )
             except Exception as error:
                 log.critical("the gateway cannot start: %s", error)
                 await send({"type": "lifespan.startup.failed", "message": str(error)})
                 return
             spare_the_collector()
             await send({"type": "lifespan.startup.complete"})
-            await receive()  # lifespan.shutdown
-            await self._server.drain(DRAIN_S)
+            await receive()  # lifespan.shutdown: what could be answered has been
+            self._server.stop()
+            await self._server.unwind()
         await send({"type": "lifespan.shutdown.complete"})
 
 
@@ -112,7 +117,7 @@ def interceptors(settings: Settings, calls: Calls) -> tuple[Interceptor, ...]:
     )
 
 
-async def _open(stack: AsyncExitStack, settings: Settings) -> Server:
+async def _open(stack: AsyncExitStack, settings: Settings) -> tuple[Server, Readiness]:
     pool = AsyncConnectionPool(
         bounded(),
         kwargs={"autocommit": True},
@@ -125,9 +130,8 @@ async def _open(stack: AsyncExitStack, settings: Settings) -> Server:
 
     catalog = Catalog(pool)
     await catalog.refresh()
-    changes = Changes(refresh_catalog=catalog.refresh)
-    listener = asyncio.create_task(changes.run())
-    stack.callback(listener.cancel)
+    changes = Changes(refresh_catalog=catalog.refresh_by)
+    stack.callback(asyncio.create_task(changes.run()).cancel)
 
     spool = await stack.enter_async_context(
         Spool(settings.spool, bucket=settings.features_bucket, max_bytes=settings.spool_max_bytes)
@@ -143,6 +147,8 @@ async def _open(stack: AsyncExitStack, settings: Settings) -> Server:
             max_inference_s=settings.max_inference_s,
         )
     )
+    await models.probes.ask_all()
+    stack.callback(asyncio.create_task(models.probes.run()).cancel)
     store = await stack.enter_async_context(PredictionStore(pool, max_waiting=settings.max_waiting))
     predictions = PredictionService(store=store, models=models, changes=changes)
 
@@ -163,11 +169,27 @@ async def _open(stack: AsyncExitStack, settings: Settings) -> Server:
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(
         ModelServicer(catalog, TrafficStore(pool)), registry
     )
-    health = standard.add_health(registry)
+    readiness = Readiness(
+        services=SERVICES,
+        models=lambda: catalog.models,
+        model_answers=models.answers,
+        store_answers=changes.is_heard,
+    )
+    stack.callback(asyncio.create_task(readiness.run()).cancel)
+    health_pb2_grpc.add_HealthServicer_to_server(HealthServicer(readiness), registry)
     standard.add_reflection(registry, SERVICES)
-    for service in ("", *SERVICES):
-        await health.set(service, HealthCheckResponse.SERVING)
-    return server
+
+    def on_stage(stage: Stage) -> None:
+        readiness.leave()
+        if stage is not Stage.LEAVING:
+            changes.end()
+            server.drain()
+        if stage is Stage.OVER:
+            server.stop()
+
+    if settings.drain_fd >= 0:
+        drain.listen(settings.drain_fd, on_stage)
+    return server, readiness
 
 
 app = Application()

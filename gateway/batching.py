@@ -78,6 +78,13 @@ class Batcher(Generic[Item, Result]):
             self._loop.call_soon(self._start, context=self._context)
         return future
 
+    def fail_waiting(self, error: Exception) -> None:
+        """Answer with an error whoever waits for a batch; one that runs is left alone."""
+        waiting, self._waiting = self._waiting, deque()
+        for _, future in waiting:
+            if not future.done():
+                future.set_exception(error)
+
     async def close(self) -> None:
         """Give up what waits and what runs; nothing may be submitted any more."""
         for _, future in self._waiting:

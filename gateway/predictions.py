@@ -15,6 +15,7 @@ from contract.errors import (
     PredictionFinished,
     PredictionNotFound,
     RequestIdReused,
+    ShuttingDown,
     StoreUnavailable,
 )
 from contract.ids import uuid7
@@ -62,6 +63,9 @@ class Models(Protocol):
 
 class Changes(Protocol):
     """Tells when a prediction may have changed."""
+
+    ended: bool
+    """Whether nobody is to wait any more."""
 
     def watch(self, prediction_id: str) -> AbstractContextManager[asyncio.Event]: ...
 
@@ -154,9 +158,12 @@ class PredictionService:
     async def wait(
         self, prediction_id: str, *, at_most: timedelta, with_text: bool = True
     ) -> Prediction:
-        """Read a prediction once it is finished, or as it stands after the wait."""
+        """Read a prediction once it is finished, or as it stands after the wait.
+
+        The wait also ends when the gateway is about to.
+        """
         prediction = await self.get(prediction_id, with_text=with_text)
-        with suppress(TimeoutError):
+        with suppress(TimeoutError, ShuttingDown):
             async with asyncio.timeout(at_most.total_seconds()):
                 async for state in self.watch(prediction_id, with_text=with_text):
                     prediction = state
@@ -165,11 +172,16 @@ class PredictionService:
     async def watch(
         self, prediction_id: str, *, with_text: bool = True
     ) -> AsyncIterator[Prediction]:
-        """Yield a prediction as it stands and at each change, up to its terminal state."""
+        """Yield a prediction as it stands and at each change, up to its terminal state.
+
+        Raises ShuttingDown when the gateway is about to end.
+        """
         with self._changes.watch(prediction_id) as changed:
             prediction = await self.get(prediction_id, with_text=with_text)
             yield prediction
             while not prediction.state.terminal:
+                if self._changes.ended:
+                    raise ShuttingDown
                 await changed.wait()
                 changed.clear()
                 current = await self.get(prediction_id, with_text=with_text)

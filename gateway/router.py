@@ -11,7 +11,7 @@ from gateway.grpc_asgi.asgi import Receive, Scope, Send
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 MOUNTS: Mapping[str, tuple[str, ...]] = {
-    "/readyz": ("GET",),
+    "/readyz": ("GET", "HEAD"),
 }
 """The paths beside gRPC and REST, each with all below it, and the HTTP methods that it takes: Envoy
 has a route for each, past the filters of REST. gateway.app says which application is there."""

@@ -61,7 +61,10 @@ def cors_policy(origins: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _health_check() -> dict[str, Any]:
-    """Answers /healthz itself: Envoy listens only once the application has started."""
+    """Answers /healthz, which tells that the process lives, beside all work.
+
+    Envoy listens only once the application has started.
+    """
     return _filter(
         "health_check",
         "health_check.v3.HealthCheck",

@@ -83,6 +83,7 @@ class Server:
         self._calls: dict[Call, None] = {}  # in flight, the one looked at longest ago first
         self._look_timer: asyncio.TimerHandle | None = None
         self._idle = asyncio.Event()
+        self._is_draining = self._is_stopped = False
 
     @property
     def in_flight(self) -> int:
@@ -120,7 +121,12 @@ class Server:
         except RpcFailure as failure:
             await send_status(send, self._on_failure(scope["path"], failure.status))
             return
+        if self._is_stopped:
+            await send_status(send, self._on_failure(method.path, _DRAINED))
+            return
         call = Call(scope, headers, receive, send, method)
+        if self._is_draining:
+            call.end_requests()
         self._calls[call] = None
         if self._look_timer is None:
             self._schedule_look()
@@ -134,23 +140,27 @@ class Server:
                 self._idle.set()
             call.close()
 
-    async def drain(self, timeout_s: float) -> None:
-        """Waits for the calls in flight; those left after `timeout_s` end as UNAVAILABLE.
+    def drain(self) -> None:
+        """Ends streams of requests: what was read of them is answered, then they are UNAVAILABLE.
 
-        Calls that still arrive are served: to send them elsewhere is Envoy's part.
+        Other calls go on, also those that still arrive: to send them elsewhere is Envoy's part.
         """
-        if await self._becomes_idle(timeout_s):
-            return
+        self._is_draining = True
+        for call in list(self._calls):
+            call.end_requests()
+
+    def stop(self) -> None:
+        """Ends the calls that are left, and those that still arrive, as UNAVAILABLE."""
+        self._is_draining = self._is_stopped = True
         for call in list(self._calls):
             call.stop(_DRAINED)
-        await self._becomes_idle(_UNWIND_S)
 
-    async def _becomes_idle(self, timeout_s: float) -> bool:
+    async def unwind(self) -> None:
+        """Waits for the calls that were stopped, for a second at the most."""
         if self._calls:
             self._idle.clear()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._idle.wait(), timeout_s)
-        return not self._calls
+                await asyncio.wait_for(self._idle.wait(), _UNWIND_S)
 
     def _generic_method(self, scope: asgi.Scope) -> Method:
         details = _CallDetails(scope)

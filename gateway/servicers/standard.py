@@ -1,19 +1,12 @@
-"""The standard services: health (grpc.health.v1) and reflection (v1, and v1alpha for old tools)."""
+"""Reflection, the standard service: v1, and v1alpha for old tools."""
 
 from collections.abc import Iterable
 
 import grpc
-from grpc_health.v1 import health, health_pb2_grpc
+from grpc_health.v1 import health
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
 _REFLECTION = ("grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection")
-
-
-def add_health(server: grpc.aio.Server) -> health.aio.HealthServicer:
-    """Serve grpc.health.v1.Health; its statuses are set on what is returned."""
-    servicer = health.aio.HealthServicer()
-    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
-    return servicer
 
 
 def add_reflection(server: grpc.aio.Server, services: Iterable[str]) -> None:

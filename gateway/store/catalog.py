@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from psycopg import AsyncConnection
 from psycopg.rows import class_row
 from psycopg_pool import AsyncConnectionPool
 
@@ -72,7 +73,12 @@ class Catalog:
 
     async def refresh(self) -> None:
         """Read the catalog from the database."""
-        async with self._pool.connection() as connection, connection.transaction():
+        async with self._pool.connection() as connection:
+            await self.refresh_by(connection)
+
+    async def refresh_by(self, connection: AsyncConnection) -> None:
+        """Read it by a connection that waits for nobody's work."""
+        async with connection.transaction():
             await connection.execute(_SQL["hold_snapshot"])
             cursor = connection.cursor(row_factory=class_row(Model))
             models = {m.id: m for m in await (await cursor.execute(_SQL["models"])).fetchall()}

@@ -17,6 +17,7 @@ from pmesh.stack.mlflow import mlflow_part
 from pmesh.stack.model_list import ModelEntry
 from pmesh.stack.part import Job, Part
 from pmesh.stack.postgres import OWNER, SUPERUSER, Postgres
+from pmesh.stack.readiness import until_http
 from pmesh.stack.services import (
     features_part,
     gateway_part,
@@ -29,6 +30,8 @@ from pmesh.stack.triton import Triton
 
 _KEY_ID = "predict-mesh"
 _TOPIC_ARN = "arn:aws:sns:us-east-1:123456789012:predict-events"
+_ANSWERS_S = 15.0
+"""Within which the gateway has seen the first releases."""
 
 
 PORTS = (
@@ -127,6 +130,8 @@ class LocalStack:
             command=program("pmesh.stack.first_releases", *models),
             environment=self.release_environment(),
             needs=("postgres", "triton"),
+            # The stack has started when it can answer, unless no model was ever released.
+            after=lambda: until_http(self._gateway_port, "/readyz", timeout_s=_ANSWERS_S),
         )
 
     def _rollout(self) -> Part:

@@ -34,7 +34,7 @@ def gateway_part(
         needs=("postgres",),
         uses=("triton",),
         before=lambda: spool.mkdir(exist_ok=True),
-        is_ready=lambda: answers_http(port, "/healthz"),
+        is_ready=lambda: answers_http(port, "/healthz"),  # it lives; /readyz waits for a release
         stop_timeout_s=25,  # it lets calls in flight end
     )
 

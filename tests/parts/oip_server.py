@@ -44,6 +44,7 @@ class OipServer:
         answers_as: str | None = None,
         typed: bool = False,
         declares: bool = True,
+        port: int = 0,
     ) -> None:
         """model: "*" for any. says_version: whether answers name the version; a server that does
         not ignores it.
@@ -68,7 +69,9 @@ class OipServer:
         self.metadata_calls = 0
         self.before_metadata: Callable[[], object] = lambda: None
         """May wait, or raise Refusal."""
-        self._port = 0
+        self.before_ready: Callable[[], object] = lambda: None
+        """Likewise, before it says whether a version is ready."""
+        self._port = port
 
     def __enter__(self) -> Self:
         self.start()
@@ -119,6 +122,7 @@ class _Servicer(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[
         return service_pb2.ServerReadyResponse(ready=True)
 
     async def ModelReady(self, request: Any, context: Any) -> Any:
+        await _run(context, self._server.before_ready)
         return service_pb2.ModelReadyResponse(ready=self._knows(request.name, request.version))
 
     async def ModelMetadata(self, request: Any, context: Any) -> Any:

@@ -5,12 +5,15 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import distribution
 from pathlib import Path
 from typing import Any, Self
 from uuid import uuid4
 
+import psutil
 import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
@@ -91,6 +94,20 @@ class Postgres:
         assert self._process is not None
         self._process.send_signal(signal.SIGQUIT)
         self._process.wait()
+
+    @contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """All its processes are stopped, its connections open."""
+        assert self._process is not None
+        root = psutil.Process(self._process.pid)
+        processes = [root, *root.children(recursive=True)]
+        for process in processes:
+            process.suspend()
+        try:
+            yield
+        finally:
+            for process in processes:
+                process.resume()
 
     def create_database(self, *, template: str = TEMPLATE) -> Database:
         """A database of its own; that of the template "template1" has no schema yet."""

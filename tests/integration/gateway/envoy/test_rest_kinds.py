@@ -55,7 +55,12 @@ ACCEPTED: list[dict[str, Any]] = [
     {"paint": "COLOR_RED"},
     {"message": {"message": {"text": ""}}},
     {"int32s": [1, "2", -3], "strings": ["", "a"], "byteses": ["YQ=="], "colors": [1, "COLOR_RED"]},
-    {"times": ["2026-01-01T00:00:00Z"], "int64Values": ["1", 2], "values": [None, [1]], "masks": ["a"]},
+    {
+        "times": ["2026-01-01T00:00:00Z"],
+        "int64Values": ["1", 2],
+        "values": [None, [1]],
+        "masks": ["a"],
+    },
     {"stringMap": {"": "", "a" * 200 + "1": "x", "a" * 200 + "2": "y"}},
     {"int32Map": {"-1": {"aBool": True}}, "boolMap": {"true": 1, "false": "2"}},
     {"uint64Map": {"18446744073709551615": "COLOR_BLUE"}, "sint32Map": {"1": "NaN"}},
@@ -180,11 +185,17 @@ BEYOND: list[tuple[dict[str, Any], str]] = [
 QUERIES = [
     # query, the same as JSON
     ("a_bool=true&aDouble=1e3&aColor=5&anInt64=-1&delay=1s", None),
-    ("inner.inner.otherName=x&inner.an_int32=5", {"inner": {"anInt32": 5, "inner": {"renamed": "x"}}}),
+    (
+        "inner.inner.otherName=x&inner.an_int32=5",
+        {"inner": {"anInt32": 5, "inner": {"renamed": "x"}}},
+    ),
     ("int32s=1&int32s=2&strings=&strings=a", {"int32s": [1, 2], "strings": ["", "a"]}),
     (f"time={quote('2026-01-01T00:00:00+01:00')}", {"time": "2026-01-01T00:00:00+01:00"}),
     ("mask=a,bC.d&int64Value=7&boolValue=false&bytesValue=YQ", None),
-    ("aString=a%26b+c%2B&maybeString=&text=%C3%A9", {"aString": "a&b c+", "maybeString": "", "text": "é"}),
+    (
+        "aString=a%26b+c%2B&maybeString=&text=%C3%A9",
+        {"aString": "a&b c+", "maybeString": "", "text": "é"},
+    ),
     ("a%5Fstring=x&&aNull=NULL_VALUE&", {"aString": "x"}),
     ("aString", {}),
 ]

@@ -27,7 +27,7 @@ def main() -> None:
 def command_line() -> typer.Typer:
     """All commands."""
     application = typer.Typer(
-        help="Predict Mesh: text models behind one gateway, all on this machine.",
+        help="Predict Mesh: text models behind one gateway, all on this machine or in production.",
         epilog="Start with [bold]pmesh up[/], then [bold]pmesh predict sentiment 'I like it'[/].",
         rich_markup_mode="rich",
         no_args_is_help=True,

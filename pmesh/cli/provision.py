@@ -44,8 +44,6 @@ def provision(
     passwords: Annotated[
         Path | None,
         typer.Option(
-            exists=True,
-            file_okay=False,
             metavar="DIRECTORY",
             help="Files that are called as logins, each with its password: makes those logins.",
         ),
@@ -101,7 +99,9 @@ def provision(
 
 
 def _password_of(directory: Path | None) -> Callable[[str], str | None]:
-    """Of a login, by its name; None without a file of it. Raises OSError."""
+    """Of a login, by its name; None without a file of it. Raises ValueError, OSError."""
+    if directory is not None and not directory.is_dir():
+        raise ValueError(f"there is no folder {directory}")
 
     def password(login: str) -> str | None:
         if directory is None or not (directory / login).is_file():

@@ -1,7 +1,7 @@
 """The packages of each environment: what its programs import, and what its lock says.
 
-Every module is imported where only the packages of an extra, and what those need, can be found: so a
-new import fails here, and images need not be built to see it.
+Every module is imported where only the packages of an extra, and what those need, can be found: so
+a new import fails here, and images need not be built to see it.
 """
 
 import os

@@ -1,7 +1,9 @@
 """The images of the programs at work, with real servers around them."""
 
 import http.client
+import json
 import os
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,7 +18,7 @@ from predict.v1.model_service_pb2_grpc import ModelServiceStub
 from database.logins import GATEWAY, RELAY, ROLLOUT
 from features.spool import Spool
 from tests.images.images import Container
-from tests.images.standins import mounted_packages
+from tests.images.standins import ROOT, mounted_packages
 from tests.parts.bus_probe import TOPIC_ARN, Bus
 from tests.parts.catalog import environment, register
 from tests.parts.polling import wait_until
@@ -26,6 +28,9 @@ from tests.parts.requests import accept
 
 pytestmark = pytest.mark.timeout(600)
 
+DOCKERFILE = ROOT / "deploy" / "docker" / "Dockerfile.programs"
+# The format of images that buildah writes has no place for it.
+HEALTHCHECK = re.compile(r"^HEALTHCHECK .*\n +CMD (\[.*\])$", re.MULTILINE)
 POSTGRES = "/postgres"
 """Where a container finds PostgreSQL's socket."""
 USER = 10001
@@ -91,6 +96,8 @@ def test_the_gateway_answers(programs: Mapping[str, Container], catalog: Databas
         with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
             listed = ModelServiceStub(channel).ListModels(ListModelsRequest(), timeout=10)
         assert [model.id for model in listed.models] == ["genre"]
+        health = json.loads(HEALTHCHECK.findall(DOCKERFILE.read_text())[0])
+        programs["gateway"].run(*health, variables=variables)
         assert terminate() == 0
 
 

@@ -76,7 +76,7 @@ def provision(
             features_bucket=settings.features_bucket,
             password=_password_of(passwords),
         )
-        for step in steps:
+        for step in steps:  # one by one: what was done before a failure is shown as well
             done.append(step)
     except psycopg.OperationalError as error:
         fail(f"PostgreSQL does not answer: {error}", "set PGHOST, PGPORT, PGUSER and PGDATABASE")

@@ -11,6 +11,10 @@ INSTALLED := .venv/.installed
 GENERATED := build/gen/predict/v1/descriptors.binpb
 PROTOS := $(wildcard protos/predict/v1/*.proto protos/predict/events/v1/*.proto)
 
+# The extras that images are made of.
+IMAGES := gateway relay features runtime train rollout
+COMPILE = $(UV) pip compile --quiet --no-header --no-annotate --universal --python-version 3.11
+
 # protoc looks for its plugins on PATH.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
@@ -55,9 +59,12 @@ bench: $(INSTALLED) $(GENERATED) ## Measure speed against the alternatives
 bench-quality: $(INSTALLED) $(GENERATED) ## Measure how right the sentiment models are, and at what cost
 	@$(BIN)/python -m benchmarks.quality
 
-lock: $(UV) ## Choose the newest versions that fit together
-	$(UV) pip compile --quiet --no-header --no-annotate --universal --extra dev --python-version 3.11 --upgrade \
-	    --output-file requirements.lock pyproject.toml
+lock: $(UV) ## Choose the newest versions that fit together, then those of each image from them
+	@$(COMPILE) --extra dev --upgrade --output-file requirements.lock pyproject.toml
+	@for extra in $(IMAGES); do \
+	    $(COMPILE) --extra $$extra --constraint requirements.lock \
+	        --output-file deploy/docker/$$extra.txt pyproject.toml || exit; \
+	done
 
 clean: ## Remove what was installed and generated; the data directory stays
 	rm -rf .venv build

@@ -1,6 +1,7 @@
 """The groups that roles.sql gives rights to, and the logins of programs in them."""
 
 import hashlib
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.resources import files
@@ -53,6 +54,11 @@ def worker_login(model: str) -> Login:
     return Login(name=name, group="pmesh_worker", connections=8, model=model)
 
 
+def program_logins(models: Iterable[str]) -> list[Login]:
+    """The logins of all programs that serve these models."""
+    return [GATEWAY, RELAY, ROLLOUT, *map(worker_login, models)]
+
+
 def create_groups(connection: "psycopg.Connection[Any]") -> None:
     """Make the groups that the server does not have. Raises InsufficientPrivilege.
 
@@ -69,6 +75,12 @@ def harden(connection: "psycopg.Connection[Any]") -> None:
     """Take from everybody what no program needs, in the database of a superuser's connection."""
     content = files("database").joinpath("server.sql").read_text(encoding="utf-8")
     connection.execute(content)
+
+
+def has_login(connection: "psycopg.Connection[Any]", login: Login) -> bool:
+    """Whether the server has a login of this name, in this group."""
+    row = connection.execute(_SQL["role"], {"name": login.name, "group": login.group}).fetchone()
+    return row is not None and bool(row[0])
 
 
 def create_login(connection: "psycopg.Connection[Any]", login: Login, password: str) -> None:

@@ -62,12 +62,15 @@ def _make_login(connection: "psycopg.Connection[Any]", arguments: argparse.Names
         name=arguments.login or login.name,
         connections=arguments.connections or login.connections,
     )
-    create_login(connection, login, _password(arguments.password_file))
+    create_login(connection, login, read_password(arguments.password_file))
     print(f"{login.name} may connect, {login.connections} times at once")
 
 
-def _password(file: Path | None) -> str:
-    """Its first line, or that of the standard input: a command line can be read by others."""
+def read_password(file: Path | None) -> str:
+    """Its first line, or that of the standard input: a command line can be read by others.
+
+    Raises OSError, also where there is none.
+    """
     if file is not None:
         text = file.read_text(encoding="utf-8")
     elif sys.stdin.isatty():
@@ -75,7 +78,7 @@ def _password(file: Path | None) -> str:
     else:
         text = sys.stdin.readline()
     if not (password := text.partition("\n")[0]):
-        raise OSError("the password is empty")
+        raise OSError("the password is empty" + (f" in {file}" if file else ""))
     return password
 
 

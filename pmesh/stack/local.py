@@ -8,8 +8,8 @@ import psycopg
 
 from database.logins import GATEWAY, RELAY, ROLLOUT, worker_login
 from database.migrate import migrate
-from database.registration import Registration, register_models
 from inference.repository import Loaded
+from pmesh.provisioning import register
 from pmesh.stack.aws import aws_part, s3_part
 from pmesh.stack.environment import aws_environment, training_environment
 from pmesh.stack.home import Home
@@ -154,18 +154,8 @@ class LocalStack:
     def _migrate(self) -> None:
         """Bring the schema and the list of models up to date."""
         migrate(self._postgres.conninfo(OWNER))
-        models = [
-            Registration(
-                id=model.id,
-                description=model.description,
-                labels=model.labels,
-                address=self._triton.address,
-                feature_share=model.feature_share,
-            )
-            for model in self._models
-        ]
         with psycopg.connect(self._postgres.conninfo(OWNER)) as connection:
-            register_models(connection, models)
+            register(connection, self._models, address=self._triton.address)
 
     def _provision_bus(self) -> None:
         """Make topic, queues and bucket: the emulator forgets them at each restart."""

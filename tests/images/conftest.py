@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pytest
 
@@ -40,10 +40,15 @@ def training(images: Images, worker_image: str) -> Container:
 
 
 @pytest.fixture(scope="session")
-def gpu_base(images: Images) -> str:
-    """What Triton runs from."""
-    image = images.build("genre", "--base", "--device", "gpu")
-    return image.replace("/genre:", "/base:").replace("-worker-gpu", "-gpu")
+def triton_image(images: Images) -> str:
+    return images.build("--program", "triton")
+
+
+@pytest.fixture(scope="session")
+def programs(images: Images) -> Mapping[str, Container]:
+    """The images of the programs, by name; runtime's is the model's worker."""
+    names = ("gateway", "relay", "features", "rollout")
+    return {name: images.container(images.build("--program", name)) for name in names}
 
 
 @pytest.fixture

@@ -51,6 +51,24 @@ async def test_only_registered_models_are_listed(catalog: Catalog, database: Dat
     assert (model.description, model.address, model.feature_share) == ("new", "h:2", 0.25)
 
 
+async def test_clients_are_told_the_labels_of_what_serves(
+    catalog: Catalog, pool: AsyncConnectionPool, database: Database
+) -> None:
+    declared = catalog.models["sentiment"].labels
+    releases = TrafficStore(pool)
+    for shares, labels in (({"9": 60, "10": 40}, declared), ({"9": 40, "10": 60}, ["b", "a"])):
+        await releases.set_traffic("sentiment", shares, actor="anna", reason="")
+        await catalog.refresh()
+        assert catalog.models["sentiment"].labels == labels
+    with psycopg.connect(database.conninfo, autocommit=True) as connection:
+        to_come = Registration(
+            id="sentiment", description="", labels=["a", "b", "c"], address="h:2"
+        )
+        register_models(connection, [to_come])
+    await catalog.refresh()
+    assert catalog.models["sentiment"].labels == ["b", "a"]
+
+
 async def test_a_split_is_set_and_noted(catalog: Catalog, pool: AsyncConnectionPool) -> None:
     releases = TrafficStore(pool)
     await releases.set_traffic("sentiment", {"9": 60, "10": 40}, actor="anna", reason="why")

@@ -14,7 +14,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 from prometheus_client import CollectorRegistry, make_wsgi_app
 from prometheus_client.registry import Collector
 
-READ_S = 5.0
+READ_S = 2.0
 """In which a request must have come and been answered: there is one at a time."""
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
@@ -33,7 +33,9 @@ def metrics_server(address: str, port: int, collector: Collector) -> Iterator[No
         if ip_address(address).is_loopback:
             application = _without_foreign_names(application)
         server.set_app(application)
-        thread = threading.Thread(target=server.serve_forever, name="metrics", daemon=True)
+        thread = threading.Thread(
+            target=server.serve_forever, args=(0.1,), name="metrics", daemon=True
+        )
         thread.start()
         try:
             yield

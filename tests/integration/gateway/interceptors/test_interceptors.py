@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from typing import Any
@@ -125,13 +124,6 @@ async def test_a_fault_of_ours_is_logged_under_the_id_that_the_client_sees(
     assert "a fault of ours" not in str(status)
     line = f"[{await failed_id(raised.value)}] unexpected RuntimeError"
     wait_until(lambda: line in served.log)
-
-
-def test_a_line_outside_of_a_request_names_none(grpc_aio: Served, grpc_asgi: Served) -> None:
-    assert "- [-]" not in grpc_asgi.log
-    for line in (grpc_aio.log + grpc_asgi.log).splitlines():
-        if re.match(r"\d{4}-", line):
-            assert re.match(r"\S+ \S+ [A-Z]+ \S+ \[\S+\] ", line)
 
 
 @KINDS

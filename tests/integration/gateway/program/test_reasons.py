@@ -32,7 +32,7 @@ from contract.reasons import (
 from relay.completions import fail
 from tests.e2e.doors import Answer, Door, failed, refused
 from tests.e2e.refusals import INTERNAL, UNKNOWN
-from tests.integration.gateway.reasons.running import CALLER_HEADER, MAX_WAITING, Running
+from tests.integration.gateway.program.running import CALLER_HEADER, MAX_WAITING, Running
 
 PREDICT = "/v1/models/sentiment:predict"
 NO_TOKEN = "?"  # noqa: S105

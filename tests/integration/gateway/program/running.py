@@ -62,8 +62,9 @@ class Running:
     """A gateway and what it works with; the models are in `register`."""
 
     def __init__(self, port: int, database: Database, model: Model) -> None:
-        url = f"http://127.0.0.1:{port}"
-        self.grpc = Grpc(grpc.insecure_channel(f"127.0.0.1:{port}"))
+        self.address = f"127.0.0.1:{port}"
+        self.grpc = Grpc(grpc.insecure_channel(self.address))
+        url = f"http://{self.address}"
         self.rest = Rest(httpx.Client(base_url=url, timeout=30, trust_env=False))
         self.database = database
         self.requests = Requests(database)

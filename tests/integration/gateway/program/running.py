@@ -19,10 +19,10 @@ from predict.v1.model_service_pb2 import SetTrafficRequest
 from database.logins import GATEWAY
 from database.registration import Registration, register_models
 from rollout.store import ReleaseStore
-from tests.e2e.doors import Grpc, Rest
 from tests.integration.gateway.envoy.gateway_process import free_ports
 from tests.parts.catalog import environment
 from tests.parts.claims import LABELS
+from tests.parts.doors import Grpc, Rest
 from tests.parts.oip_server import OipServer
 from tests.parts.polling import wait_until
 from tests.parts.postgres import Database

@@ -88,7 +88,7 @@ def third_party() -> None:
 
 
 def _source(serialized: bytes) -> str:
-    """A file of proto2 as source, without comments and without the options of its fields.
+    """A file of proto2 as source, without comments, options of fields and what is reserved.
 
     Those options are CEL for engines of protovalidate, each of which has its own copy.
     """

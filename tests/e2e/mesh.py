@@ -21,8 +21,8 @@ from pmesh.stack.environment import aws_environment
 from pmesh.stack.postgres import DATABASE, OWNER
 from pmesh.stack.processes import session_members
 from pmesh.stack.status import State
-from tests.e2e.doors import Grpc, Rest
 from tests.parts.bus_probe import Bus
+from tests.parts.doors import Grpc, Rest
 from tests.parts.faults import FAULTS
 from tests.parts.polling import wait_until
 

@@ -18,10 +18,10 @@ from google.rpc import code_pb2, status_pb2
 from predict.v1 import model_service_pb2 as models
 from predict.v1 import prediction_service_pb2 as pb
 
-from tests.e2e.doors import Answer, Door, refused
 from tests.e2e.mesh import Mesh
-from tests.e2e.refusals import UNKNOWN, check
 from tests.e2e.texts import CANARY, new_text, new_texts
+from tests.parts.doors import Answer, Door, refused
+from tests.parts.refusals import UNKNOWN, check
 
 TOKEN_OF_ANOTHER_LIST = "AAAAAAAAAAAwMTkwMDAwMC0wMDAwLTcwMDAtODAwMC0wMDAwMDAwMDAwMDA="  # noqa: S105
 

@@ -13,9 +13,9 @@ from predict.v1.prediction_service_pb2 import (
     WaitPredictionRequest,
 )
 
-from tests.e2e.doors import Door
 from tests.e2e.mesh import MODELS, Mesh
 from tests.e2e.texts import new_text, new_texts
+from tests.parts.doors import Door
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,9 @@ import pytest
 from google.rpc import code_pb2
 from predict.v1.prediction_service_pb2 import PredictRequest
 
-from tests.e2e.doors import failed, refused
 from tests.e2e.mesh import Mesh
-from tests.e2e.refusals import UNKNOWN, check
+from tests.parts.doors import failed, refused
+from tests.parts.refusals import UNKNOWN, check
 
 JSON = {"content-type": "application/json"}
 PREDICT = "/v1/models/sentiment:predict"

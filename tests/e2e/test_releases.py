@@ -16,12 +16,12 @@ from predict.v1 import model_service_pb2 as models
 from predict.v1.model_pb2 import ReleaseAction, ReleaseState
 from predict.v1.prediction_service_pb2 import BatchPredictRequest, PredictRequest
 
-from tests.e2e.doors import Answer, Door
 from tests.e2e.mesh import Mesh
-from tests.e2e.refusals import check
 from tests.e2e.shelf import BROKEN, NAME, Shelf
 from tests.e2e.texts import new_text, new_texts
+from tests.parts.doors import Answer, Door
 from tests.parts.polling import wait_until
+from tests.parts.refusals import check
 
 CLIENTS = 3
 TOLERANCE = 1e-4

@@ -8,9 +8,9 @@ import pytest
 from predict.v1 import prediction_pb2
 from predict.v1 import prediction_service_pb2 as pb
 
-from tests.e2e.doors import Door
 from tests.e2e.mesh import Mesh
 from tests.e2e.texts import new_text, new_texts
+from tests.parts.doors import Door
 
 BASIC, FULL = prediction_pb2.PREDICTION_VIEW_BASIC, prediction_pb2.PREDICTION_VIEW_FULL
 UNSPECIFIED = prediction_pb2.PREDICTION_VIEW_UNSPECIFIED

@@ -2,7 +2,7 @@
 
 import re
 
-from tests.e2e.doors import Answer
+from tests.parts.doors import Answer
 
 UNKNOWN = "01900000-0000-7000-8000-000000000000"
 """An id that no prediction has."""

@@ -30,9 +30,9 @@ from contract.reasons import (
     retry_delay_s,
 )
 from relay.completions import fail
-from tests.e2e.doors import Answer, Door, failed, refused
-from tests.e2e.refusals import INTERNAL, UNKNOWN
-from tests.integration.gateway.reasons.running import CALLER_HEADER, MAX_WAITING, Running
+from tests.integration.gateway.program.running import CALLER_HEADER, MAX_WAITING, Running
+from tests.parts.doors import Answer, Door, failed, refused
+from tests.parts.refusals import INTERNAL, UNKNOWN
 
 PREDICT = "/v1/models/sentiment:predict"
 NO_TOKEN = "?"  # noqa: S105

@@ -19,10 +19,10 @@ from predict.v1.model_service_pb2 import SetTrafficRequest
 from database.logins import GATEWAY
 from database.registration import Registration, register_models
 from rollout.store import ReleaseStore
-from tests.e2e.doors import Grpc, Rest
 from tests.integration.gateway.envoy.gateway_process import free_ports
 from tests.parts.catalog import environment
 from tests.parts.claims import LABELS
+from tests.parts.doors import Grpc, Rest
 from tests.parts.oip_server import OipServer
 from tests.parts.polling import wait_until
 from tests.parts.postgres import Database
@@ -62,8 +62,9 @@ class Running:
     """A gateway and what it works with; the models are in `register`."""
 
     def __init__(self, port: int, database: Database, model: Model) -> None:
-        url = f"http://127.0.0.1:{port}"
-        self.grpc = Grpc(grpc.insecure_channel(f"127.0.0.1:{port}"))
+        self.address = f"127.0.0.1:{port}"
+        self.grpc = Grpc(grpc.insecure_channel(self.address))
+        url = f"http://{self.address}"
         self.rest = Rest(httpx.Client(base_url=url, timeout=30, trust_env=False))
         self.database = database
         self.requests = Requests(database)

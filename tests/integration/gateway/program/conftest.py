@@ -2,7 +2,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.integration.gateway.reasons.running import Running, running
+from tests.integration.gateway.program.running import Running, running
 from tests.parts.postgres import Postgres
 
 

@@ -2,7 +2,8 @@
 
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
+from functools import cache
 
 import pytest
 
@@ -45,10 +46,14 @@ def triton_image(images: Images) -> str:
 
 
 @pytest.fixture(scope="session")
-def programs(images: Images) -> Mapping[str, Container]:
-    """The images of the programs, by name; runtime's is the model's worker."""
-    names = ("gateway", "relay", "features", "rollout")
-    return {name: images.container(images.build("--program", name)) for name in names}
+def program(images: Images) -> Callable[[str], Container]:
+    """A container of a program's image, which is built when it is first asked for."""
+
+    @cache
+    def container(name: str) -> Container:
+        return images.container(images.build("--program", name))
+
+    return container
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import http.client
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
@@ -26,7 +26,7 @@ from tests.parts.ports import free_port
 from tests.parts.postgres import Database
 from tests.parts.requests import accept
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1200)
 
 DOCKERFILE = ROOT / "deploy" / "docker" / "Dockerfile.programs"
 # The format of images that buildah writes has no place for it.
@@ -34,6 +34,7 @@ HEALTHCHECK = re.compile(r"^HEALTHCHECK .*\n +CMD (\[.*\])$", re.MULTILINE)
 POSTGRES = "/postgres"
 """Where a container finds PostgreSQL's socket."""
 USER = 10001
+Program = Callable[[str], Container]
 
 
 @pytest.fixture
@@ -81,7 +82,7 @@ def answers(port: int) -> bool:
         connection.close()
 
 
-def test_the_gateway_answers(programs: Mapping[str, Container], catalog: Database) -> None:
+def test_the_gateway_answers(program: Program, catalog: Database) -> None:
     port, admin_port = free_port(), free_port()
     variables = {
         **environment(catalog, GATEWAY),
@@ -90,31 +91,27 @@ def test_the_gateway_answers(programs: Mapping[str, Container], catalog: Databas
         "PMESH_GATEWAY_ADMIN_PORT": str(admin_port),
     }
     with running(
-        programs["gateway"], volumes=[socket_of(catalog)], variables=variables
+        program("gateway"), volumes=[socket_of(catalog)], variables=variables
     ) as terminate:
         wait_until(lambda: answers(port), timeout_s=60)
         with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
             listed = ModelServiceStub(channel).ListModels(ListModelsRequest(), timeout=10)
         assert [model.id for model in listed.models] == ["genre"]
         health = json.loads(HEALTHCHECK.findall(DOCKERFILE.read_text())[0])
-        programs["gateway"].run(*health, variables=variables)
+        program("gateway").run(*health, variables=variables)
         assert terminate() == 0
 
 
-def test_the_relay_publishes(
-    programs: Mapping[str, Container], catalog: Database, bus: Bus
-) -> None:
+def test_the_relay_publishes(program: Program, catalog: Database, bus: Bus) -> None:
     variables = {**environment(catalog, RELAY), **bus.environment, "PGHOST": POSTGRES}
-    with running(programs["relay"], volumes=[socket_of(catalog)], variables=variables) as terminate:
+    with running(program("relay"), volumes=[socket_of(catalog)], variables=variables) as terminate:
         with catalog.connect() as connection:
             accept(connection, ["a text"], model="genre")
         wait_until(lambda: bus.depth("predict-genre") == 1, timeout_s=60)
         assert terminate() == 0
 
 
-async def test_the_shipper_ships(
-    programs: Mapping[str, Container], bus: Bus, tmp_path: Path
-) -> None:
+async def test_the_shipper_ships(program: Program, bus: Bus, tmp_path: Path) -> None:
     async with Spool(tmp_path, bucket="predict-features", max_bytes=1 << 20) as spool:
         spool.append("genre", "1", [str(uuid4())], np.ones((1, 4), np.float32))
     for path in (tmp_path, *tmp_path.iterdir()):
@@ -122,7 +119,7 @@ async def test_the_shipper_ships(
     tmp_path.chmod(0o700)
     s3 = bus.aws.client("s3")
     with running(
-        programs["features"], volumes=[f"{tmp_path}:/spool"], variables=bus.environment
+        program("features"), volumes=[f"{tmp_path}:/spool"], variables=bus.environment
     ) as terminate:
         wait_until(
             lambda: s3.list_objects_v2(Bucket="predict-features")["KeyCount"] == 1, timeout_s=60
@@ -130,9 +127,7 @@ async def test_the_shipper_ships(
         assert terminate() == 0
 
 
-def test_rollout_watches(
-    programs: Mapping[str, Container], catalog: Database, tmp_path: Path
-) -> None:
+def test_rollout_watches(program: Program, catalog: Database, tmp_path: Path) -> None:
     variables = {
         **environment(catalog, ROLLOUT),
         "PGHOST": POSTGRES,
@@ -144,16 +139,16 @@ def test_rollout_watches(
         "PMESH_ROLLOUT_POLL_S": "0.1",
     }
     volumes = [socket_of(catalog), mounted_packages()]
-    with running(programs["rollout"], volumes=volumes, variables=variables) as terminate:
+    with running(program("rollout"), volumes=volumes, variables=variables) as terminate:
         wait_until(lambda: has_looked(catalog, "the-image"), timeout_s=60)
         assert terminate() == 0
 
 
 def test_the_image_that_releases_also_provisions(
-    programs: Mapping[str, Container], database: Database, bus: Bus
+    program: Program, database: Database, bus: Bus
 ) -> None:
     bus.aws.reset()
-    said = programs["rollout"].run(
+    said = program("rollout").run(
         *("python", "-P", "-m", "pmesh.cli", "provision"),
         volumes=[socket_of(database)],
         variables={
@@ -168,8 +163,8 @@ def test_the_image_that_releases_also_provisions(
     assert [name for kind, name, _ in lines if kind == "model"] == ["genre", "sentiment"]
 
 
-@pytest.mark.parametrize("program", ["gateway", "relay", "features"])
-def test_a_wrong_setting_ends_the_program(programs: Mapping[str, Container], program: str) -> None:
+@pytest.mark.parametrize("name", ["gateway", "relay", "features"])
+def test_a_wrong_setting_ends_the_program(program: Program, name: str) -> None:
     wrong = {"PMESH_GATEWAY_PORT": "none", "PMESH_TOPIC_ARN": "none", "PMESH_FEATURES_SPOOL": ""}
-    process = programs[program].start(variables=wrong)
+    process = program(name).start(variables=wrong)
     assert process.wait(timeout=60) == 1

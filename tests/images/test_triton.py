@@ -14,7 +14,7 @@ from tests.images.standins import MACHINE_PACKAGES, mounted_packages
 from tests.parts.polling import wait_until
 from tests.parts.ports import free_port, listens
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1200)
 
 BIN = f"{MACHINE_PACKAGES}/pytriton/tritonserver/bin"
 KEY = "a-key-for-tests"

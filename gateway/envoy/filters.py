@@ -81,6 +81,8 @@ def _transcoder(descriptors: FileDescriptorSet) -> dict[str, Any]:
         services=sorted({service for service, _, _ in rest_methods(descriptors)}),
         convert_grpc_status=True,
         query_param_unescape_plus=True,
+        # In a variable of several segments, as google.api.http says.
+        url_unescape_spec="ALL_CHARACTERS_EXCEPT_SLASH",
         max_response_body_size=MAX_RESPONSE_BYTES,
         print_options={
             # A confidence of 0 and an empty list are answers too.

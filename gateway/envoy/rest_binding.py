@@ -31,7 +31,7 @@ def rest_binding(
     if rule.body != "*" and "message" in whole:
         binding["query"] = request.full_name
     if rule.response_body:
-        binding["response"] = _response(rule.response_body, rpc, fields)
+        binding["response"] = _response(rule.response_body, rpc)
     return binding
 
 
@@ -76,13 +76,14 @@ def _root(body: str, rpc: MethodDescriptor, fields: RestFields, taken: Any) -> d
     return {"name": body, "field": fields.field(field), "taken": taken}
 
 
-def _response(name: str, rpc: MethodDescriptor, fields: RestFields) -> dict[str, Any]:
-    """The field that is the answer, by the name that the transcoder writes."""
+def _response(name: str, rpc: MethodDescriptor) -> dict[str, Any]:
+    """The field that is the answer, by its name as the transcoder writes it."""
     response = rpc.output_type
     field = find_field(response, name)
+    kind = field.message_type
     return {
-        "name": field.json_name,
+        "name": f'"{field.json_name}":',
         "alone": len(response.fields) == 1,
-        "unset": "{}" if "message" in fields.field(field) else "null",
+        "unset": "{}" if kind and kind.file.package != "google.protobuf" else "null",
         "stream": rpc.server_streaming,
     }

@@ -32,8 +32,8 @@ end
 
 -- The text of the field that is the response_body.
 local function cut(text, response)
-  local name = '"' .. response.name .. '":'
-  if response.alone and find(text, name, 2, true) == 2 then return sub(text, #name + 2, -2) end
+  local name = response.name
+  if response.alone and sub(text, 2, #name + 1) == name then return sub(text, #name + 2, -2) end
   local i = 2
   while byte(text, i) == QUOTE do
     local first = find(text, ":", i, true) + 1
@@ -58,13 +58,13 @@ function answers.rewrite(handle)
   if not word then return end
   local binding = rules.bindings[word.binding]
   local headers, response = handle:headers(), binding.response
-  local status, kind = headers:get(":status"), headers:get("content-type")
+  local status = headers:get(":status")
   if status == "200" then
     if not response then return end
     if response.stream then return cut_events(handle, response) end
     local buffer = handle:body(true)
     buffer:setBytes(cut(buffer:getBytes(0, buffer:length()), response))
-  elseif status == "400" and kind == "text/plain" then
+  elseif status == "400" and headers:get("content-type") == "text/plain" then
     local buffer = handle:body(true)
     local fault = read_refusal(buffer:getBytes(0, buffer:length()), binding.message)
     local length = buffer:setBytes(refusal.status_of(fault or MALFORMED))

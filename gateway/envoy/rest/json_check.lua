@@ -90,7 +90,10 @@ local function literal_token(depth)
     local _, fraction = find(text, "^%.%d+", last + 1)
     local _, exponent = find(text, "^[eE][+-]?%d+", (fraction or last) + 1)
     last = exponent or fraction or last
-    if math.abs(tonumber(sub(text, first, last))) == math.huge then
+    local number = sub(text, first, last)
+    -- Of an exponent of many digits Lua makes nil.
+    local size = math.abs(tonumber(number) or find(number, "-", 2, true) and 0 or math.huge)
+    if size == math.huge then
       wrong_type("a number that a double can hold", depth)
     end
   end

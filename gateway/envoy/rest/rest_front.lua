@@ -70,7 +70,7 @@ local function accept_body(handle, binding)
   return true
 end
 
-function envoy_on_request(handle)
+local function check(handle)
   local headers = handle:headers()
   local whole, method = headers:get(":path"), headers:get(":method")
   local path, query = whole:match("^([^?]*)%??(.*)$")
@@ -95,6 +95,15 @@ function envoy_on_request(handle)
   end
   remove(headers, COMPRESSION)
   if accept_body(handle, binding) then answers.expect(handle, number) end
+end
+
+-- Envoy lets pass what a script fails at.
+function envoy_on_request(handle)
+  local done, failure = pcall(check, handle)
+  if not done then
+    handle:logErr(tostring(failure))
+    refusal.send(handle, "INTERNAL", "an internal error", {})
+  end
 end
 
 function envoy_on_response(handle)

@@ -56,19 +56,19 @@ end
 function strings.read(text, i)
   local escaped, is_text = false, true
   while true do
-    local c, last, whole = byte(text, i), i, true
+    local c = byte(text, i)
     if not c then return nil, "a string without an end", i end
     if c == QUOTE then return i - 1, escaped, is_text end
     if c < SPACE then return nil, "a control character in a string", i end
     if c == BACKSLASH then
-      last, whole = escape_end(text, i)
+      local last, whole = escape_end(text, i)
       if not last then return nil, "no such escape", i end
-      escaped = true
+      escaped, is_text, i = true, is_text and whole, last
     elseif c >= 0x80 then
-      last = character_end(text, i)
-      whole, last = last ~= nil, last or i
+      local last = character_end(text, i)
+      is_text, i = is_text and last ~= nil, last or i
     end
-    is_text, i = is_text and whole, last + 1
+    i = i + 1
   end
 end
 

@@ -21,10 +21,12 @@ function checks.bytes(_, text) return not find(text, "%s") end
 -- No leap seconds.
 function checks.timestamp(_, text) return not find(text, ":60", 1, true) end
 
--- Names in lowerCamelCase, with dots within a path and commas between paths.
+-- Names in lowerCamelCase, with dots within a path and commas between paths. The transcoder loses
+-- an underscore between two capitals.
 function checks.field_mask(_, text)
   local paths = "," .. text .. ","
-  return text == "" or not find(paths, "[^%w.,]") and not find(paths, "[.,][%u.,]")
+  local strange = find(paths, "[^%w.,]") or find(paths, "[.,][%u.,]") or find(paths, "%u%u")
+  return text == "" or not strange
 end
 
 return checks

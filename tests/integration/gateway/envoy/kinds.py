@@ -44,3 +44,27 @@ def pool() -> DescriptorPool:
 def message(name: str) -> Any:
     """The class of a message of kinds.proto."""
     return GetMessageClass(pool().FindMessageTypeByName(f"kinds.v1.{name}"))
+
+
+def canonical(message: Any) -> bytes:
+    """The bytes that equal messages have in common, what they hold in an Any included."""
+    _settle(message)
+    return bytes(message.SerializeToString(deterministic=True))
+
+
+def _settle(message: Any) -> None:
+    if message.DESCRIPTOR.full_name == "google.protobuf.Any" and message.type_url:
+        name = message.type_url.rpartition("/")[2]
+        held = GetMessageClass(pool().FindMessageTypeByName(name)).FromString(message.value)
+        message.value = canonical(held)
+    for field, value in message.ListFields():
+        if not field.message_type:
+            continue
+        if field.message_type.GetOptions().map_entry:
+            values = (
+                value.values() if field.message_type.fields_by_name["value"].message_type else []
+            )
+        else:
+            values = value if field.is_repeated else [value]
+        for each in values:
+            _settle(each)

@@ -5,6 +5,9 @@ import json
 from typing import Any
 
 import pytest
+from google.protobuf.empty_pb2 import Empty
+from google.protobuf.struct_pb2 import Struct
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from tests.integration.gateway.envoy import kinds
 from tests.integration.gateway.envoy.kinds_gateway import KindsGateway
@@ -103,6 +106,11 @@ REFUSED: list[tuple[str, str, Any, str, str]] = [
     ("POST", "/v1/body/map", b'{"a":"b","a":"c"}', "DUPLICATE_FIELD", "string_map.a"),
     ("POST", "/v1/body/number", b'"x"', "WRONG_TYPE", "int64_value"),
     ("POST", "/v1/body/inner/inner", {"bogus": 1}, "UNKNOWN_FIELD", "inner.inner.bogus"),
+    ("POST", "/v1/root/struct", b'{"a":1,"a":2}', "DUPLICATE_FIELD", "a"),
+    ("POST", "/v1/root/struct", [], "WRONG_TYPE", ""),
+    ("POST", "/v1/root/time", {"seconds": 5}, "WRONG_TYPE", ""),
+    ("GET", "/v1/root/time?seconds=5", None, "UNKNOWN_FIELD", "seconds"),
+    ("POST", "/v1/root/empty", {"a": 1}, "UNKNOWN_FIELD", "a"),
     ("POST", "/v1/stream", [{}, {"bogus": 1}], "UNKNOWN_FIELD", "[1].bogus"),
     ("POST", "/v1/stream", {}, "WRONG_TYPE", ""),
 ]
@@ -134,6 +142,22 @@ def test_a_stream_of_requests_is_an_array(kinds_gateway: KindsGateway) -> None:
     answer = kinds_gateway.request("POST", "/v1/stream", [{"anInt32": 1}, {"anInt32": 2}])
     messages = [All.FromString(base64.b64decode(m)) for m in answer.json["messages"]]
     assert messages == [All(an_int32=1), All(an_int32=2)]
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "message"),
+    [
+        ("struct", {"a": 1}, Struct(fields={"a": {"number_value": 1}})),
+        ("time", b'"2026-01-01T00:00:00Z"', Timestamp(seconds=1767225600)),
+        ("empty", {}, Empty()),
+    ],
+)
+def test_a_whole_request_may_be_a_well_known_type(
+    kinds_gateway: KindsGateway, name: str, body: Any, message: Any
+) -> None:
+    answer = kinds_gateway.request("POST", f"/v1/root/{name}", body)
+    [received] = answer.json["messages"]
+    assert type(message).FromString(base64.b64decode(received)) == message
 
 
 def test_an_http_body_is_any_bytes(kinds_gateway: KindsGateway) -> None:

@@ -149,8 +149,10 @@ class AttemptsExhausted(PredictError):
         super().__init__(f"no answer after {attempts} attempts", attempts=attempts)
 
 
-class Unpublishable(PredictError):
-    """The bus does not take a request, or the answer to it."""
+class Undeliverable(PredictError):
+    """The bus will never take a request, or the answer to it."""
+
+    reason = ErrorReason.ERROR_REASON_UNDELIVERABLE
 
     def __init__(self) -> None:
         super().__init__("the work or its answer could not be handed on")

@@ -10,9 +10,8 @@ from bus.errors import BusUnavailable, bus_errors
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.client import SQSClient
-    from mypy_boto3_sqs.type_defs import BatchResultErrorEntryTypeDef
+    from mypy_boto3_sqs.type_defs import BatchResultErrorEntryTypeDef, ReceiveMessageRequestTypeDef
     from mypy_boto3_sqs.type_defs import MessageTypeDef as Message
-    from mypy_boto3_sqs.type_defs import ReceiveMessageRequestTypeDef
 
 # For receiving, deleting and changing alike:
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html

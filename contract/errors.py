@@ -215,6 +215,18 @@ class DeadlineExceeded(PredictError):
         super().__init__("the deadline passed before there was an answer")
 
 
+class ListTooBroad(PredictError):
+    """A list whose conditions have more predictions read than can be in useful time."""
+
+    reason = ErrorReason.ERROR_REASON_LIST_TOO_BROAD
+
+    def __init__(self, limit_s: int) -> None:
+        super().__init__(
+            f"the list was not found within {limit_s} s; ask for a model, or for less time",
+            limit_s=limit_s,
+        )
+
+
 class StoreUnavailable(PredictError):
     """The database does not answer."""
 

@@ -14,10 +14,8 @@ from typing import cast
 import grpc
 from grpc_health.v1.health_pb2 import HealthCheckResponse
 from predict.v1 import model_service_pb2_grpc, prediction_service_pb2_grpc
-from psycopg_pool import AsyncConnectionPool
 
 from contract.settings import read
-from database.connections import bounded
 from features.spool import Spool
 from gateway.grpc_asgi import Server
 from gateway.grpc_asgi.asgi import Receive, Scope, Send
@@ -29,6 +27,7 @@ from gateway.servicers.predictions import PredictionServicer
 from gateway.settings import Settings
 from gateway.store.catalog import Catalog
 from gateway.store.changes import Changes
+from gateway.store.connections import Connections
 from gateway.store.predictions import PredictionStore
 from gateway.store.releases import TrafficStore
 
@@ -52,6 +51,8 @@ BOUNDED = tuple(
 )
 """Calls that get settings.max_call_s as a whole. BatchPredict and StreamPredict have it for each
 text; the others wait for as long as they are asked to."""
+DATABASE_S = 30.0
+"""Seconds that the start waits for PostgreSQL."""
 DRAIN_S = 1.0
 """Seconds that calls get to end when Envoy stops; gateway.main has waited for them before."""
 
@@ -98,17 +99,10 @@ def spare_the_collector() -> None:
 
 
 async def _open(stack: AsyncExitStack, settings: Settings) -> Server:
-    pool = AsyncConnectionPool(
-        bounded(),
-        kwargs={"autocommit": True},
-        min_size=settings.database_connections,
-        max_size=settings.database_connections,
-        open=False,
-    )
-    await stack.enter_async_context(pool)
-    await pool.wait()
+    connections = await stack.enter_async_context(Connections(settings.database_connections))
+    await connections.wait(DATABASE_S)
 
-    catalog = Catalog(pool)
+    catalog = Catalog(connections)
     await catalog.refresh()
     changes = Changes(refresh_catalog=catalog.refresh)
     listener = asyncio.create_task(changes.run())
@@ -128,7 +122,9 @@ async def _open(stack: AsyncExitStack, settings: Settings) -> Server:
             max_inference_s=settings.max_inference_s,
         )
     )
-    store = await stack.enter_async_context(PredictionStore(pool, max_waiting=settings.max_waiting))
+    store = await stack.enter_async_context(
+        PredictionStore(connections, max_waiting=settings.max_waiting)
+    )
     predictions = PredictionService(store=store, models=models, changes=changes)
 
     server = Server(
@@ -143,7 +139,7 @@ async def _open(stack: AsyncExitStack, settings: Settings) -> Server:
         PredictionServicer(predictions, max_call_s=settings.max_call_s), registry
     )
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(
-        ModelServicer(catalog, TrafficStore(pool)), registry
+        ModelServicer(catalog, TrafficStore(connections)), registry
     )
     health = standard.add_health(server)
     standard.add_reflection(server, SERVICES)

@@ -4,9 +4,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from psycopg.rows import class_row
-from psycopg_pool import AsyncConnectionPool
 
 from database import named_sql
+from gateway.store.connections import Connections
 
 CHANGED = "catalog_changed"  # the channel that tells gateways to read the catalog again
 SERVING = "SERVING"
@@ -65,14 +65,14 @@ class Model:
 class Catalog:
     """The catalog as the gateway holds it in memory; `refresh` reads it again."""
 
-    def __init__(self, pool: AsyncConnectionPool) -> None:
-        self._pool = pool
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
         self.models: dict[str, Model] = {}
         """By id, ordered by id."""
 
     async def refresh(self) -> None:
         """Read the catalog from the database."""
-        async with self._pool.connection() as connection, connection.transaction():
+        async with self._connections.connection() as connection, connection.transaction():
             await connection.execute(_SQL["hold_snapshot"])
             cursor = connection.cursor(row_factory=class_row(Model))
             models = {m.id: m for m in await (await cursor.execute(_SQL["models"])).fetchall()}

@@ -27,7 +27,7 @@ class Connections:
 
     def __init__(self, size: int = 1, *, conninfo: str = "") -> None:
         """size: of what `connection` hands out at once. conninfo: as the PG* variables say."""
-        self._conninfo = bounded(conninfo)
+        self._conninfo = conninfo
         self._slots = asyncio.Semaphore(size)
         self._free: list[Connection] = []
         self.silence = Silence(self._look)
@@ -98,7 +98,7 @@ class Connections:
             await connection.close()
 
     async def _connect(self) -> Connection:
-        return await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True)
+        return await psycopg.AsyncConnection.connect(bounded(self._conninfo), autocommit=True)
 
     async def _look(self) -> None:
         connection = await self._connect()

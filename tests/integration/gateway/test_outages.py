@@ -166,7 +166,7 @@ async def test_a_backend_that_ends_in_a_statement_fails_that_statement_alone(
         await asyncio.sleep(0.1)
         with database.connect() as admin:
             admin.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
                 " WHERE wait_event_type = 'Lock' AND datname = current_database()"
             )
         with pytest.raises(psycopg.OperationalError):
@@ -242,6 +242,6 @@ async def answering(connections: Connections) -> None:
 
 def end_the_others(connection: "psycopg.Connection[dict[str, object]]") -> None:
     connection.execute(
-        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
         " WHERE datname = current_database() AND pid <> pg_backend_pid()"
     )

@@ -14,9 +14,10 @@ from predict.v1 import prediction_service_pb2 as pb
 from predict.v1.model_pb2 import TrafficTarget
 
 from contract.ids import uuid7
+from contract.status import error_info
 from database.logins import GATEWAY
 from gateway.envoy.front import Front
-from tests.e2e.doors import Answer, Door, Grpc, Rest
+from tests.integration.gateway.envoy.asking import Ask, by_grpc, by_rest
 from tests.integration.gateway.envoy.gateway_process import GatewayProcess, free_ports
 from tests.parts import catalog
 from tests.parts.polling import wait_until
@@ -29,7 +30,7 @@ TIMEOUT_S = 8.0
 
 class Mesh(NamedTuple):
     database: Database
-    doors: Sequence[Door]
+    doors: Sequence[Ask]
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +50,8 @@ def mesh(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterat
             grpc.insecure_channel(f"127.0.0.1:{port}") as channel,
             httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client,
         ):
-            mesh = Mesh(database, (Grpc(channel), Rest(client)))
-            assert ask(mesh.doors[0], "SetTraffic").status.code == code_pb2.OK
+            mesh = Mesh(database, (by_grpc(channel), by_rest(client)))
+            assert mesh.doors[0](requests()["SetTraffic"], TIMEOUT_S).status.code == code_pb2.OK
             yield mesh
     postgres.drop_database(database)
 
@@ -72,25 +73,21 @@ def requests() -> dict[str, Message]:
     }
 
 
-def ask(door: Door, rpc: str) -> Answer:
-    return door.call(rpc, requests()[rpc], timeout_s=TIMEOUT_S)
-
-
 def all_are_unavailable(mesh: Mesh) -> None:
     for door in mesh.doors:
-        for rpc in requests():
-            answer = ask(door, rpc)
-            assert answer.status.code == code_pb2.UNAVAILABLE, (rpc, answer)
-            assert answer.info.reason == "STORE_UNAVAILABLE"
+        for rpc, request in requests().items():
+            status = door(request, TIMEOUT_S).status
+            assert status.code == code_pb2.UNAVAILABLE, (rpc, status)
+            assert error_info(status).reason == "STORE_UNAVAILABLE"
             retry = error_details_pb2.RetryInfo()
-            assert any(detail.Unpack(retry) for detail in answer.status.details)
+            assert any(detail.Unpack(retry) for detail in status.details)
             assert retry.retry_delay.seconds == 1
 
 
 def all_are_answered(mesh: Mesh) -> None:
     for door in mesh.doors:
-        for rpc in requests():
-            code = ask(door, rpc).status.code
+        for rpc, request in requests().items():
+            code = door(request, TIMEOUT_S).status.code
             assert code in (code_pb2.OK, code_pb2.NOT_FOUND), rpc
 
 
@@ -107,22 +104,23 @@ def test_a_server_that_is_gone_is_told_and_needs_no_restart_of_ours(
 
 
 def test_a_silent_server_is_told_before_any_deadline(mesh: Mesh, postgres: Postgres) -> None:
-    made = mesh.doors[0].call("Predict", requests()["Predict"]).message.prediction
+    made = mesh.doors[0](requests()["Predict"], TIMEOUT_S).message.prediction
     with postgres.silent():
         all_are_unavailable(mesh)
-    wait_until(lambda: ask(mesh.doors[0], "ListPredictions").status.code == code_pb2.OK)
+    listing = requests()["ListPredictions"]
+    wait_until(lambda: mesh.doors[0](listing, TIMEOUT_S).status.code == code_pb2.OK)
     all_are_answered(mesh)
     for door in mesh.doors:
-        found = door.call("GetPrediction", pb.GetPredictionRequest(id=made.id)).message.prediction
-        assert found == made
+        found = door(pb.GetPredictionRequest(id=made.id), TIMEOUT_S)
+        assert found.message.prediction == made
 
 
 def test_a_list_that_takes_too_long_is_refused_for_its_conditions(mesh: Mesh) -> None:
     with psycopg.connect(mesh.database.conninfo) as holder:
         holder.execute("LOCK TABLE requests")
         for door in mesh.doors:
-            answer = door.call("ListPredictions", pb.ListPredictionsRequest())
-            assert answer.status.code == code_pb2.FAILED_PRECONDITION
-            assert answer.info.reason == "LIST_TOO_BROAD"
-            assert dict(answer.info.metadata) == {"limit_s": "5"}
-            assert len(answer.status.details) == 1  # and no RetryInfo
+            status = door(pb.ListPredictionsRequest(), 30).status
+            assert status.code == code_pb2.FAILED_PRECONDITION
+            assert error_info(status).reason == "LIST_TOO_BROAD"
+            assert dict(error_info(status).metadata) == {"limit_s": "5"}
+            assert len(status.details) == 1  # and no RetryInfo

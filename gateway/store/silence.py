@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 PATIENCE_S = 1.0
 """After which a question without an answer has the database looked at."""
-LOOK_S = 2.0
+LOOK_S = 3.0
 """Within which a database that is there says something to a new connection."""
 PAUSE_S = 0.2
 """Between looks at one that is silent."""

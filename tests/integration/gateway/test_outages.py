@@ -110,8 +110,8 @@ async def test_a_silent_server_is_waited_for_once_and_then_by_nobody(
         monkeypatch.setattr(psycopg.AsyncConnection, "connect", count)
         for _ in range(200):
             assert await reasons(calls) == unavailable(calls)
-        # 1,800 calls, and the only connection that is tried is the one of the looks.
-        assert tried <= 2
+        # Of 1,800 calls: the only connection that is tried is that of the looks, now and then.
+        assert tried < 10
     await answering(connections)
     await all_succeed(calls)
     assert await store.get(written.id) == written

@@ -18,7 +18,7 @@ COMPILE = $(UV) pip compile --quiet --no-header --no-annotate --universal --pyth
 # protoc looks for its plugins on PATH.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help run test unit test-images lint format protos bench bench-quality lock clean
+.PHONY: help run test unit test-landed test-images lint format protos bench bench-quality lock clean
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -27,10 +27,13 @@ run: $(INSTALLED) $(GENERATED) ## Install, start everything, make the first pred
 	@$(BIN)/pmesh up
 
 test: unit ## Run the tests, on real servers; half an hour
-	@$(BIN)/pytest --ignore tests/unit --ignore tests/images
+	@$(BIN)/pytest --ignore tests/unit --ignore tests/images --ignore tests/landed
 
 unit: $(INSTALLED) $(GENERATED) ## Run the tests that need no server; a minute
 	@$(BIN)/pytest tests/unit
+
+test-landed: $(INSTALLED) $(GENERATED) ## Run the last landed release's programs on this schema; a minute
+	@$(BIN)/pytest tests/landed
 
 test-images: $(INSTALLED) $(GENERATED) ## Build the images and try them; needs buildah, debootstrap and root
 	@$(BIN)/pytest tests/images

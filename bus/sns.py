@@ -13,19 +13,32 @@ from bus.errors import BusUnavailable, bus_errors, error_code
 
 if TYPE_CHECKING:
     from mypy_boto3_sns.client import SNSClient
+    from mypy_boto3_sns.type_defs import BatchResultErrorEntryTypeDef
     from mypy_boto3_sns.type_defs import PublishBatchRequestEntryTypeDef as Entry
 
 # https://docs.aws.amazon.com/sns/latest/api/API_PublishBatch.html
 MAX_BATCH = 10
 MAX_BATCH_BYTES = 256 * 1024
 
-# What SNS answers when a message itself cannot be accepted.
-_MESSAGE_ERRORS = {
+# What SNS answers to a whole call when a message in it cannot be accepted.
+_OF_MESSAGES = {
     "BatchRequestTooLong",
     "InvalidParameter",
-    "InvalidParameterValue",
+    "ParameterValueInvalid",
     "ValidationError",
+    "ValidationException",
 }
+# What it answers to an entry for no fault of the message: SNS calls the sender at fault in almost
+# all that it refuses, be it for a moment or for want of a right.
+_OF_THE_TOPIC = {
+    "AuthorizationError",
+    "EndpointDisabled",
+    "InternalError",
+    "InvalidSecurity",
+    "NotFound",
+    "Throttled",
+}
+_OF_ITS_KEY = "KMS"  # how all codes of the topic's encryption begin
 
 _ESCAPES = {code: quote_plus(chr(code)) for code in range(128)}
 
@@ -72,21 +85,32 @@ class Topic:
         failed = answer.get("Failed", [])
         outcome = Outcome(
             published={entry["Id"] for entry in answer.get("Successful", [])},
-            rejected={entry["Id"]: entry["Code"] for entry in failed if entry["SenderFault"]},
+            rejected={entry["Id"]: entry["Code"] for entry in failed if _is_for_good(entry)},
         )
         if len(outcome.published) + len(outcome.rejected) < len(batch):
-            codes = {entry["Code"] for entry in failed if not entry["SenderFault"]}
+            codes = {entry["Code"] for entry in failed if not _is_for_good(entry)}
             outcome.failure = BusUnavailable(", ".join(sorted(codes)) or "NotConfirmed")
         return outcome
 
     def _failed_call(self, batch: "list[Entry]", unavailable: BusUnavailable) -> Outcome:
         cause = unavailable.__cause__
-        if not (isinstance(cause, ClientError) and error_code(cause) in _MESSAGE_ERRORS):
+        if not (isinstance(cause, ClientError) and _is_about_messages(cause)):
             return Outcome(failure=unavailable)
         if len(batch) == 1:
             return Outcome(rejected={batch[0]["Id"]: str(unavailable)})
         # One of them is to blame; the others are innocent.
         return _sum(self._publish_batch([entry]) for entry in batch)
+
+
+def _is_for_good(failed: "BatchResultErrorEntryTypeDef") -> bool:
+    """Whether an entry will never be accepted as it is."""
+    code = failed["Code"]
+    return failed["SenderFault"] and code not in _OF_THE_TOPIC and not code.startswith(_OF_ITS_KEY)
+
+
+def _is_about_messages(error: ClientError) -> bool:
+    """Whether a call was refused for what is in it, not for where it goes."""
+    return error_code(error) in _OF_MESSAGES and "TopicArn" not in str(error)
 
 
 def _encode_form(params: dict[str, Any], **_: object) -> None:

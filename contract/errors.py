@@ -167,8 +167,10 @@ class AttemptsExhausted(PredictError):
         super().__init__(f"no answer after {attempts} attempts", attempts=attempts)
 
 
-class Unpublishable(PredictError):
-    """The bus does not take a request, or the answer to it."""
+class Undeliverable(PredictError):
+    """The bus will never take a request, or the answer to it."""
+
+    reason = ErrorReason.ERROR_REASON_UNDELIVERABLE
 
     def __init__(self) -> None:
         super().__init__("the work or its answer could not be handed on")
@@ -229,6 +231,18 @@ class DeadlineExceeded(PredictError):
 
     def __init__(self) -> None:
         super().__init__("the deadline passed before there was an answer")
+
+
+class ListTooBroad(PredictError):
+    """A list whose conditions have more predictions read than can be in useful time."""
+
+    reason = ErrorReason.ERROR_REASON_LIST_TOO_BROAD
+
+    def __init__(self, limit_s: int) -> None:
+        super().__init__(
+            f"the list was not found within {limit_s} s; ask for a model, or for less time",
+            limit_s=limit_s,
+        )
 
 
 class StoreUnavailable(PredictError):

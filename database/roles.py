@@ -21,6 +21,7 @@ from typing import Any
 import psycopg
 from psycopg import errors
 
+from contract.arguments import whole_number
 from database.connections import bounded
 from database.logins import (
     GATEWAY,
@@ -93,7 +94,9 @@ def _parser() -> argparse.ArgumentParser:
     groups.set_defaults(run=_make_groups)
     options = argparse.ArgumentParser(add_help=False)
     options.add_argument("--login", help="its name; default: that of the program")
-    options.add_argument("--connections", type=int, help="how many at once")
+    options.add_argument(
+        "--connections", type=whole_number(1, 10_000), metavar="NUMBER", help="how many at once"
+    )
     options.add_argument("--password-file", type=Path, help="default: the standard input")
     for login in (GATEWAY, RELAY, ROLLOUT):
         program = programs.add_parser(login.name, parents=[options], help="a login for it")

@@ -13,10 +13,8 @@ from typing import cast
 import grpc
 from grpc_health.v1 import health_pb2_grpc
 from predict.v1 import model_service_pb2_grpc, prediction_service_pb2_grpc
-from psycopg_pool import AsyncConnectionPool
 
 from contract.settings import read
-from database.connections import bounded
 from features.spool import Spool
 from gateway import drain, readyz
 from gateway.drain import Stage
@@ -44,6 +42,7 @@ from gateway.servicers.predictions import PredictionServicer
 from gateway.settings import Settings
 from gateway.store.catalog import Catalog
 from gateway.store.changes import Changes
+from gateway.store.connections import Connections
 from gateway.store.predictions import PredictionStore
 from gateway.store.releases import TrafficStore
 
@@ -61,6 +60,8 @@ UNBOUNDED = {
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": "likewise",
 }
 """The rpcs that may take longer than settings.max_call_s, each with its reason."""
+DATABASE_S = 30.0
+"""Seconds that the start waits for PostgreSQL."""
 
 
 class Application:
@@ -118,17 +119,10 @@ def interceptors(settings: Settings, calls: Calls) -> tuple[Interceptor, ...]:
 
 
 async def _open(stack: AsyncExitStack, settings: Settings) -> tuple[Server, Readiness]:
-    pool = AsyncConnectionPool(
-        bounded(),
-        kwargs={"autocommit": True},
-        min_size=settings.database_connections,
-        max_size=settings.database_connections,
-        open=False,
-    )
-    await stack.enter_async_context(pool)
-    await pool.wait()
+    connections = await stack.enter_async_context(Connections(settings.database_connections))
+    await connections.wait(DATABASE_S)
 
-    catalog = Catalog(pool)
+    catalog = Catalog(connections)
     await catalog.refresh()
     changes = Changes(refresh_catalog=catalog.refresh_by)
     stack.callback(asyncio.create_task(changes.run()).cancel)
@@ -149,7 +143,9 @@ async def _open(stack: AsyncExitStack, settings: Settings) -> tuple[Server, Read
     )
     await models.probes.ask_all()
     stack.callback(asyncio.create_task(models.probes.run()).cancel)
-    store = await stack.enter_async_context(PredictionStore(pool, max_waiting=settings.max_waiting))
+    store = await stack.enter_async_context(
+        PredictionStore(connections, max_waiting=settings.max_waiting)
+    )
     predictions = PredictionService(store=store, models=models, changes=changes)
 
     server = Server(
@@ -167,7 +163,7 @@ async def _open(stack: AsyncExitStack, settings: Settings) -> tuple[Server, Read
         PredictionServicer(predictions, max_call_s=settings.max_call_s), registry
     )
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(
-        ModelServicer(catalog, TrafficStore(pool)), registry
+        ModelServicer(catalog, TrafficStore(connections)), registry
     )
     readiness = Readiness(
         services=SERVICES,

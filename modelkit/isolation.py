@@ -1,13 +1,22 @@
-"""Runs an artifact in a process of its own, so that neither its code nor its crash gets in here."""
+"""Runs an artifact in a process of its own, so that neither its code nor its crash gets in here.
 
+Where the system has namespaces for everybody, the code sees the artifact, Python and the texts, and
+nothing else: no other file, process, secret or network. Elsewhere it is this user's, without rights
+and with an environment that names no secret; that of this process cannot be read.
+"""
+
+import ctypes
 import json
+import logging
 import os
 import signal
+import stat
 import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 from zipfile import BadZipFile
@@ -15,11 +24,15 @@ from zipfile import BadZipFile
 import numpy as np
 
 from contract.limits import SCORES_TOLERANCE
-from modelkit import replay
+from modelkit import replay, sandbox
 from modelkit.abstract_model import MANIFEST_FILE, FloatArray, Predictions
 
+log = logging.getLogger(__name__)
+
+_PR_SET_DUMPABLE = 4
+_SANDBOX = (sys.executable, "-I", sandbox.__file__)
 _ENVIRONMENT = {
-    *("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "LD_LIBRARY_PATH"),
+    *("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH"),
     *("OMP_NUM_THREADS", "OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE", "CUDA_VISIBLE_DEVICES"),
 }
 """What an artifact is told: no password is among it."""
@@ -66,22 +79,34 @@ def run_artifact(directory: Path, texts: Sequence[str], timeout_s: float) -> Art
         results = Path(scratch)
         (results / "texts.json").write_text(json.dumps(list(texts)))
         code = _run(directory, results, timeout_s)
-        if (error := results / "error.json").exists():
+        if _is_file(error := results / "error.json"):
             fields = json.loads(error.read_text())
             raise ArtifactFailed(Failure(fields["kind"]), fields["message"])
         if code:
             raise ArtifactFailed(Failure.CRASH, _how_it_ended(code))
-        return _read(results / "predictions.npz", directory, len(texts))
+        predictions = results / "predictions.npz"
+        if not _is_file(predictions):
+            raise ArtifactFailed(Failure.OUTPUT_TYPE, "it left none")
+        return _read(predictions, directory, len(texts))
+
+
+def _is_file(path: Path) -> bool:
+    """Whether it is one, and not a link to what the model's code could not read itself."""
+    return path.exists() and stat.S_ISREG(path.lstat().st_mode)
 
 
 def _run(directory: Path, results: Path, timeout_s: float) -> int:
     """The exit status of the program."""
+    artifact = directory.resolve()
     # By its file, and -P: the artifact's packages are to be found, not this project's.
     # -B: nothing is added to the artifact.
-    command = [
-        *("setpriv", "--pdeathsig", "KILL", "--"),
-        *(sys.executable, "-P", "-B", replay.__file__, str(directory), str(results)),
-    ]
+    program = (sys.executable, "-P", "-B", replay.__file__, str(artifact), str(results))
+    if can_confine():
+        shown = [str(artifact), str(Path(replay.__file__).parent), *_python()]
+        command = [*_SANDBOX, str(results), *shown, "--", *program]
+    else:
+        _hide_environment()
+        command = [*_without_rights(), *program]
     with (results / "texts.json").open() as texts:
         process = subprocess.Popen(
             command,
@@ -89,7 +114,7 @@ def _run(directory: Path, results: Path, timeout_s: float) -> int:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,  # a model may write texts there
             start_new_session=True,
-            env={name: os.environ[name] for name in _ENVIRONMENT & os.environ.keys()},
+            env=_environment(results),
         )
         try:
             return process.wait(timeout_s)
@@ -101,8 +126,54 @@ def _run(directory: Path, results: Path, timeout_s: float) -> int:
                 process.wait()
 
 
+@cache
+def can_confine() -> bool:
+    """Whether this system has a sandbox for the code of models."""
+    with tempfile.TemporaryDirectory() as scratch:
+        command = [*_SANDBOX, scratch, *_python(), "--", sys.executable, "-c", ""]
+        tried = subprocess.run(command, capture_output=True, text=True, check=False, env={})
+    if tried.returncode:
+        log.warning(
+            "the code of models runs as this user and can read this user's files: %s",
+            tried.stderr.strip() or f"exit status {tried.returncode}",
+        )
+    return not tried.returncode
+
+
+def _python() -> list[str]:
+    """The folders that this Python is made of."""
+    found = {sys.prefix, sys.base_prefix}
+    program = Path(sys.executable)
+    while program.is_symlink():
+        program = program.parent / program.readlink()
+        found.add(str(program.parent.parent))
+    libraries = os.environ.get("LD_LIBRARY_PATH", "").split(":")
+    return sorted({os.path.normpath(p) for p in (*found, *libraries) if p} - {"/"})
+
+
+def _environment(results: Path) -> dict[str, str]:
+    """What an artifact is told."""
+    kept = {name: os.environ[name] for name in _ENVIRONMENT & os.environ.keys()}
+    return kept | {"HOME": str(results), "TMPDIR": str(results)}
+
+
+def _without_rights() -> list[str]:
+    setpriv = ["setpriv", "--pdeathsig", "KILL", "--no-new-privs"]
+    if os.geteuid() == 0:  # others have none
+        setpriv += ["--bounding-set=-all", "--inh-caps=-all"]
+    return [*setpriv, "--"]
+
+
+def _hide_environment() -> None:
+    """Keep other processes of this user from reading this one's environment and memory."""
+    ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0)
+
+
 def _how_it_ended(code: int) -> str:
-    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
+    number = -code if code < 0 else code - 128
+    if number in signal.valid_signals():
+        return f"killed by {signal.Signals(number).name}"
+    return f"exit status {code}"
 
 
 def _read(file: Path, directory: Path, count: int) -> ArtifactRun:

@@ -16,7 +16,7 @@ from bus.errors import BusUnavailable
 from bus.events import Envelope, to_entry
 from bus.outages import sleep
 from bus.sns import Outcome, Topic
-from contract.errors import Unpublishable
+from contract.errors import Undeliverable
 from database import named_sql
 from relay.completions import fail
 
@@ -126,7 +126,7 @@ class Publisher:
         await fail(
             connection,
             {
-                row.prediction_id: Unpublishable()
+                row.prediction_id: Undeliverable()
                 for row in rows
                 if row.id in hopeless and row.prediction_id
             },

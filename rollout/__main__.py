@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import psycopg
 
+from contract.arguments import whole_number
 from contract.settings import read
 from database.connections import bounded
 from rollout.options import add_release_options, add_signature
@@ -172,7 +173,12 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run)
 
     watch = commands.add_parser("watch", help="follow the registry's alias, and tidy up")
-    watch.add_argument("--webhook-port", type=int, help="where the registry may give word")
+    watch.add_argument(
+        "--webhook-port",
+        type=whole_number(1, 65535),
+        metavar="PORT",
+        help="where the registry may give word",
+    )
     watch.set_defaults(run=_watch)
     return parser
 

@@ -5,9 +5,9 @@ from datetime import datetime
 
 from psycopg import AsyncConnection
 from psycopg.rows import class_row
-from psycopg_pool import AsyncConnectionPool
 
 from database import named_sql
+from gateway.store.connections import Connections
 
 CHANGED = "catalog_changed"  # the channel that tells gateways to read the catalog again
 SERVING = "SERVING"
@@ -66,14 +66,14 @@ class Model:
 class Catalog:
     """The catalog as the gateway holds it in memory; `refresh` reads it again."""
 
-    def __init__(self, pool: AsyncConnectionPool) -> None:
-        self._pool = pool
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
         self.models: dict[str, Model] = {}
         """By id, ordered by id."""
 
     async def refresh(self) -> None:
         """Read the catalog from the database."""
-        async with self._pool.connection() as connection:
+        async with self._connections.connection() as connection:
             await self.refresh_by(connection)
 
     async def refresh_by(self, connection: AsyncConnection) -> None:

@@ -9,13 +9,15 @@ from dataclasses import asdict
 from typing import Any, NamedTuple, Self
 
 import orjson
+from psycopg import errors
 from psycopg.rows import TupleRow
-from psycopg_pool import AsyncConnectionPool
 
+from contract.errors import ListTooBroad
 from contract.status import status_from_json
 from database import named_sql
 from gateway.batching import Batcher
 from gateway.prediction import ListFilter, Prediction, State
+from gateway.store.connections import Connections
 from gateway.store.hot_statement import HotStatement
 from inference.output import Output
 
@@ -23,6 +25,9 @@ _SQL = named_sql.load("gateway.store")
 
 MAX_ROWS = 512
 """Of a commit, or of a read."""
+
+SEARCH_S = 5
+"""What a search may take: conditions that few predictions meet have it read many."""
 
 
 class Write(NamedTuple):
@@ -43,18 +48,15 @@ class Read(NamedTuple):
 
 
 class PredictionStore:
-    """Writes and reads predictions; psycopg's errors are passed on."""
+    """Writes and reads predictions; psycopg's errors are passed on, and StoreUnavailable."""
 
-    def __init__(self, pool: AsyncConnectionPool, *, max_waiting: int, conninfo: str = "") -> None:
+    def __init__(self, connections: Connections, *, max_waiting: int) -> None:
         """To be made in the event loop that it works in; to be opened with `async with`.
 
         max_waiting: rows that may wait for one kind of statement before Overloaded.
-        conninfo: of the connection for finished predictions; empty: as the PG* variables say.
         """
-        self._pool = pool
-        self._hot = HotStatement(
-            _SQL["insert_finished"].replace("%(rows)s", "$1"), conninfo=conninfo
-        )
+        self._connections = connections
+        self._hot = HotStatement(_SQL["insert_finished"].replace("%(rows)s", "$1"), connections)
         self._searches = asyncio.Semaphore(1)  # the other connections are for what is quick
         # One write in flight: what waits for a commit shares the next one.
         self._finished = Batcher[Write, bool](
@@ -114,28 +116,32 @@ class PredictionStore:
     ) -> list[Prediction]:
         """Read predictions, newest first; only older ones than before_id, if given.
 
-        The last one is at the most the first whose text goes beyond max_bytes in all.
+        The last one is at the most the first whose text goes beyond max_bytes in all. Raises
+        ListTooBroad.
         """
         conditions = {name: value or None for name, value in asdict(where).items()}
-        async with (
-            self._searches,
-            self._pool.connection() as connection,
-            connection.transaction(),
-        ):
-            await connection.execute(_SQL["limit_search"])
-            # Not prepared: the best plan depends on which conditions are given.
-            cursor = await connection.execute(
-                _SQL["search"],
-                {
-                    **conditions,
-                    "before_id": before_id,
-                    "limit": limit,
-                    "max_bytes": max_bytes,
-                    "with_text": with_text,
-                },
-                prepare=False,
-            )
-            return [_prediction(row) for row in await cursor.fetchall()]
+        try:
+            async with (
+                self._searches,
+                self._connections.connection() as connection,
+                connection.transaction(),
+            ):
+                await connection.execute(_SQL["limit_search"], {"limit": f"{SEARCH_S}s"})
+                # Not prepared: the best plan depends on which conditions are given.
+                cursor = await connection.execute(
+                    _SQL["search"],
+                    {
+                        **conditions,
+                        "before_id": before_id,
+                        "limit": limit,
+                        "max_bytes": max_bytes,
+                        "with_text": with_text,
+                    },
+                    prepare=False,
+                )
+                return [_prediction(row) for row in await cursor.fetchall()]
+        except errors.QueryCanceled as error:
+            raise ListTooBroad(SEARCH_S) from error
 
     async def cancel(self, prediction_id: str) -> None:
         """Cancel a prediction if it is unfinished, and nobody is changing it at this moment."""
@@ -160,7 +166,7 @@ class PredictionStore:
         return [found.get(request_id) for request_id in request_ids]
 
     async def _execute(self, query: str, parameters: dict[str, Any]) -> list[TupleRow]:
-        async with self._pool.connection() as connection:
+        async with self._connections.connection() as connection:
             cursor = await connection.execute(_SQL[query], parameters, prepare=True)
             return await cursor.fetchall()
 

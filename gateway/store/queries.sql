@@ -71,7 +71,7 @@ SELECT request_id::text, id::text FROM request_ids WHERE request_id = ANY (%(req
 
 -- name: limit_search
 -- Bounds a search by conditions that few predictions meet.
-SET LOCAL statement_timeout = '5s'
+SELECT set_config('statement_timeout', %(limit)s, true)
 
 -- name: search
 -- Reads a page of predictions, newest first; what follows max_bytes of text is left for the next.

@@ -7,10 +7,10 @@ from datetime import datetime
 from psycopg import errors
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
-from psycopg_pool import AsyncConnectionPool
 
 from contract.errors import VersionNotServing
 from database import named_sql
+from gateway.store.connections import Connections
 
 _SQL = named_sql.load("gateway.store", "releases.sql")
 _NOT_SERVING = "PM002"  # an error of the published function
@@ -37,8 +37,8 @@ class Release:
 class TrafficStore:
     """Moves traffic and reads the history; psycopg's errors are passed on."""
 
-    def __init__(self, pool: AsyncConnectionPool) -> None:
-        self._pool = pool
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
 
     async def set_traffic(
         self, model: str, shares: Mapping[str, int], *, actor: str, reason: str
@@ -49,7 +49,7 @@ class TrafficStore:
         """
         row = {"model": model, "actor": actor, "reason": reason, "shares": Jsonb(dict(shares))}
         try:
-            async with self._pool.connection() as connection:
+            async with self._connections.connection() as connection:
                 await connection.execute(_SQL["set_traffic"], row)
         except errors.Error as error:
             if error.sqlstate == _NOT_SERVING:
@@ -58,7 +58,7 @@ class TrafficStore:
 
     async def list(self, model: str, *, before_id: str | None, limit: int) -> list[Release]:
         """Releases of a model, the newest first; only older ones than before_id, if given."""
-        async with self._pool.connection() as connection:
+        async with self._connections.connection() as connection:
             cursor = connection.cursor(row_factory=class_row(Release))
             row = {"model": model, "before_id": before_id, "limit": limit}
             return await (await cursor.execute(_SQL["list_releases"], row)).fetchall()

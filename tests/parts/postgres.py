@@ -6,7 +6,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import distribution
 from pathlib import Path
@@ -96,18 +96,20 @@ class Postgres:
         self._process.wait()
 
     @contextmanager
-    def standing_still(self) -> Iterator[None]:
-        """All its processes are stopped, its connections open."""
+    def silent(self) -> Iterator[None]:
+        """Within the block it does not run: it takes what is sent, and says nothing."""
         assert self._process is not None
-        root = psutil.Process(self._process.pid)
-        processes = [root, *root.children(recursive=True)]
-        for process in processes:
-            process.suspend()
+        server = psutil.Process(self._process.pid)
+        stopped = [server, *server.children(recursive=True)]
+        for process in stopped:
+            with suppress(psutil.NoSuchProcess):
+                process.suspend()
         try:
             yield
         finally:
-            for process in processes:
-                process.resume()
+            for process in stopped:
+                with suppress(psutil.NoSuchProcess):
+                    process.resume()
 
     def create_database(self, *, template: str = TEMPLATE) -> Database:
         """A database of its own; that of the template "template1" has no schema yet."""

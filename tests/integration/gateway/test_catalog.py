@@ -2,11 +2,11 @@
 
 import psycopg
 import pytest
-from psycopg_pool import AsyncConnectionPool
 
 from contract.errors import VersionNotServing
 from database.registration import Registration, register_models
 from gateway.store.catalog import Catalog
+from gateway.store.connections import Connections
 from gateway.store.releases import TrafficStore
 from rollout.store import ReleaseStore as Rollout
 from tests.parts.catalog import register
@@ -23,8 +23,8 @@ def models(database: Database) -> None:
 
 
 @pytest.fixture
-async def catalog(models: None, pool: AsyncConnectionPool) -> Catalog:
-    catalog = Catalog(pool)
+async def catalog(models: None, connections: Connections) -> Catalog:
+    catalog = Catalog(connections)
     await catalog.refresh()
     return catalog
 
@@ -52,10 +52,10 @@ async def test_only_registered_models_are_listed(catalog: Catalog, database: Dat
 
 
 async def test_clients_are_told_the_labels_of_what_serves(
-    catalog: Catalog, pool: AsyncConnectionPool, database: Database
+    catalog: Catalog, connections: Connections, database: Database
 ) -> None:
     declared = catalog.models["sentiment"].labels
-    releases = TrafficStore(pool)
+    releases = TrafficStore(connections)
     for shares, labels in (({"9": 60, "10": 40}, declared), ({"9": 40, "10": 60}, ["b", "a"])):
         await releases.set_traffic("sentiment", shares, actor="anna", reason="")
         await catalog.refresh()
@@ -69,8 +69,8 @@ async def test_clients_are_told_the_labels_of_what_serves(
     assert catalog.models["sentiment"].labels == ["b", "a"]
 
 
-async def test_a_split_is_set_and_noted(catalog: Catalog, pool: AsyncConnectionPool) -> None:
-    releases = TrafficStore(pool)
+async def test_a_split_is_set_and_noted(catalog: Catalog, connections: Connections) -> None:
+    releases = TrafficStore(connections)
     await releases.set_traffic("sentiment", {"9": 60, "10": 40}, actor="anna", reason="why")
     await catalog.refresh()
     assert catalog.models["sentiment"].traffic == {"9": 60, "10": 40}
@@ -80,9 +80,9 @@ async def test_a_split_is_set_and_noted(catalog: Catalog, pool: AsyncConnectionP
 
 
 async def test_a_split_with_a_version_that_does_not_serve_changes_nothing(
-    catalog: Catalog, pool: AsyncConnectionPool
+    catalog: Catalog, connections: Connections
 ) -> None:
-    releases = TrafficStore(pool)
+    releases = TrafficStore(connections)
     with pytest.raises(VersionNotServing):
         await releases.set_traffic("sentiment", {"9": 60, "8": 40}, actor="anna", reason="")
     assert await releases.list("sentiment", before_id=None, limit=10) == []

@@ -188,7 +188,7 @@ def test_a_database_that_is_away_is_known_and_comes_back_by_itself(
 def test_a_silent_database_is_known(database: Database, postgres: Postgres, tmp_path: Path) -> None:
     with WholeGateway(database, tmp_path) as gateway:
         wait_until(lambda: gateway.readyz() == NOTHING)
-        with postgres.standing_still():
+        with postgres.silent():
             wait_until(lambda: gateway.status() == NOT_SERVING)
         wait_until(lambda: gateway.readyz() == NOTHING)
 

@@ -169,7 +169,7 @@ def test_a_request_that_the_bus_does_not_take_fails_and_holds_up_no_other(
     assert requests.get(poison)["error"]["details"] == [
         {
             "@type": "type.googleapis.com/google.rpc.ErrorInfo",
-            "reason": "INTERNAL",
+            "reason": "UNDELIVERABLE",
             "domain": "predict.v1",
         }
     ]

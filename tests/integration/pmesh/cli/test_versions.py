@@ -23,7 +23,11 @@ import pytest
             "argument --steps: not allowed with argument --canary",
             "release --help",
         ),
-        (("train", "genre", "--seed", "x"), "argument --seed: invalid int", "train --help"),
+        (
+            ("train", "genre", "--seed", "x"),
+            "--seed: it must be a whole number",
+            "train --help",
+        ),
         (("train", "genre"), "no stack runs", "pmesh up"),
         (("eval", "genre@1"), "no stack runs", "pmesh up"),
         (("release", "--canary", "10", "genre@1"), "no stack runs", "pmesh up"),

@@ -148,7 +148,6 @@ async def _open(stack: AsyncExitStack, settings: Settings) -> Server:
 
     server = Server(
         on_error=failures.on_error,
-        on_undecodable=failures.on_undecodable,
         on_failure=failures.on_failure,
         max_receive_bytes=failures.MAX_MESSAGE_BYTES,
         timeout_s=settings.max_call_s,

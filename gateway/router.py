@@ -26,15 +26,17 @@ class Router:
         self._mounts = mounts
         self._prefixes = tuple(mounts)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Hand one HTTP request on."""
+        return self._application(scope)(scope, receive, send)
+
+    def _application(self, scope: Scope) -> Application:
         for name, value in scope["headers"]:
             if name == b"content-type":
                 if value.startswith(b"application/grpc"):
-                    await self._grpc(scope, receive, send)
-                    return
+                    return self._grpc
                 break
-        await self._mounted(scope["path"])(scope, receive, send)
+        return self._mounted(scope["path"])
 
     def _mounted(self, path: str) -> Application:
         if path.startswith(self._prefixes):

@@ -84,6 +84,7 @@ class Context(grpc.aio.ServicerContext[Any, Any]):
         self._done_callbacks = (*self._done_callbacks, callback)
 
     def code(self) -> grpc.StatusCode | None:  # type: ignore[override]  # None until set
+        # What ended the call from outside is what its client sees.
         return self._code if self._stopped is None else self._stopped.code
 
     def details(self) -> str:

@@ -89,6 +89,11 @@ class Server:
         """How many calls have not ended."""
         return len(self._calls)
 
+    @property
+    def timeouts_s(self) -> dict[str, float | None]:
+        """What each registered method has, by its path."""
+        return {path: method.timeout_s for path, method in self._methods.items()}
+
     def add_registered_method_handlers(
         self, service_name: str, method_handlers: "Mapping[str, grpc.RpcMethodHandler[Any, Any]]"
     ) -> None:

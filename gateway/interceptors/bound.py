@@ -13,17 +13,17 @@ def bound(max_call_s: float, *, unbounded: Container[str]) -> Interceptor:
 
     unbounded: the paths of those that have other bounds. Our own server has set the deadline
     already, from the first byte of the request on, and needs no timer for it. To be inside of
-    identify, and registered in the loop that serves.
+    identify.
     """
 
     def intercept(rpc: Rpc, handler: Handler) -> Handler:
         if rpc.path in unbounded:
             return handler
-        clock = asyncio.get_running_loop().time
 
         async def run(request: Any, context: Context) -> Any:
+            latest = asyncio.get_running_loop().time() + max_call_s
             deadline = request_context.current().deadline
-            if deadline is not None and deadline <= clock() + max_call_s:
+            if deadline is not None and deadline <= latest:
                 return await handler(request, context)
             request_context.limit(max_call_s)
             async with asyncio.timeout(max_call_s):

@@ -1,13 +1,14 @@
 """Puts interceptors around handlers as they are registered, on any server of grpc.aio's shape."""
 
 import inspect
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from typing import Any, Protocol, TypeAlias
 
 import grpc
 
 from contract.errors import MethodNotFound
+from gateway.grpc_asgi.status import UndecodableRequest
 from gateway.interceptors.interceptor import Context, Handler, Interceptor, Rpc
 
 OTHER = Rpc("_OTHER", "_OTHER")
@@ -67,9 +68,10 @@ class Intercepted(grpc.GenericRpcHandler):
         for interceptor in reversed(self._interceptors):
             behavior = interceptor(rpc, behavior)
         make = _MAKERS[handler.request_streaming, handler.response_streaming]
-        made: RpcMethodHandler = make(
-            behavior, handler.request_deserializer, handler.response_serializer
-        )
+        decode = handler.request_deserializer
+        if decode is not None and not handler.request_streaming:
+            decode = _kept_if_undecodable(decode)
+        made: RpcMethodHandler = make(behavior, decode, handler.response_serializer)
         return made
 
 
@@ -79,6 +81,18 @@ _MAKERS: dict[tuple[bool, bool], Any] = {
     (True, False): grpc.stream_unary_rpc_method_handler,
     (True, True): grpc.stream_stream_rpc_method_handler,
 }
+
+
+def _kept_if_undecodable(decode: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
+    """So that what is no message is a call too, on any server: `explain` refuses it."""
+
+    def decode_or_keep(payload: bytes) -> Any:
+        try:
+            return decode(payload)
+        except Exception as error:
+            return UndecodableRequest(payload, error)
+
+    return decode_or_keep
 
 
 def _coroutine(handler: RpcMethodHandler) -> Handler:

@@ -63,6 +63,8 @@ class OipServer:
         """The texts of each call of ModelInfer."""
         self.wanted: list[list[str]] = []
         """The outputs that each of them named."""
+        self.left_s: list[float | None] = []
+        """What each of them left until its deadline, in seconds."""
         self.metadata_calls = 0
         self.before_metadata: Callable[[], object] = lambda: None
         """May wait, or raise Refusal."""
@@ -137,6 +139,7 @@ class _Servicer(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[
         texts, named = _texts(request), [output.name for output in request.outputs]
         self._server.calls.append(texts)
         self._server.wanted.append(named)
+        self._server.left_s.append(context.time_remaining())
         outputs = await _run(context, self._server.answer, texts)
         if _ERROR in outputs and _ERROR not in named and outputs[_ERROR].any():
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the model failed on a text")

@@ -92,6 +92,31 @@ async def test_predictions_of_one_commit_share_one_event_a_model(
     }
 
 
+TRACES = [f"00-{n:032x}-{n:016x}-01" for n in (1, 2)]
+
+
+async def test_an_event_of_one_request_has_its_trace_and_one_of_several_has_none(
+    store: PredictionStore, database: Database
+) -> None:
+    await store.insert_finished(finished("sentiment"), "", traceparent=TRACES[0])
+    await asyncio.gather(
+        *(store.insert_finished(finished("genre"), "", traceparent=trace) for trace in TRACES)
+    )
+    await asyncio.gather(
+        *(store.insert_accepted(accepted(), "", traceparent=trace) for trace in (*TRACES, ""))
+    )
+    with database.connect() as connection:
+        events = connection.execute("SELECT event, model, traceparent FROM outbox").fetchall()
+    told = sorted((str(e["event"]), str(e["model"]), e["traceparent"] or "") for e in events)
+    assert told == [
+        ("inference_request", "sentiment", ""),
+        ("inference_request", "sentiment", TRACES[0]),
+        ("inference_request", "sentiment", TRACES[1]),
+        ("job_completed", "genre", ""),
+        ("job_completed", "sentiment", TRACES[0]),
+    ]
+
+
 @pytest.mark.parametrize("together", [True, False])
 async def test_a_request_id_stands_for_one_prediction(
     store: PredictionStore, database: Database, together: bool

@@ -44,6 +44,8 @@ async def obey(text: str, context: Any) -> None:
         raise RuntimeError("a fault of ours")
     if text == "abort":
         await context.abort(grpc.StatusCode.DATA_LOSS, "gone")
+    if text == "nap":
+        await asyncio.sleep(0.1)
     if text == "wait":
         await asyncio.sleep(60)
 
@@ -102,7 +104,6 @@ class App:
 def _server() -> Server:
     return Server(
         on_error=failures.on_error,
-        on_undecodable=failures.on_undecodable,
         on_failure=failures.on_failure,
         timeout_s=MAX_CALL_S,
         unbounded=UNBOUNDED,

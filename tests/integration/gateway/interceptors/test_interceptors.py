@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from typing import Any
@@ -91,6 +90,12 @@ async def test_a_call_has_the_id_that_its_client_sees(
     assert other["id"] != context["id"]
 
 
+async def test_calls_side_by_side_have_each_their_own(stub: PredictionServiceStub) -> None:
+    answers = await asyncio.gather(*(unary(stub, "nap", ()) for _ in range(64)))
+    assert [context["id"] for context, _ in answers] == [answered for _, answered in answers]
+    assert len({answered for _, answered in answers}) == 64
+
+
 @KINDS
 async def test_an_id_that_the_client_gives_is_kept(stub: PredictionServiceStub, ask: Ask) -> None:
     context, _ = await ask(stub, "text", (("x-request-id", "its-own:1"),))
@@ -119,13 +124,6 @@ async def test_a_fault_of_ours_is_logged_under_the_id_that_the_client_sees(
     assert "a fault of ours" not in str(status)
     line = f"[{await failed_id(raised.value)}] unexpected RuntimeError"
     wait_until(lambda: line in served.log)
-
-
-def test_a_line_outside_of_a_request_names_none(grpc_aio: Served, grpc_asgi: Served) -> None:
-    assert "- [-]" not in grpc_asgi.log
-    for line in (grpc_aio.log + grpc_asgi.log).splitlines():
-        if re.match(r"\d{4}-", line):
-            assert re.match(r"\S+ \S+ [A-Z]+ \S+ \[\S+\] ", line)
 
 
 @KINDS
@@ -242,6 +240,22 @@ async def test_calls_are_counted_by_rpc_and_code(
         with suppress(grpc.aio.AioRpcError):
             await ask(stub, text, (), timeout_s)
         wait_until(lambda m=method, c=code, n=before: counted(m, c) == n + 1)  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("payload", "reason"),
+    [(b"\xff\xff\xff", "MALFORMED_MESSAGE"), (b"\x12\x01\xff", "INVALID_UTF8")],
+)
+async def test_what_is_no_message_is_refused_and_counted(
+    served: Served, channel: grpc.aio.Channel, payload: bytes, reason: str
+) -> None:
+    name = sample(f"{SERVICE}/Predict", "INVALID_ARGUMENT")
+    before = served.metrics.get(name, 0)
+    with pytest.raises(grpc.aio.AioRpcError) as raised:
+        await channel.unary_unary(f"/{SERVICE}/Predict")(payload)
+    status: Any = rpc_status.from_call(raised.value)  # type: ignore[arg-type]
+    assert error_info(status).reason == reason
+    assert served.metrics[name] == before + 1
 
 
 async def test_a_call_that_its_client_leaves_is_counted_as_cancelled(

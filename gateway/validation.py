@@ -84,7 +84,7 @@ def _metadata(rule: str, rules: FieldRules, field: Any, value: Any) -> dict[str,
             return {"min": rules.string.min_len, "max": rules.string.max_len}
         case "min_items" | "max_items":
             return {"size": len(value), "max_size": rules.repeated.max_items}
-        case "defined_only":
+        case "defined_only" | "not_in":
             return {"expected": field.enum_type.name}
         case "gt" | "gte" | "lt" | "lte":
             return _bounds(getattr(rules, kind))

@@ -157,6 +157,11 @@ def test_a_number_that_the_enum_does_not_have_is_refused() -> None:
     check(state, "WRONG_TYPE", "state", expected="PredictionState")
 
 
+def test_a_value_that_has_an_rpc_of_its_own_is_refused() -> None:
+    release = models.CreateReleaseRequest(model="sentiment", action="RELEASE_ACTION_SET_TRAFFIC")
+    check(release, "WRONG_TYPE", "action", expected="ReleaseAction")
+
+
 def test_the_place_in_a_list_is_part_of_the_field() -> None:
     split = models.SetTrafficRequest(model="sentiment", traffic=[{"version": "1"}, {"percent": 1}])
     check(split, "REQUIRED_FIELD_MISSING", "traffic[1].version")

@@ -79,8 +79,12 @@ def _root(body: str, rpc: MethodDescriptor, fields: RestFields, taken: Any) -> d
 def _response(name: str, rpc: MethodDescriptor) -> dict[str, Any]:
     """The field that is the answer, by its name as the transcoder writes it."""
     response = rpc.output_type
-    field = find_field(response, name)
+    if name not in response.fields_by_name:
+        raise ValueError(f"{response.full_name} has no field {name}")
+    field = response.fields_by_name[name]
     kind = field.message_type
+    if kind and kind.full_name == HTTP_BODY:
+        raise ValueError(f"{name}: an HttpBody is the whole answer or none")
     return {
         "name": f'"{field.json_name}":',
         "alone": len(response.fields) == 1,

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from predict.v1.release_refusal_pb2 import ReleaseRefusal
+from rollout.traffic import roll_back
 
 from modelkit.dataset import write_examples
 from modelkit.golden import EDGE_TEXTS
 from modelkit.registry import CHAMPION
 from modelkit.values import ForeignVersion
 from rollout.refusal import Reason, Refused
-from rollout.traffic import roll_back
 from tests.integration.rollout.tiny.model import Model
 from tests.integration.rollout.workshop import EXAMPLES, NAME, TEXTS, Workshop
 from tests.parts.oip_server import Answer, OipServer
@@ -98,7 +99,7 @@ def test_it_is_compared_with_the_champion_on_triton_and_the_other_way_round(
     server.answer = tiny(skill=0.5)
     with pytest.raises(Refused) as refused:
         workshop.release(VERSION)
-    assert refused.value.reason is Reason.QUALITY_WORSE
+    assert refused.value.reason == Reason.QUALITY_WORSE
     assert workshop.store.traffic(NAME) == {ours: 100}
     server.answer = tiny(skill=0.95)
     workshop.release(VERSION, steps=[10])
@@ -108,7 +109,7 @@ def test_it_is_compared_with_the_champion_on_triton_and_the_other_way_round(
     worse = workshop.register(Model(skill=0.5))
     with pytest.raises(Refused) as refused:
         workshop.release(worse)
-    assert refused.value.reason is Reason.QUALITY_WORSE
+    assert refused.value.reason == Reason.QUALITY_WORSE
     assert f"than version {VERSION}" in refused.value.detail
     assert roll_back(workshop.store, NAME, actor="anna", reason="") == {ours: 100}
 
@@ -126,7 +127,7 @@ def test_a_server_that_is_away_is_refused_and_its_version_is_not(workshop: Works
     name_it(workshop, f"127.0.0.1:{free_port()}")
     with pytest.raises(Refused) as refused:
         workshop.release(VERSION)
-    assert refused.value.reason is Reason.SERVER_UNAVAILABLE
+    assert refused.value.reason == Reason.SERVER_UNAVAILABLE
     assert workshop.states() == {VERSION: "RETIRED"}
 
 
@@ -148,7 +149,7 @@ def test_a_server_that_ignores_versions_may_not_stand_for_two(workshop: Workshop
             workshop.values = replace(workshop.values, foreign=named)
             with pytest.raises(Refused) as refused:
                 workshop.release(other)
-            assert refused.value.reason is Reason.VERSIONS_IGNORED
+            assert refused.value.reason == Reason.VERSIONS_IGNORED
             assert f"{VERSION} too" in refused.value.detail
     assert workshop.store.traffic(NAME) == {VERSION: 100}
 
@@ -172,7 +173,7 @@ def test_a_number_that_the_registry_has_too_is_refused_however_it_is_asked_for(
         workshop.values = replace(workshop.values, foreign={number: known})
         with pytest.raises(Refused) as refused:
             workshop.release(number)
-        assert refused.value.reason is Reason.AMBIGUOUS
+        assert refused.value.reason == Reason.AMBIGUOUS
         workshop.registry.set_alias(NAME, CHAMPION, number)
         workshop.watcher().look()
     assert workshop.store.traffic(NAME) == {}
@@ -205,7 +206,7 @@ def with_neighbours(outputs: Outputs) -> Outputs:
     return {"scores": scores}
 
 
-BROKEN: dict[str, tuple[Reason, Callable[[Outputs], Outputs]]] = {
+BROKEN: dict[str, tuple[ReleaseRefusal, Callable[[Outputs], Outputs]]] = {
     "another name": (Reason.OUTPUT_NAME, lambda o: {"probabilities": o["scores"]}),
     "another type": (Reason.OUTPUT_TYPE, lambda o: {"scores": o["scores"] > 0.5}),
     "a label too few": (Reason.OUTPUT_SHAPE, lambda o: {"scores": o["scores"][:, :2]}),
@@ -220,7 +221,7 @@ BROKEN: dict[str, tuple[Reason, Callable[[Outputs], Outputs]]] = {
 def test_a_server_that_answers_nonsense_is_refused(
     workshop: Workshop,
     server: OipServer,
-    reason: Reason,
+    reason: ReleaseRefusal,
     change: Callable[[Outputs], Outputs],
 ) -> None:
     good = tiny()
@@ -228,7 +229,7 @@ def test_a_server_that_answers_nonsense_is_refused(
     name_it(workshop, server.address)
     with pytest.raises(Refused) as refused:
         workshop.release(VERSION)
-    assert refused.value.reason is reason, refused.value.detail
+    assert refused.value.reason == reason, refused.value.detail
     assert workshop.states() == {VERSION: "REFUSED"}
     assert workshop.store.traffic(NAME) == {}
 
@@ -243,7 +244,7 @@ def test_what_a_server_says_when_it_fails_is_not_passed_on(
     name_it(workshop, server.address)
     with pytest.raises(Refused) as refused:
         workshop.release(VERSION)
-    assert refused.value.reason is Reason.FAILS
+    assert refused.value.reason == Reason.FAILS
     assert "UNKNOWN" in refused.value.detail
     assert EDGE_TEXTS[2] not in refused.value.detail
     assert "cannot read" not in refused.value.detail
@@ -254,7 +255,7 @@ def test_a_server_of_another_version_is_refused(workshop: Workshop) -> None:
         name_it(workshop, server.address)
         with pytest.raises(Refused) as refused:
             workshop.release(VERSION)
-    assert refused.value.reason is Reason.FAILS  # NOT_FOUND
+    assert refused.value.reason == Reason.FAILS  # NOT_FOUND
 
 
 @pytest.mark.parametrize("labels", [LABELS[::-1], LABELS[:2], [*LABELS, "letter"]])
@@ -283,9 +284,9 @@ def test_other_golden_answers_are_refused(
     server: OipServer,
     tmp_path: Path,
     change: Callable[[Any], None],
-    reason: Reason,
+    reason: ReleaseRefusal,
 ) -> None:
     name_it(workshop, server.address, golden=golden_file(tmp_path, change))
     with pytest.raises(Refused) as refused:
         workshop.release(VERSION)
-    assert refused.value.reason is reason
+    assert refused.value.reason == reason

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 from mlflow import MlflowClient
+from predict.v1.release_refusal_pb2 import ReleaseRefusal
 
 from rollout.refusal import Reason, Refused
 from tests.integration.rollout.tiny.model import Model
@@ -56,7 +57,7 @@ def other_golden_answers(artifact: Path) -> None:
     file.write_text(json.dumps(golden))
 
 
-MUTATIONS: dict[str, tuple[Reason, Mutation]] = {
+MUTATIONS: dict[str, tuple[ReleaseRefusal, Mutation]] = {
     "renamed output": (Reason.OUTPUT_NAME, output(0, name="probabilities")),
     "other declared type": (Reason.OUTPUT_TYPE, output(0, type="float64")),
     "other type": (Reason.OUTPUT_TYPE, in_code("0.1, np.float32)", "0.1, np.float64)")),
@@ -125,7 +126,7 @@ def champion(workshop: Workshop) -> str:
     return version
 
 
-def check_refused(workshop: Workshop, champion: str, version: str, reason: Reason) -> str:
+def check_refused(workshop: Workshop, champion: str, version: str, reason: ReleaseRefusal) -> str:
     """Nothing has changed but the history; answers with what it says."""
     last = workshop.last_release()
     assert (last["version"], last["state"], last["refusal"]) == (version, "REFUSED", reason)
@@ -143,12 +144,12 @@ def check_refused(workshop: Workshop, champion: str, version: str, reason: Reaso
 
 @pytest.mark.parametrize(("reason", "mutation"), MUTATIONS.values(), ids=MUTATIONS.keys())
 def test_a_broken_version_is_refused(
-    workshop: Workshop, champion: str, reason: Reason, mutation: Mutation
+    workshop: Workshop, champion: str, reason: ReleaseRefusal, mutation: Mutation
 ) -> None:
     version = workshop.register(None, mutation)
     with pytest.raises(Refused) as refused:
         workshop.release(version)
-    assert refused.value.reason is reason, refused.value.detail
+    assert refused.value.reason == reason, refused.value.detail
     assert check_refused(workshop, champion, version, reason) == refused.value.detail
 
 

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from rollout.traffic import NothingToDo, promote, roll_back
 
 from modelkit.abstract_model import Example
 from rollout.refusal import Reason, Refused
 from rollout.release import Busy, TakenOver
 from rollout.store import ModelNotRegistered, ReleaseStore
 from rollout.tidy import tidy
-from rollout.traffic import NothingToDo, promote, roll_back
 from tests.integration.rollout.tiny.model import Model
 from tests.integration.rollout.workshop import EXAMPLES, IDLE_S, NAME, TEXTS, Workshop, in_code
 from tests.parts.ports import free_port

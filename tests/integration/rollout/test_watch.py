@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from rollout.traffic import roll_back
 
 from modelkit.registry import CHAMPION
-from rollout.traffic import roll_back
 from tests.integration.rollout.tiny.model import Model
 from tests.integration.rollout.workshop import NAME, Workshop
 

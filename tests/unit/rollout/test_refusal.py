@@ -1,12 +1,15 @@
 """What to do about a refusal."""
 
 import pytest
+from predict.v1.release_refusal_pb2 import ReleaseRefusal
 
 from rollout.refusal import Reason, remedy
 
 
-@pytest.mark.parametrize("reason", Reason)
-def test_nobody_is_told_to_mend_or_train_what_a_server_of_others_has(reason: Reason) -> None:
+@pytest.mark.parametrize("reason", ReleaseRefusal)
+def test_nobody_is_told_to_mend_or_train_what_a_server_of_others_has(
+    reason: ReleaseRefusal,
+) -> None:
     of_ours_only = {
         Reason.VERSION_UNKNOWN,
         Reason.ARTIFACT_CORRUPT,

@@ -1,7 +1,8 @@
 """Which version is the newest, and where a rollback goes."""
 
-from rollout.release import champion_of
 from rollout.traffic import newest, way_back
+
+from rollout.release import champion_of
 
 ALL = {"1", "2", "3"}
 

@@ -30,7 +30,7 @@ from gateway.settings import Settings
 from gateway.store.catalog import Catalog
 from gateway.store.changes import Changes
 from gateway.store.predictions import PredictionStore
-from gateway.store.releases import TrafficStore
+from gateway.store.releases import ReleaseStore
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +48,11 @@ BOUNDED = tuple(
         "ModelService/ListModels",
         "ModelService/SetTraffic",
         "ModelService/ListReleases",
+        "ModelService/GetRelease",
+        "ModelService/CreateRelease",
+        "ModelService/PauseRelease",
+        "ModelService/ResumeRelease",
+        "ModelService/CancelRelease",
     )
 )
 """Calls that get settings.max_call_s as a whole. BatchPredict and StreamPredict have it for each
@@ -143,7 +148,7 @@ async def _open(stack: AsyncExitStack, settings: Settings) -> Server:
         PredictionServicer(predictions, max_call_s=settings.max_call_s), registry
     )
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(
-        ModelServicer(catalog, TrafficStore(pool)), registry
+        ModelServicer(catalog, ReleaseStore(pool)), registry
     )
     health = standard.add_health(server)
     standard.add_reflection(server, SERVICES)

@@ -4,7 +4,6 @@ Each check raises InvalidArgument with the field and a stable reason.
 """
 
 import uuid
-from collections.abc import Sequence
 from datetime import timedelta
 
 from predict.v1.error_reason_pb2 import ErrorReason
@@ -12,10 +11,10 @@ from predict.v1.error_reason_pb2 import ErrorReason
 from contract.errors import InvalidArgument
 from contract.limits import MAX_BATCH_TEXTS, MAX_TEXT_BYTES
 from contract.version_name import MODEL, VERSION
-from gateway.traffic import WHOLE
 
 MAX_BATCH_TEXT_BYTES = 2 * 1024 * 1024  # the answers, with the texts in them, stay below 4 MiB
 MAX_REASON_CHARACTERS = 1000
+MAX_ACTOR_CHARACTERS = 100
 MAX_PAGE_SIZE = 1000
 DEFAULT_PAGE_SIZE = 50
 MAX_WAIT = timedelta(minutes=5)
@@ -83,46 +82,15 @@ def check_version(version: str, field: str = "version") -> None:
         )
 
 
-def check_split(traffic: Sequence[tuple[str, int]]) -> dict[str, int]:
-    """The split as version -> percent; refuse one that is not whole."""
-    shares: dict[str, int] = {}
-    for index, (version, percent) in enumerate(traffic):
-        if not version:
-            raise InvalidArgument(
-                ErrorReason.ERROR_REASON_REQUIRED_FIELD_MISSING,
-                f"traffic[{index}].version",
-                "is required",
-            )
-        check_version(version, f"traffic[{index}].version")
-        if version in shares:
-            raise InvalidArgument(
-                ErrorReason.ERROR_REASON_INVALID_SPLIT,
-                "traffic",
-                f"names version {version} twice",
-                version=version,
-            )
-        if not 1 <= percent <= WHOLE:
-            raise _out_of_range(f"traffic[{index}].percent", 1, WHOLE)
-        shares[version] = percent
-    if (total := sum(shares.values())) != WHOLE:
-        raise InvalidArgument(
-            ErrorReason.ERROR_REASON_INVALID_SPLIT,
-            "traffic",
-            f"adds up to {total} percent, not to 100",
-            sum=total,
-        )
-    return shares
-
-
-def check_reason(reason: str) -> None:
-    """Refuse an over-long reason and one with control characters, which would spoil a history."""
-    if len(reason) > MAX_REASON_CHARACTERS or not reason.isprintable():
+def check_line(text: str, field: str, most: int) -> None:
+    """Refuse an over-long text and one with control characters, which would spoil a history."""
+    if len(text) > most or not text.isprintable():
         raise InvalidArgument(
             ErrorReason.ERROR_REASON_OUT_OF_RANGE,
-            "reason",
-            f"must be up to {MAX_REASON_CHARACTERS} printable characters",
+            field,
+            f"must be up to {most} printable characters",
             min=0,
-            max=MAX_REASON_CHARACTERS,
+            max=most,
         )
 
 

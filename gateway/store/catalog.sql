@@ -5,8 +5,10 @@ SET TRANSACTION ISOLATION LEVEL REPEATABLE READ
 -- name: models
 -- Reads the models and how their traffic is split.
 SELECT m.id, m.description, m.labels, m.address, m.feature_share,
+       releases_v1.shares(m.id) AS traffic,
        coalesce(jsonb_object_agg(t.version, t.percent) FILTER (WHERE t.model IS NOT NULL), '{}')
-           AS traffic
+           AS percent,
+       releases_v1.traffic_etag(m.id) AS etag
 FROM models m LEFT JOIN traffic t ON t.model = m.id
 WHERE m.listed
 GROUP BY m.id ORDER BY m.id

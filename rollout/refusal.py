@@ -84,10 +84,12 @@ def refusal_name(reason: ReleaseRefusal) -> str:
 OUTAGE_NAMES = [refusal_name(reason) for reason in OUTAGES]
 
 
-def remedy(reason: ReleaseRefusal, *, foreign: bool) -> str:
-    """What to do about it. foreign: the version is one that a server of others answers for."""
-    remedies = _FOREIGN_REMEDIES if foreign else _REMEDIES
-    return remedies.get(refusal_name(reason), "")
+def remedy(name: str, *, foreign: bool) -> str:
+    """What to do about a refusal of this name; "" for one that only a later program knows.
+
+    foreign: the version is one that a server of others answers for.
+    """
+    return (_FOREIGN_REMEDIES if foreign else _REMEDIES).get(name, "")
 
 
 class Refused(Exception):

@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 from inference.repository import RepositoryApi
 from modelkit.registry import Registry
-from modelkit.values import model_folder, read_values
 from rollout.alias import AliasFollower
 from rollout.arrival import Way
 from rollout.foreign import ForeignVersions
@@ -52,12 +51,6 @@ def upkeep(
         registry, foreign = Registry(settings.tracking_uri), _foreign(store, settings)
         aliases = AliasFollower(store=store, registry=registry, foreign=foreign)
     return Upkeep(store=store, serving=serving, aliases=aliases, idle_s=settings.idle_s, hint=hint)
-
-
-def is_foreign(model: str, version: str) -> bool:
-    """Whether a server of others answers for a version. Raises InvalidValues."""
-    folder = model_folder(model)
-    return (folder / "values.yaml").is_file() and version in read_values(folder).foreign
 
 
 def _serving(settings: Settings) -> Serving:

@@ -4,7 +4,18 @@ from collections.abc import Callable
 
 import typer
 
-from pmesh.cli import doctor, evaluate, logs, models, predict, release, stack, status, train
+from pmesh.cli import (
+    doctor,
+    evaluate,
+    history,
+    logs,
+    models,
+    predict,
+    release,
+    stack,
+    status,
+    train,
+)
 from pmesh.cli.arguments import HANDED_ON
 
 
@@ -34,7 +45,10 @@ def command_line() -> typer.Typer:
         "release": release.release,
         "promote": release.promote,
         "rollback": release.rollback,
-        "history": release.history,
+        "pause": release.pause,
+        "resume": release.resume,
+        "cancel": release.cancel,
+        "history": history.history,
         "doctor": doctor.doctor,
     }
     handed_on = (train.train, evaluate.evaluate, release.release)

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from predict.v1.release_refusal_pb2 import ReleaseRefusal
-from rollout.traffic import roll_back
 
 from modelkit.dataset import write_examples
 from modelkit.golden import EDGE_TEXTS
@@ -18,7 +17,7 @@ from modelkit.registry import CHAMPION
 from modelkit.values import ForeignVersion
 from rollout.refusal import Reason, Refused
 from tests.integration.rollout.tiny.model import Model
-from tests.integration.rollout.workshop import EXAMPLES, NAME, TEXTS, Workshop
+from tests.integration.rollout.workshop import ALL, EXAMPLES, NAME, TEXTS, Workshop
 from tests.parts.oip_server import Answer, OipServer
 from tests.parts.ports import free_port
 
@@ -68,7 +67,7 @@ def golden_file(folder: Path, change: Callable[[Any], None] = lambda _: None) ->
 def test_it_serves_and_what_was_not_checked_is_noted(workshop: Workshop, server: OipServer) -> None:
     name_it(workshop, server.address)
     workshop.release(VERSION, uri=f"http://127.0.0.1:{free_port()}")
-    assert workshop.store.traffic(NAME) == {VERSION: 100}
+    assert workshop.store.traffic(NAME) == {VERSION: ALL}
     row = workshop.query("SELECT state::text, labels, address, sha256 FROM versions")
     assert row == [("SERVING", LABELS, server.address, "")]
     last = workshop.last_release()
@@ -100,10 +99,10 @@ def test_it_is_compared_with_the_champion_on_triton_and_the_other_way_round(
     with pytest.raises(Refused) as refused:
         workshop.release(VERSION)
     assert refused.value.reason == Reason.QUALITY_WORSE
-    assert workshop.store.traffic(NAME) == {ours: 100}
+    assert workshop.store.traffic(NAME) == {ours: ALL}
     server.answer = tiny(skill=0.95)
-    workshop.release(VERSION, steps=[10])
-    assert workshop.store.traffic(NAME) == {ours: 90, VERSION: 10}
+    workshop.release(VERSION, steps=[1_000])
+    assert workshop.store.traffic(NAME) == {ours: 9_000, VERSION: 1_000}
     workshop.release(VERSION)
 
     worse = workshop.register(Model(skill=0.5))
@@ -111,16 +110,17 @@ def test_it_is_compared_with_the_champion_on_triton_and_the_other_way_round(
         workshop.release(worse)
     assert refused.value.reason == Reason.QUALITY_WORSE
     assert f"than version {VERSION}" in refused.value.detail
-    assert roll_back(workshop.store, NAME, actor="anna", reason="") == {ours: 100}
+    workshop.shift("ROLLBACK")
+    assert workshop.store.traffic(NAME) == {ours: ALL}
 
 
 def test_tidying_up_and_the_registry_leave_it_alone(workshop: Workshop, server: OipServer) -> None:
     name_it(workshop, server.address)
     workshop.release(VERSION)
     workshop.settle()
-    workshop.watcher().look()
+    workshop.look()
     assert workshop.states()[VERSION] == "SERVING"
-    assert workshop.store.traffic(NAME) == {VERSION: 100}
+    assert workshop.store.traffic(NAME) == {VERSION: ALL}
 
 
 def test_a_server_that_is_away_is_refused_and_its_version_is_not(workshop: Workshop) -> None:
@@ -151,7 +151,7 @@ def test_a_server_that_ignores_versions_may_not_stand_for_two(workshop: Workshop
                 workshop.release(other)
             assert refused.value.reason == Reason.VERSIONS_IGNORED
             assert f"{VERSION} too" in refused.value.detail
-    assert workshop.store.traffic(NAME) == {VERSION: 100}
+    assert workshop.store.traffic(NAME) == {VERSION: ALL}
 
 
 def test_a_server_that_heeds_versions_may_stand_for_two(
@@ -161,7 +161,7 @@ def test_a_server_that_heeds_versions_may_stand_for_two(
     known = workshop.values.foreign[VERSION]
     workshop.values = replace(workshop.values, foreign={VERSION: known, "913": known})
     workshop.release(VERSION)
-    assert workshop.store.traffic(NAME) == {VERSION: 100}
+    assert workshop.store.traffic(NAME) == {VERSION: ALL}
 
 
 def test_a_number_that_the_registry_has_too_is_refused_however_it_is_asked_for(
@@ -175,7 +175,7 @@ def test_a_number_that_the_registry_has_too_is_refused_however_it_is_asked_for(
             workshop.release(number)
         assert refused.value.reason == Reason.AMBIGUOUS
         workshop.registry.set_alias(NAME, CHAMPION, number)
-        workshop.watcher().look()
+        workshop.look()
     assert workshop.store.traffic(NAME) == {}
     assert workshop.query("SELECT actor, refusal FROM releases ORDER BY id") == [
         ("tester", "AMBIGUOUS"),
@@ -194,9 +194,9 @@ def test_an_alias_on_the_number_of_a_version_of_others_that_serves_is_refused(
         workshop.release(number)
         assert workshop.register() == number
         workshop.registry.set_alias(NAME, CHAMPION, number)
-        workshop.watcher().look()
+        workshop.look()
     assert workshop.last_release()["refusal"] == "AMBIGUOUS"
-    assert workshop.store.traffic(NAME) == {number: 100}
+    assert workshop.store.traffic(NAME) == {number: ALL}
 
 
 def with_neighbours(outputs: Outputs) -> Outputs:

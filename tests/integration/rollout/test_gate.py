@@ -10,9 +10,10 @@ import yaml
 from mlflow import MlflowClient
 from predict.v1.release_refusal_pb2 import ReleaseRefusal
 
-from rollout.refusal import Reason, Refused
+from rollout.refusal import Reason, Refused, refusal_name
 from tests.integration.rollout.tiny.model import Model
 from tests.integration.rollout.workshop import (
+    ALL,
     NAME,
     TEXTS,
     Mutation,
@@ -129,12 +130,16 @@ def champion(workshop: Workshop) -> str:
 def check_refused(workshop: Workshop, champion: str, version: str, reason: ReleaseRefusal) -> str:
     """Nothing has changed but the history; answers with what it says."""
     last = workshop.last_release()
-    assert (last["version"], last["state"], last["refusal"]) == (version, "REFUSED", reason)
-    assert last["traffic"] is None
+    assert (last["version"], last["state"], last["refusal"]) == (
+        version,
+        "REFUSED",
+        refusal_name(reason),
+    )
+    assert last["shares"] is None
     known = reason not in (Reason.VERSION_UNKNOWN, Reason.REGISTRY_UNAVAILABLE)
     refused = {version: "REFUSED"} if known else {}
     assert workshop.states() == {champion: "SERVING"} | refused
-    assert workshop.store.traffic(NAME) == {champion: 100}
+    assert workshop.store.traffic(NAME) == {champion: ALL}
     assert workshop.loaded() == {champion}
     assert workshop.serving.laid(NAME) == {champion}
     scores = workshop.ask(champion, TEXTS[:3])["scores"]
@@ -156,11 +161,11 @@ def test_a_broken_version_is_refused(
 def test_a_good_version_is_accepted(workshop: Workshop, champion: str) -> None:
     version = workshop.register(Model(skill=0.95))
     workshop.release(version)
-    assert workshop.store.traffic(NAME) == {version: 100}
+    assert workshop.store.traffic(NAME) == {version: ALL}
     assert workshop.states() == {champion: "SERVING", version: "SERVING"}
     assert workshop.loaded() == {champion, version}
     last = workshop.last_release()
-    assert (last["state"], last["traffic"]) == ("DONE", {version: 100})
+    assert last["state"] == "DONE"
     assert (last["actor"], last["reason"]) == ("tester", "a test")
     assert f"version {version} is" in last["detail"]
 

@@ -74,15 +74,21 @@ class Workshop:
         self.serving = Serving(repository=triton.repository, triton=triton.control, device="cpu")
         self.values = ModelEntry(id=NAME, description="", labels=list(Model.labels))
         """What values.yaml says."""
-        model = Registration(
-            id=NAME, description="", labels=list(Model.labels), address=triton.address
-        )
-        register_models(self.connection, [model])
+        self._listed: list[Registration] = []
+        self.list_model(NAME)
 
     def close(self) -> None:
         """Leave Triton with nothing loaded."""
         self.connection.close()
         self.serving.take_out(NAME, self.serving.laid(NAME))
+
+    def list_model(self, model: str, *versions: str) -> None:
+        """Have the database list one more model, with versions that serve."""
+        labels, address = list(Model.labels), self.triton.address
+        self._listed.append(Registration(id=model, description="", labels=labels, address=address))
+        register_models(self.connection, self._listed)
+        for version in versions:
+            self.store.set_version(model, version, "SERVING")
 
     def register(
         self,
@@ -116,7 +122,7 @@ class Workshop:
         tell: Tell = lambda _: None,
     ) -> str:
         """Ask for a release and carry it out, step by step; its id. Raises Refused, Ended."""
-        release = self.ask(version, steps=steps)
+        release = self.accept(version, steps=steps)
         self.releaser(Registry(uri or self.tracking_uri), tell).carry_on(NAME)
         while (state := self.row(release)["state"]) == "RUNNING":
             tell("the next step")
@@ -128,13 +134,18 @@ class Workshop:
             raise Ended(f"{state}: {row['detail']}")
         return release
 
-    def ask(
-        self, version: str, *, steps: Sequence[int] = (ALL,), margin: float | None = None
+    def accept(
+        self,
+        version: str,
+        *,
+        model: str = NAME,
+        steps: Sequence[int] = (ALL,),
+        margin: float | None = None,
     ) -> str:
         """Ask for a release as the gateway does, whose steps are due at once; its id."""
         ((release,),) = self.query(
             "SELECT releases_v1.create_release(%s, %s, %s, '0', %s, 'tester', 'a test', '', NULL)",
-            *(NAME, version, list(steps), margin),
+            *(model, version, list(steps), margin),
         )
         return str(release)
 
@@ -145,10 +156,10 @@ class Workshop:
             *(NAME, action),
         )
 
-    def set_traffic(self, **shares: int) -> None:
+    def set_traffic(self, model: str, **shares: int) -> None:
         """As the gateway does it: v1=10_000."""
         split = Jsonb({version.removeprefix("v"): points for version, points in shares.items()})
-        self.query("SELECT releases_v1.set_shares(%s, %s, 'api', '', '')", NAME, split)
+        self.query("SELECT releases_v1.set_shares(%s, %s, 'api', '', '')", model, split)
 
     def take_steps(self) -> None:
         """Take the steps that are due, as the release process does."""
@@ -256,9 +267,9 @@ class Workshop:
 
     def last_release(self) -> Mapping[str, Any]:
         """The newest row of the history."""
-        columns = ("version", "action", "actor", "reason", "state", "refusal", "detail")
+        columns = ("version", "action", "actor", "reason", "state", "refusal", "detail", "shares")
         (row,) = self.query(
-            "SELECT version, action::text, actor, reason, state, refusal, detail"
+            "SELECT version, action::text, actor, reason, state, refusal, detail, shares"
             " FROM releases_v1.releases ORDER BY id DESC LIMIT 1"
         )
         return dict(zip(columns, row, strict=True))

@@ -4,13 +4,16 @@ import psycopg
 import pytest
 from psycopg_pool import AsyncConnectionPool
 
-from contract.errors import VersionNotServing
+from contract.errors import EtagMismatch, VersionNotServing
 from database.registration import Registration, register_models
+from gateway.release import Signature
 from gateway.store.catalog import Catalog
-from gateway.store.releases import TrafficStore
+from gateway.store.releases import ReleaseStore
 from rollout.store import ReleaseStore as Rollout
 from tests.parts.catalog import register
 from tests.parts.postgres import Database
+
+ANNA = Signature(actor="anna", reason="why")
 
 
 @pytest.fixture
@@ -52,19 +55,24 @@ async def test_only_registered_models_are_listed(catalog: Catalog, database: Dat
 
 
 async def test_a_split_is_set_and_noted(catalog: Catalog, pool: AsyncConnectionPool) -> None:
-    releases = TrafficStore(pool)
-    await releases.set_traffic("sentiment", {"9": 60, "10": 40}, actor="anna", reason="why")
+    releases = ReleaseStore(pool)
+    await releases.set_shares("sentiment", {"9": 5_951, "10": 4_049}, ANNA, etag="")
     await catalog.refresh()
-    assert catalog.models["sentiment"].traffic == {"9": 60, "10": 40}
+    model = catalog.models["sentiment"]
+    assert model.traffic == {"9": 5_951, "10": 4_049}
+    assert model.percent == {"9": 60, "10": 40}
     (release,) = await releases.list("sentiment", before_id=None, limit=10)
-    noted = (release.action, release.actor, release.reason, release.state, release.traffic)
-    assert noted == ("SET_TRAFFIC", "anna", "why", "DONE", {"9": 60, "10": 40})
+    noted = (release.action, release.actor, release.reason, release.state, release.shares)
+    assert noted == ("SET_TRAFFIC", "anna", "why", "DONE", model.traffic)
+    with pytest.raises(EtagMismatch):
+        await releases.set_shares("sentiment", {"9": 10_000}, ANNA, etag="stale")
+    await releases.set_shares("sentiment", {"9": 10_000}, ANNA, etag=model.etag)
 
 
 async def test_a_split_with_a_version_that_does_not_serve_changes_nothing(
     catalog: Catalog, pool: AsyncConnectionPool
 ) -> None:
-    releases = TrafficStore(pool)
+    releases = ReleaseStore(pool)
     with pytest.raises(VersionNotServing):
-        await releases.set_traffic("sentiment", {"9": 60, "8": 40}, actor="anna", reason="")
+        await releases.set_shares("sentiment", {"9": 6_000, "8": 4_000}, ANNA, etag="")
     assert await releases.list("sentiment", before_id=None, limit=10) == []

@@ -25,7 +25,7 @@ def test_a_release_is_carried_out_when_it_is_accepted(
 ) -> None:
     _, second = versions
     with workshop.watch(PMESH_ROLLOUT_POLL_S="1000") as process:
-        wait_until(lambda: _listens(workshop), timeout_s=30)
+        wait_until(lambda: _listens(workshop), timeout_s=60)
         workshop.wait_for(workshop.accept(second, steps=[10, ALL]), "DONE")
         assert workshop.store.traffic(NAME) == {second: ALL}
     assert process.returncode == 0
@@ -85,7 +85,7 @@ def test_a_release_goes_on_where_the_process_was_killed(
     for death in range(1, times + 1):
         fault = workshop.fault(place, marker) | {"FAULT_TIMES": str(death)}
         with workshop.watch(**fault) as killed:
-            assert killed.wait(60) == -9
+            assert killed.wait(200) == -9
         assert len(marker.read_text().splitlines()) == death
     with workshop.watch():
         workshop.wait_for(release, "DONE")
@@ -113,7 +113,7 @@ def test_each_step_is_taken_once_however_often_the_process_is_killed(
     for done in range(1, len(steps) + 1):
         fault = workshop.fault("rollout.store:ReleaseStore.take_step:after", marker)
         with workshop.watch(**fault, FAULT_TIMES=str(done)) as killed:
-            assert killed.wait(60) == -9
+            assert killed.wait(200) == -9
         assert workshop.row(release)["steps_done"] == done
         assert workshop.store.traffic(NAME)[second] == steps[done - 1]
     assert workshop.row(release)["state"] == "DONE"
@@ -137,7 +137,7 @@ def test_a_tidying_up_that_is_killed_goes_on(
     workshop.release(third)  # now the first one is neither used nor the way back
     marker = tmp_path / "marker"
     with workshop.watch(**workshop.fault(place, marker)) as killed:
-        assert killed.wait(60) == -9
+        assert killed.wait(200) == -9
     assert len(marker.read_text().splitlines()) == 1
     workshop.settle()
     assert workshop.store.traffic(NAME) == {third: ALL}

@@ -217,23 +217,21 @@ class Workshop:
         wait_until(lambda: self.loaded() == self.serving.laid(NAME), timeout_s=20)
 
     @contextmanager
-    def watch(self, **variables: str) -> "Iterator[subprocess.Popen[str]]":
+    def watch(self, **variables: str) -> "Iterator[subprocess.Popen[bytes]]":
         """The release process, until the end of the block; then it must stop by itself."""
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", "rollout", "watch"],
             env={**self.environment, **variables},
-            stderr=subprocess.PIPE,
-            text=True,
         )
         try:
             yield process
         finally:
             process.terminate()
-            process.communicate(timeout=30)
+            process.wait(30)
 
     def wait_for(self, release: str, *states: str) -> None:
         """Wait until a release is in one of these states."""
-        wait_until(lambda: self.row(release)["state"] in states, timeout_s=60)
+        wait_until(lambda: self.row(release)["state"] in states, timeout_s=200)
 
     @property
     def environment(self) -> dict[str, str]:

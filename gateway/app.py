@@ -30,7 +30,7 @@ from gateway.settings import Settings
 from gateway.store.catalog import Catalog
 from gateway.store.changes import Changes
 from gateway.store.predictions import PredictionStore
-from gateway.store.releases import ReleaseStore
+from gateway.store.releases import TrafficStore
 
 log = logging.getLogger(__name__)
 
@@ -148,7 +148,7 @@ async def _open(stack: AsyncExitStack, settings: Settings) -> Server:
         PredictionServicer(predictions, max_call_s=settings.max_call_s), registry
     )
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(
-        ModelServicer(catalog, ReleaseStore(pool)), registry
+        ModelServicer(catalog, TrafficStore(pool)), registry
     )
     health = standard.add_health(server)
     standard.add_reflection(server, SERVICES)

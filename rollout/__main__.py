@@ -76,16 +76,16 @@ def _watch(webhook_port: int | None) -> None:
             with _connect() as connection:
                 wiring.releaser(ReleaseStore(connection), settings).carry_on(model)
 
-        def keep_up() -> None:
+        def keep_house() -> None:
             with _connect() as connection:
-                upkeep = wiring.upkeep(ReleaseStore(connection), settings, hint)
-                upkeep.run(stop=stop, wake=look, poll_s=settings.poll_s)
+                housekeeping = wiring.housekeeping(ReleaseStore(connection), settings, hint)
+                housekeeping.run(stop=stop, wake=look, poll_s=settings.poll_s)
 
         Watcher(
             store=ReleaseStore(stack.enter_context(_connect())),
             bell=bell,
             carry_on=carry_on,
-            upkeep=keep_up,
+            housekeeping=keep_house,
             stop=stop,
         ).run(settings.poll_s)
 

@@ -32,17 +32,17 @@ class Watcher:
         store: ReleaseStore,
         bell: Bell,
         carry_on: Callable[[str], None],
-        upkeep: Callable[[], None],
+        housekeeping: Callable[[], None],
         stop: threading.Event,
     ) -> None:
-        """carry_on: brings in the versions of a model that are asked for. upkeep: until the stop.
+        """carry_on: brings in the versions of a model that are asked for. housekeeping: until the stop.
 
         Both are called in threads of their own, and end for psycopg.OperationalError only.
         """
         self._store = store
         self._bell = bell
         self._carry_on = carry_on
-        self._upkeep = upkeep
+        self._housekeeping = housekeeping
         self._stop = stop
         self._at_work: set[str] = set()
         self._lost: BaseException | None = None
@@ -53,7 +53,7 @@ class Watcher:
         What is under way at the stop is left to the next process. Raises what ended a thread, and
         psycopg.OperationalError when the database is lost.
         """
-        self._start("upkeep", self._upkeep)
+        self._start("housekeeping", self._housekeeping)
         while not self._stop.is_set():
             self.look()
             next_step_s = self._store.next_step_s()

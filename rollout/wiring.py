@@ -9,12 +9,12 @@ from rollout.alias import AliasFollower
 from rollout.arrival import Way
 from rollout.foreign import ForeignVersions
 from rollout.gate import Gate
+from rollout.housekeeping import Housekeeping
 from rollout.own import NoTriton, OwnVersions
 from rollout.release import Releaser
 from rollout.serving import Serving
 from rollout.settings import ForeignSettings, Settings
 from rollout.store import ReleaseStore
-from rollout.upkeep import Upkeep
 
 LOCK_WAIT_S = 30.0
 """For what another process does with the same model; tidying up takes seconds."""
@@ -41,16 +41,18 @@ def releaser(store: ReleaseStore, settings: ForeignSettings) -> Releaser:
     )
 
 
-def upkeep(
+def housekeeping(
     store: ReleaseStore, settings: ForeignSettings, hint: Callable[[], None] | None
-) -> Upkeep:
+) -> Housekeeping:
     """What looks after the rest."""
     serving = aliases = None
     if isinstance(settings, Settings):
         serving = _serving(settings)
         registry, foreign = Registry(settings.tracking_uri), _foreign(store, settings)
         aliases = AliasFollower(store=store, registry=registry, foreign=foreign)
-    return Upkeep(store=store, serving=serving, aliases=aliases, idle_s=settings.idle_s, hint=hint)
+    return Housekeeping(
+        store=store, serving=serving, aliases=aliases, idle_s=settings.idle_s, hint=hint
+    )
 
 
 def _serving(settings: Settings) -> Serving:

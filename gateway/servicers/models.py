@@ -18,7 +18,7 @@ from gateway.convert_releases import (
 )
 from gateway.release import Signature
 from gateway.store.catalog import Catalog, Model
-from gateway.store.releases import ReleaseStore
+from gateway.store.releases import TrafficStore
 
 ACTOR = "api"
 """Who a caller is in the history that gives no name, as long as callers have none."""
@@ -27,7 +27,7 @@ ACTOR = "api"
 class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
     """Tells which models there are, and how their traffic is split; asks for it to be moved."""
 
-    def __init__(self, catalog: Catalog, releases: ReleaseStore) -> None:
+    def __init__(self, catalog: Catalog, releases: TrafficStore) -> None:
         self._catalog = catalog
         self._releases = releases
 

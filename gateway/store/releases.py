@@ -24,7 +24,7 @@ from gateway.release import Action, Plan, Release, Signature
 _SQL = named_sql.load("gateway.store", "releases.sql")
 
 
-class ReleaseStore:
+class TrafficStore:
     """Moves traffic, asks for releases and reads the history; psycopg's errors are passed on."""
 
     def __init__(self, pool: AsyncConnectionPool) -> None:

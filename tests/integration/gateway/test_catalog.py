@@ -8,7 +8,7 @@ from contract.errors import EtagMismatch, VersionNotServing
 from database.registration import Registration, register_models
 from gateway.release import Signature
 from gateway.store.catalog import Catalog
-from gateway.store.releases import ReleaseStore
+from gateway.store.releases import TrafficStore
 from rollout.store import ReleaseStore as Rollout
 from tests.parts.catalog import register
 from tests.parts.postgres import Database
@@ -55,7 +55,7 @@ async def test_only_registered_models_are_listed(catalog: Catalog, database: Dat
 
 
 async def test_a_split_is_set_and_noted(catalog: Catalog, pool: AsyncConnectionPool) -> None:
-    releases = ReleaseStore(pool)
+    releases = TrafficStore(pool)
     await releases.set_shares("sentiment", {"9": 5_951, "10": 4_049}, ANNA, etag="")
     await catalog.refresh()
     model = catalog.models["sentiment"]
@@ -72,7 +72,7 @@ async def test_a_split_is_set_and_noted(catalog: Catalog, pool: AsyncConnectionP
 async def test_a_split_with_a_version_that_does_not_serve_changes_nothing(
     catalog: Catalog, pool: AsyncConnectionPool
 ) -> None:
-    releases = ReleaseStore(pool)
+    releases = TrafficStore(pool)
     with pytest.raises(VersionNotServing):
         await releases.set_shares("sentiment", {"9": 6_000, "8": 4_000}, ANNA, etag="")
     assert await releases.list("sentiment", before_id=None, limit=10) == []

@@ -45,7 +45,7 @@ def test_an_order_that_waits_is_neither_given_again_nor_taken_back(
     _, second = versions
     workshop.registry.set_alias(NAME, CHAMPION, second)
     for _ in range(3):
-        workshop.upkeep().look()
+        workshop.housekeeping().look()
     assert alias(workshop) == second
     orders = "SELECT version, state FROM releases_v1.releases WHERE actor = 'registry'"
     assert workshop.query(orders) == [(second, "ACCEPTED")]
@@ -70,7 +70,7 @@ def test_an_order_that_an_outage_has_stopped_is_given_again_later(
 ) -> None:
     _, second = versions
     workshop.registry.set_alias(NAME, CHAMPION, second)
-    workshop.upkeep().look()
+    workshop.housekeeping().look()
     workshop.releaser(Registry(f"http://127.0.0.1:{free_port()}")).carry_on(NAME)
     assert workshop.last_release()["refusal"] == "REGISTRY_UNAVAILABLE"
     workshop.look()

@@ -85,7 +85,7 @@ def test_a_version_with_unfinished_work_is_not_unloaded(
     accept(workshop.connection, ["a text"], model=NAME, version=second)
     workshop.shift("ROLLBACK")
     workshop.connection.execute("UPDATE versions SET update_time = now() - interval '1 hour'")
-    workshop.upkeep().tidy(NAME)
+    workshop.housekeeping().tidy(NAME)
     assert workshop.loaded() == {first, second}
     workshop.connection.execute("UPDATE requests SET state = 'SUCCEEDED'")
     workshop.settle()

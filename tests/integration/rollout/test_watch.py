@@ -119,7 +119,7 @@ def test_each_step_is_taken_once_however_often_the_process_is_killed(
     assert workshop.row(release)["state"] == "DONE"
 
 
-PLACES_OF_UPKEEP = [
+PLACES_OF_HOUSEKEEPING = [
     "rollout.store:ReleaseStore.drain_unused:after",
     "triton_repo.writer:remove_version:after",
     "rollout.serving:Serving.load:before",
@@ -127,7 +127,7 @@ PLACES_OF_UPKEEP = [
 ]
 
 
-@pytest.mark.parametrize("place", PLACES_OF_UPKEEP)
+@pytest.mark.parametrize("place", PLACES_OF_HOUSEKEEPING)
 def test_a_tidying_up_that_is_killed_goes_on(
     workshop: Workshop, versions: tuple[str, str], place: str, tmp_path: Path
 ) -> None:

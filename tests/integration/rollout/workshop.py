@@ -26,12 +26,12 @@ from modelkit.values import ModelEntry
 from rollout.alias import AliasFollower
 from rollout.foreign import ForeignVersions
 from rollout.gate import Gate
+from rollout.housekeeping import Housekeeping
 from rollout.own import OwnVersions, Tell
 from rollout.refusal import Reason, Refused
 from rollout.release import Releaser
 from rollout.serving import Serving
 from rollout.store import ReleaseStore
-from rollout.upkeep import Upkeep
 from tests.integration.rollout.tiny.model import Model
 from tests.parts.faults import FAULTS
 from tests.parts.polling import wait_until
@@ -168,16 +168,16 @@ class Workshop:
 
     def look(self, tell: Tell = lambda _: None) -> None:
         """All that the release process does, once."""
-        self.upkeep().look()
+        self.housekeeping().look()
         self.releaser(self.registry, tell).carry_on(NAME)
         self.take_steps()
 
-    def upkeep(self) -> Upkeep:
+    def housekeeping(self) -> Housekeeping:
         """What looks after the rest."""
         aliases = AliasFollower(
             store=self.store, registry=self.registry, foreign=self.foreign(self.registry)
         )
-        return Upkeep(store=self.store, serving=self.serving, aliases=aliases, idle_s=IDLE_S)
+        return Housekeeping(store=self.store, serving=self.serving, aliases=aliases, idle_s=IDLE_S)
 
     def foreign(self, registry: Registry) -> ForeignVersions:
         """The versions of others, as `values` says now."""
@@ -209,7 +209,7 @@ class Workshop:
         """
 
         def done() -> bool:
-            self.upkeep().tidy(NAME)
+            self.housekeeping().tidy(NAME)
             held = self.query("SELECT FROM release_locks")
             return not held and not self.store.versions_in(NAME, "DRAINING")
 

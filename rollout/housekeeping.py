@@ -17,7 +17,7 @@ from rollout.tidy import agree, settle
 log = logging.getLogger(__name__)
 
 
-class Upkeep:
+class Housekeeping:
     """Looks after all models."""
 
     def __init__(

@@ -14,6 +14,7 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 
@@ -46,7 +47,6 @@ def _watch(webhook_port: int | None) -> None:
     from rollout import wiring
     from rollout.bell import Bell
     from rollout.watch import Watcher
-    from rollout.webhook import PATH, WebhookServer, subscribe
 
     has_triton = bool(os.environ.get("PMESH_TRITON_REPOSITORY"))
     settings = read(Settings if has_triton else ForeignSettings, os.environ)
@@ -62,15 +62,8 @@ def _watch(webhook_port: int | None) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, end)
         hint = None
-        secret = os.environ.get("PMESH_WEBHOOK_SECRET", "")
-        if webhook_port and secret and has_triton:
-            url = f"http://127.0.0.1:{webhook_port}{PATH}"
-            try:
-                server = WebhookServer(port=webhook_port, secret=secret, heard=look.set)
-                stack.enter_context(server)
-                hint = partial(subscribe, settings.tracking_uri, url=url, secret=secret)
-            except OSError as error:
-                logging.warning("no hints from the registry on %s: %s", url, error)
+        if webhook_port and has_triton:
+            hint = _listen(stack, webhook_port, settings.tracking_uri, heard=look.set)
 
         def carry_on(model: str) -> None:
             with _connect() as connection:
@@ -88,6 +81,24 @@ def _watch(webhook_port: int | None) -> None:
             housekeeping=keep_house,
             stop=stop,
         ).run(settings.poll_s)
+
+
+def _listen(
+    stack: ExitStack, port: int, tracking_uri: str, *, heard: Callable[[], None]
+) -> Callable[[], None] | None:
+    """Listen for the registry's word; what asks it to give it, or None if nothing can."""
+    from rollout.webhook import PATH, WebhookServer, subscribe
+
+    secret = os.environ.get("PMESH_WEBHOOK_SECRET", "")
+    url = f"http://127.0.0.1:{port}{PATH}"
+    if not secret:
+        return None
+    try:
+        stack.enter_context(WebhookServer(port=port, secret=secret, heard=heard))
+    except OSError as error:
+        logging.warning("no hints from the registry on %s: %s", url, error)
+        return None
+    return partial(subscribe, tracking_uri, url=url, secret=secret)
 
 
 def _connect() -> "psycopg.Connection":

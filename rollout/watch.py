@@ -35,9 +35,10 @@ class Watcher:
         housekeeping: Callable[[], None],
         stop: threading.Event,
     ) -> None:
-        """carry_on: brings in the versions of a model that are asked for. housekeeping: until the stop.
+        """carry_on: brings in the versions of a model that are asked for.
 
-        Both are called in threads of their own, and end for psycopg.OperationalError only.
+        housekeeping: looks after the rest, until the stop. Both are called in threads of their own,
+        and end for psycopg.OperationalError only.
         """
         self._store = store
         self._bell = bell

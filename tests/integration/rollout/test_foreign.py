@@ -11,11 +11,14 @@ import numpy.typing as npt
 import pytest
 from predict.v1.release_refusal_pb2 import ReleaseRefusal
 
+from contract.settings import read
 from modelkit.dataset import write_examples
 from modelkit.golden import EDGE_TEXTS
 from modelkit.registry import CHAMPION
 from modelkit.values import ForeignVersion
+from rollout import wiring
 from rollout.refusal import Reason, Refused
+from rollout.settings import ForeignSettings
 from tests.integration.rollout.tiny.model import Model
 from tests.integration.rollout.workshop import ALL, EXAMPLES, NAME, TEXTS, Workshop
 from tests.parts.oip_server import Answer, OipServer
@@ -78,6 +81,13 @@ def test_it_serves_and_what_was_not_checked_is_noted(workshop: Workshop, server:
         " examples"
     )
     assert workshop.serving.laid(NAME) == set()
+
+
+def test_where_there_is_no_triton_versions_of_ours_are_refused(workshop: Workshop) -> None:
+    release = workshop.accept("1")
+    wiring.releaser(workshop.store, read(ForeignSettings, {})).carry_on(NAME)
+    wiring.housekeeping(workshop.store, read(ForeignSettings, {}), None).look()
+    assert workshop.row(release)["refusal"] == "TRITON_UNAVAILABLE"
 
 
 def test_its_files_are_checked(workshop: Workshop, server: OipServer, tmp_path: Path) -> None:

@@ -131,6 +131,43 @@ class VersionNotServing(PredictError):
         )
 
 
+class NoOtherVersion(PredictError):
+    """There is nothing to promote, or nothing to go back to."""
+
+    reason = ErrorReason.ERROR_REASON_NO_OTHER_VERSION
+
+    def __init__(self, model: str, message: str) -> None:
+        """message: which of the two it is."""
+        super().__init__(message, model=model)
+
+
+class EtagMismatch(PredictError):
+    """Somebody has changed the resource since the caller read it."""
+
+    reason = ErrorReason.ERROR_REASON_ETAG_MISMATCH
+
+    def __init__(self, etag: str) -> None:
+        super().__init__(f"{etag!r} is not the present etag; read it again", etag=etag)
+
+
+class ReleaseNotFound(PredictError):
+    """No release has this id."""
+
+    reason = ErrorReason.ERROR_REASON_RELEASE_NOT_FOUND
+
+    def __init__(self, release: str) -> None:
+        super().__init__(f"there is no release {release!r}", release=release)
+
+
+class ReleaseFinished(PredictError):
+    """The release has ended, so that nothing can be asked of it any more."""
+
+    reason = ErrorReason.ERROR_REASON_RELEASE_FINISHED
+
+    def __init__(self, release: str, state: str) -> None:
+        super().__init__(f"release {release!r} is {state}", release=release, state=state)
+
+
 class ModelNotReleased(PredictError):
     """The model has no traffic policy yet."""
 
@@ -205,13 +242,13 @@ class PredictionFailed(PredictError):
 
 
 class RequestIdReused(PredictError):
-    """The request_id stands for another model or text."""
+    """The request_id stands for another request."""
 
     reason = ErrorReason.ERROR_REASON_REQUEST_ID_REUSED
 
     def __init__(self, request_id: str) -> None:
         super().__init__(
-            f"request_id {request_id} was used for another model or text", request_id=request_id
+            f"request_id {request_id} was used for another request", request_id=request_id
         )
 
 

@@ -183,7 +183,7 @@ async def _open(stack: AsyncExitStack, settings: Settings) -> tuple[Server, Read
         if stage is Stage.OVER:
             server.stop()
 
-    if settings.drain_fd >= 0:
+    if settings.drain_fd:
         drain.listen(settings.drain_fd, on_stage)
     return server, readiness
 

@@ -1,19 +1,16 @@
 """The contract's messages to the gateway's types and back; pure functions."""
 
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Literal, cast
 
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
-from predict.v1 import model_pb2, prediction_pb2
+from predict.v1 import prediction_pb2
 from predict.v1.error_reason_pb2 import ErrorReason
 from predict.v1.prediction_service_pb2 import ListPredictionsRequest
 
 from contract.errors import InvalidArgument
 from gateway.prediction import ListFilter, Prediction, State
-from gateway.store.catalog import Model
-from gateway.store.releases import Release
 
 _STATE_TO_PROTO = {
     state: cast(
@@ -62,14 +59,6 @@ def _set_time(timestamp: Timestamp, moment: datetime) -> None:
     timestamp.nanos = moment.microsecond * 1000
 
 
-def _timestamp(moment: datetime | None) -> Timestamp | None:
-    if moment is None:
-        return None
-    timestamp = Timestamp()
-    _set_time(timestamp, moment)
-    return timestamp
-
-
 def list_filter_from_proto(request: ListPredictionsRequest) -> ListFilter:
     """The conditions of a list."""
     return ListFilter(
@@ -79,58 +68,6 @@ def list_filter_from_proto(request: ListPredictionsRequest) -> ListFilter:
         start_time=_time(request, "start_time"),
         end_time=_time(request, "end_time"),
     )
-
-
-def model_to_proto(model: Model) -> model_pb2.Model:
-    """A model as clients see it."""
-    return model_pb2.Model(
-        id=model.id,
-        description=model.description,
-        labels=model.labels,
-        traffic=_split(model.traffic),
-        versions=[
-            model_pb2.ModelVersion(
-                version=version.version,
-                state=cast(
-                    model_pb2.ModelVersionState,
-                    model_pb2.ModelVersionState.Value(f"MODEL_VERSION_STATE_{version.state}"),
-                ),
-                sha256=version.sha256,
-                update_time=_timestamp(version.update_time),
-            )
-            for version in model.versions.values()
-        ],
-    )
-
-
-def release_to_proto(release: Release) -> model_pb2.Release:
-    """A release as clients see it."""
-    return model_pb2.Release(
-        id=release.id,
-        model=release.model,
-        version=release.version,
-        action=cast(
-            model_pb2.ReleaseAction,
-            model_pb2.ReleaseAction.Value(f"RELEASE_ACTION_{release.action}"),
-        ),
-        state=cast(
-            model_pb2.ReleaseState, model_pb2.ReleaseState.Value(f"RELEASE_STATE_{release.state}")
-        ),
-        actor=release.actor,
-        reason=release.reason,
-        refusal=release.refusal,
-        detail=release.detail,
-        traffic=_split(release.traffic or {}),
-        create_time=_timestamp(release.create_time),
-        complete_time=_timestamp(release.complete_time),
-    )
-
-
-def _split(traffic: Mapping[str, int]) -> list[model_pb2.TrafficTarget]:
-    return [
-        model_pb2.TrafficTarget(version=version, percent=percent)
-        for version, percent in sorted(traffic.items(), key=lambda t: int(t[0]))
-    ]
 
 
 def _time(

@@ -50,7 +50,7 @@ class Settings:
     """The folder of feature rows that are not in S3 yet; of this gateway alone."""
     spool_max_bytes: int = setting("PMESH_FEATURES_SPOOL_MAX_BYTES", 1 << 30, most=1 << 50)
     """What may lie there; beyond it features are not kept."""
-    drain_fd: int = setting("PMESH_GATEWAY_DRAIN_FD", -1)
-    """Of the pipe by which gateway.main tells of the end; it sets this itself."""
+    drain_fd: int = setting("PMESH_GATEWAY_DRAIN_FD", 0)
+    """Of the pipe by which gateway.main tells of the end; it sets this itself. 0: there is none."""
     features_bucket: str = setting("PMESH_FEATURES_BUCKET", "predict-features")
     """Where they will lie in S3."""

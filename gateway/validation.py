@@ -4,7 +4,6 @@ protos/predict/v1 states the rules with buf.validate, and protovalidate judges t
 raises InvalidArgument with the field and a stable reason.
 """
 
-from collections.abc import Sequence
 from typing import Any
 
 import protovalidate
@@ -17,7 +16,6 @@ from predict.v1.error_reason_pb2 import ErrorReason
 from contract.errors import InvalidArgument
 from contract.reasons import reason_of_rule
 from contract.rules import rules_of
-from gateway.traffic import WHOLE
 
 MAX_BATCH_TEXT_BYTES = 2 * 1024 * 1024  # the answers, with the texts in them, stay below 4 MiB
 
@@ -106,36 +104,6 @@ _BOUNDS = {"gt": ("min", "above "), "gte": ("min", ""), "lt": ("max", "below "),
 
 def _written(bound: float | Duration | Timestamp) -> str:
     return f"{bound:g}" if isinstance(bound, int | float) else bound.ToJsonString()
-
-
-def check_split(traffic: Sequence[tuple[str, int]]) -> dict[str, int]:
-    """The split as version -> percent; refuse one that is not whole."""
-    shares: dict[str, int] = {}
-    for index, (version, percent) in enumerate(traffic):
-        if version in shares:
-            raise InvalidArgument(
-                ErrorReason.ERROR_REASON_INVALID_SPLIT,
-                "traffic",
-                f"names version {version} twice",
-                version=version,
-            )
-        if percent == 0:  # answers may have it, of a share below a half
-            raise InvalidArgument(
-                ErrorReason.ERROR_REASON_OUT_OF_RANGE,
-                f"traffic[{index}].percent",
-                "must be 1 to 100",
-                min=1,
-                max=WHOLE,
-            )
-        shares[version] = percent
-    if (total := sum(shares.values())) != WHOLE:
-        raise InvalidArgument(
-            ErrorReason.ERROR_REASON_INVALID_SPLIT,
-            "traffic",
-            f"adds up to {total} percent, not to 100",
-            sum=total,
-        )
-    return shares
 
 
 def check_batch_text(size_bytes: int) -> None:

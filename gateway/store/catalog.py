@@ -43,7 +43,11 @@ class Model:
     feature_share: float = 1.0
     """Of the calls that carry features."""
     traffic: dict[str, int] = field(default_factory=dict)
-    """Version -> percent; empty, or adding up to 100."""
+    """Version -> basis points, hundredths of a percent; empty, or adding up to 10,000."""
+    percent: dict[str, int] = field(default_factory=dict)
+    """The same in whole percent, rounded."""
+    etag: str = ""
+    """Changes whenever the traffic does."""
     versions: dict[str, Version] = field(default_factory=dict)
     """The newest first."""
 

@@ -7,6 +7,7 @@ import typer
 from pmesh.cli import (
     doctor,
     evaluate,
+    history,
     logs,
     models,
     predict,
@@ -45,7 +46,10 @@ def command_line() -> typer.Typer:
         "release": release.release,
         "promote": release.promote,
         "rollback": release.rollback,
-        "history": release.history,
+        "pause": release.pause,
+        "resume": release.resume,
+        "cancel": release.cancel,
+        "history": history.history,
         "doctor": doctor.doctor,
         "provision": provision.provision,
     }

@@ -110,7 +110,7 @@ class LocalStack:
         return training_environment(self._base, mlflow=mlflow)
 
     def release_environment(self) -> dict[str, str]:
-        """The environment of the program that releases them."""
+        """The environment of the process that releases them."""
         return {
             **self.training_environment(),
             **self._postgres.environment(ROLLOUT.name),
@@ -119,17 +119,16 @@ class LocalStack:
             "PMESH_TRITON_REPOSITORY": str(self._triton.repository),
         }
 
-    def conninfo(self) -> str:
-        """How releases connect to the database."""
-        return self._postgres.conninfo(ROLLOUT.name)
-
     def _first_releases(self) -> Part:
         models = [model.id for model in self._models if model.is_trained_here]
         return Job(
             name="training",
             command=program("pmesh.stack.first_releases", *models),
-            environment=self.release_environment(),
-            needs=("postgres", "triton"),
+            environment={
+                **self.training_environment(),
+                "PMESH_GATEWAY": f"127.0.0.1:{self._gateway_port}",
+            },
+            needs=("gateway", "triton"),
             # The stack has started when it can answer, unless no model was ever released.
             after=lambda: until_http(self._gateway_port, "/readyz", timeout_s=_ANSWERS_S),
         )

@@ -90,7 +90,7 @@ def worker_part(
 def rollout_part(
     *, webhook_port: int, environment: Mapping[str, str], is_ready: Callable[[], bool]
 ) -> Part:
-    """Follows the registry, and takes away the versions that nothing uses any more."""
+    """Carries out releases, follows the registry, and takes away what nothing uses any more."""
     return Part(
         name="rollout",
         command=program("rollout", "watch", "--webhook-port", str(webhook_port)),
@@ -100,5 +100,5 @@ def rollout_part(
         is_ready=is_ready,
         background=True,
         niceness=5,
-        stop_timeout_s=60,  # it ends the release that it has begun
+        stop_timeout_s=15,  # what it has begun goes on at its next start
     )

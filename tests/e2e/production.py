@@ -12,9 +12,9 @@ import httpx
 import psycopg
 
 from database.logins import GATEWAY, RELAY, ROLLOUT, worker_login
-from tests.e2e.doors import Grpc, Rest
 from tests.parts.aws import Aws
 from tests.parts.bus_probe import TOPIC_ARN
+from tests.parts.doors import Grpc, Rest
 from tests.parts.mlflow_server import MlflowServer
 from tests.parts.polling import wait_until
 from tests.parts.ports import free_port
@@ -96,7 +96,7 @@ class Production:
         """Give a version all the traffic."""
         self.run(
             *(str(ROOT / "deploy/jobs/deploy.sh"), "release", f"{model}@{version}"),
-            variables=self._as(ROLLOUT.name) | self._registry | self._triton,
+            variables={"PMESH_GATEWAY": f"127.0.0.1:{self.port}"},
         )
 
     def serve(self, model: str) -> None:

@@ -14,9 +14,9 @@ from predict.v1.prediction_service_pb2 import (
     WaitPredictionRequest,
 )
 
-from tests.e2e.doors import Door
 from tests.e2e.production import Production
 from tests.parts.aws import Aws
+from tests.parts.doors import Door
 from tests.parts.mlflow_server import MlflowServer
 from tests.parts.polling import wait_until
 from tests.parts.postgres import Postgres

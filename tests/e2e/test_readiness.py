@@ -6,11 +6,11 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 from predict.v1.prediction_service_pb2 import PredictRequest
 
-from tests.e2e.doors import Door
 from tests.e2e.mesh import MODELS, Mesh
-from tests.e2e.refusals import check
 from tests.e2e.texts import new_text
+from tests.parts.doors import Door
 from tests.parts.polling import wait_until
+from tests.parts.refusals import check
 
 SERVICES = ("", "predict.v1.PredictionService", *(f"models/{model}" for model in MODELS))
 

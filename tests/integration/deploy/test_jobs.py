@@ -51,12 +51,23 @@ def test_a_job_without_arguments_fails_and_prints_nothing(alone: Jobs, script: s
     assert script in run.stderr
 
 
+def test_a_release_that_is_refused_fails(jobs: Jobs, released: str) -> None:
+    run = jobs.run("deploy.sh", "release", "genre@999")
+    assert run.returncode == 1
+    assert "genre@999 is refused: VERSION_UNKNOWN" in run.stderr
+
+
+def test_what_names_no_version_is_not_asked_for(jobs: Jobs) -> None:
+    run = jobs.run("deploy.sh", "release", "genre@one")
+    assert run.returncode == 1
+    assert "'genre@one' names no version" in run.stderr
+
+
 @pytest.mark.parametrize(
     ("script", "arguments", "message"),
     [
         ("train.sh", ["unknown"], "there is no models/unknown/model.py"),
         ("eval.sh", ["genre"], "'genre' names no version"),
-        ("deploy.sh", ["release", "genre@one"], "'genre@one' names no version"),
         ("build-image.sh", ["unknown"], "there is no models/unknown/values.yaml"),
         ("build-image.sh", ["genre", "--target", "test"], "there is no target test"),
         ("build-image.sh", ["genre", "--device", "tpu"], "there is no device tpu"),

@@ -3,14 +3,17 @@
 import psycopg
 import pytest
 
-from contract.errors import VersionNotServing
+from contract.errors import EtagMismatch, VersionNotServing
 from database.registration import Registration, register_models
+from gateway.release import Signature
 from gateway.store.catalog import Catalog
 from gateway.store.connections import Connections
 from gateway.store.releases import TrafficStore
 from rollout.store import ReleaseStore as Rollout
 from tests.parts.catalog import register
 from tests.parts.postgres import Database
+
+ANNA = Signature(actor="anna", reason="why")
 
 
 @pytest.fixture
@@ -56,8 +59,11 @@ async def test_clients_are_told_the_labels_of_what_serves(
 ) -> None:
     declared = catalog.models["sentiment"].labels
     releases = TrafficStore(connections)
-    for shares, labels in (({"9": 60, "10": 40}, declared), ({"9": 40, "10": 60}, ["b", "a"])):
-        await releases.set_traffic("sentiment", shares, actor="anna", reason="")
+    for shares, labels in (
+        ({"9": 6_000, "10": 4_000}, declared),
+        ({"9": 4_000, "10": 6_000}, ["b", "a"]),
+    ):
+        await releases.set_shares("sentiment", shares, ANNA, etag="")
         await catalog.refresh()
         assert catalog.models["sentiment"].labels == labels
     with psycopg.connect(database.conninfo, autocommit=True) as connection:
@@ -71,12 +77,17 @@ async def test_clients_are_told_the_labels_of_what_serves(
 
 async def test_a_split_is_set_and_noted(catalog: Catalog, connections: Connections) -> None:
     releases = TrafficStore(connections)
-    await releases.set_traffic("sentiment", {"9": 60, "10": 40}, actor="anna", reason="why")
+    await releases.set_shares("sentiment", {"9": 5_951, "10": 4_049}, ANNA, etag="")
     await catalog.refresh()
-    assert catalog.models["sentiment"].traffic == {"9": 60, "10": 40}
+    model = catalog.models["sentiment"]
+    assert model.traffic == {"9": 5_951, "10": 4_049}
+    assert model.percent == {"9": 60, "10": 40}
     (release,) = await releases.list("sentiment", before_id=None, limit=10)
-    noted = (release.action, release.actor, release.reason, release.state, release.traffic)
-    assert noted == ("SET_TRAFFIC", "anna", "why", "DONE", {"9": 60, "10": 40})
+    noted = (release.action, release.actor, release.reason, release.state, release.shares)
+    assert noted == ("SET_TRAFFIC", "anna", "why", "DONE", model.traffic)
+    with pytest.raises(EtagMismatch):
+        await releases.set_shares("sentiment", {"9": 10_000}, ANNA, etag="stale")
+    await releases.set_shares("sentiment", {"9": 10_000}, ANNA, etag=model.etag)
 
 
 async def test_a_split_with_a_version_that_does_not_serve_changes_nothing(
@@ -84,5 +95,5 @@ async def test_a_split_with_a_version_that_does_not_serve_changes_nothing(
 ) -> None:
     releases = TrafficStore(connections)
     with pytest.raises(VersionNotServing):
-        await releases.set_traffic("sentiment", {"9": 60, "8": 40}, actor="anna", reason="")
+        await releases.set_shares("sentiment", {"9": 6_000, "8": 4_000}, ANNA, etag="")
     assert await releases.list("sentiment", before_id=None, limit=10) == []

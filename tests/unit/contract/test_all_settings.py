@@ -30,7 +30,11 @@ NEVER_WHOLE = ("0.5", "1.0", "1e3", "5.", "+5")
 # Limits of others, which no default bound knows.
 SQS_WAIT_S = 20
 PORTS = 65535
-MAY_BE_NONE = ("PMESH_WORKER_FINISH_S", "PMESH_FEATURES_SPOOL_MAX_BYTES")
+MAY_BE_NONE = (
+    "PMESH_WORKER_FINISH_S",
+    "PMESH_FEATURES_SPOOL_MAX_BYTES",
+    "PMESH_GATEWAY_DRAIN_FD",
+)
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ from tests.parts.requests import Requests
 
 CALLER_HEADER = "x-caller"
 MAX_WAITING = 8
-MAX_CALL_S = 3
+MAX_CALL_S = 7  # longer than a list may take
 NOBODY = "127.0.0.1:1"
 """Where no server is."""
 
@@ -41,8 +41,10 @@ class Model:
     def __init__(self) -> None:
         self._free = threading.Event()
         self._free.set()
+        self.asked = False
 
     def answer(self, texts: Sequence[str]) -> Mapping[str, npt.NDArray[Any]]:
+        self.asked = True
         self._free.wait(60)
         if "poison" in texts:
             raise ValueError("of the model")
@@ -61,7 +63,16 @@ class Model:
 class Running:
     """A gateway and what it works with; the models are in `register`."""
 
-    def __init__(self, port: int, database: Database, model: Model) -> None:
+    def __init__(
+        self,
+        port: int,
+        database: Database,
+        model: Model,
+        process: "subprocess.Popen[bytes]",
+        model_address: str,
+    ) -> None:
+        self.process = process
+        self.model_address = model_address
         self.address = f"127.0.0.1:{port}"
         self.grpc = Grpc(grpc.insecure_channel(self.address))
         url = f"http://{self.address}"
@@ -108,7 +119,7 @@ def running(database: Database, spool: str) -> Iterator[Running]:
             "PMESH_FEATURES_SPOOL": spool,
         }
         process = subprocess.Popen([sys.executable, "-m", "gateway.main"], env=variables)
-        found = Running(port, database, model)
+        found = Running(port, database, model, process, server.address)
         try:
             wait_until(lambda: _serves(found.rest.client), timeout_s=30)
             for name in ("sentiment", "silent"):

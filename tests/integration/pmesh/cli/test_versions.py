@@ -16,7 +16,11 @@ import pytest
         (("eval", "genre@new"), "'genre@new' names no version", "eval --help"),
         (("release", "genre@0"), "'genre@0' names no version", "release --help"),
         (("release",), "required: NAME@VERSION", "release --help"),
-        (("release", "genre@1", "--canary", "0"), "a share is 1 to 100 percent", "release --help"),
+        (
+            ("release", "genre@1", "--canary", "0"),
+            "a share is 0.01 to 100 percent",
+            "release --help",
+        ),
         (("release", "genre@1", "--steps", "50,10"), "steps rise", "release --help"),
         (
             ("release", "genre@1", "--canary", "1", "--steps", "10,50"),

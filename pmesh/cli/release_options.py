@@ -1,15 +1,16 @@
-"""The command lines of releases; `pmesh release` hands its own on."""
+"""The options of `pmesh release`."""
 
 import argparse
 import getpass
 import math
 
 from modelkit.arguments import version_name
-from rollout.traffic import WHOLE
+
+_ALL = 100.0  # percent
 
 
 def add_release_options(parser: argparse.ArgumentParser) -> None:
-    """Of `rollout release`."""
+    """Declare them; --address is typer's, and shown here."""
     parser.add_argument(
         "version", type=version_name, metavar="NAME@VERSION", help="such as sentiment@3"
     )
@@ -18,7 +19,10 @@ def add_release_options(parser: argparse.ArgumentParser) -> None:
         "--canary", type=_percent, metavar="PERCENT", help="of the traffic; default: all"
     )
     share.add_argument(
-        "--steps", type=_steps, metavar="PERCENTS", help="rising ones, such as 10,50,100"
+        "--steps", type=_steps, metavar="PERCENTS", help="rising ones, such as 0.1,1,10,100"
+    )
+    parser.add_argument(
+        "--pause", type=_number, metavar="SECONDS", help="between steps; default: 60"
     )
     parser.add_argument(
         "--margin",
@@ -26,22 +30,19 @@ def add_release_options(parser: argparse.ArgumentParser) -> None:
         metavar="NUMBER",
         help="how much of the primary metric it may lose; default: 0.02",
     )
-    parser.add_argument(
-        "--pause", type=_number, default=60.0, metavar="SECONDS", help="between steps; default: 60"
-    )
-    add_signature(parser)
-
-
-def add_signature(parser: argparse.ArgumentParser) -> None:
-    """Of all that moves traffic."""
+    parser.add_argument("--wait", action="store_true", help="until its last step, not its first")
     parser.add_argument("--actor", default=getpass.getuser(), help="who, for the history")
     parser.add_argument("--reason", default="", help="why, for the history")
+    parser.add_argument(
+        "--address", metavar="HOST:PORT", help="of a gateway elsewhere; else PMESH_GATEWAY"
+    )
 
 
-def _percent(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= WHOLE:
-        raise argparse.ArgumentTypeError("a share is 1 to 100 percent")
-    return int(text)
+def _percent(text: str) -> float:
+    number = _number(text)
+    if not 0.01 <= number <= _ALL or round(number, 2) != number:
+        raise argparse.ArgumentTypeError("a share is 0.01 to 100 percent, with two decimals")
+    return number
 
 
 def _number(text: str) -> float:
@@ -54,8 +55,8 @@ def _number(text: str) -> float:
     return number
 
 
-def _steps(text: str) -> list[int]:
+def _steps(text: str) -> list[float]:
     steps = [_percent(part) for part in text.split(",")]
     if steps != sorted(set(steps)):
-        raise argparse.ArgumentTypeError("steps rise, such as 10,50,100")
+        raise argparse.ArgumentTypeError("steps rise, such as 0.1,1,10,100")
     return steps

@@ -38,7 +38,7 @@ class Login:
 
 GATEWAY = Login(name="gateway", group="pmesh_gateway", connections=12)
 RELAY = Login(name="relay", group="pmesh_relay", connections=14)
-ROLLOUT = Login(name="rollout", group="pmesh_rollout", connections=10)
+ROLLOUT = Login(name="rollout", group="pmesh_rollout", connections=14)
 
 
 class LoginTaken(ValueError):

@@ -51,6 +51,16 @@ class Shelf:
         """Run a command as a person does."""
         return self.run("pmesh.cli", *arguments, "--home", str(self._home), check=check)
 
+    def start(self, *arguments: str) -> "subprocess.Popen[str]":
+        """The same, while it goes on."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "pmesh.cli", *arguments, "--home", str(self._home)],
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
     def run(
         self, module: str, *arguments: str, check: bool = True
     ) -> subprocess.CompletedProcess[str]:

@@ -1,5 +1,6 @@
 """Versions come and go under load: no request fails, and each answer names who made it."""
 
+import signal
 import threading
 import time
 from collections import Counter, defaultdict
@@ -317,6 +318,38 @@ def test_a_release_is_paused_resumed_and_cancelled(
     back.action = ReleaseAction.RELEASE_ACTION_PROMOTE
     answer = door.call("CreateRelease", back)
     check(answer, code_pb2.FAILED_PRECONDITION, "NO_OTHER_VERSION")
+
+
+def test_people_hold_a_release_let_it_go_on_and_end_it(
+    mesh: Mesh, shelf: Shelf, versions: tuple[str, str, str]
+) -> None:
+    one, two, _ = versions
+    steps = ("--steps", "1,2,100", "--pause", "3600", "--reason", "carefully")
+    done = shelf.pmesh("release", f"{NAME}@{two}", *steps)  # does not wait for the hour
+    assert done.stdout == f"{NAME} is at {one}: 99 %, {two}: 1 %\n"
+    assert "running, step 1 of 3" in done.stderr
+    shelf.pmesh("pause", NAME)
+    assert "paused, step 1 of 3" in shelf.pmesh("history", NAME).stdout
+    shelf.pmesh("resume", NAME)
+    wait_until(lambda: traffic(mesh) == {one: 98, two: 2}, timeout_s=30)
+    shelf.pmesh("cancel", NAME)
+    assert traffic(mesh) == {one: 98, two: 2}
+    assert "no release of genre is under way" in shelf.pmesh("pause", NAME, check=False).stderr
+    shelf.pmesh("rollback", NAME)
+
+
+def test_a_release_outlives_the_command_that_asked_for_it(
+    mesh: Mesh, shelf: Shelf, versions: tuple[str, str, str]
+) -> None:
+    two = versions[1]
+    with shelf.start("release", f"{NAME}@{two}") as command:
+        assert command.stderr is not None
+        assert "accepted" in command.stderr.readline()
+        command.send_signal(signal.SIGINT)
+        assert "the release goes on" in command.communicate(timeout=30)[1]
+    assert command.returncode == 128 + signal.SIGINT
+    wait_until(lambda: traffic(mesh) == {two: 100}, timeout_s=90)
+    shelf.pmesh("rollback", NAME)
 
 
 def test_a_release_goes_on_when_its_process_is_killed(

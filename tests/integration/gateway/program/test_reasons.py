@@ -136,6 +136,7 @@ def ask_too_much(gateway: Running, door: Door) -> Answer:
 
 
 def ask_for_too_long(gateway: Running, door: Door) -> Answer:
+    wait_until(lambda: predict(gateway.grpc).message, timeout_s=30)  # after a hold of before
     with gateway.model.held():
         return predict(door)
 

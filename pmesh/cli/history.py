@@ -15,6 +15,7 @@ from pmesh.cli.release import AddressOption, ModelArgument, gateway_address
 from pmesh.cli.splits import split
 from pmesh.releases import UNDER_WAY, ReleaseClient
 
+_WIDE = 240
 _COLOURS = {"DONE": "green", "REFUSED": "red", "INTERRUPTED": "red"}
 
 
@@ -33,7 +34,8 @@ def history(
             releases = client.list(model, limit=limit)
         except CallFailedError as error:
             fail(str(error), error.remedy)
-    console.print(_table(releases))
+    # What reads a pipe has no width: nothing is cut.
+    console.print(_table(releases), width=None if console.is_terminal else _WIDE)
 
 
 def _table(releases: Iterable[Release]) -> Table:

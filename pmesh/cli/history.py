@@ -34,8 +34,9 @@ def history(
             releases = client.list(model, limit=limit)
         except CallFailedError as error:
             fail(str(error), error.remedy)
-    # What reads a pipe has no width: nothing is cut.
-    console.print(_table(releases), width=None if console.is_terminal else _WIDE)
+    if not console.is_terminal:  # what reads a pipe has no width: nothing is cut
+        console.width = _WIDE
+    console.print(_table(releases))
 
 
 def _table(releases: Iterable[Release]) -> Table:

@@ -15,6 +15,7 @@ from pmesh.cli.release import AddressOption, ModelArgument, gateway_address
 from pmesh.cli.splits import split
 from pmesh.releases import UNDER_WAY, ReleaseClient
 
+_WIDE = 240
 _COLOURS = {"DONE": "green", "REFUSED": "red", "INTERRUPTED": "red"}
 
 
@@ -33,6 +34,8 @@ def history(
             releases = client.list(model, limit=limit)
         except CallFailedError as error:
             fail(str(error), error.remedy)
+    if not console.is_terminal:  # what reads a pipe has no width: nothing is cut
+        console.width = _WIDE
     console.print(_table(releases))
 
 

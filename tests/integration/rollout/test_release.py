@@ -258,7 +258,7 @@ def test_a_release_may_allow_a_loss(workshop: Workshop, versions: list[str]) -> 
 def test_what_goes_wrong_without_a_reason_is_noted(
     workshop: Workshop, versions: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object) -> None:
+    def full(*_: object, **__: object) -> None:
         raise OSError("no space left on device")
 
     monkeypatch.setattr("rollout.serving.write_version", full)

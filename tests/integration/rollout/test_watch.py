@@ -109,14 +109,15 @@ def test_each_step_is_taken_once_however_often_the_process_is_killed(
     _, second = versions
     steps = [10, 100, 1_000, ALL]
     release = workshop.accept(second, steps=steps)
-    marker = tmp_path / "marker"
-    for done in range(1, len(steps) + 1):
-        fault = workshop.fault("rollout.store:ReleaseStore.take_step:after", marker)
-        with workshop.watch(**fault, FAULT_TIMES=str(done)) as killed:
-            assert killed.wait(200) == -9
+    workshop.releaser(workshop.registry).carry_on(NAME)
+    fault = workshop.fault("rollout.store:ReleaseStore.take_step:after", tmp_path / "marker")
+    for done in range(1, len(steps)):
         assert workshop.row(release)["steps_done"] == done
         assert workshop.store.traffic(NAME)[second] == steps[done - 1]
+        with workshop.watch(**fault, FAULT_TIMES=str(done)) as killed:
+            assert killed.wait(200) == -9
     assert workshop.row(release)["state"] == "DONE"
+    assert workshop.store.traffic(NAME) == {second: ALL}
 
 
 PLACES_OF_HOUSEKEEPING = [

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy.typing as npt
 import psycopg
+from mlflow import MlflowClient
 from psycopg.types.json import Jsonb
 
 from database.registration import Registration, register_models
@@ -21,7 +22,7 @@ from modelkit.artifact import write_artifact
 from modelkit.dataset import write_examples
 from modelkit.golden import Golden
 from modelkit.mlmodel import write_mlmodel
-from modelkit.registry import EVALUATION_FILE, Registry
+from modelkit.registry import CHAMPION, EVALUATION_FILE, Registry
 from modelkit.values import ModelEntry
 from rollout.alias import AliasFollower
 from rollout.foreign import ForeignVersions
@@ -78,7 +79,9 @@ class Workshop:
         self.list_model(NAME)
 
     def close(self) -> None:
-        """Leave Triton with nothing loaded."""
+        """Leave Triton with nothing loaded, and the registry without an alias."""
+        if self.registry.alias(NAME, CHAMPION):
+            MlflowClient(self.tracking_uri).delete_registered_model_alias(NAME, CHAMPION)
         self.connection.close()
         self.serving.take_out(NAME, self.serving.laid(NAME))
 

@@ -141,8 +141,12 @@ def can_confine() -> bool:
 
 
 def _python() -> list[str]:
-    """The folders that this Python is made of."""
-    found = {sys.prefix, sys.base_prefix}
+    """The folders that this Python is made of, and those where it finds installed packages.
+
+    Not all of sys.path: a checkout that is installed to be edited is among it, with its data.
+    """
+    packages = {p for p in sys.path if Path(p).name in ("site-packages", "dist-packages")}
+    found = {sys.prefix, sys.base_prefix} | packages
     program = Path(sys.executable)
     while program.is_symlink():
         program = program.parent / program.readlink()

@@ -36,9 +36,9 @@ class Login:
     """That a worker works for."""
 
 
-GATEWAY = Login(name="gateway", group="pmesh_gateway", connections=12)
+GATEWAY = Login(name="gateway", group="pmesh_gateway", connections=24)
 RELAY = Login(name="relay", group="pmesh_relay", connections=14)
-ROLLOUT = Login(name="rollout", group="pmesh_rollout", connections=14)
+ROLLOUT = Login(name="rollout", group="pmesh_rollout", connections=21)
 
 
 class LoginTaken(ValueError):

@@ -139,6 +139,7 @@ async def _open(stack: AsyncExitStack, settings: Settings) -> tuple[Server, Read
             batches_per_server=settings.batches_per_server,
             max_waiting=settings.max_waiting,
             max_inference_s=settings.max_inference_s,
+            max_call_s=settings.max_call_s,
         )
     )
     await models.probes.ask_all()
@@ -169,7 +170,7 @@ async def _open(stack: AsyncExitStack, settings: Settings) -> tuple[Server, Read
         services=SERVICES,
         models=lambda: catalog.models,
         model_answers=models.answers,
-        store_answers=changes.is_heard,
+        store_answers=lambda: changes.is_heard() and not connections.silence.is_noticed,
     )
     stack.callback(asyncio.create_task(readiness.run()).cancel)
     health_pb2_grpc.add_HealthServicer_to_server(HealthServicer(readiness), registry)

@@ -61,6 +61,7 @@ class Models:
         batches_per_server: int,
         max_waiting: int,
         max_inference_s: float,
+        max_call_s: float,
     ) -> None:
         """models: the catalog as it now stands, by id."""
         self._models = models
@@ -70,6 +71,7 @@ class Models:
         self._batches_per_server = batches_per_server
         self._max_waiting = max_waiting
         self._max_inference_s = max_inference_s
+        self._max_call_s = max_call_s
         self._servers: dict[str, tuple[ModelServer, Slots]] = {}
         self._batchers: dict[Place, Batcher[Entry, Answer]] = {}
         self.probes = Probes(
@@ -175,7 +177,7 @@ class Models:
                 features=random.random() < known.feature_share,  # noqa: S311
                 timeout_s=timeout_s,
             )
-        except (ModelUnavailable, DeadlineExceeded):
+        except ModelUnavailable:
             self.probes.doubt(place)
             raise
         self.probes.has_answered(place)
@@ -205,10 +207,15 @@ class Models:
         """After a batch that was not ended in time: the server may still be at work on it.
 
         An instance of a version works on one batch after the other, so that an answer to a further
-        one shows that the first has ended.
+        one shows that the first has ended. A caller's short deadline says nothing of the server: it
+        is doubted once it has ended nothing for as long as a call may take.
         """
         if isinstance(error, DeadlineExceeded):
+            clock = asyncio.get_running_loop().time
+            patience = clock() + self._max_call_s
             while self._serves(place):
                 if await server.is_well(place.model, place.version):
                     return
+                if clock() >= patience:
+                    self.probes.doubt(place)
                 await asyncio.sleep(HANGING_S)

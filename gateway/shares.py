@@ -25,7 +25,13 @@ def from_percent(percent: float, field: str) -> int:
     """Raises InvalidArgument for what is finer than a basis point."""
     points = round(percent * 100)
     if abs(percent * 100 - points) > _NOISE:
-        raise _no_share(field, "has more than two decimals", _LEAST)
+        raise InvalidArgument(
+            ErrorReason.ERROR_REASON_OUT_OF_RANGE,
+            field,
+            "has more than two decimals",
+            min=_LEAST,
+            max=_MOST,
+        )
     return points
 
 
@@ -43,8 +49,6 @@ def check_split(traffic: Sequence[tuple[str, float]], field: str) -> dict[str, i
                 f"names version {version} twice",
                 version=version,
             )
-        if percent == 0:  # answers may have it in whole percent, of a share below a half
-            raise _no_share(f"{field}[{index}].percent", "must be 1 to 100", 1)
         split[version] = from_percent(percent, f"{field}[{index}].percent")
     if (total := sum(split.values())) != WHOLE:
         raise InvalidArgument(
@@ -65,13 +69,7 @@ def check_steps(steps: Sequence[float]) -> tuple[int, ...]:
                 ErrorReason.ERROR_REASON_OUT_OF_RANGE,
                 f"steps[{index}]",
                 "is not above the step before it",
-                min=to_percent(before),
+                min=f"above {to_percent(before):g}",
                 max=_MOST,
             )
     return tuple(points) or (WHOLE,)
-
-
-def _no_share(field: str, problem: str, least: float) -> InvalidArgument:
-    return InvalidArgument(
-        ErrorReason.ERROR_REASON_OUT_OF_RANGE, field, problem, min=least, max=_MOST
-    )

@@ -51,9 +51,17 @@ def _refusal(message: Message, violation: protovalidate.Violation) -> InvalidArg
     return InvalidArgument(
         reason_of_rule(name),
         path,
-        violation.proto.message.encode("unicode_escape").decode(),  # it may quote a NUL
+        _WORDS.get(name, violation.proto.message),
         **_metadata(name, rules, field, violation.field_value),
     )
+
+
+_WORDS = {
+    "required": "is required",
+    "string.min_bytes": "is empty",
+    "string.not_contains": "has a NUL character",  # protovalidate's words have it too
+}
+"""What is said of a rule for people, where protovalidate's words would not do."""
 
 
 def _blamed(message: Message, violation: protovalidate.Violation) -> tuple[str, Any]:

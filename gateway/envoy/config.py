@@ -20,6 +20,8 @@ from gateway.envoy.local_replies import local_reply_config
 EXTENSIONS = "type.googleapis.com/envoy.extensions"
 MAX_BODY_BYTES = 4 * 1024 * 1024
 """Largest REST body; a gRPC message has the same limit."""
+MAX_HEADER_KB = 64
+"""Of all headers of a request."""
 GRPC_OVERHEAD_BYTES = 64 * 1024
 """What the path's variables and the frame may add to a body when it becomes a gRPC message."""
 GRPC_WEB_CONTENT = {
@@ -72,7 +74,9 @@ def _http_manager(settings: Front, contract: FileDescriptorSet) -> dict[str, Any
         "early_header_mutation_extensions": [_drop_envoy_headers()],
         **_limits(),
         "http2_protocol_options": _http2(),
-        "local_reply_config": local_reply_config(max_body_bytes=MAX_BODY_BYTES),
+        "local_reply_config": local_reply_config(
+            max_body_bytes=MAX_BODY_BYTES, max_header_bytes=MAX_HEADER_KB * 1024
+        ),
         "route_config": {"virtual_hosts": [_virtual_host(settings)]},
         "http_filters": http_filters(settings, contract, max_body_bytes=MAX_BODY_BYTES),
     }
@@ -95,7 +99,7 @@ def _request_id() -> dict[str, Any]:
 
 def _limits() -> dict[str, Any]:
     return {
-        "max_request_headers_kb": 64,
+        "max_request_headers_kb": MAX_HEADER_KB,
         "request_headers_timeout": "10s",
         "common_http_protocol_options": {"max_headers_count": 100, "idle_timeout": "600s"},
         # A stream may rest this long between two messages: longer than any wait.

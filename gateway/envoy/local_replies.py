@@ -28,15 +28,18 @@ _REQUEST_ID = {
 }
 
 
-def local_reply_config(*, max_body_bytes: int) -> dict[str, Any]:
+def local_reply_config(*, max_body_bytes: int, max_header_bytes: int) -> dict[str, Any]:
     """What each HTTP status means that Envoy may answer with by itself; the first match counts."""
     too_large = f"the body is larger than {max_body_bytes} bytes"
     limit = {"max_bytes": str(max_body_bytes)}
+    headers = {"max_bytes": str(max_header_bytes)}
     mappers = [
         _mapper(400, ErrorReason.ERROR_REASON_MALFORMED_MESSAGE, "the request is malformed"),
         _mapper(408, ErrorReason.ERROR_REASON_DEADLINE_EXCEEDED, "the request came too slowly"),
         _mapper(413, ErrorReason.ERROR_REASON_MESSAGE_TOO_LARGE, too_large, limit),
-        _mapper(431, ErrorReason.ERROR_REASON_MESSAGE_TOO_LARGE, "the headers are too large"),
+        _mapper(
+            431, ErrorReason.ERROR_REASON_MESSAGE_TOO_LARGE, "the headers are too large", headers
+        ),
         _mapper(None, ErrorReason.ERROR_REASON_INTERNAL, "an internal error"),
     ]
     return {"mappers": mappers}

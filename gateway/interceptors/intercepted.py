@@ -11,7 +11,7 @@ from contract.errors import MethodNotFound
 from gateway.grpc_asgi.status import UndecodableRequest
 from gateway.interceptors.interceptor import Context, Handler, Interceptor, Rpc
 
-OTHER = Rpc("_OTHER", "_OTHER")
+OTHER = Rpc("_OTHER", "")
 """What all unknown methods are, so that clients cannot make up names."""
 
 RpcMethodHandler: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"

@@ -37,8 +37,8 @@ class Rpc(NamedTuple):
 
     @property
     def name(self) -> str:
-        """As OpenTelemetry writes it: "predict.v1.PredictionService/Predict"."""
-        return f"{self.service}/{self.method}"
+        """As OpenTelemetry writes it: "predict.v1.PredictionService/Predict", "_OTHER"."""
+        return f"{self.service}/{self.method}" if self.method else self.service
 
     @property
     def path(self) -> str:

@@ -10,6 +10,7 @@ import os
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import Context
 
 import psycopg
 from psycopg import errors, pq
@@ -47,6 +48,11 @@ class Silence:
         if self._looking is not None:
             self._looking.cancel()
 
+    @property
+    def is_noticed(self) -> bool:
+        """Whether callers are refused for it."""
+        return self._silent
+
     def check(self) -> None:
         """Raises StoreUnavailable at once where it would have to be waited for."""
         if self._silent:
@@ -58,7 +64,8 @@ class Silence:
         loop = asyncio.get_running_loop()
         self._asked[id(link)] = link, loop.time()
         if self._timer is None:
-            self._timer = loop.call_later(PATIENCE_S, self._on_time)
+            # Of nobody's request: what is seen concerns all.
+            self._timer = loop.call_later(PATIENCE_S, self._on_time, context=Context())
         try:
             yield
         finally:
@@ -77,7 +84,7 @@ class Silence:
         if not self._asked:
             return
         loop = asyncio.get_running_loop()
-        self._timer = loop.call_later(PATIENCE_S, self._on_time)
+        self._timer = loop.call_later(PATIENCE_S, self._on_time, context=Context())
         self._cut(ANSWER_S)
         oldest = next(iter(self._asked.values()), None)
         if oldest is not None and loop.time() - oldest[1] >= PATIENCE_S:
@@ -85,7 +92,7 @@ class Silence:
 
     def _start_looking(self) -> None:
         if self._looking is None:
-            self._looking = asyncio.create_task(self._look_until_answered())
+            self._looking = asyncio.create_task(self._look_until_answered(), context=Context())
             self._looking.add_done_callback(self._on_answer)
 
     def _on_answer(self, _: asyncio.Task[None]) -> None:

@@ -73,6 +73,9 @@ end
 local function check(handle)
   local headers = handle:headers()
   local whole, method = headers:get(":path"), headers:get(":method")
+  if not whole then -- CONNECT
+    return refusal.send(handle, "PATH_NOT_FOUND", "there is no path", { { "path", "" } })
+  end
   local path, query = whole:match("^([^?]*)%??(.*)$")
   local slashed = path .. "/"
   local number, allow = find_binding(slashed, method)

@@ -85,6 +85,7 @@ def open_models(models: dict[str, Model], sink: Sink, **limits: float) -> Models
         "batches_per_server": 4,
         "max_waiting": 100,
         "max_inference_s": 5.0,
+        "max_call_s": 5.0,
     }
     return Models(lambda: models, features=sink, **{**defaults, **limits})  # type: ignore[arg-type]
 

@@ -12,6 +12,7 @@ from contract.errors import ListTooBroad, StoreUnavailable
 from contract.ids import uuid7
 from gateway.prediction import ListFilter
 from gateway.refusals import to_error
+from gateway.release import Signature
 from gateway.store import predictions, silence
 from gateway.store.catalog import Catalog
 from gateway.store.connections import Connections
@@ -21,6 +22,7 @@ from tests.integration.gateway.test_store import accepted, finished
 from tests.parts.catalog import register
 from tests.parts.postgres import Database, Postgres
 
+ANNA = Signature(actor="anna", reason="why")
 Calls = dict[str, Callable[[], Awaitable[object]]]
 
 LIMIT_S = 8.0
@@ -41,7 +43,7 @@ async def calls(database: Database, connections: Connections, store: PredictionS
             ListFilter(), before_id=None, limit=10, max_bytes=1000
         ),
         "CancelPrediction": lambda: store.cancel(uuid7()),
-        "SetTraffic": lambda: traffic.set_traffic("sentiment", {"1": 100}, actor="a", reason=""),
+        "SetTraffic": lambda: traffic.set_shares("sentiment", {"1": 10_000}, ANNA, etag=""),
         "ListReleases": lambda: traffic.list("sentiment", before_id=None, limit=10),
         "the catalog": catalog.refresh,
     }

@@ -11,10 +11,10 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 from predict.v1.prediction_service_pb2 import PredictRequest, PredictResponse
 from predict.v1.prediction_service_pb2_grpc import PredictionServiceStub
+from psycopg.types.json import Jsonb
 
 from database.logins import GATEWAY
 from gateway.envoy.front import Front
-from rollout.store import ReleaseStore
 from tests.integration.gateway.envoy.gateway_process import GatewayProcess, echo_settings
 from tests.parts.catalog import environment, register
 from tests.parts.postgres import Database
@@ -79,7 +79,7 @@ def list_models(database: Database, *models: str, address: str) -> None:
 def release(database: Database, model: str) -> None:
     """Give the version all traffic."""
     with psycopg.connect(database.conninfo, autocommit=True) as connection:
-        store = ReleaseStore(connection)
-        begun = store.begin(model, VERSION, "PROMOTE", actor="a test", reason="")
-        store.move_traffic(model, {VERSION: 100}, begun)
-        store.done(begun)
+        connection.execute(
+            "SELECT releases_v1.set_shares(%s, %s, 'a test', '', '')",
+            (model, Jsonb({VERSION: 10_000})),
+        )

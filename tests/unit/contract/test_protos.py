@@ -119,7 +119,6 @@ def test_every_field_of_requests_and_resources_says_how_it_behaves() -> None:
 
 
 def test_what_is_required_cannot_be_left_out() -> None:
-    """But in place of `shares`, clients of before send `traffic`."""
     lax = [
         name
         for name, field in REQUEST_FIELDS.items()
@@ -128,7 +127,7 @@ def test_what_is_required_cannot_be_left_out() -> None:
         and NEEDS_A_VALUE.isdisjoint(rule_names(rules_of(field)))
         and rules_of(field).ignore != validate_pb2.IGNORE_ALWAYS
     ]
-    assert lax == ["predict.v1.SetTrafficRequest.shares"]
+    assert lax == []
 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)

@@ -32,7 +32,6 @@ def test_other_numbers_are_no_shares(percent: float) -> None:
         ([("1", 99.99)], "shares"),
         ([("1", 99.99), ("2", 0.02)], "shares"),
         ([("1", 50), ("1", 50)], "shares"),
-        ([("1", 100), ("2", 0)], "shares[1].percent"),
     ],
 )
 def test_a_split_that_is_not_whole_is_refused(traffic: list[tuple[str, float]], field: str) -> None:

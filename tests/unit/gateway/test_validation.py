@@ -163,7 +163,9 @@ def test_a_value_that_has_an_rpc_of_its_own_is_refused() -> None:
 
 
 def test_the_place_in_a_list_is_part_of_the_field() -> None:
-    split = models.SetTrafficRequest(model="sentiment", traffic=[{"version": "1"}, {"percent": 1}])
+    split = models.SetTrafficRequest(
+        model="sentiment", traffic=[{"version": "1", "percent": 1}, {"percent": 1}]
+    )
     check(split, "REQUIRED_FIELD_MISSING", "traffic[1].version")
     steps = models.CreateReleaseRequest(model="sentiment", steps=[1, float("nan")])
     check(steps, "OUT_OF_RANGE", "steps[1]", min="0.01", max="100")

@@ -87,6 +87,7 @@ async def serve(settings: Settings) -> None:
                 batches_per_server=settings.batches_per_server,
                 max_waiting=settings.max_waiting,
                 max_inference_s=settings.max_inference_s,
+                max_call_s=settings.max_call_s,
             )
         )
         store = await stack.enter_async_context(

@@ -18,7 +18,6 @@ from predict.v1.prediction_service_pb2_grpc import (
 )
 
 from contract.status import error_info
-from gateway.app import interceptors
 from gateway.interceptors.intercepted import Intercepted
 from gateway.metrics import Calls
 from gateway.settings import Settings
@@ -26,6 +25,7 @@ from tests.integration.gateway.interceptors.application import (
     CALLER_HEADER,
     MAX_CALL_S,
     Predictions,
+    around,
 )
 from tests.integration.gateway.interceptors.conftest import Served
 from tests.parts.polling import wait_until
@@ -178,7 +178,7 @@ async def test_a_caller_that_is_not_one_name_is_refused(
 
 async def test_without_the_setting_no_header_names_a_caller() -> None:
     server = grpc.aio.server()
-    registry: Any = Intercepted(server, interceptors(Settings(), Calls()))
+    registry: Any = Intercepted(server, around(Settings(), Calls()))
     add_PredictionServiceServicer_to_server(Predictions(), registry)
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
@@ -275,7 +275,7 @@ async def test_a_call_that_its_client_leaves_is_counted_as_cancelled(
 
 
 async def test_clients_cannot_make_up_series(served: Served, channel: grpc.aio.Channel) -> None:
-    name = sample("_OTHER/_OTHER", "UNIMPLEMENTED")
+    name = sample("_OTHER", "UNIMPLEMENTED")
     before = served.metrics.get(name, 0)
     for n in range(20):
         with pytest.raises(grpc.aio.AioRpcError) as raised:

@@ -46,6 +46,10 @@ from tests.parts.refusals import INTERNAL, UNKNOWN
 PREDICT = "/v1/models/sentiment:predict"
 NO_TOKEN = "?"  # noqa: S105
 SPLIT = [{"version": "12", "percent": 99}]
+TWO_SPLITS = models.SetTrafficRequest(model="sentiment", traffic=SPLIT, shares=SPLIT)
+PROMOTE_A_VERSION = models.CreateReleaseRequest(
+    model="sentiment", action="RELEASE_ACTION_PROMOTE", version="12"
+)
 
 
 @dataclass(frozen=True)
@@ -217,12 +221,16 @@ WAYS = {
     ),
     "MALFORMED_MESSAGE": Way(sending(b"\xff\xff"), None),
     "MALFORMED_JSON": Way(None, body(b"{")),
-    "UNKNOWN_FIELD": Way(None, body(b'{"txt": "a"}')),
+    "UNKNOWN_FIELD": Way(
+        lambda g: g.grpc.call("CreateRelease", PROMOTE_A_VERSION), body(b'{"txt": "a"}')
+    ),
     "WRONG_TYPE": Way(
         lambda g: g.grpc.send("ListPredictions", b"\x20\x63"),  # state 99
         http("GET", "/v1/predictions?state=DONE"),
     ),
-    "DUPLICATE_FIELD": Way(None, body(b'{"text": "a", "text": "b"}')),
+    "DUPLICATE_FIELD": Way(
+        lambda g: g.grpc.call("SetTraffic", TWO_SPLITS), body(b'{"text": "a", "text": "b"}')
+    ),
     "REQUIRED_FIELD_MISSING": asking(
         "SetTraffic", models.SetTrafficRequest(model="sentiment", traffic=[{"percent": 100}])
     ),

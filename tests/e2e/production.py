@@ -154,6 +154,7 @@ class Production:
         return {
             "PMESH_GATEWAY_PORT": str(self.port),
             "PMESH_GATEWAY_ADMIN_PORT": str(free_port()),
+            "PMESH_GATEWAY_METRICS_PORT": str(free_port()),
         }
 
     def _connected(self) -> set[str]:

@@ -104,6 +104,7 @@ class Mesh:
             **self.variables("gateway"),
             "PMESH_GATEWAY_PORT": str(port),
             "PMESH_GATEWAY_ADMIN_PORT": str(free_port()),
+            "PMESH_GATEWAY_METRICS_PORT": str(free_port()),
             "PMESH_FEATURES_SPOOL": str(self._folder / f"{name}-spool"),
         }
         with release.running("gateway.main", self._folder / f"{name}.log", variables):

@@ -52,6 +52,7 @@ def jobs(
     gateway = {
         "PMESH_GATEWAY_PORT": str(port),
         "PMESH_GATEWAY_ADMIN_PORT": str(free_port()),
+        "PMESH_GATEWAY_METRICS_PORT": str(free_port()),
         "PMESH_FEATURES_SPOOL": str(directory / "spool"),
     }
     (directory / "spool").mkdir()

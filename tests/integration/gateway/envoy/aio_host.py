@@ -2,18 +2,19 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
-from typing import Any
+from typing import cast
 
 import grpc
 from predict.v1 import model_service_pb2_grpc, prediction_service_pb2_grpc
 
 from contract.settings import read
 from features.spool import Spool
+from gateway.app import interceptors
+from gateway.interceptors.intercepted import Intercepted
+from gateway.metrics import Calls
 from gateway.models import Models
 from gateway.predictions import PredictionService
-from gateway.servicers import failures
 from gateway.servicers.models import ModelServicer
 from gateway.servicers.predictions import PredictionServicer
 from gateway.settings import Settings
@@ -24,53 +25,12 @@ from gateway.store.predictions import PredictionStore
 from gateway.store.releases import TrafficStore
 
 
-class Errors(grpc.aio.ServerInterceptor):  # type: ignore[misc]  # its bases have no types
-    """Makes a status of what a servicer raises, as the gateway's own server does."""
-
-    async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
-        details: grpc.HandlerCallDetails,
-    ) -> Any:
-        handler = await continuation(details)
-        if handler is None:
-            return None
-        if handler.response_streaming:
-            kind = "stream_stream" if handler.request_streaming else "unary_stream"
-            wrapped: Any = _streaming(getattr(handler, kind), details.method)
-        else:
-            kind, wrapped = "unary_unary", _unary(handler.unary_unary, details.method)
-        make = getattr(grpc, f"{kind}_rpc_method_handler")
-        return make(wrapped, handler.request_deserializer, handler.response_serializer)
-
-
-def _unary(behaviour: Any, method: str) -> Any:
-    async def call(request: Any, context: Any) -> Any:
-        try:
-            return await behaviour(request, context)
-        except Exception as error:
-            await context.abort_with_status(failures.on_error(method, error))
-
-    return call
-
-
-def _streaming(behaviour: Any, method: str) -> Any:
-    async def call(request: Any, context: Any) -> AsyncIterator[Any]:
-        try:
-            async for response in behaviour(request, context):
-                yield response
-        except Exception as error:
-            await context.abort_with_status(failures.on_error(method, error))
-
-    return call
-
-
 async def serve(settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         connections = await stack.enter_async_context(Connections(settings.database_connections))
         catalog = Catalog(connections)
         await catalog.refresh()
-        changes = Changes(refresh_catalog=catalog.refresh)
+        changes = Changes(refresh_catalog=catalog.refresh_by)
         listener = asyncio.create_task(changes.run())
         stack.callback(listener.cancel)
         spool = await stack.enter_async_context(
@@ -94,12 +54,14 @@ async def serve(settings: Settings) -> None:
             PredictionStore(connections, max_waiting=settings.max_waiting)
         )
         predictions = PredictionService(store=store, models=models, changes=changes)
-        server = grpc.aio.server(interceptors=[Errors()])
+        server = grpc.aio.server()
+        intercepted = Intercepted(server, interceptors(settings, Calls()))
+        registry = cast(grpc.aio.Server, intercepted)
         prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
-            PredictionServicer(predictions, max_call_s=settings.max_call_s), server
+            PredictionServicer(predictions, max_call_s=settings.max_call_s), registry
         )
         model_service_pb2_grpc.add_ModelServiceServicer_to_server(
-            ModelServicer(catalog, TrafficStore(connections)), server
+            ModelServicer(catalog, TrafficStore(connections)), registry
         )
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()

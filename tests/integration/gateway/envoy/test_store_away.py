@@ -37,13 +37,18 @@ class Mesh(NamedTuple):
 def mesh(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
     database = postgres.create_database()
     directory = tmp_path_factory.mktemp("gateway")
-    port, admin_port = free_ports(2)
+    port, admin_port, metrics_port = free_ports(3)
     with pytest.MonkeyPatch.context() as patch, words_server() as server:
         catalog.register(
             database, {MODEL: [VERSION]}, address=server.address, labels={MODEL: LABELS}
         )
         environment = catalog.environment(database, GATEWAY)
-        for name, value in {**environment, "PMESH_FEATURES_SPOOL": str(directory)}.items():
+        variables = {
+            **environment,
+            "PMESH_FEATURES_SPOOL": str(directory),
+            "PMESH_GATEWAY_METRICS_PORT": str(metrics_port),
+        }
+        for name, value in variables.items():
             patch.setenv(name, value)
         with (
             GatewayProcess(log=directory / "log", settings=Front(port=port, admin_port=admin_port)),

@@ -58,7 +58,7 @@ GRANT SELECT (model, version, state) ON requests TO pmesh_rollout;
 GRANT SELECT ON traffic TO pmesh_rollout;
 GRANT SELECT, INSERT, UPDATE (state, sha256, labels, address, update_time)
     ON versions TO pmesh_rollout;
-GRANT SELECT, INSERT, UPDATE (state, refusal, detail, complete_time, waiting)
+GRANT SELECT, INSERT, UPDATE (state, refusal, detail, complete_time, waiting, attempts, passes)
     ON releases TO pmesh_rollout;
 GRANT SELECT, INSERT, UPDATE (version, pending, release) ON aliases TO pmesh_rollout;
 GRANT SELECT, INSERT, UPDATE (holder), DELETE ON release_locks TO pmesh_rollout;

@@ -1,10 +1,15 @@
 """Versions come into service, share the traffic, and go."""
 
+from collections.abc import Callable
+
 import psycopg
 import pytest
 
+from inference.repository import RepositoryApi
 from modelkit.abstract_model import Example
 from rollout.refusal import Reason, Refused
+from rollout.release import MOST_ATTEMPTS
+from rollout.serving import Serving
 from rollout.store import ReleaseStore
 from tests.integration.rollout.tiny.model import Model
 from tests.integration.rollout.workshop import ALL, EXAMPLES, NAME, Ended, Workshop, in_code
@@ -266,3 +271,51 @@ def test_what_goes_wrong_without_a_reason_is_noted(
         workshop.release(versions[1])
     workshop.settle()
     assert workshop.states() == {versions[0]: "SERVING", versions[1]: "RETIRED"}
+
+
+@pytest.mark.parametrize("error", [ValueError, lambda said: Refused(Reason.LOAD_FAILED, said)])
+@pytest.mark.parametrize("said", ["a\0b", "a\udc80b", "b" * 10_000, 7])
+def test_whatever_an_error_says_ends_its_own_release_and_no_other(
+    workshop: Workshop,
+    versions: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    error: Callable[[object], Exception],
+    said: object,
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error(said)
+
+    releases = [workshop.accept(version) for version in versions[1:]]
+    monkeypatch.setattr("rollout.serving.write_version", fail)
+    workshop.releaser(workshop.registry).carry_on(NAME)
+    rows = [workshop.row(release) for release in releases]
+    assert {row["state"] for row in rows} <= {"REFUSED", "INTERRUPTED"}
+    assert all(str(said)[0] in row["detail"] for row in rows)
+    assert max(len(row["detail"]) for row in rows) <= 1000
+
+
+def test_a_triton_that_is_away_refuses_a_version_for_now(
+    workshop: Workshop, versions: list[str]
+) -> None:
+    nobody = RepositoryApi(f"127.0.0.1:{free_port()}", key="any")
+    there, workshop.serving = (
+        workshop.serving,
+        Serving(repository=workshop.serving.repository, triton=nobody, device="cpu"),
+    )
+    release = workshop.accept(versions[1])
+    workshop.releaser(workshop.registry).carry_on(NAME)
+    workshop.serving = there
+    assert workshop.row(release)["refusal"] == "TRITON_UNAVAILABLE"
+
+
+def test_a_release_whose_process_dies_each_time_is_given_up(
+    workshop: Workshop, versions: list[str]
+) -> None:
+    release, next_one = (workshop.accept(version) for version in versions[1:])
+    for attempt in range(1, MOST_ATTEMPTS + 1):
+        assert workshop.store.take_up(release) == attempt
+    workshop.releaser(workshop.registry).carry_on(NAME)
+    row = workshop.row(release)
+    assert (row["state"], row["steps_done"]) == ("INTERRUPTED", 0)
+    assert "ended in each of" in row["detail"]
+    assert workshop.row(next_one)["state"] == "DONE"

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from rollout.store import ReleaseStore
 from tests.integration.rollout.tiny.model import Model
 from tests.integration.rollout.workshop import ALL, NAME, TEXTS, Workshop, in_code
 from tests.parts.polling import wait_until
@@ -58,6 +59,28 @@ def test_a_slow_gate_keeps_no_step_of_another_model_waiting(
         workshop.wait_for(step, "DONE")
         assert workshop.row(gate)["state"] == "RUNNING"
         workshop.wait_for(gate, "DONE")
+
+
+def test_a_model_that_others_hold_keeps_no_other_waiting(
+    workshop: Workshop, versions: tuple[str, str]
+) -> None:
+    """Neither its steps nor its tidying up."""
+    _, second = versions
+    steps = []
+    for model in ("held", "other"):
+        workshop.list_model(model, "1", "2")
+        workshop.set_traffic(model, v1=ALL)
+        steps.append(workshop.accept("2", model=model, steps=[10, ALL]))
+        assert workshop.store.take_step(steps[-1])  # as after its gate
+    held, other = steps
+    with workshop.connect() as connection:
+        with ReleaseStore(connection).traffic_held("held"), workshop.watch() as process:
+            workshop.wait_for(other, "DONE")
+            workshop.wait_for(workshop.accept(second), "DONE")
+            assert workshop.row(held)["steps_done"] == 1
+        assert process.returncode == 0
+    with workshop.watch():
+        workshop.wait_for(held, "DONE")
 
 
 PLACES = [

@@ -24,10 +24,6 @@ SELECT id FROM models WHERE listed ORDER BY id
 -- Keeps others from moving the traffic of a model, until the transaction ends.
 SELECT releases_v1.hold(%(model)s)
 
--- name: traffic
--- Reads the present split.
-SELECT releases_v1.shares(%(model)s)
-
 -- name: champion
 -- Reads which version has the greatest share.
 SELECT releases_v1.champion(%(model)s)

@@ -15,9 +15,6 @@ _SQL = named_sql.load("rollout")
 DUE = "release_due"
 """The channel that tells of releases to carry out."""
 
-Shares = dict[str, int]
-"""Version -> basis points, adding up to 10,000; empty while nothing is released."""
-
 
 class ModelNotRegistered(LookupError):
     """PostgreSQL lists no such model."""
@@ -86,10 +83,6 @@ class ReleaseStore:
     def models(self) -> list[str]:
         """The ids of all models."""
         return self._column("models")
-
-    def traffic(self, model: str) -> Shares:
-        """The present split."""
-        return dict(self._value("traffic", model=model))
 
     def champion(self, model: str) -> str | None:
         """The version with the greatest share, the older one of two."""

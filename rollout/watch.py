@@ -105,6 +105,8 @@ class Watcher:
         os.nice(NICENESS)  # of this thread and its children
         try:
             self._carry_on(model)
+        except psycopg.errors.LockNotAvailable as error:
+            log.warning("%s: somebody holds it: %s", model, error)
         finally:
             self._at_work.discard(model)
 

@@ -35,11 +35,11 @@ def test_a_moved_alias_is_carried_out_once(workshop: Workshop, versions: tuple[s
     first, second = versions
     workshop.registry.set_alias(NAME, CHAMPION, second)
     workshop.look()
-    assert workshop.store.traffic(NAME) == {second: ALL}
+    assert workshop.traffic() == {second: ALL}
     assert workshop.last_release()["actor"] == "registry"
     workshop.shift("ROLLBACK")
     workshop.look()
-    assert workshop.store.traffic(NAME) == {first: ALL}
+    assert workshop.traffic() == {first: ALL}
     assert alias(workshop) == first
 
 
@@ -64,7 +64,7 @@ def test_the_alias_goes_back_from_a_version_that_is_refused(
     for _ in range(3):
         workshop.look()
     assert alias(workshop) == first
-    assert workshop.store.traffic(NAME) == {first: ALL}
+    assert workshop.traffic() == {first: ALL}
     refusals = workshop.query("SELECT refusal FROM releases WHERE version = %s", worse)
     assert refusals == [("QUALITY_WORSE",)]
 
@@ -82,7 +82,7 @@ def test_an_order_that_an_outage_has_stopped_is_given_again_later(
     assert alias(workshop) == second
     monkeypatch.setattr(following, "RETRY_S", 0)
     workshop.look()
-    assert workshop.store.traffic(NAME) == {second: ALL}
+    assert workshop.traffic() == {second: ALL}
 
 
 def test_an_order_that_the_disk_has_stopped_is_given_again_later(
@@ -101,7 +101,7 @@ def test_an_order_that_the_disk_has_stopped_is_given_again_later(
     assert alias(workshop) == second
     monkeypatch.setattr(following, "RETRY_S", 0)
     workshop.look()
-    assert workshop.store.traffic(NAME) == {second: ALL}
+    assert workshop.traffic() == {second: ALL}
 
 
 def test_two_processes_give_an_order_once(workshop: Workshop, versions: tuple[str, str]) -> None:
@@ -143,7 +143,7 @@ def test_a_rollback_while_an_order_is_carried_out_stands(
     workshop.registry.set_alias(NAME, CHAMPION, third)
     for _ in range(3):
         workshop.look(meanwhile)
-    assert workshop.store.traffic(NAME) == {first: ALL}
+    assert workshop.traffic() == {first: ALL}
     assert alias(workshop) == first
 
 
@@ -156,7 +156,7 @@ def test_an_order_after_a_crash_is_not_taken_for_an_older_one(
     workshop.store.set_alias(NAME, CHAMPION, pending=second)
     workshop.registry.set_alias(NAME, CHAMPION, second)
     workshop.look()
-    assert workshop.store.traffic(NAME) == {second: ALL}
+    assert workshop.traffic() == {second: ALL}
     workshop.registry.set_alias(NAME, CHAMPION, first)
     workshop.look()
-    assert workshop.store.traffic(NAME) == {first: ALL}
+    assert workshop.traffic() == {first: ALL}

@@ -28,7 +28,7 @@ def versions(workshop: Workshop) -> list[str]:
 def test_a_canary_gets_its_share(workshop: Workshop, versions: list[str]) -> None:
     first, second, _ = versions
     workshop.release(second, steps=[10])
-    assert workshop.store.traffic(NAME) == {first: 9_990, second: 10}
+    assert workshop.traffic() == {first: 9_990, second: 10}
     last = workshop.last_release()
     assert (last["state"], last["actor"], last["reason"]) == ("DONE", "tester", "a test")
     assert "is not distinguishable from version" in last["detail"]
@@ -40,12 +40,10 @@ def test_steps_follow_each_other(workshop: Workshop, versions: list[str]) -> Non
     workshop.release(
         second,
         steps=[10, 5_000, ALL],
-        tell=lambda said: (
-            seen.append(workshop.store.traffic(NAME)) if "next step" in said else None
-        ),
+        tell=lambda said: seen.append(workshop.traffic()) if "next step" in said else None,
     )
     assert seen == [{first: 9_990, second: 10}, {first: 5_000, second: 5_000}]
-    assert workshop.store.traffic(NAME) == {second: ALL}
+    assert workshop.traffic() == {second: ALL}
     assert workshop.last_release()["state"] == "DONE"
 
 
@@ -55,14 +53,14 @@ def test_a_rollback_is_one_transaction_and_the_version_drains(
     first, second, _ = versions
     workshop.release(second)
     workshop.shift("ROLLBACK")
-    assert workshop.store.traffic(NAME) == {first: ALL}
+    assert workshop.traffic() == {first: ALL}
     assert workshop.states()[second] == "DRAINING"
     assert second in workshop.loaded()  # it may be in the midst of a call
     workshop.settle()
     assert workshop.loaded() == {first}
     assert workshop.states()[second] == "RETIRED"
     workshop.release(second)  # it may come again
-    assert workshop.store.traffic(NAME) == {second: ALL}
+    assert workshop.traffic() == {second: ALL}
 
 
 def test_only_what_is_used_or_is_the_way_back_stays_loaded(
@@ -113,7 +111,7 @@ def test_a_stepped_release_stops_when_somebody_else_moves_the_traffic(
 
     with pytest.raises(Ended, match="somebody moved the traffic"):
         workshop.release(second, steps=[1_000, ALL], tell=meanwhile)
-    assert workshop.store.traffic(NAME) == {first: ALL}
+    assert workshop.traffic() == {first: ALL}
 
 
 @pytest.mark.parametrize("what", ["pause", "cancel"])
@@ -130,7 +128,7 @@ def test_a_release_that_is_stopped_during_the_checks_moves_nothing(
 
     with pytest.raises(Ended, match=r"PAUSED|cancelled"):
         workshop.release(second, tell=meanwhile)
-    assert workshop.store.traffic(NAME) == {first: ALL}
+    assert workshop.traffic() == {first: ALL}
     assert workshop.states()[second] == "LOADING"
     workshop.settle()
     assert workshop.loaded() == {first}
@@ -146,7 +144,7 @@ def test_a_rollback_during_the_checks_stands(workshop: Workshop, versions: list[
 
     with pytest.raises(Ended, match="somebody moved the traffic"):
         workshop.release(third, tell=meanwhile)
-    assert workshop.store.traffic(NAME) == {first: ALL}
+    assert workshop.traffic() == {first: ALL}
     workshop.settle()
     assert workshop.loaded() == {first}
 
@@ -204,7 +202,7 @@ def test_the_way_back_must_answer_to_be_released_again(
     with pytest.raises(Refused) as refused:
         workshop.release(first)
     assert refused.value.reason == Reason.WARM_UP_FAILED
-    assert workshop.store.traffic(NAME) == {second: ALL}
+    assert workshop.traffic() == {second: ALL}
 
 
 def test_a_number_that_stands_for_other_files_is_refused(
@@ -249,7 +247,7 @@ def test_releases_are_carried_out_in_the_order_of_their_acceptance(
     releases = [workshop.accept(version) for version in (second, third)]
     workshop.releaser(workshop.registry).carry_on(NAME)
     assert [workshop.row(release)["state"] for release in releases] == ["DONE", "DONE"]
-    assert workshop.store.traffic(NAME) == {third: ALL}
+    assert workshop.traffic() == {third: ALL}
 
 
 def test_a_release_may_allow_a_loss(workshop: Workshop, versions: list[str]) -> None:

@@ -163,6 +163,11 @@ class Workshop:
             *(NAME, action),
         )
 
+    def traffic(self, model: str = NAME) -> dict[str, int]:
+        """The present split in basis points."""
+        ((shares,),) = self.query("SELECT releases_v1.shares(%s)", model)
+        return dict(shares)
+
     def set_traffic(self, model: str, **shares: int) -> None:
         """As the gateway does it: v1=10_000."""
         split = Jsonb({version.removeprefix("v"): points for version, points in shares.items()})

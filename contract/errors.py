@@ -257,8 +257,8 @@ class Overloaded(PredictError):
 
     reason = ErrorReason.ERROR_REASON_OVERLOADED
 
-    def __init__(self) -> None:
-        super().__init__("too much work is waiting; try again later")
+    def __init__(self, message: str = "too much work is waiting; try again later") -> None:
+        super().__init__(message)
 
 
 class DeadlineExceeded(PredictError):

@@ -58,13 +58,13 @@ GRANT SELECT (model, version, state) ON requests TO pmesh_rollout;
 GRANT SELECT ON traffic TO pmesh_rollout;
 GRANT SELECT, INSERT, UPDATE (state, sha256, labels, address, update_time)
     ON versions TO pmesh_rollout;
-GRANT SELECT, INSERT, UPDATE (state, refusal, detail, complete_time, waiting)
+GRANT SELECT, INSERT, UPDATE (state, refusal, detail, complete_time, waiting, attempts, passes)
     ON releases TO pmesh_rollout;
 GRANT SELECT, INSERT, UPDATE (version, pending, release) ON aliases TO pmesh_rollout;
 GRANT SELECT, INSERT, UPDATE (holder), DELETE ON release_locks TO pmesh_rollout;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA rollout_v1 TO pmesh_rollout;
 GRANT EXECUTE ON FUNCTION
-    releases_v1.shares, releases_v1.champion, releases_v1.kept, releases_v1.hold,
+    releases_v1.champion, releases_v1.kept, releases_v1.hold,
     releases_v1.create_release, releases_v1.take_step
     TO pmesh_rollout;
 

@@ -1,6 +1,6 @@
 """Calls of the gateway that fail, with what to do about them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import grpc
@@ -32,20 +32,26 @@ class CallFailedError(Exception):
 
 
 @contextmanager
-def failures(address: str, model: str = "") -> Iterator[None]:
-    """What stubs raise as CallFailedError. address: of the gateway. model: that it is about."""
+def failures(address: str, model: str = "", **remedies: str) -> Iterator[None]:
+    """What stubs raise as CallFailedError.
+
+    address: of the gateway. model: that it is about. remedies: for reasons that mean something
+    else here.
+    """
     try:
         yield
     except grpc.RpcError as error:
-        raise _explain(error, address, model) from error
+        raise _explain(error, address, model, _REMEDIES | remedies) from error
 
 
-def _explain(error: grpc.RpcError, address: str, model: str) -> CallFailedError:
+def _explain(
+    error: grpc.RpcError, address: str, model: str, remedies: Mapping[str, str]
+) -> CallFailedError:
     assert isinstance(error, grpc.Call)  # what stubs raise is both
     status = rpc_status.from_call(error)
     if status is None:  # not from the gateway
         nobody = f"nothing answers at {address}: {error.details()}"
         return CallFailedError(nobody, remedy="pmesh status, or pmesh up")
     reason = error_info(status).reason
-    remedy = _REMEDIES.get(reason, "").format(model=model, address=address)
+    remedy = remedies.get(reason, "").format(model=model, address=address)
     return CallFailedError(status.message, reason=reason, remedy=remedy, status=status)

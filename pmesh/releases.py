@@ -1,7 +1,7 @@
 """Releases, asked of a gateway and followed: the one way for people, pipelines and the stack."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from uuid import uuid4
 
 import grpc
@@ -19,6 +19,9 @@ UNDER_WAY = (
 )
 _CALL_S = 30
 _POLL_S = 0.1
+"""At first; while nothing changes, up to MOST_POLL_S."""
+_MOST_POLL_S = 1.0
+_UNATTENDED_S = 10.0
 _PATIENCE_S = 60.0
 """That a gateway may be away, such as for its restart, while a release is followed."""
 _AWAY = (code_pb2.UNAVAILABLE, code_pb2.DEADLINE_EXCEEDED)
@@ -80,21 +83,35 @@ class ReleaseClient:
             request = pb.GetModelRequest(model=model)
             return self._stub.GetModel(request, timeout=_CALL_S).model
 
-    def under_way(self, model: str) -> Release | None:
-        """The newest release of a model that has not ended."""
-        return next((r for r in self.list(model, limit=1000) if r.state in UNDER_WAY), None)
+    def under_way(self, model: str) -> Sequence[Release]:
+        """The releases of a model that have not ended, the newest first."""
+        return [r for r in self.list(model, limit=1000) if r.state in UNDER_WAY]
 
     def outcome(self, release: Release) -> Release:
-        """The release once it has ended."""
-        *_, ended = self.follow(release)
-        return ended
+        """The release once it has ended, or somebody has paused it."""
+        for found in self.follow(release):
+            if found.state == ReleaseState.RELEASE_STATE_PAUSED:
+                return found
+        return found
 
-    def follow(self, release: Release) -> Iterator[Release]:
-        """The release as it stands now and after each of its changes, until it has ended."""
+    def follow(
+        self, release: Release, *, unattended: Callable[[], None] = lambda: None
+    ) -> Iterator[Release]:
+        """The release as it stands now and after each of its changes, until it has ended.
+
+        unattended: called once if nobody has begun it after a while.
+        """
         yield release
-        answered = time.monotonic()
+        answered = asked = time.monotonic()
+        poll_s = _POLL_S
+        is_told = False
         while release.state in UNDER_WAY:
-            time.sleep(_POLL_S)
+            time.sleep(poll_s)
+            poll_s = min(1.2 * poll_s, _MOST_POLL_S)
+            is_waiting = release.state == ReleaseState.RELEASE_STATE_ACCEPTED
+            if is_waiting and not is_told and time.monotonic() > asked + _UNATTENDED_S:
+                unattended()
+                is_told = True
             try:
                 found = self._get(release)
             except CallFailedError as error:
@@ -105,6 +122,7 @@ class ReleaseClient:
             answered = time.monotonic()
             if found.etag != release.etag:
                 release = found
+                poll_s = _POLL_S
                 yield release
 
     def pause(self, release: Release) -> Release:
@@ -127,7 +145,8 @@ class ReleaseClient:
 
     def _create(self, request: pb.CreateReleaseRequest) -> Release:
         request.request_id = str(uuid4())  # what gRPC itself may send twice counts once
-        with failures(self._address, request.model):
+        enough = "pmesh cancel {model}"  # too many are under way
+        with failures(self._address, request.model, OVERLOADED=enough):
             return self._stub.CreateRelease(request, timeout=_CALL_S).release
 
     def _get(self, release: Release) -> Release:

@@ -2,7 +2,6 @@
 
 from modelkit.registry import CHAMPION, Registry
 from rollout.foreign import ForeignVersions
-from rollout.refusal import OUTAGE_NAMES
 from rollout.store import Alias, ReleaseStore
 
 RETRY_S = 60.0
@@ -29,12 +28,12 @@ class AliasFollower:
         known = self._store.alias(model, CHAMPION)
         # Where this process was moving it when it died is no order either.
         if pointed and pointed not in (known.version, known.pending):
-            self._take_order(model, pointed, champion)
+            self._take_order(model, pointed, champion, known)
         elif known.state == "RUNNING":
             pass
-        elif pointed == known.version != champion and _was_kept_back(known):
+        elif pointed == known.version != champion and known.passes:
             if known.ended_s > RETRY_S:
-                self._ask(model, pointed)
+                self._ask(model, pointed, known)
         elif champion is not None and self._foreign.has(model, champion):
             pass  # the registry does not know it
         elif champion is not None and pointed != champion:
@@ -44,19 +43,21 @@ class AliasFollower:
         elif pointed and (known.version, known.pending) != (pointed, ""):
             self._store.set_alias(model, CHAMPION, version=pointed)  # it died after moving it
 
-    def _take_order(self, model: str, version: str, champion: str | None) -> None:
+    def _take_order(self, model: str, version: str, champion: str | None, known: Alias) -> None:
         # One of others that serves is not what the registry has by its number: that is refused.
         if version == champion and not self._foreign.has(model, champion):
             self._store.set_alias(model, CHAMPION, version=version)
         else:
-            self._ask(model, version)
+            self._ask(model, version, known)
 
-    def _ask(self, model: str, version: str) -> None:
+    def _ask(self, model: str, version: str, known: Alias) -> None:
         with self._store.traffic_held(model):
+            if not _is_same(self._store.alias(model, CHAMPION), known):
+                return  # another process was quicker
             release = self._store.create_release(model, version, actor=ACTOR, reason=WHY)
             self._store.set_alias(model, CHAMPION, version=version, release=release)
 
 
-def _was_kept_back(known: Alias) -> bool:
-    """Whether its order ended for a reason that passes."""
-    return known.state == "REFUSED" and known.refusal in OUTAGE_NAMES
+def _is_same(one: Alias, other: Alias) -> bool:
+    """Whether nothing has happened between two looks but that time has passed."""
+    return one._replace(ended_s=0) == other._replace(ended_s=0)

@@ -16,6 +16,8 @@ from rollout.tidy import agree, settle
 
 log = logging.getLogger(__name__)
 
+_EXPECTED = (RegistryError, InferenceError, OSError, psycopg.errors.LockNotAvailable)
+
 
 class Housekeeping:
     """Looks after all models."""
@@ -78,11 +80,11 @@ class Housekeeping:
         """Do a thing that may fail for a while; say so once, and once that it works again."""
         try:
             do()
-        except psycopg.OperationalError:
-            raise
         except Exception as error:  # one model's trouble is not the others'
+            if isinstance(error, psycopg.OperationalError) and self._store.is_lost:
+                raise
             if what not in self._failing:
-                expected = isinstance(error, RegistryError | InferenceError | OSError)
+                expected = isinstance(error, _EXPECTED)
                 log.warning("%s: %s", what, error, exc_info=None if expected else error)
             self._failing.add(what)
         else:

@@ -6,8 +6,11 @@ WHERE NOT rollout_v1.lives(l.holder)
 RETURNING true
 
 -- name: unlock
--- Gives the lock back.
-DELETE FROM release_locks WHERE model = %(model)s AND holder = rollout_v1.this_backend()
+-- Gives the lock back, and tells whoever would not wait for it.
+WITH given_back AS (
+    DELETE FROM release_locks WHERE model = %(model)s AND holder = rollout_v1.this_backend()
+    RETURNING model)
+SELECT pg_notify('release_due', '') FROM given_back
 
 -- name: labels
 -- Reads the labels of a model, in the order that its clients know.
@@ -21,10 +24,6 @@ SELECT id FROM models WHERE listed ORDER BY id
 -- Keeps others from moving the traffic of a model, until the transaction ends.
 SELECT releases_v1.hold(%(model)s)
 
--- name: traffic
--- Reads the present split.
-SELECT releases_v1.shares(%(model)s)
-
 -- name: champion
 -- Reads which version has the greatest share.
 SELECT releases_v1.champion(%(model)s)
@@ -35,9 +34,11 @@ SELECT releases_v1.create_release(
     %(model)s, %(version)s, '{10000}', '0', NULL, %(actor)s, %(reason)s, '', NULL)
 
 -- name: models_due
--- Reads the models of which a version is to be brought in.
-SELECT DISTINCT model FROM releases
+-- Reads the models of which a version is to be brought in, and that no process works on.
+SELECT DISTINCT model FROM releases r
 WHERE state = 'RUNNING' AND next_step_time <= now() AND steps_done = 0
+  AND NOT EXISTS (SELECT FROM release_locks l
+                  WHERE l.model = r.model AND rollout_v1.lives(l.holder))
 
 -- name: next_order
 -- Reads the oldest release of a model whose version is to be brought in.
@@ -57,10 +58,11 @@ SELECT extract(epoch FROM min(next_step_time) - now())::float FROM releases
 WHERE state = 'RUNNING' AND next_step_time > now()
 
 -- name: take_up
--- Notes that a release is being carried out; no row if it was paused or has ended.
-UPDATE releases SET waiting = NULL
+-- Notes that a release is being carried out, and answers with how often that was begun; no row if it
+-- was paused or has ended.
+UPDATE releases SET waiting = NULL, attempts = attempts + 1
 WHERE id = %(release)s AND state = 'RUNNING' AND next_step_time IS NOT NULL
-RETURNING true
+RETURNING attempts
 
 -- name: take_step
 -- Gives a release's version its next share, if that is due: whether it was.
@@ -73,7 +75,8 @@ UPDATE releases SET detail = %(detail)s WHERE id = %(release)s
 -- name: end
 -- Notes what became of it.
 UPDATE releases
-SET state = %(state)s, refusal = %(refusal)s, detail = %(detail)s, complete_time = now()
+SET state = %(state)s, refusal = %(refusal)s, detail = %(detail)s, passes = %(passes)s,
+    complete_time = now()
 WHERE id = %(release)s AND state = 'RUNNING'
 
 -- name: interrupt
@@ -136,7 +139,7 @@ WHERE model = %(model)s AND state = 'DRAINING'
 -- Reads where an alias pointed at the last look, where it was being moved, and what became of the
 -- release that its last move has asked for.
 SELECT a.version, a.pending, coalesce(r.state::text, '') AS state,
-       coalesce(r.refusal, '') AS refusal,
+       coalesce(r.passes, false) AS passes,
        coalesce(extract(epoch FROM now() - r.complete_time)::float, 0) AS ended_s
 FROM aliases a LEFT JOIN releases r ON r.id = a.release
 WHERE a.model = %(model)s AND a.alias = %(alias)s

@@ -81,9 +81,6 @@ def refusal_name(reason: ReleaseRefusal) -> str:
     return ReleaseRefusal.Name(reason).removeprefix(_PREFIX)
 
 
-OUTAGE_NAMES = [refusal_name(reason) for reason in OUTAGES]
-
-
 def remedy(name: str, *, foreign: bool) -> str:
     """What to do about a refusal of this name; "" for one that only a later program knows.
 

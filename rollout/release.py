@@ -3,21 +3,18 @@
 A release is its row. What dies on the way is begun again by whoever looks next; see `settle`.
 """
 
-import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from psycopg import Rollback
 
-from psycopg import OperationalError, Rollback
-
-from inference.blocking import InferenceError
+from inference.blocking import ServerUnavailable
 from rollout.arrival import Arrival, Way
 from rollout.foreign import ForeignVersions
 from rollout.own import Tell
-from rollout.refusal import PASSING, Refused
+from rollout.refusal import PASSING, Reason, Refused
 from rollout.store import Order, ReleaseStore
 from rollout.tidy import settle
 
-LOCK_POLL_S = 0.2
+MOST_ATTEMPTS = 5
+"""At a release: what ends the process itself does so each time."""
 
 
 class Releaser:
@@ -31,21 +28,18 @@ class Releaser:
         foreign: ForeignVersions,
         margin: float,
         idle_s: float,
-        patience_s: float,
         tell: Tell,
     ) -> None:
         """own: for versions of ours.
 
         margin: how much of the primary metric a version may lose to the champion, where the release
-        does not say it. idle_s: that a version without traffic stays loaded. patience_s: to wait
-        for another process that works on the model.
+        does not say it. idle_s: that a version without traffic stays loaded.
         """
         self._store = store
         self._own = own
         self._foreign = foreign
         self._margin = margin
         self._idle_s = idle_s
-        self._patience_s = patience_s
         self._tell = tell
 
     def carry_on(self, model: str) -> None:
@@ -54,33 +48,35 @@ class Releaser:
         Nothing is done while another process works on the model. How each ends is noted with it;
         raises psycopg.OperationalError when the database is lost.
         """
-        with self._alone(model) as is_alone:
+        with self._store.lock(model) as is_alone:
             while is_alone and (order := self._store.next_order(model)):
-                self._bring_in(model, order)
+                if attempt := self._store.take_up(order.release):
+                    self._carry_out(model, order, attempt)
 
-    @contextmanager
-    def _alone(self, model: str) -> Iterator[bool]:
-        until = time.monotonic() + self._patience_s
-        with ExitStack() as stack:
-            while not (held := stack.enter_context(self._store.lock(model))):
-                if time.monotonic() > until:
-                    break
-                time.sleep(LOCK_POLL_S)
-            yield held
+    def _carry_out(self, model: str, order: Order, attempt: int) -> None:
+        """Whatever happens, the release has ended or has taken its first step then."""
+        if attempt > MOST_ATTEMPTS:
+            detail = f"the release process ended in each of {MOST_ATTEMPTS} attempts"
+            self._interrupt(model, order, detail)
+            return
+        try:
+            self._bring_in(model, order)
+        except Exception as error:  # of a lost database, it comes again where it is to be noted
+            passes = isinstance(error, OSError)
+            self._interrupt(model, order, f"{type(error).__name__}: {error}", passes=passes)
+
+    def _interrupt(self, model: str, order: Order, detail: str, *, passes: bool = False) -> None:
+        self._store.interrupted(order.release, detail, passes=passes)
+        self._tell(f"{model} {order.version}: {detail}")
 
     def _bring_in(self, model: str, order: Order) -> None:
         """Check a version, have it answer, and take the first step of its release."""
-        if not self._store.take_up(order.release):
-            return
         try:
             self._try_out(model, order)
-        except OperationalError:
-            raise
         except Refused as refusal:
             self._refuse(model, order, refusal)
-        except Exception as error:
-            self._tell(f"{model} {order.version}: {type(error).__name__}: {error}")
-            self._store.interrupted(order.release, f"{type(error).__name__}: {error}")
+        except ServerUnavailable as error:  # Triton; servers of others have a refusal of their own
+            self._refuse(model, order, Refused(Reason.TRITON_UNAVAILABLE, str(error)))
 
     def _try_out(self, model: str, order: Order) -> None:
         way = self._way(model, order.version)
@@ -125,7 +121,7 @@ class Releaser:
         self._tell(f"{model} {order.version} is refused: {refusal}")
         try:
             self._way(model, order.version).agree(model)
-        except (InferenceError, OSError) as error:
+        except Exception as error:
             self._tell(f"{model} {order.version} is not taken out yet: {error}")
 
     def _way(self, model: str, version: str) -> Way:

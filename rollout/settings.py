@@ -17,7 +17,7 @@ class ForeignSettings:
     """Where the registry is, which must not have their versions too; "" for none."""
     triton_address: str = setting("PMESH_TRITON_ADDRESS", "")
     """The gRPC of our own versions, with one of which a version may be compared."""
-    quality_margin: float = setting("PMESH_QUALITY_MARGIN", 0.02, most=1e9)
+    quality_margin: float = setting("PMESH_QUALITY_MARGIN", 0.02, most=1)
     """How much of the primary metric a new version may lose, if its release does not say it."""
     idle_s: float = setting("PMESH_ROLLOUT_IDLE_S", 15.0)
     """Seconds that a version without traffic stays loaded; longer than a call."""

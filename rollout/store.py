@@ -8,15 +8,12 @@ import psycopg
 from psycopg.rows import class_row
 
 from database import named_sql
-from rollout.refusal import Refused, refusal_name
+from rollout.refusal import OUTAGES, Refused, refusal_name
 
 _SQL = named_sql.load("rollout")
 
 DUE = "release_due"
 """The channel that tells of releases to carry out."""
-
-Shares = dict[str, int]
-"""Version -> basis points, adding up to 10,000; empty while nothing is released."""
 
 
 class ModelNotRegistered(LookupError):
@@ -41,7 +38,8 @@ class Alias(NamedTuple):
     """Where this program was moving it; "" for nowhere."""
     state: str = ""
     """Of the release that its last move asked for; "" for none."""
-    refusal: str = ""
+    passes: bool = False
+    """Whether it ended for a reason that passes."""
     ended_s: float = 0.0
     """Seconds since that release has ended."""
 
@@ -52,6 +50,11 @@ class ReleaseStore:
     def __init__(self, connection: "psycopg.Connection[Any]") -> None:
         """connection: with autocommit."""
         self._connection = connection
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the connection is: psycopg.OperationalError may stand for less."""
+        return self._connection.closed
 
     @contextmanager
     def traffic_held(self, model: str) -> Iterator[None]:
@@ -81,10 +84,6 @@ class ReleaseStore:
         """The ids of all models."""
         return self._column("models")
 
-    def traffic(self, model: str) -> Shares:
-        """The present split."""
-        return dict(self._value("traffic", model=model))
-
     def champion(self, model: str) -> str | None:
         """The version with the greatest share, the older one of two."""
         return cast("str | None", self._value("champion", model=model))
@@ -95,7 +94,7 @@ class ReleaseStore:
         return str(self._value("create_release", **parameters))
 
     def models_due(self) -> list[str]:
-        """The models of which a version is to be brought in."""
+        """The models of which a version is to be brought in, and that no process works on."""
         return self._column("models_due")
 
     def next_order(self, model: str) -> Order | None:
@@ -111,9 +110,12 @@ class ReleaseStore:
         """In how many seconds the next step will be due; None: none will."""
         return cast("float | None", self._value("next_step_s"))
 
-    def take_up(self, release: str) -> bool:
-        """Note that a release is being carried out: False if it was paused or has ended."""
-        return bool(self._value("take_up", release=release))
+    def take_up(self, release: str) -> int:
+        """Note that a release is being carried out: the how manyth time, counted from 1.
+
+        0 if it was paused or has ended.
+        """
+        return cast(int, self._value("take_up", release=release) or 0)
 
     def take_step(self, release: str) -> bool:
         """Move the traffic to the release's next share, if that is due: whether it was.
@@ -124,15 +126,19 @@ class ReleaseStore:
 
     def note(self, release: str, detail: str) -> None:
         """Note what was found out about its version."""
-        self._execute("note", release=release, detail=detail[:1000])
+        self._execute("note", release=release, detail=_storable(detail))
 
     def refused(self, release: str, refusal: Refused) -> None:
         """Note that it was refused."""
-        self._end(release, "REFUSED", refusal_name(refusal.reason), refusal.detail)
+        passes = refusal.reason in OUTAGES
+        self._end(release, "REFUSED", refusal_name(refusal.reason), refusal.detail, passes)
 
-    def interrupted(self, release: str, detail: str) -> None:
-        """Note that it was cut short, unless whoever cut it short has noted it."""
-        self._end(release, "INTERRUPTED", "", detail)
+    def interrupted(self, release: str, detail: str, *, passes: bool = False) -> None:
+        """Note that it was cut short, unless whoever cut it short has noted it.
+
+        passes: whether what did so may be over at the next attempt.
+        """
+        self._end(release, "INTERRUPTED", "", detail, passes)
 
     def interrupt(self, model: str) -> list[str]:
         """End what a dead process of before has left running; answers with the versions."""
@@ -205,8 +211,9 @@ class ReleaseStore:
         parameters = {"version": version or None, "pending": pending, "release": release}
         self._execute("set_alias", model=model, alias=alias, **parameters)
 
-    def _end(self, release: str, state: str, refusal: str, detail: str) -> None:
-        self._execute("end", release=release, state=state, refusal=refusal, detail=detail[:1000])
+    def _end(self, release: str, state: str, refusal: str, detail: str, passes: bool) -> None:
+        said = {"state": state, "refusal": refusal, "detail": _storable(detail), "passes": passes}
+        self._execute("end", release=release, **said)
 
     def _execute(self, query: str, **parameters: Any) -> "psycopg.Cursor[Any]":
         return self._connection.execute(_SQL[query], parameters)
@@ -217,3 +224,9 @@ class ReleaseStore:
 
     def _column(self, query: str, **parameters: Any) -> list[Any]:
         return [row[0] for row in self._execute(query, **parameters).fetchall()]
+
+
+def _storable(detail: object) -> str:
+    """As PostgreSQL takes it: what models and servers say may be anything, and of any length."""
+    text = str(detail)[:1000].replace("\0", "\N{REPLACEMENT CHARACTER}")
+    return text.encode("utf-8", "replace").decode("utf-8")

@@ -21,6 +21,8 @@ NICENESS = 14
 """Of a thread that brings a version in, beside this process's: the machine serves as well."""
 MOST_AT_WORK = 4
 """Models of which versions are brought in side by side; each has a connection."""
+RETRY_S = 1.0
+"""Until a step is tried again whose model others held."""
 
 
 class Watcher:
@@ -35,7 +37,9 @@ class Watcher:
         housekeeping: Callable[[], None],
         stop: threading.Event,
     ) -> None:
-        """carry_on: brings in the versions of a model that are asked for.
+        """store: its connection has a lock_timeout, so that no model keeps the others waiting.
+
+        carry_on: brings in the versions of a model that are asked for.
 
         housekeeping: looks after the rest, until the stop. Both are called in threads of their own,
         and end for psycopg.OperationalError only.
@@ -56,16 +60,33 @@ class Watcher:
         """
         self._start("housekeeping", self._housekeeping)
         while not self._stop.is_set():
-            self.look()
-            next_step_s = self._store.next_step_s()
-            self._bell.wait(poll_s if next_step_s is None else min(poll_s, next_step_s))
+            waits_s = [poll_s]
+            if not self.look():
+                waits_s.append(RETRY_S)
+            if (next_step_s := self._store.next_step_s()) is not None:
+                waits_s.append(next_step_s)
+            self._bell.wait(min(waits_s))
             if self._lost is not None:
                 raise self._lost
 
-    def look(self) -> None:
-        """Take what steps are due, and begin what releases are. Raises OperationalError."""
+    def look(self) -> bool:
+        """Take what steps are due, and begin what releases are: whether nothing kept it from that.
+
+        Raises psycopg.OperationalError.
+        """
+        self._begin()
+        were_free = True
         for release in self._store.steps_due():
-            self._take_step(release)
+            if self._stop.is_set():
+                break
+            try:
+                self._take_step(release)
+            except psycopg.errors.LockNotAvailable:
+                log.info("release %s: somebody holds its model", release)
+                were_free = False
+        return were_free
+
+    def _begin(self) -> None:
         for model in self._store.models_due():
             if model not in self._at_work and len(self._at_work) < MOST_AT_WORK:
                 self._at_work.add(model)
@@ -84,6 +105,8 @@ class Watcher:
         os.nice(NICENESS)  # of this thread and its children
         try:
             self._carry_on(model)
+        except psycopg.errors.LockNotAvailable as error:
+            log.warning("%s: somebody holds it: %s", model, error)
         finally:
             self._at_work.discard(model)
 

@@ -16,9 +16,6 @@ from rollout.serving import Serving
 from rollout.settings import ForeignSettings, Settings
 from rollout.store import ReleaseStore
 
-LOCK_WAIT_S = 30.0
-"""For what another process does with the same model; tidying up takes seconds."""
-
 tell = logging.getLogger("rollout").info
 
 
@@ -36,7 +33,6 @@ def releaser(store: ReleaseStore, settings: ForeignSettings) -> Releaser:
         foreign=foreign,
         margin=settings.quality_margin,
         idle_s=settings.idle_s,
-        patience_s=LOCK_WAIT_S,
         tell=tell,
     )
 

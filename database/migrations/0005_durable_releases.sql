@@ -19,6 +19,8 @@ ALTER TABLE releases
     ADD COLUMN next_step_time timestamptz,           -- null: none is due, it is paused or has ended
     ADD COLUMN waiting text          -- null: it is being carried out, or has ended
         CHECK (waiting IN ('ACCEPTED', 'PAUSED')),
+    ADD COLUMN attempts integer NOT NULL DEFAULT 0,  -- how often its version was begun to come in
+    ADD COLUMN passes boolean NOT NULL DEFAULT false,  -- it ended for a reason that passes
     ADD COLUMN request_id uuid UNIQUE;               -- of the client's choice (AIP-155)
 
 CREATE INDEX releases_due ON releases (next_step_time) WHERE state = 'RUNNING';

@@ -299,7 +299,7 @@ CREATE OR REPLACE FUNCTION releases_v1.resume_release(release uuid, etag text) R
 BEGIN
     PERFORM releases_v1.hold_release(release, etag);
     UPDATE releases
-    SET waiting = CASE WHEN steps_done = 0 THEN 'ACCEPTED' END, next_step_time = now()
+    SET waiting = CASE WHEN steps_done = 0 THEN 'ACCEPTED' END, next_step_time = now(), attempts = 0
     WHERE id = release AND waiting = 'PAUSED';
     PERFORM pg_notify('release_due', '');
 END $$;

@@ -142,5 +142,7 @@ def _errors(
             case "PM006":
                 raise ReleaseFinished(release, detail) from None
             case "PM007":
-                raise Overloaded from None
+                raise Overloaded(
+                    f"too many releases of {model} are under way; cancel some"
+                ) from None
         raise

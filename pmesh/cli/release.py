@@ -3,7 +3,7 @@
 import getpass
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -17,6 +17,10 @@ from pmesh.cli.options import HOME, HomeOption, console, fail, messages
 from pmesh.cli.splits import split
 from pmesh.releases import ReleaseClient
 from pmesh.stack.control import Stack
+
+_ACCEPTED = ReleaseState.RELEASE_STATE_ACCEPTED
+_RUNNING = ReleaseState.RELEASE_STATE_RUNNING
+_PAUSED = ReleaseState.RELEASE_STATE_PAUSED
 
 ModelArgument = Annotated[str, typer.Argument(help="Id of the model, such as sentiment.")]
 ActorOption = Annotated[str, typer.Option("--actor", help="Who, for the history.")]
@@ -99,8 +103,11 @@ def pause(model: ModelArgument, address: AddressOption = "", home: HomeOption = 
     [bold]pmesh pause sentiment[/]
     """
     with _client(address, home) as client:
-        client.pause(_under_way(client, model))
-    console.print(f"paused; next: pmesh resume {model}, or pmesh cancel {model}")
+        chosen = _choose(_under_way(client, model), _RUNNING, _ACCEPTED, _PAUSED)
+        assert chosen is not None  # it is in one of these states
+        client.pause(chosen)
+    name = f"{model} {chosen.version}"
+    console.print(f"{name} is paused; next: pmesh resume {model}, or pmesh cancel {model}")
 
 
 def resume(model: ModelArgument, address: AddressOption = "", home: HomeOption = HOME) -> None:
@@ -109,18 +116,23 @@ def resume(model: ModelArgument, address: AddressOption = "", home: HomeOption =
     [bold]pmesh resume sentiment[/]
     """
     with _client(address, home) as client:
-        client.resume(_under_way(client, model))
-    console.print(f"it goes on; pmesh history {model} tells how it ends")
+        chosen = _choose(_under_way(client, model), _PAUSED)
+        if chosen is None:
+            fail(f"no release of {model} is paused", f"pmesh history {model}")
+        client.resume(chosen)
+    console.print(f"{model} {chosen.version} goes on; pmesh history {model} tells how it ends")
 
 
 def cancel(model: ModelArgument, address: AddressOption = "", home: HomeOption = HOME) -> None:
-    """End a model's release where it stands; the traffic stays as it is.
+    """End a model's releases where they stand; the traffic stays as it is.
 
     [bold]pmesh cancel sentiment[/]
     """
     with _client(address, home) as client:
-        client.cancel(_under_way(client, model))
-    console.print(f"cancelled; the traffic stays as it is, pmesh rollback {model} brings it back")
+        for found in _under_way(client, model):
+            client.cancel(found)
+            console.print(f"{model} {found.version} is cancelled")
+    console.print(f"the traffic stays as it is; pmesh rollback {model} brings it back")
 
 
 @contextmanager
@@ -141,17 +153,26 @@ def gateway_address(address: str, home: Path) -> str:
     return f"127.0.0.1:{status.gateway_port}"
 
 
-def _under_way(client: ReleaseClient, model: str) -> Release:
-    if (found := client.under_way(model)) is None:
+def _under_way(client: ReleaseClient, model: str) -> Sequence[Release]:
+    if not (found := client.under_way(model)):
         fail(f"no release of {model} is under way", f"pmesh history {model}")
     return found
+
+
+def _choose(releases: Sequence[Release], *states: ReleaseState) -> Release | None:
+    """The newest one in the first of these states that there is one in."""
+    return next((r for state in states for r in releases if r.state == state), None)
+
+
+def _tell_that_nobody_begins() -> None:
+    messages.print("nobody has begun it yet: does `rollout watch` run? pmesh status tells")
 
 
 def _follow(client: ReleaseClient, accepted: Release, *, to_the_end: bool) -> Release:
     """Show each change until the release has a share, or has ended; what it is then."""
     found = accepted
     try:
-        for found in client.follow(accepted):
+        for found in client.follow(accepted, unattended=_tell_that_nobody_begins):
             clock = time.strftime("%H:%M:%S")
             messages.print(f"{clock}  {found.model} {found.version}  {_stand(found)}", markup=False)
             if found.state == ReleaseState.RELEASE_STATE_PAUSED:

@@ -2,11 +2,12 @@
 
 import argparse
 import getpass
-import math
+from collections.abc import Callable
 
 from modelkit.arguments import version_name
 
 _ALL = 100.0  # percent
+_LONGEST_S = 30 * 24 * 3600  # that the contract allows between steps
 
 
 def add_release_options(parser: argparse.ArgumentParser) -> None:
@@ -22,11 +23,11 @@ def add_release_options(parser: argparse.ArgumentParser) -> None:
         "--steps", type=_steps, metavar="PERCENTS", help="rising ones, such as 0.1,1,10,100"
     )
     parser.add_argument(
-        "--pause", type=_number, metavar="SECONDS", help="between steps; default: 60"
+        "--pause", type=_number(_LONGEST_S), metavar="SECONDS", help="between steps; default: 60"
     )
     parser.add_argument(
         "--margin",
-        type=_number,
+        type=_number(1),
         metavar="NUMBER",
         help="how much of the primary metric it may lose; default: 0.02",
     )
@@ -39,20 +40,23 @@ def add_release_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _percent(text: str) -> float:
-    number = _number(text)
+    number = _number(_ALL)(text)
     if not 0.01 <= number <= _ALL or round(number, 2) != number:
         raise argparse.ArgumentTypeError("a share is 0.01 to 100 percent, with two decimals")
     return number
 
 
-def _number(text: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        number = -1.0
-    if not 0 <= number < math.inf:
-        raise argparse.ArgumentTypeError("it must be a number, at least 0")
-    return number
+def _number(most: float) -> Callable[[str], float]:
+    def read(text: str) -> float:
+        try:
+            number = float(text)
+        except ValueError:
+            number = -1.0
+        if not 0 <= number <= most:
+            raise argparse.ArgumentTypeError(f"it must be a number, 0 to {most:.0f}")
+        return number
+
+    return read
 
 
 def _steps(text: str) -> list[float]:

@@ -47,7 +47,7 @@ def main() -> None:
 
 def _release(client: ReleaseClient, name: str, mlflow: str) -> bool:
     """Whether a version of the model has the traffic now."""
-    release = client.under_way(name)
+    release = next(iter(client.under_way(name)), None)
     if release is None:
         # To train the same again would not help.
         if (last := _last(client, name)) is not None and _was_just_refused(last):

@@ -366,6 +366,17 @@ def test_a_version_that_serves_no_more_gets_no_step(traffic: Traffic, store: Rel
     assert traffic.shares == {"1": ALL}
 
 
+def test_a_model_that_a_process_works_on_is_for_nobody_else_to_begin(
+    traffic: Traffic, store: ReleaseStore, connect: Connect
+) -> None:
+    traffic.release("2")
+    assert store.models_due() == [MODEL]
+    with ReleaseStore(connect(ROLLOUT)).lock(MODEL) as held:
+        assert held
+        assert store.models_due() == []
+    assert store.models_due() == [MODEL]
+
+
 def test_a_process_of_before_leaves_a_release_alone_that_is_its_row(
     traffic: Traffic, store: ReleaseStore
 ) -> None:

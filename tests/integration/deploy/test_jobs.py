@@ -64,6 +64,15 @@ def test_a_release_that_is_refused_fails(jobs: Jobs, released: str) -> None:
     assert "genre@999 is refused: VERSION_UNKNOWN" in run.stderr
 
 
+@pytest.mark.parametrize("command", ["pause", "resume", "cancel"])
+def test_without_a_release_under_way_there_is_nothing_to_change(
+    jobs: Jobs, released: str, command: str
+) -> None:
+    run = jobs.run("deploy.sh", command, "genre")
+    assert run.returncode == 1
+    assert "no release of genre is under way" in run.stderr
+
+
 def test_what_names_no_version_is_not_asked_for(jobs: Jobs) -> None:
     run = jobs.run("deploy.sh", "release", "genre@one")
     assert run.returncode == 1

@@ -70,7 +70,7 @@ def golden_file(folder: Path, change: Callable[[Any], None] = lambda _: None) ->
 def test_it_serves_and_what_was_not_checked_is_noted(workshop: Workshop, server: OipServer) -> None:
     name_it(workshop, server.address)
     workshop.release(VERSION, uri=f"http://127.0.0.1:{free_port()}")
-    assert workshop.store.traffic(NAME) == {VERSION: ALL}
+    assert workshop.traffic() == {VERSION: ALL}
     row = workshop.query("SELECT state::text, labels, address, sha256 FROM versions")
     assert row == [("SERVING", LABELS, server.address, "")]
     last = workshop.last_release()
@@ -109,10 +109,10 @@ def test_it_is_compared_with_the_champion_on_triton_and_the_other_way_round(
     with pytest.raises(Refused) as refused:
         workshop.release(VERSION)
     assert refused.value.reason == Reason.QUALITY_WORSE
-    assert workshop.store.traffic(NAME) == {ours: ALL}
+    assert workshop.traffic() == {ours: ALL}
     server.answer = tiny(skill=0.95)
     workshop.release(VERSION, steps=[1_000])
-    assert workshop.store.traffic(NAME) == {ours: 9_000, VERSION: 1_000}
+    assert workshop.traffic() == {ours: 9_000, VERSION: 1_000}
     workshop.release(VERSION)
 
     worse = workshop.register(Model(skill=0.5))
@@ -121,7 +121,7 @@ def test_it_is_compared_with_the_champion_on_triton_and_the_other_way_round(
     assert refused.value.reason == Reason.QUALITY_WORSE
     assert f"than version {VERSION}" in refused.value.detail
     workshop.shift("ROLLBACK")
-    assert workshop.store.traffic(NAME) == {ours: ALL}
+    assert workshop.traffic() == {ours: ALL}
 
 
 def test_tidying_up_and_the_registry_leave_it_alone(workshop: Workshop, server: OipServer) -> None:
@@ -130,7 +130,7 @@ def test_tidying_up_and_the_registry_leave_it_alone(workshop: Workshop, server: 
     workshop.settle()
     workshop.look()
     assert workshop.states()[VERSION] == "SERVING"
-    assert workshop.store.traffic(NAME) == {VERSION: ALL}
+    assert workshop.traffic() == {VERSION: ALL}
 
 
 def test_a_server_that_is_away_is_refused_and_its_version_is_not(workshop: Workshop) -> None:
@@ -161,7 +161,7 @@ def test_a_server_that_ignores_versions_may_not_stand_for_two(workshop: Workshop
                 workshop.release(other)
             assert refused.value.reason == Reason.VERSIONS_IGNORED
             assert f"{VERSION} too" in refused.value.detail
-    assert workshop.store.traffic(NAME) == {VERSION: ALL}
+    assert workshop.traffic() == {VERSION: ALL}
 
 
 def test_a_server_that_heeds_versions_may_stand_for_two(
@@ -171,7 +171,7 @@ def test_a_server_that_heeds_versions_may_stand_for_two(
     known = workshop.values.foreign[VERSION]
     workshop.values = replace(workshop.values, foreign={VERSION: known, "913": known})
     workshop.release(VERSION)
-    assert workshop.store.traffic(NAME) == {VERSION: ALL}
+    assert workshop.traffic() == {VERSION: ALL}
 
 
 def test_a_number_that_the_registry_has_too_is_refused_however_it_is_asked_for(
@@ -186,7 +186,7 @@ def test_a_number_that_the_registry_has_too_is_refused_however_it_is_asked_for(
         assert refused.value.reason == Reason.AMBIGUOUS
         workshop.registry.set_alias(NAME, CHAMPION, number)
         workshop.look()
-    assert workshop.store.traffic(NAME) == {}
+    assert workshop.traffic() == {}
     assert workshop.query("SELECT actor, refusal FROM releases ORDER BY id") == [
         ("tester", "AMBIGUOUS"),
         ("registry", "AMBIGUOUS"),
@@ -206,7 +206,7 @@ def test_an_alias_on_the_number_of_a_version_of_others_that_serves_is_refused(
         workshop.registry.set_alias(NAME, CHAMPION, number)
         workshop.look()
     assert workshop.last_release()["refusal"] == "AMBIGUOUS"
-    assert workshop.store.traffic(NAME) == {number: ALL}
+    assert workshop.traffic() == {number: ALL}
 
 
 def with_neighbours(outputs: Outputs) -> Outputs:
@@ -241,7 +241,7 @@ def test_a_server_that_answers_nonsense_is_refused(
         workshop.release(VERSION)
     assert refused.value.reason == reason, refused.value.detail
     assert workshop.states() == {VERSION: "REFUSED"}
-    assert workshop.store.traffic(NAME) == {}
+    assert workshop.traffic() == {}
 
 
 def test_what_a_server_says_when_it_fails_is_not_passed_on(

@@ -139,7 +139,7 @@ def check_refused(workshop: Workshop, champion: str, version: str, reason: Relea
     known = reason not in (Reason.VERSION_UNKNOWN, Reason.REGISTRY_UNAVAILABLE)
     refused = {version: "REFUSED"} if known else {}
     assert workshop.states() == {champion: "SERVING"} | refused
-    assert workshop.store.traffic(NAME) == {champion: ALL}
+    assert workshop.traffic() == {champion: ALL}
     assert workshop.loaded() == {champion}
     assert workshop.serving.laid(NAME) == {champion}
     scores = workshop.ask(champion, TEXTS[:3])["scores"]
@@ -161,7 +161,7 @@ def test_a_broken_version_is_refused(
 def test_a_good_version_is_accepted(workshop: Workshop, champion: str) -> None:
     version = workshop.register(Model(skill=0.95))
     workshop.release(version)
-    assert workshop.store.traffic(NAME) == {version: ALL}
+    assert workshop.traffic() == {version: ALL}
     assert workshop.states() == {champion: "SERVING", version: "SERVING"}
     assert workshop.loaded() == {champion, version}
     last = workshop.last_release()

@@ -1,10 +1,15 @@
 """Versions come into service, share the traffic, and go."""
 
+from collections.abc import Callable
+
 import psycopg
 import pytest
 
+from inference.repository import RepositoryApi
 from modelkit.abstract_model import Example
 from rollout.refusal import Reason, Refused
+from rollout.release import MOST_ATTEMPTS
+from rollout.serving import Serving
 from rollout.store import ReleaseStore
 from tests.integration.rollout.tiny.model import Model
 from tests.integration.rollout.workshop import ALL, EXAMPLES, NAME, Ended, Workshop, in_code
@@ -23,7 +28,7 @@ def versions(workshop: Workshop) -> list[str]:
 def test_a_canary_gets_its_share(workshop: Workshop, versions: list[str]) -> None:
     first, second, _ = versions
     workshop.release(second, steps=[10])
-    assert workshop.store.traffic(NAME) == {first: 9_990, second: 10}
+    assert workshop.traffic() == {first: 9_990, second: 10}
     last = workshop.last_release()
     assert (last["state"], last["actor"], last["reason"]) == ("DONE", "tester", "a test")
     assert "is not distinguishable from version" in last["detail"]
@@ -35,12 +40,10 @@ def test_steps_follow_each_other(workshop: Workshop, versions: list[str]) -> Non
     workshop.release(
         second,
         steps=[10, 5_000, ALL],
-        tell=lambda said: (
-            seen.append(workshop.store.traffic(NAME)) if "next step" in said else None
-        ),
+        tell=lambda said: seen.append(workshop.traffic()) if "next step" in said else None,
     )
     assert seen == [{first: 9_990, second: 10}, {first: 5_000, second: 5_000}]
-    assert workshop.store.traffic(NAME) == {second: ALL}
+    assert workshop.traffic() == {second: ALL}
     assert workshop.last_release()["state"] == "DONE"
 
 
@@ -50,14 +53,14 @@ def test_a_rollback_is_one_transaction_and_the_version_drains(
     first, second, _ = versions
     workshop.release(second)
     workshop.shift("ROLLBACK")
-    assert workshop.store.traffic(NAME) == {first: ALL}
+    assert workshop.traffic() == {first: ALL}
     assert workshop.states()[second] == "DRAINING"
     assert second in workshop.loaded()  # it may be in the midst of a call
     workshop.settle()
     assert workshop.loaded() == {first}
     assert workshop.states()[second] == "RETIRED"
     workshop.release(second)  # it may come again
-    assert workshop.store.traffic(NAME) == {second: ALL}
+    assert workshop.traffic() == {second: ALL}
 
 
 def test_only_what_is_used_or_is_the_way_back_stays_loaded(
@@ -108,7 +111,7 @@ def test_a_stepped_release_stops_when_somebody_else_moves_the_traffic(
 
     with pytest.raises(Ended, match="somebody moved the traffic"):
         workshop.release(second, steps=[1_000, ALL], tell=meanwhile)
-    assert workshop.store.traffic(NAME) == {first: ALL}
+    assert workshop.traffic() == {first: ALL}
 
 
 @pytest.mark.parametrize("what", ["pause", "cancel"])
@@ -125,7 +128,7 @@ def test_a_release_that_is_stopped_during_the_checks_moves_nothing(
 
     with pytest.raises(Ended, match=r"PAUSED|cancelled"):
         workshop.release(second, tell=meanwhile)
-    assert workshop.store.traffic(NAME) == {first: ALL}
+    assert workshop.traffic() == {first: ALL}
     assert workshop.states()[second] == "LOADING"
     workshop.settle()
     assert workshop.loaded() == {first}
@@ -141,7 +144,7 @@ def test_a_rollback_during_the_checks_stands(workshop: Workshop, versions: list[
 
     with pytest.raises(Ended, match="somebody moved the traffic"):
         workshop.release(third, tell=meanwhile)
-    assert workshop.store.traffic(NAME) == {first: ALL}
+    assert workshop.traffic() == {first: ALL}
     workshop.settle()
     assert workshop.loaded() == {first}
 
@@ -199,7 +202,7 @@ def test_the_way_back_must_answer_to_be_released_again(
     with pytest.raises(Refused) as refused:
         workshop.release(first)
     assert refused.value.reason == Reason.WARM_UP_FAILED
-    assert workshop.store.traffic(NAME) == {second: ALL}
+    assert workshop.traffic() == {second: ALL}
 
 
 def test_a_number_that_stands_for_other_files_is_refused(
@@ -244,7 +247,7 @@ def test_releases_are_carried_out_in_the_order_of_their_acceptance(
     releases = [workshop.accept(version) for version in (second, third)]
     workshop.releaser(workshop.registry).carry_on(NAME)
     assert [workshop.row(release)["state"] for release in releases] == ["DONE", "DONE"]
-    assert workshop.store.traffic(NAME) == {third: ALL}
+    assert workshop.traffic() == {third: ALL}
 
 
 def test_a_release_may_allow_a_loss(workshop: Workshop, versions: list[str]) -> None:
@@ -266,3 +269,51 @@ def test_what_goes_wrong_without_a_reason_is_noted(
         workshop.release(versions[1])
     workshop.settle()
     assert workshop.states() == {versions[0]: "SERVING", versions[1]: "RETIRED"}
+
+
+@pytest.mark.parametrize("error", [ValueError, lambda said: Refused(Reason.LOAD_FAILED, said)])
+@pytest.mark.parametrize("said", ["a\0b", "a\udc80b", "b" * 10_000, 7])
+def test_whatever_an_error_says_ends_its_own_release_and_no_other(
+    workshop: Workshop,
+    versions: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    error: Callable[[object], Exception],
+    said: object,
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error(said)
+
+    releases = [workshop.accept(version) for version in versions[1:]]
+    monkeypatch.setattr("rollout.serving.write_version", fail)
+    workshop.releaser(workshop.registry).carry_on(NAME)
+    rows = [workshop.row(release) for release in releases]
+    assert {row["state"] for row in rows} <= {"REFUSED", "INTERRUPTED"}
+    assert all(str(said)[0] in row["detail"] for row in rows)
+    assert max(len(row["detail"]) for row in rows) <= 1000
+
+
+def test_a_triton_that_is_away_refuses_a_version_for_now(
+    workshop: Workshop, versions: list[str]
+) -> None:
+    nobody = RepositoryApi(f"127.0.0.1:{free_port()}", key="any")
+    there, workshop.serving = (
+        workshop.serving,
+        Serving(repository=workshop.serving.repository, triton=nobody, device="cpu"),
+    )
+    release = workshop.accept(versions[1])
+    workshop.releaser(workshop.registry).carry_on(NAME)
+    workshop.serving = there
+    assert workshop.row(release)["refusal"] == "TRITON_UNAVAILABLE"
+
+
+def test_a_release_whose_process_dies_each_time_is_given_up(
+    workshop: Workshop, versions: list[str]
+) -> None:
+    release, next_one = (workshop.accept(version) for version in versions[1:])
+    for attempt in range(1, MOST_ATTEMPTS + 1):
+        assert workshop.store.take_up(release) == attempt
+    workshop.releaser(workshop.registry).carry_on(NAME)
+    row = workshop.row(release)
+    assert (row["state"], row["steps_done"]) == ("INTERRUPTED", 0)
+    assert "ended in each of" in row["detail"]
+    assert workshop.row(next_one)["state"] == "DONE"

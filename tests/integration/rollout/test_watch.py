@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from rollout.store import ReleaseStore
 from tests.integration.rollout.tiny.model import Model
 from tests.integration.rollout.workshop import ALL, NAME, TEXTS, Workshop, in_code
 from tests.parts.polling import wait_until
@@ -27,7 +28,7 @@ def test_a_release_is_carried_out_when_it_is_accepted(
     with workshop.watch(PMESH_ROLLOUT_POLL_S="1000") as process:
         wait_until(lambda: _listens(workshop), timeout_s=60)
         workshop.wait_for(workshop.accept(second, steps=[10, ALL]), "DONE")
-        assert workshop.store.traffic(NAME) == {second: ALL}
+        assert workshop.traffic() == {second: ALL}
     assert process.returncode == 0
 
 
@@ -39,7 +40,7 @@ def test_two_processes_share_the_work(workshop: Workshop, versions: tuple[str, s
             releases.append(workshop.accept(version, steps=[10, 100, 1_000, ALL]))
             workshop.wait_for(releases[-1], "DONE")
         assert [workshop.row(release)["steps_done"] for release in releases] == [4] * 4
-    assert workshop.store.traffic(NAME) == {first: ALL}
+    assert workshop.traffic() == {first: ALL}
 
 
 def test_a_slow_gate_keeps_no_step_of_another_model_waiting(
@@ -58,6 +59,28 @@ def test_a_slow_gate_keeps_no_step_of_another_model_waiting(
         workshop.wait_for(step, "DONE")
         assert workshop.row(gate)["state"] == "RUNNING"
         workshop.wait_for(gate, "DONE")
+
+
+def test_a_model_that_others_hold_keeps_no_other_waiting(
+    workshop: Workshop, versions: tuple[str, str]
+) -> None:
+    """Neither its steps nor its tidying up."""
+    _, second = versions
+    steps = []
+    for model in ("held", "other"):
+        workshop.list_model(model, "1", "2")
+        workshop.set_traffic(model, v1=ALL)
+        steps.append(workshop.accept("2", model=model, steps=[10, ALL]))
+        assert workshop.store.take_step(steps[-1])  # as after its gate
+    held, other = steps
+    with workshop.connect() as connection:
+        with ReleaseStore(connection).traffic_held("held"), workshop.watch() as process:
+            workshop.wait_for(other, "DONE")
+            workshop.wait_for(workshop.accept(second), "DONE")
+            assert workshop.row(held)["steps_done"] == 1
+        assert process.returncode == 0
+    with workshop.watch():
+        workshop.wait_for(held, "DONE")
 
 
 PLACES = [
@@ -92,7 +115,7 @@ def test_a_release_goes_on_where_the_process_was_killed(
         wait_until(lambda: workshop.states()[first] == "SERVING", timeout_s=20)
     row = workshop.row(release)
     assert (row["steps_done"], row["shares"]) == (3, {second: ALL})
-    assert workshop.store.traffic(NAME) == {second: ALL}
+    assert workshop.traffic() == {second: ALL}
     workshop.settle()
     assert workshop.loaded() == {first, second}
     contents = workshop.serving.repository / NAME / ".content"
@@ -113,11 +136,11 @@ def test_each_step_is_taken_once_however_often_the_process_is_killed(
     fault = workshop.fault("rollout.store:ReleaseStore.take_step:after", tmp_path / "marker")
     for done in range(1, len(steps)):
         assert workshop.row(release)["steps_done"] == done
-        assert workshop.store.traffic(NAME)[second] == steps[done - 1]
+        assert workshop.traffic()[second] == steps[done - 1]
         with workshop.watch(**fault, FAULT_TIMES=str(done)) as killed:
             assert killed.wait(200) == -9
     assert workshop.row(release)["state"] == "DONE"
-    assert workshop.store.traffic(NAME) == {second: ALL}
+    assert workshop.traffic() == {second: ALL}
 
 
 PLACES_OF_HOUSEKEEPING = [
@@ -141,7 +164,7 @@ def test_a_tidying_up_that_is_killed_goes_on(
         assert killed.wait(200) == -9
     assert len(marker.read_text().splitlines()) == 1
     workshop.settle()
-    assert workshop.store.traffic(NAME) == {third: ALL}
+    assert workshop.traffic() == {third: ALL}
     assert workshop.states() == {first: "RETIRED", second: "SERVING", third: "SERVING"}
     assert workshop.loaded() == {second, third}
 

@@ -70,7 +70,7 @@ class Workshop:
         self.registry = Registry(tracking_uri)
         self.triton = triton
         self._database = database
-        self.connection = psycopg.connect(database.conninfo, autocommit=True)
+        self.connection = self.connect()
         self.store = ReleaseStore(self.connection)
         self.serving = Serving(repository=triton.repository, triton=triton.control, device="cpu")
         self.values = ModelEntry(id=NAME, description="", labels=list(Model.labels))
@@ -84,6 +84,10 @@ class Workshop:
             MlflowClient(self.tracking_uri).delete_registered_model_alias(NAME, CHAMPION)
         self.connection.close()
         self.serving.take_out(NAME, self.serving.laid(NAME))
+
+    def connect(self) -> "psycopg.Connection[Any]":
+        """One more connection, as another process has it."""
+        return psycopg.connect(self._database.conninfo, autocommit=True)
 
     def list_model(self, model: str, *versions: str) -> None:
         """Have the database list one more model, with versions that serve."""
@@ -159,6 +163,11 @@ class Workshop:
             *(NAME, action),
         )
 
+    def traffic(self, model: str = NAME) -> dict[str, int]:
+        """The present split in basis points."""
+        ((shares,),) = self.query("SELECT releases_v1.shares(%s)", model)
+        return dict(shares)
+
     def set_traffic(self, model: str, **shares: int) -> None:
         """As the gateway does it: v1=10_000."""
         split = Jsonb({version.removeprefix("v"): points for version, points in shares.items()})
@@ -201,7 +210,6 @@ class Workshop:
             foreign=foreign,
             margin=MARGIN,
             idle_s=IDLE_S,
-            patience_s=1,
             tell=tell,
         )
 

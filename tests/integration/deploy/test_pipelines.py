@@ -121,3 +121,18 @@ def test_the_readme_names_the_variables_and_secrets_of_github() -> None:
     names = set(re.findall(r"\b(?:vars|secrets)\.(\w+)", text))
     readme = (ROOT / "deploy/README.md").read_text()
     assert not {name for name in names if f"`{name}`" not in readme}
+
+
+@pytest.mark.parametrize(
+    ("program", "folder"),
+    [(name, name) for name in ("gateway", "features", "relay", "rollout")]
+    + [("runtime", "model_runtime")],
+)
+def test_the_readme_tells_a_program_what_provision_was_told(program: str, folder: str) -> None:
+    readme = (ROOT / "deploy/README.md").read_text()
+    (row,) = re.findall(rf"^\| {program} \| .*$", readme, re.MULTILINE)
+    source = "".join(file.read_text() for file in (ROOT / folder).glob("*.py"))
+    read = set(re.findall(r'setting\(\s*"(PMESH_\w+)"', source))
+    assert read
+    shared = read & (variables("deploy/jobs/provision.sh") | {"PMESH_TOPIC_ARN"})
+    assert not {name for name in shared if name not in row}

@@ -15,6 +15,7 @@ from database.logins import GATEWAY, program_logins, worker_login
 from pmesh.scaffold.folder import write_model_folder
 from tests.parts.aws import Aws
 from tests.parts.bus_probe import TOPIC_ARN
+from tests.parts.polling import wait_until
 from tests.parts.postgres import Database, Postgres
 
 ROOT = Path(__file__).parents[4]
@@ -244,8 +245,26 @@ def test_the_commands_of_the_readme_go_together(
         assert connection.execute(rights).fetchall() == [{"has": False}]
 
 
+def test_who_comes_while_another_provisions_waits(checkout: Checkout, empty: Database) -> None:
+    checkout.done()
+    waiting = (
+        "SELECT FROM pg_locks WHERE relation = 'provisioning'::regclass AND NOT granted"
+        " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    )
+    with empty.connect() as other, empty.connect() as observer:
+        with other.transaction():
+            other.execute("LOCK TABLE provisioning")
+            (checkout.models / "spam" / "values.yaml").unlink()
+            second = checkout.start()
+            wait_until(lambda: bool(observer.execute(waiting).rowcount))
+            assert all(model["listed"] for model in models(empty))
+        said, _ = second.communicate()
+        assert second.returncode == 0, said
+    assert [model["listed"] for model in models(empty)] == [True, False]
+
+
 @pytest.mark.parametrize("role", ["predict", "postgres"])
-def test_of_two_that_provision_at_once_one_waits(
+def test_several_that_provision_at_once_all_succeed(
     checkout: Checkout, server: Postgres, tmp_path: Path, role: str
 ) -> None:
     environment = owned(server, "predict").environment | {"PGUSER": role}

@@ -20,25 +20,20 @@ if TYPE_CHECKING:
 MAX_BATCH = 10
 MAX_BATCH_BYTES = 256 * 1024
 
-# What SNS answers to a whole call when a message in it cannot be accepted.
+# What SNS answers, to an entry or a whole call, where a message itself is at fault. All else, known
+# or not, is waited out: SNS calls the sender at fault in almost all that it refuses, be it for a
+# moment or for want of a right, and a message that is given up is lost for good.
 _OF_MESSAGES = {
     "BatchRequestTooLong",
     "InvalidParameter",
+    "InvalidParameterException",
+    "InvalidParameterValue",
+    "InvalidParameterValueException",
+    "MessageTooLong",
     "ParameterValueInvalid",
     "ValidationError",
     "ValidationException",
 }
-# What it answers to an entry for no fault of the message: SNS calls the sender at fault in almost
-# all that it refuses, be it for a moment or for want of a right.
-_OF_THE_TOPIC = {
-    "AuthorizationError",
-    "EndpointDisabled",
-    "InternalError",
-    "InvalidSecurity",
-    "NotFound",
-    "Throttled",
-}
-_OF_ITS_KEY = "KMS"  # how all codes of the topic's encryption begin
 
 _ESCAPES = {code: quote_plus(chr(code)) for code in range(128)}
 
@@ -104,8 +99,7 @@ class Topic:
 
 def _is_for_good(failed: "BatchResultErrorEntryTypeDef") -> bool:
     """Whether an entry will never be accepted as it is."""
-    code = failed["Code"]
-    return failed["SenderFault"] and code not in _OF_THE_TOPIC and not code.startswith(_OF_ITS_KEY)
+    return failed["SenderFault"] and failed["Code"] in _OF_MESSAGES
 
 
 def _is_about_messages(error: ClientError) -> bool:

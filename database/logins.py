@@ -1,7 +1,7 @@
 """The groups that roles.sql gives rights to, and the logins of programs in them."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.resources import files
@@ -17,6 +17,7 @@ _SQL = named_sql.load("database")
 GROUPS = ("pmesh_gateway", "pmesh_relay", "pmesh_rollout", "pmesh_worker")
 _FORMER_GROUP = "pmesh_runtime"  # the first migration grants to it
 _MAX_NAME = 63  # bytes; https://www.postgresql.org/docs/current/limits.html
+_TRIES = 20
 
 
 IDLE_IN_TRANSACTION = "60s"
@@ -59,6 +60,17 @@ def program_logins(models: Iterable[str]) -> list[Login]:
     return [GATEWAY, RELAY, ROLLOUT, *map(worker_login, models)]
 
 
+def let_manage_groups(connection: "psycopg.Connection[Any]", role: str) -> None:
+    """Let a role put logins into the groups, without the rights of these. Raises psycopg.Error.
+
+    connection: of a superuser, with autocommit.
+    """
+    grant = sql.SQL("GRANT {} TO {} WITH ADMIN TRUE, INHERIT FALSE, SET FALSE").format(
+        sql.SQL(", ").join(map(sql.Identifier, GROUPS)), sql.Identifier(role)
+    )
+    _despite_others(lambda: connection.execute(grant))
+
+
 def create_groups(connection: "psycopg.Connection[Any]") -> None:
     """Make the groups that the server does not have. Raises InsufficientPrivilege.
 
@@ -74,7 +86,7 @@ def create_groups(connection: "psycopg.Connection[Any]") -> None:
 def harden(connection: "psycopg.Connection[Any]") -> None:
     """Take from everybody what no program needs, in the database of a superuser's connection."""
     content = files("database").joinpath("server.sql").read_text(encoding="utf-8")
-    connection.execute(content)
+    _despite_others(lambda: connection.execute(content))
 
 
 def has_login(connection: "psycopg.Connection[Any]", login: Login) -> bool:
@@ -88,6 +100,19 @@ def create_login(connection: "psycopg.Connection[Any]", login: Login, password: 
 
     Raises LoginTaken, psycopg.Error.
     """
+    _despite_others(lambda: _create_login(connection, login, password))
+
+
+def _despite_others(change: Callable[[], object]) -> None:
+    """Make a change to what the whole server has, and others may change at the same moment."""
+    for _ in range(_TRIES - 1):
+        with suppress(errors.DuplicateObject, errors.UniqueViolation, errors.InternalError_):
+            change()
+            return
+    change()
+
+
+def _create_login(connection: "psycopg.Connection[Any]", login: Login, password: str) -> None:
     name = sql.Identifier(login.name)
     encoding = connection.info.encoding
     # The server, and so its log, only sees what the password is checked by.

@@ -32,6 +32,18 @@ ON CONFLICT (name) DO UPDATE SET sha256 = excluded.sha256,
 -- Makes a file one that was never applied.
 DELETE FROM migrations WHERE name = %(name)s
 
+-- name: create_turn
+-- Makes the table whose lock is the turn to provision.
+CREATE TABLE IF NOT EXISTS provisioning ()
+
+-- name: keep_turn
+-- Has the server not end a transaction that only waits for the command to go on.
+SET LOCAL idle_in_transaction_session_timeout = 0
+
+-- name: take_turn
+-- Waits for whoever has it.
+LOCK TABLE provisioning
+
 -- name: list_model
 -- Makes the catalog list a model as it now is, and reads what that changed; versions, traffic and
 -- history stay.

@@ -1,6 +1,6 @@
 """Makes the logins of the programs, each a member of the group that roles.sql gives its rights to.
 
-    python -P -m database.roles groups                        once for a server, as a superuser
+    python -P -m database.roles groups --owner predict        once for a server, as a superuser
     python -P -m database.roles gateway < gateway.password    the login "gateway"
     python -P -m database.roles relay --password-file relay.password
     python -P -m database.roles worker sentiment < password   "worker-sentiment", of this model only
@@ -8,7 +8,7 @@
 
 Connects by the standard PG* variables, as a role that may make roles. A model must be registered
 before its worker; a login that is there gets the password and the limit anew, but never another
-model.
+model. --owner names the role that owns the database: with CREATEROLE, it may then make the logins.
 """
 
 import argparse
@@ -31,6 +31,7 @@ from database.logins import (
     create_groups,
     create_login,
     harden,
+    let_manage_groups,
     worker_login,
 )
 
@@ -51,8 +52,10 @@ def main() -> None:
         sys.exit(f"PostgreSQL refuses: {error.diag.message_primary}")
 
 
-def _make_groups(connection: "psycopg.Connection[Any]", _: argparse.Namespace) -> None:
+def _make_groups(connection: "psycopg.Connection[Any]", arguments: argparse.Namespace) -> None:
     create_groups(connection)
+    if arguments.owner:
+        let_manage_groups(connection, arguments.owner)
     harden(connection)
 
 
@@ -91,6 +94,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     programs = parser.add_subparsers(dest="program", required=True)
     groups = programs.add_parser("groups", help="make the groups, and take rights from everybody")
+    groups.add_argument("--owner", metavar="ROLE", help="may put logins into the groups")
     groups.set_defaults(run=_make_groups)
     options = argparse.ArgumentParser(add_help=False)
     options.add_argument("--login", help="its name; default: that of the program")

@@ -2,7 +2,8 @@
 
 Where the system has namespaces for everybody, the code sees the artifact, Python and the texts, and
 nothing else: no other file, process, secret or network. Elsewhere it is this user's, without rights
-and with an environment that names no secret; that of this process cannot be read.
+and with an environment that names no secret; that of this process cannot be read. Where there is a
+sandbox but not just now, nothing runs.
 """
 
 import ctypes
@@ -14,7 +15,7 @@ import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
@@ -60,6 +61,10 @@ class ArtifactFailed(Exception):
         self.detail = detail
 
 
+class SandboxFailed(OSError):
+    """There is a sandbox, but not at the moment: this says nothing of the artifact."""
+
+
 class ArtifactRun(NamedTuple):
     """What an artifact said, and how long it took."""
 
@@ -73,10 +78,10 @@ class ArtifactRun(NamedTuple):
 def run_artifact(directory: Path, texts: Sequence[str], timeout_s: float) -> ArtifactRun:
     """Have the artifact predict n >= 1 texts, with its own code and weights.
 
-    Raises ArtifactFailed.
+    Raises ArtifactFailed, SandboxFailed.
     """
     with tempfile.TemporaryDirectory() as scratch:
-        results = Path(scratch)
+        results = Path(scratch).resolve()
         (results / "texts.json").write_text(json.dumps(list(texts)))
         code = _run(directory, results, timeout_s)
         if _is_file(error := results / "error.json"):
@@ -100,9 +105,10 @@ def _run(directory: Path, results: Path, timeout_s: float) -> int:
     artifact = directory.resolve()
     # By its file, and -P: the artifact's packages are to be found, not this project's.
     # -B: nothing is added to the artifact.
-    program = (sys.executable, "-P", "-B", replay.__file__, str(artifact), str(results))
-    if can_confine():
-        shown = [str(artifact), str(Path(replay.__file__).parent), *_python()]
+    replaying = Path(replay.__file__).resolve()
+    program = (sys.executable, "-P", "-B", str(replaying), str(artifact), str(results))
+    if confined := can_confine():
+        shown = [str(artifact), str(replaying.parent), *_python()]
         command = [*_SANDBOX, str(results), *shown, "--", *program]
     else:
         _hide_environment()
@@ -117,42 +123,73 @@ def _run(directory: Path, results: Path, timeout_s: float) -> int:
             env=_environment(results),
         )
         try:
-            return process.wait(timeout_s)
+            code = process.wait(timeout_s)
         except subprocess.TimeoutExpired as exc:
             raise ArtifactFailed(Failure.TIMEOUT, f"no answer within {timeout_s:g} s") from exc
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
+    if confined and code in (sandbox.REFUSED, sandbox.FAILED):
+        raise SandboxFailed("the sandbox for the code of models, which was there, cannot be made")
+    return code
 
 
-@cache
+@cache  # of what it answers: after a failure it looks again
 def can_confine() -> bool:
-    """Whether this system has a sandbox for the code of models."""
+    """Whether this system has a sandbox for the code of models. Raises SandboxFailed."""
     with tempfile.TemporaryDirectory() as scratch:
-        command = [*_SANDBOX, scratch, *_python(), "--", sys.executable, "-c", ""]
-        tried = subprocess.run(command, capture_output=True, text=True, check=False, env={})
-    if tried.returncode:
-        log.warning(
-            "the code of models runs as this user and can read this user's files: %s",
-            tried.stderr.strip() or f"exit status {tried.returncode}",
+        results = str(Path(scratch).resolve())
+        command = [*_SANDBOX, results, *_python(), "--", sys.executable, "-c", ""]
+        environment = {name: os.environ[name] for name in _ENVIRONMENT & os.environ.keys()}
+        tried = subprocess.run(
+            command, capture_output=True, text=True, check=False, env=environment
         )
-    return not tried.returncode
+    why = tried.stderr.strip() or f"exit status {tried.returncode}"
+    if tried.returncode == sandbox.REFUSED:
+        log.warning("the code of models runs as this user and can read this user's files: %s", why)
+        return False
+    if tried.returncode:
+        raise SandboxFailed(f"the sandbox for the code of models cannot be made: {why}")
+    return True
 
 
 def _python() -> list[str]:
-    """The folders that this Python is made of, and those where it finds installed packages.
+    """What this Python is made of, the folders of installed packages, and the links to all that.
 
-    Not all of sys.path: a checkout that is installed to be edited is among it, with its data.
+    Not all of sys.path: a checkout that is installed to be edited is among it, with its data. Nor
+    the folder that a link is in: that may be somebody's home.
     """
     packages = {p for p in sys.path if Path(p).name in ("site-packages", "dist-packages")}
-    found = {sys.prefix, sys.base_prefix} | packages
+    named = {Path(p).absolute() for p in {sys.prefix, sys.base_prefix} | packages}
+    folders = {path.resolve() for path in named} - {Path("/")}
+    libraries = {
+        library
+        for folder in os.environ.get("LD_LIBRARY_PATH", "").split(":")
+        if Path(folder).is_absolute()
+        for library in Path(folder).glob("*.so*")
+    }
     program = Path(sys.executable)
-    while program.is_symlink():
-        program = program.parent / program.readlink()
-        found.add(str(program.parent.parent))
-    libraries = os.environ.get("LD_LIBRARY_PATH", "").split(":")
-    return sorted({os.path.normpath(p) for p in (*found, *libraries) if p} - {"/"})
+    shown = [*folders, Path("/usr")]
+    files = {
+        file
+        for file in (path.resolve() for path in (*libraries, program))
+        if not any(file.is_relative_to(folder) for folder in shown)
+    }
+    links = {link for path in (*named, *libraries, program) for link in _links(path)}
+    return sorted(map(str, folders | files | links))
+
+
+def _links(path: Path) -> Iterator[Path]:
+    """The symbolic links on the way to what an absolute path names."""
+    place, rest = Path("/"), list(path.parts[1:])
+    while rest:
+        part = rest.pop(0)
+        place = place.parent if part == ".." else place / part
+        if place.is_symlink():
+            yield place
+            target = place.parent / place.readlink()
+            place, rest = Path("/"), [*target.parts[1:], *rest]
 
 
 def _environment(results: Path) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Brings what the programs find up to this checkout: the schema, the bus, the catalog, the logins.
 
-Each step may be run at any time, also while programs of before run, and does what is missing.
+Each step may be run at any time, also while programs of before run, and does what is missing. Who
+comes while another is at it waits.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -13,6 +14,7 @@ from database.connections import bounded
 from database.logins import Login, create_login, harden, has_login, program_logins
 from database.migrate import migrate
 from database.registration import Change, Registration, register_models
+from database.turns import turn
 from modelkit.values import ModelEntry
 
 if TYPE_CHECKING:
@@ -49,14 +51,15 @@ def provision(
     """
     if not models:
         raise ValueError("this checkout has no model; with none, all models would be taken away")
-    yield from (Done("schema", name, "applied") for name in migrate())
-    # Before a model is listed: the relay looks into the queues of all that are.
-    ids = [model.id for model in models]
-    yield from _provision_bus(ids, names=names, features_bucket=features_bucket)
-    with psycopg.connect(bounded(), autocommit=True) as connection:
-        for model, change in register(connection, models, address=address).items():
-            yield Done("model", model, change.lower())
-        yield from admit(connection, ids, password=password)
+    with turn():
+        yield from (Done("schema", name, "applied") for name in migrate())
+        # Before a model is listed: the relay looks into the queues of all that are.
+        ids = [model.id for model in models]
+        yield from _provision_bus(ids, names=names, features_bucket=features_bucket)
+        with psycopg.connect(bounded(), autocommit=True) as connection:
+            for model, change in register(connection, models, address=address).items():
+                yield Done("model", model, change.lower())
+            yield from admit(connection, ids, password=password)
 
 
 def register(

@@ -19,8 +19,8 @@ from pmesh.provisioning import provision as run
 
 _COLOURS = {MISSING: "yellow", "unlisted": "yellow", "unchanged": "dim", "kept": "dim"}
 _AS_OWNER = (
-    "connect as the owner of the database; where that may make no roles, a superuser first runs"
-    " python -P -m database.roles groups, and makes the logins"
+    "connect as the owner of the database, with CREATEROLE if it is to make logins; a superuser"
+    " first runs python -P -m database.roles groups --owner ROLE, or makes the logins"
 )
 
 

@@ -78,7 +78,9 @@ async def test_a_call_is_cut_by_bytes_and_by_count(topic: Topic, front: AwsFront
     assert max(map(sum, sizes)) <= MAX_BATCH_BYTES
 
 
-@pytest.mark.parametrize("code", ["InvalidParameter", "ParameterValueInvalid", "OfTomorrow"])
+@pytest.mark.parametrize(
+    "code", ["InvalidParameter", "ParameterValueInvalid", "ValidationException"]
+)
 async def test_an_entry_that_is_the_senders_fault_is_rejected_in_one_call(
     topic: Topic, front: AwsFront, code: str
 ) -> None:
@@ -95,7 +97,12 @@ async def test_an_entry_that_is_the_senders_fault_is_rejected_in_one_call(
         ("KMSThrottling", True),
         ("KMSAccessDenied", True),
         ("AuthorizationError", True),
+        ("ThrottledException", True),
+        ("AccessDenied", True),
+        ("OptInRequired", True),
         ("InternalError", False),
+        ("InvalidParameter", False),
+        ("OfTomorrow", True),
         ("OfTomorrow", False),
     ],
 )

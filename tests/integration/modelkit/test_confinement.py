@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from modelkit import isolation
+from modelkit import isolation, sandbox
 from modelkit.artifact import write_artifact
 from tests.parts.parrot.model import Model
 
@@ -119,7 +119,14 @@ def _accept(server: socket.socket) -> None:
             return
 
 
-def spy(tmp_path: Path, doors: dict[str, Any], how: str) -> dict[str, Any]:
+def spy(
+    tmp_path: Path,
+    doors: dict[str, Any],
+    how: str,
+    *,
+    python: str = sys.executable,
+    **environment: str,
+) -> dict[str, Any]:
     """What the code of a version finds, run by a process whose environment holds a secret."""
     artifact = tmp_path / "model"
     write_artifact(Model(version=3), artifact)
@@ -128,7 +135,7 @@ def spy(tmp_path: Path, doors: dict[str, Any], how: str) -> dict[str, Any]:
     done = subprocess.run(
         # Its command line, too, holds it.
         [
-            sys.executable,
+            python,
             "-c",
             CALLER,
             artifact,
@@ -136,7 +143,7 @@ def spy(tmp_path: Path, doors: dict[str, Any], how: str) -> dict[str, Any]:
             json.dumps({**doors, "secret": SECRET}),
             source,
         ],
-        env={**os.environ, "PGPASSWORD": SECRET, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PGPASSWORD": SECRET, "PYTHONPATH": str(ROOT), **environment},
         capture_output=True,
         text=True,
         check=True,
@@ -145,9 +152,12 @@ def spy(tmp_path: Path, doors: dict[str, Any], how: str) -> dict[str, Any]:
     return found
 
 
-@pytest.mark.skipif(
+with_namespaces = pytest.mark.skipif(
     not isolation.can_confine() and "CI" not in os.environ, reason="the system has no namespaces"
 )
+
+
+@with_namespaces
 def test_it_finds_no_secret_file_process_or_network(tmp_path: Path, doors: dict[str, Any]) -> None:
     found = spy(tmp_path, doors, "confined")
     assert found.pop("processes") <= 2  # its own, and the one that waits for it
@@ -168,6 +178,68 @@ def test_it_finds_no_secret_file_process_or_network(tmp_path: Path, doors: dict[
         "rights": ["0000000000000000"],
         "more_rights": -1,
     }
+
+
+@with_namespaces
+def test_a_python_that_is_reached_through_a_home_folder_shows_nothing_of_it(
+    tmp_path: Path, doors: dict[str, Any]
+) -> None:
+    home = tmp_path / "home"
+    (home / "bin").mkdir(parents=True)
+    Path(doors["file"]).rename(home / "secret")
+    real = Path(sys._base_executable).resolve()  # type: ignore[attr-defined]
+    (home / "pythons").symlink_to(real.parent.parent)  # as version managers have it
+    (home / "bin/python3").symlink_to("../pythons/bin/" + real.name)
+    environment = tmp_path / "environment"
+    subprocess.run([home / "bin/python3", "-m", "venv", "--without-pip", environment], check=True)
+    (packages,) = environment.glob("lib/*/site-packages")
+    for path in filter(lambda path: path.endswith("-packages"), sys.path):
+        for package in Path(path).iterdir():
+            if not (packages / package.name).exists():
+                (packages / package.name).symlink_to(package)
+    found = spy(
+        tmp_path,
+        {**doors, "file": str(home / "secret")},
+        "confined",
+        python=str(environment / "bin/python"),
+        LD_LIBRARY_PATH=str(home),
+        PYTHONPATH=":".join([str(ROOT), *sys.path]),
+    )
+    assert found["files"] == []
+    assert found["processes"] <= 2
+
+
+@with_namespaces
+def test_a_sandbox_that_cannot_be_made_for_a_moment_is_no_fault_of_the_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    artifact = tmp_path / "model"
+    write_artifact(Model(version=3), artifact)
+    assert isolation.can_confine()
+    sandboxed = isolation._SANDBOX
+    # A limit of processes that is reached; root has none.
+    as_nobody = ("setpriv", "--reuid=65534", "--clear-groups", "--")
+    none_left = ("prlimit", "--nproc=1", *(as_nobody if os.geteuid() == 0 else ()))
+    monkeypatch.setattr(isolation, "_SANDBOX", (*none_left, *sandboxed))
+    with pytest.raises(isolation.SandboxFailed):
+        isolation.run_artifact(artifact, ["a text"], 60)
+    isolation.can_confine.cache_clear()
+    with pytest.raises(isolation.SandboxFailed):  # also at first: it is not the weak mode
+        isolation.run_artifact(artifact, ["a text"], 60)
+    monkeypatch.undo()
+    assert isolation.run_artifact(artifact, ["a text"], 60).predictions
+
+
+@with_namespaces
+@pytest.mark.parametrize("code", [sandbox.REFUSED, sandbox.FAILED])
+def test_a_version_cannot_pretend_that_the_sandbox_failed(tmp_path: Path, code: int) -> None:
+    artifact = tmp_path / "model"
+    write_artifact(Model(version=3), artifact)
+    source = (artifact / "code" / Path(*Model.__module__.split("."))).with_suffix(".py")
+    source.write_text(f"import os; os._exit({code})")
+    with pytest.raises(isolation.ArtifactFailed) as failed:
+        isolation.run_artifact(artifact, ["a text"], 60)
+    assert failed.value.kind is isolation.Failure.CRASH
 
 
 def test_without_namespaces_it_cannot_read_the_process_that_releases(

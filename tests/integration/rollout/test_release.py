@@ -1,11 +1,13 @@
 """Versions come into service, share the traffic, and go."""
 
+import os
 from collections.abc import Callable
 
 import psycopg
 import pytest
 
 from inference.repository import RepositoryApi
+from modelkit import isolation, sandbox
 from modelkit.abstract_model import Example
 from rollout.refusal import Reason, Refused
 from rollout.release import MOST_ATTEMPTS
@@ -93,6 +95,23 @@ def test_a_version_with_unfinished_work_is_not_unloaded(
     workshop.connection.execute("UPDATE requests SET state = 'SUCCEEDED'")
     workshop.settle()
     assert workshop.loaded() == {first}
+
+
+@pytest.mark.skipif(
+    not isolation.can_confine() and "CI" not in os.environ, reason="the system has no namespaces"
+)
+def test_a_sandbox_that_fails_interrupts_a_release_and_refuses_no_version(
+    workshop: Workshop, versions: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, second, _ = versions
+    fails = ("sh", "-c", f"exit {sandbox.FAILED}")  # as where no process is left
+    with monkeypatch.context() as patch:
+        patch.setattr(isolation, "_SANDBOX", fails)
+        with pytest.raises(Ended, match="SandboxFailed"):
+            workshop.release(second)
+    assert workshop.last_release()["state"] == "INTERRUPTED"
+    workshop.release(second)
+    assert workshop.store.traffic(NAME) == {second: ALL}
 
 
 @pytest.mark.parametrize("way", ["rollback", "set_traffic"])

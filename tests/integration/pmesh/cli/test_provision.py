@@ -11,10 +11,11 @@ import pytest
 import yaml
 from psycopg import sql
 
-from database.logins import GATEWAY, worker_login
+from database.logins import GATEWAY, program_logins, worker_login
 from pmesh.scaffold.folder import write_model_folder
 from tests.parts.aws import Aws
 from tests.parts.bus_probe import TOPIC_ARN
+from tests.parts.polling import wait_until
 from tests.parts.postgres import Database, Postgres
 
 ROOT = Path(__file__).parents[4]
@@ -46,6 +47,15 @@ class Checkout:
             capture_output=True,
             text=True,
             check=False,
+        )
+
+    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            (sys.executable, "-P", "-m", "pmesh.cli", "provision", *arguments),
+            env=self._environment | environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
 
     def done(self, *arguments: str) -> dict[tuple[str, str], str]:
@@ -179,6 +189,103 @@ def test_an_owner_that_may_make_no_roles_can_do_the_rest(
     assert refused.returncode == 1
     assert "PostgreSQL refuses" in refused.stderr
     assert "python -P -m database.roles" in refused.stderr
+
+
+@pytest.fixture
+def server() -> Iterator[Postgres]:
+    """A server that nobody has prepared."""
+    with Unprepared() as server:
+        yield server
+
+
+class Unprepared(Postgres):
+    """Without the groups, which are of the whole server."""
+
+    def _create_template(self) -> None:
+        pass
+
+
+def owned(server: Postgres, role: str) -> Database:
+    """An empty database of a role that is no superuser and may make roles."""
+    database = server.create_database(template="template1")
+    name = sql.Identifier(database.environment["PGDATABASE"])
+    owner = sql.Identifier(role)
+    with database.connect() as connection:
+        connection.execute(sql.SQL("CREATE ROLE {} LOGIN CREATEROLE").format(owner))
+        connection.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(name, owner))
+    return database
+
+
+def of_all_logins(folder: Path) -> Path:
+    """A folder with their passwords."""
+    folder.mkdir()
+    for login in program_logins(["mood", "spam"]):
+        (folder / login.name).write_text("of-a-test\n")
+    return folder
+
+
+def test_the_commands_of_the_readme_go_together(
+    checkout: Checkout, server: Postgres, tmp_path: Path
+) -> None:
+    database = owned(server, "predict")
+    subprocess.run(
+        (sys.executable, "-P", "-m", "database.roles", "groups", "--owner", "predict"),
+        env={**os.environ, "PYTHONPATH": str(ROOT), **database.environment},
+        check=True,
+    )
+    passwords = of_all_logins(tmp_path / "passwords")
+    for _ in range(2):
+        run = checkout.provision(
+            "--passwords", str(passwords), **(database.environment | {"PGUSER": "predict"})
+        )
+        assert run.returncode == 0, run.stderr
+        assert "login\tworker-mood\tmay connect" in run.stdout
+    with database.connect() as connection:  # it manages the groups, and has not their rights
+        rights = "SELECT pg_has_role('predict', 'pmesh_gateway', 'USAGE') AS has"
+        assert connection.execute(rights).fetchall() == [{"has": False}]
+
+
+def test_who_comes_while_another_provisions_waits(checkout: Checkout, empty: Database) -> None:
+    checkout.done()
+    waiting = (
+        "SELECT FROM pg_locks WHERE relation = 'provisioning'::regclass AND NOT granted"
+        " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    )
+    with empty.connect() as other, empty.connect() as observer:
+        with other.transaction():
+            other.execute("LOCK TABLE provisioning")
+            (checkout.models / "spam" / "values.yaml").unlink()
+            second = checkout.start()
+            wait_until(lambda: bool(observer.execute(waiting).rowcount))
+            assert all(model["listed"] for model in models(empty))
+        said, _ = second.communicate()
+        assert second.returncode == 0, said
+    assert [model["listed"] for model in models(empty)] == [True, False]
+
+
+@pytest.mark.parametrize("role", ["predict", "postgres"])
+def test_several_that_provision_at_once_all_succeed(
+    checkout: Checkout, server: Postgres, tmp_path: Path, role: str
+) -> None:
+    environment = owned(server, "predict").environment | {"PGUSER": role}
+    passwords = str(of_all_logins(tmp_path / "passwords"))
+    for _ in range(2):
+        runs = [checkout.start("--passwords", passwords, **environment) for _ in range(3)]
+        for run in runs:
+            said, _ = run.communicate()
+            assert run.returncode == 0, said
+            assert "login\tworker-mood\tmay connect" in said
+
+
+def test_databases_of_one_server_may_be_provisioned_at_once(
+    checkout: Checkout, server: Postgres, tmp_path: Path
+) -> None:
+    """They have the same groups and logins."""
+    passwords = str(of_all_logins(tmp_path / "passwords"))
+    databases = [server.create_database(template="template1") for _ in range(3)]
+    for run in [checkout.start("--passwords", passwords, **d.environment) for d in databases]:
+        said, _ = run.communicate()
+        assert run.returncode == 0, said
 
 
 @pytest.mark.parametrize(

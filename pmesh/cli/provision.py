@@ -68,13 +68,14 @@ def provision(
 
     done: list[Done] = []
     try:
+        password = _password_of(passwords)
         settings = read(Settings, os.environ)
         steps = run(
             read_models(),
             address=settings.triton_address,
             names=Names(settings.bus_prefix),
             features_bucket=settings.features_bucket,
-            password=_password_of(passwords),
+            password=password,
         )
         for step in steps:  # one by one: what was done before a failure is shown as well
             done.append(step)

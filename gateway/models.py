@@ -74,10 +74,14 @@ class Models:
         self._max_call_s = max_call_s
         self._servers: dict[str, tuple[ModelServer, Slots]] = {}
         self._batchers: dict[Place, Batcher[Entry, Answer]] = {}
+        self._at_work: dict[Place, float] = {}
+        """Since when, on the loop's clock, they have ended no batch, though they have one."""
         self.probes = Probes(
             places=self._places,
             server=lambda address: self._server(address)[0],
             on_away=self._fail_waiting,
+            working_s=self._working_s,
+            patience_s=max_call_s / 2,  # so that whoever waits is told before his time is over
         )
         """Which of them answer."""
 
@@ -168,6 +172,7 @@ class Models:
         if timeout_s <= 0:  # not the server's fault, who is not asked
             return [DeadlineExceeded()] * len(entries)
         known = find_model(self._models(), place.model)
+        self._at_work.setdefault(place, asyncio.get_running_loop().time())
         try:
             answers = await server.predict(
                 place.model,
@@ -177,9 +182,14 @@ class Models:
                 features=random.random() < known.feature_share,  # noqa: S311
                 timeout_s=timeout_s,
             )
-        except ModelUnavailable:
-            self.probes.doubt(place)
+        except DeadlineExceeded:  # it may well go on
             raise
+        except BaseException as error:
+            self._at_work.pop(place, None)
+            if isinstance(error, ModelUnavailable):
+                self.probes.doubt(place)
+            raise
+        self._at_work.pop(place, None)
         self.probes.has_answered(place)
         return self._with_uris(place, entries, answers)
 
@@ -203,6 +213,10 @@ class Models:
         uris = iter(self._features.append(place.model, place.version, ids, matrix))
         return [o if isinstance(o, Exception) else Answer(o, next(uris)) for o in outputs]
 
+    def _working_s(self, place: Place) -> float | None:
+        began = self._at_work.get(place)
+        return None if began is None else asyncio.get_running_loop().time() - began
+
     async def _until_it_answers(self, place: Place, server: ModelServer, error: Exception) -> None:
         """After a batch that was not ended in time: the server may still be at work on it.
 
@@ -215,6 +229,7 @@ class Models:
             patience = clock() + self._max_call_s
             while self._serves(place):
                 if await server.is_well(place.model, place.version):
+                    self._at_work.pop(place, None)
                     return
                 if clock() >= patience:
                     self.probes.doubt(place)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Collection
 from typing import NamedTuple
 
-from contract.errors import ModelUnavailable
+from contract.errors import DeadlineExceeded, ModelUnavailable
 from inference.server import ModelServer
 
 ROUND_S = 2.0
@@ -12,8 +12,8 @@ ROUND_S = 2.0
 TICK_S = 0.5
 """Between two questions to one that does not answer."""
 SILENCE_S = 3.0
-"""Without a word for so long, a server is away. A busy one is not: it tells whether a version is
-ready beside its inferences."""
+"""Without a word for so long, a server is away, unless it is at work: most, but not all, tell
+whether a version is ready beside their inferences."""
 
 
 class Place(NamedTuple):
@@ -34,14 +34,20 @@ class Probes:
         places: Callable[[], Collection[Place]],
         server: Callable[[str], ModelServer],
         on_away: Callable[[Place], None],
+        working_s: Callable[[Place], float | None],
+        patience_s: float,
     ) -> None:
         """places: the versions in use, as they now are. server: of an address.
 
         on_away: told of each version that does not answer any more.
+        working_s: for how long a version is at work on what it was given; None: it is not.
+        patience_s: for which one that is at work may be silent: some servers answer nothing beside.
         """
         self._places = places
         self._server = server
         self._on_away = on_away
+        self._working_s = working_s
+        self._patience_s = patience_s
         self._clock = asyncio.get_running_loop().time
         self.away: set[Place] = set()
         """The versions that do not answer."""
@@ -110,5 +116,8 @@ class Probes:
             ready = await server.is_ready(place.model, place.version, timeout_s=SILENCE_S)
         except ModelUnavailable:
             return False
+        except DeadlineExceeded:
+            working_s = self._working_s(place)
+            return working_s is not None and working_s < self._patience_s
         # Triton calls a version ready whose process is dead: only an inference shows it.
         return (ready and not doubted) or await server.is_well(place.model, place.version)

@@ -52,11 +52,6 @@ _BATCH_FAILURES = {
 }
 
 # What gRPC says itself when nobody answers.
-_SILENCE = {
-    grpc.StatusCode.UNAVAILABLE,
-    grpc.StatusCode.DEADLINE_EXCEEDED,
-    grpc.StatusCode.CANCELLED,
-}
 
 
 class ModelServer:
@@ -172,7 +167,7 @@ class ModelServer:
         """Whether the server calls the version ready, which it tells beside its work.
 
         A server without this question has answered as well, and has nothing against the version.
-        Raises ModelUnavailable if it does not answer in time.
+        Raises ModelUnavailable if it cannot be reached, DeadlineExceeded if it does not answer.
         """
         request = ModelReadyRequest(name=model, version=version)
         try:
@@ -180,8 +175,11 @@ class ModelServer:
         except grpc.aio.UsageError as error:  # the connection has been closed meanwhile
             raise ModelUnavailable(model) from error
         except grpc.aio.AioRpcError as error:
-            if error.code() in _SILENCE:
-                raise ModelUnavailable(model) from error
+            match error.code():
+                case grpc.StatusCode.DEADLINE_EXCEEDED:
+                    raise DeadlineExceeded from error
+                case grpc.StatusCode.UNAVAILABLE | grpc.StatusCode.CANCELLED:
+                    raise ModelUnavailable(model) from error
             return error.code() is grpc.StatusCode.UNIMPLEMENTED
         return bool(answer.ready)
 

@@ -22,7 +22,8 @@ def statuses(mesh: Mesh) -> list[int]:
 
 
 def test_a_silent_triton_is_told_at_once(mesh: Mesh, door: Door) -> None:
-    assert mesh.rest.client.get("/readyz").json() == {"ready": True, "notReady": []}
+    all_ready = {"ready": True, "notReady": []}
+    wait_until(lambda: mesh.rest.client.get("/readyz").json() == all_ready, timeout_s=30)
     assert statuses(mesh) == [HealthCheckResponse.SERVING] * len(SERVICES)
     with mesh.stopped("triton"):
         wait_until(lambda: mesh.rest.client.get("/readyz").status_code == 503)

@@ -23,7 +23,9 @@ async def server(
         monkeypatch.setenv(name, value)
     (metrics_port,) = free_ports(1)
     async with AsyncExitStack() as stack:
-        yield await _open(stack, Settings(spool=tmp_path / "spool", metrics_port=metrics_port))
+        settings = Settings(spool=tmp_path / "spool", metrics_port=metrics_port)
+        server, _readiness = await _open(stack, settings)
+        yield server
 
 
 async def test_every_rpc_is_bounded_but_for_those_that_are_named(server: Server) -> None:

@@ -111,7 +111,7 @@ def test_a_sandbox_that_fails_interrupts_a_release_and_refuses_no_version(
             workshop.release(second)
     assert workshop.last_release()["state"] == "INTERRUPTED"
     workshop.release(second)
-    assert workshop.store.traffic(NAME) == {second: ALL}
+    assert workshop.traffic() == {second: ALL}
 
 
 @pytest.mark.parametrize("way", ["rollback", "set_traffic"])

@@ -11,10 +11,14 @@ INSTALLED := .venv/.installed
 GENERATED := build/gen/predict/v1/descriptors.binpb
 PROTOS := $(wildcard protos/predict/v1/*.proto protos/predict/events/v1/*.proto)
 
+# The extras that images are made of.
+IMAGES := gateway relay features runtime train rollout
+COMPILE = $(UV) pip compile --quiet --no-header --no-annotate --universal --python-version 3.11
+
 # protoc looks for its plugins on PATH.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help run test unit test-images lint format protos bench bench-quality lock clean
+.PHONY: help run test unit test-landed test-images lint format protos bench bench-quality lock clean
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -23,10 +27,13 @@ run: $(INSTALLED) $(GENERATED) ## Install, start everything, make the first pred
 	@$(BIN)/pmesh up
 
 test: unit ## Run the tests, on real servers; half an hour
-	@$(BIN)/pytest --ignore tests/unit --ignore tests/images
+	@$(BIN)/pytest --ignore tests/unit --ignore tests/images --ignore tests/landed
 
 unit: $(INSTALLED) $(GENERATED) ## Run the tests that need no server; a minute
 	@$(BIN)/pytest tests/unit
+
+test-landed: $(INSTALLED) $(GENERATED) ## Run the last landed release's programs on this schema; a minute
+	@$(BIN)/pytest tests/landed
 
 test-images: $(INSTALLED) $(GENERATED) ## Build the images and try them; needs buildah, debootstrap and root
 	@$(BIN)/pytest tests/images
@@ -45,8 +52,9 @@ format: $(INSTALLED) ## Put code and contract into their style
 	$(BIN)/ruff format
 	$(BIN)/buf format --write protos
 
-protos: $(INSTALLED) ## Generate the code of the contract
+protos: $(INSTALLED) ## Generate the code of the contract, and the table of its errors
 	@$(BIN)/python build_protos.py
+	@$(BIN)/python docs/make_errors.py
 
 bench: $(INSTALLED) $(GENERATED) ## Measure speed against the alternatives
 	@$(BIN)/python -m benchmarks
@@ -54,9 +62,12 @@ bench: $(INSTALLED) $(GENERATED) ## Measure speed against the alternatives
 bench-quality: $(INSTALLED) $(GENERATED) ## Measure how right the sentiment models are, and at what cost
 	@$(BIN)/python -m benchmarks.quality
 
-lock: $(UV) ## Choose the newest versions that fit together
-	$(UV) pip compile --quiet --no-header --no-annotate --universal --extra dev --python-version 3.11 --upgrade \
-	    --output-file requirements.lock pyproject.toml
+lock: $(UV) ## Choose the newest versions that fit together, then those of each image from them
+	@$(COMPILE) --extra dev --upgrade --output-file requirements.lock pyproject.toml
+	@for extra in $(IMAGES); do \
+	    $(COMPILE) --extra $$extra --constraint requirements.lock \
+	        --output-file deploy/docker/$$extra.txt pyproject.toml || exit; \
+	done
 
 clean: ## Remove what was installed and generated; the data directory stays
 	rm -rf .venv build

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from predict.v1.model_pb2 import ReleaseState
 from rich.console import Console
 
 from benchmarks.checkout import Checkout, of_working_tree, scratch_folder
@@ -14,6 +15,7 @@ from benchmarks.ports import free_port
 from benchmarks.processes import Parts
 from benchmarks.questions import MODEL
 from pmesh.cli.running import running_stack as local_stack
+from pmesh.releases import ReleaseClient
 from pmesh.stack.home import Home
 from pmesh.stack.postgres import OWNER, Postgres
 
@@ -21,6 +23,10 @@ SHARED = ("triton", "postgres", "relay", "aws")
 """The parts that whatever asks Triton and keeps a record takes time of."""
 SERVING = ("gateway", "features", "s3", *SHARED)
 """The parts that a prediction takes time of."""
+
+
+ACTOR = "benchmark"
+"""Who releases."""
 
 
 class RunningStack:
@@ -58,8 +64,10 @@ class RunningStack:
 
     def release(self, version: str) -> None:
         """Give a version all the traffic, however good it is."""
-        command = self.program("rollout", "release", f"{MODEL}@{version}", "--margin", "1")
-        subprocess.run(command, env=self.environment(), stdout=subprocess.DEVNULL, check=True)
+        with ReleaseClient(self.gateway) as client:
+            done = client.outcome(client.release(MODEL, version, actor=ACTOR, margin=1))
+        if done.state != ReleaseState.RELEASE_STATE_DONE:
+            raise RuntimeError(f"the release ended: {done.refusal} {done.detail}")
         self.version = version
 
     def program(self, module: str, *arguments: str) -> tuple[str, ...]:
@@ -67,8 +75,8 @@ class RunningStack:
         return (str(self.mesh.checkout.python), "-P", "-m", module, *arguments)
 
     def environment(self) -> dict[str, str]:
-        """Of the programs that train and release."""
-        return local_stack(self.directory).release_environment()
+        """Of the programs that train."""
+        return local_stack(self.directory).training_environment()
 
     def parts(self, *names: str) -> Parts:
         """The running processes of these parts, or of all."""

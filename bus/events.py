@@ -45,6 +45,8 @@ class Envelope:
     version: str
     """Empty where the event is of several versions."""
     body: str
+    traceparent: str | None = None
+    """The W3C trace that it belongs to."""
 
 
 def to_envelope(event: Event) -> Envelope:
@@ -64,6 +66,7 @@ def to_entry(envelope: Envelope) -> "Entry":
         "event": envelope.event,
         "action": envelope.model,
         "version": envelope.version,
+        "traceparent": envelope.traceparent,
     }
     return {
         "Id": envelope.id,

@@ -13,18 +13,26 @@ from bus.errors import BusUnavailable, bus_errors, error_code
 
 if TYPE_CHECKING:
     from mypy_boto3_sns.client import SNSClient
+    from mypy_boto3_sns.type_defs import BatchResultErrorEntryTypeDef
     from mypy_boto3_sns.type_defs import PublishBatchRequestEntryTypeDef as Entry
 
 # https://docs.aws.amazon.com/sns/latest/api/API_PublishBatch.html
 MAX_BATCH = 10
 MAX_BATCH_BYTES = 256 * 1024
 
-# What SNS answers when a message itself cannot be accepted.
-_MESSAGE_ERRORS = {
+# What SNS answers, to an entry or a whole call, where a message itself is at fault. All else, known
+# or not, is waited out: SNS calls the sender at fault in almost all that it refuses, be it for a
+# moment or for want of a right, and a message that is given up is lost for good.
+_OF_MESSAGES = {
     "BatchRequestTooLong",
     "InvalidParameter",
+    "InvalidParameterException",
     "InvalidParameterValue",
+    "InvalidParameterValueException",
+    "MessageTooLong",
+    "ParameterValueInvalid",
     "ValidationError",
+    "ValidationException",
 }
 
 _ESCAPES = {code: quote_plus(chr(code)) for code in range(128)}
@@ -72,21 +80,31 @@ class Topic:
         failed = answer.get("Failed", [])
         outcome = Outcome(
             published={entry["Id"] for entry in answer.get("Successful", [])},
-            rejected={entry["Id"]: entry["Code"] for entry in failed if entry["SenderFault"]},
+            rejected={entry["Id"]: entry["Code"] for entry in failed if _is_for_good(entry)},
         )
         if len(outcome.published) + len(outcome.rejected) < len(batch):
-            codes = {entry["Code"] for entry in failed if not entry["SenderFault"]}
+            codes = {entry["Code"] for entry in failed if not _is_for_good(entry)}
             outcome.failure = BusUnavailable(", ".join(sorted(codes)) or "NotConfirmed")
         return outcome
 
     def _failed_call(self, batch: "list[Entry]", unavailable: BusUnavailable) -> Outcome:
         cause = unavailable.__cause__
-        if not (isinstance(cause, ClientError) and error_code(cause) in _MESSAGE_ERRORS):
+        if not (isinstance(cause, ClientError) and _is_about_messages(cause)):
             return Outcome(failure=unavailable)
         if len(batch) == 1:
             return Outcome(rejected={batch[0]["Id"]: str(unavailable)})
         # One of them is to blame; the others are innocent.
         return _sum(self._publish_batch([entry]) for entry in batch)
+
+
+def _is_for_good(failed: "BatchResultErrorEntryTypeDef") -> bool:
+    """Whether an entry will never be accepted as it is."""
+    return failed["SenderFault"] and failed["Code"] in _OF_MESSAGES
+
+
+def _is_about_messages(error: ClientError) -> bool:
+    """Whether a call was refused for what is in it, not for where it goes."""
+    return error_code(error) in _OF_MESSAGES and "TopicArn" not in str(error)
 
 
 def _encode_form(params: dict[str, Any], **_: object) -> None:

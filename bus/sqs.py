@@ -6,12 +6,12 @@ from concurrent.futures import Executor
 from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeVar
 
-from bus.errors import bus_errors
+from bus.errors import BusUnavailable, bus_errors
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.client import SQSClient
+    from mypy_boto3_sqs.type_defs import BatchResultErrorEntryTypeDef, ReceiveMessageRequestTypeDef
     from mypy_boto3_sqs.type_defs import MessageTypeDef as Message
-    from mypy_boto3_sqs.type_defs import ReceiveMessageRequestTypeDef
 
 # For receiving, deleting and changing alike:
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
@@ -90,23 +90,31 @@ class Queue:
         return self._client.receive_message(**request).get("Messages", [])
 
     def _delete(self, url: str, receipts: Sequence[str]) -> None:
-        self._client.delete_message_batch(
+        answer = self._client.delete_message_batch(
             QueueUrl=url,
             Entries=[{"Id": str(n), "ReceiptHandle": r} for n, r in enumerate(receipts)],
         )
+        _check(answer.get("Failed", []))
 
     def _set_visibility(self, url: str, receipts: Sequence[str], visibility_s: int) -> None:
-        self._client.change_message_visibility_batch(
+        answer = self._client.change_message_visibility_batch(
             QueueUrl=url,
             Entries=[
                 {"Id": str(n), "ReceiptHandle": r, "VisibilityTimeout": visibility_s}
                 for n, r in enumerate(receipts)
             ],
         )
+        _check(answer.get("Failed", []))
 
     def _count(self, url: str, names: "list[Count]") -> int:
         answer = self._client.get_queue_attributes(QueueUrl=url, AttributeNames=names)
         return sum(int(answer["Attributes"][name]) for name in names)
+
+
+def _check(failed: "Sequence[BatchResultErrorEntryTypeDef]") -> None:
+    """Raise BusUnavailable for what may succeed later: all but a receipt that is not valid."""
+    if codes := {entry["Code"] for entry in failed if not entry["SenderFault"]}:
+        raise BusUnavailable(", ".join(sorted(codes)))
 
 
 def receipts_of(messages: "Iterable[Message]") -> list[str]:

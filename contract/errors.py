@@ -71,6 +71,24 @@ class MethodNotFound(PredictError):
         super().__init__(f"there is no rpc {path} for this request", path=path)
 
 
+class PathNotFound(PredictError):
+    """Nothing is at this path for this kind of request."""
+
+    reason = ErrorReason.ERROR_REASON_PATH_NOT_FOUND
+
+    def __init__(self, path: str) -> None:
+        super().__init__("nothing is at this path", path=path)
+
+
+class InvalidCaller(PredictError):
+    """The header that names the caller is there twice, or is no name."""
+
+    reason = ErrorReason.ERROR_REASON_INVALID_CALLER
+
+    def __init__(self, header: str) -> None:
+        super().__init__(f"the header {header} must be one name", header=header)
+
+
 class ShuttingDown(PredictError):
     """The gateway is being stopped; another one, or this one started again, will answer."""
 
@@ -113,6 +131,43 @@ class VersionNotServing(PredictError):
         )
 
 
+class NoOtherVersion(PredictError):
+    """There is nothing to promote, or nothing to go back to."""
+
+    reason = ErrorReason.ERROR_REASON_NO_OTHER_VERSION
+
+    def __init__(self, model: str, message: str) -> None:
+        """message: which of the two it is."""
+        super().__init__(message, model=model)
+
+
+class EtagMismatch(PredictError):
+    """Somebody has changed the resource since the caller read it."""
+
+    reason = ErrorReason.ERROR_REASON_ETAG_MISMATCH
+
+    def __init__(self, etag: str) -> None:
+        super().__init__(f"{etag!r} is not the present etag; read it again", etag=etag)
+
+
+class ReleaseNotFound(PredictError):
+    """No release has this id."""
+
+    reason = ErrorReason.ERROR_REASON_RELEASE_NOT_FOUND
+
+    def __init__(self, release: str) -> None:
+        super().__init__(f"there is no release {release!r}", release=release)
+
+
+class ReleaseFinished(PredictError):
+    """The release has ended, so that nothing can be asked of it any more."""
+
+    reason = ErrorReason.ERROR_REASON_RELEASE_FINISHED
+
+    def __init__(self, release: str, state: str) -> None:
+        super().__init__(f"release {release!r} is {state}", release=release, state=state)
+
+
 class ModelNotReleased(PredictError):
     """The model has no traffic policy yet."""
 
@@ -149,8 +204,10 @@ class AttemptsExhausted(PredictError):
         super().__init__(f"no answer after {attempts} attempts", attempts=attempts)
 
 
-class Unpublishable(PredictError):
-    """The bus does not take a request, or the answer to it."""
+class Undeliverable(PredictError):
+    """The bus will never take a request, or the answer to it."""
+
+    reason = ErrorReason.ERROR_REASON_UNDELIVERABLE
 
     def __init__(self) -> None:
         super().__init__("the work or its answer could not be handed on")
@@ -185,13 +242,13 @@ class PredictionFailed(PredictError):
 
 
 class RequestIdReused(PredictError):
-    """The request_id stands for another model or text."""
+    """The request_id stands for another request."""
 
     reason = ErrorReason.ERROR_REASON_REQUEST_ID_REUSED
 
     def __init__(self, request_id: str) -> None:
         super().__init__(
-            f"request_id {request_id} was used for another model or text", request_id=request_id
+            f"request_id {request_id} was used for another request", request_id=request_id
         )
 
 
@@ -200,8 +257,8 @@ class Overloaded(PredictError):
 
     reason = ErrorReason.ERROR_REASON_OVERLOADED
 
-    def __init__(self) -> None:
-        super().__init__("too much work is waiting; try again later")
+    def __init__(self, message: str = "too much work is waiting; try again later") -> None:
+        super().__init__(message)
 
 
 class DeadlineExceeded(PredictError):
@@ -211,6 +268,18 @@ class DeadlineExceeded(PredictError):
 
     def __init__(self) -> None:
         super().__init__("the deadline passed before there was an answer")
+
+
+class ListTooBroad(PredictError):
+    """A list whose conditions have more predictions read than can be in useful time."""
+
+    reason = ErrorReason.ERROR_REASON_LIST_TOO_BROAD
+
+    def __init__(self, limit_s: int) -> None:
+        super().__init__(
+            f"the list was not found within {limit_s} s; ask for a model, or for less time",
+            limit_s=limit_s,
+        )
 
 
 class StoreUnavailable(PredictError):

@@ -19,6 +19,7 @@ _HTTP_STATUS = {
     code_pb2.FAILED_PRECONDITION: 400,
     code_pb2.NOT_FOUND: 404,
     code_pb2.ALREADY_EXISTS: 409,
+    code_pb2.ABORTED: 409,
     code_pb2.RESOURCE_EXHAUSTED: 429,
     code_pb2.INTERNAL: 500,
     code_pb2.UNIMPLEMENTED: 501,
@@ -56,6 +57,26 @@ def retry_delay_s(reason: ErrorReason) -> float | None:
     if not traits.HasField("retry_delay"):
         return None
     return traits.retry_delay.ToMilliseconds() / 1000
+
+
+def metadata_keys(reason: ErrorReason) -> tuple[set[str], set[str]]:
+    """The keys that ErrorInfo.metadata always has, and those that it has where they apply."""
+    traits = _traits(reason)
+    return set(traits.metadata), set(traits.optional_metadata)
+
+
+def reason_of_rule(rule: str) -> ErrorReason:
+    """Why a request is refused that violates a rule of buf.validate.
+
+    rule: its path in FieldRules, such as "string.max_bytes", or the id of one in CEL.
+    """
+    return _reasons_by_rule()[rule]
+
+
+@cache
+def _reasons_by_rule() -> dict[str, ErrorReason]:
+    by_id = {reason_name(reason): reason for reason in all_reasons()}
+    return by_id | {rule: reason for reason in all_reasons() for rule in _traits(reason).rules}
 
 
 @cache

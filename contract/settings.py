@@ -15,9 +15,12 @@ from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar, get_type_hints
 
+from contract.arguments import is_whole
+
 Settings = TypeVar("Settings")
 
 _RULE = "rule"
+_NUMBER = re.compile(r"-?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,18 +75,15 @@ def read(settings: type[Settings], environ: Mapping[str, str]) -> Settings:
 
 
 def _whole(rule: _Rule, text: str) -> int:
-    if not text.isascii() or not text.isdecimal() or not rule.least <= int(text) <= rule.most:
-        raise _refused(rule, text, f"a whole number, {rule.least:g} to {rule.most:.15g}")
+    if not is_whole(text) or not rule.least <= int(text) <= rule.most:
+        raise _refused(rule, text, f"a whole number, {rule.least:g} to {rule.most:.16g}")
     return int(text)
 
 
 def _number(rule: _Rule, text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
+    value = float(text) if _NUMBER.fullmatch(text) else math.nan
     if not rule.least <= value <= rule.most:
-        raise _refused(rule, text, f"a number, {rule.least:g} to {rule.most:.15g}")
+        raise _refused(rule, text, f"a number, {rule.least:g} to {rule.most:.16g}")
     return value
 
 

@@ -3,8 +3,14 @@
 import re
 from typing import NamedTuple
 
-MODEL = re.compile(r"[a-z][a-z0-9-]{0,62}")
-VERSION = re.compile(r"[1-9][0-9]{0,17}")
+from predict.v1.prediction_service_pb2 import PredictRequest
+
+from contract.rules import rules_of
+
+_FIELDS = PredictRequest.DESCRIPTOR.fields_by_name
+
+MODEL = re.compile(rules_of(_FIELDS["model"]).string.pattern)
+VERSION = re.compile(rules_of(_FIELDS["version"]).string.pattern)
 
 
 def check_model_id(model: str) -> None:

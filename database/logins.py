@@ -1,6 +1,7 @@
 """The groups that roles.sql gives rights to, and the logins of programs in them."""
 
 import hashlib
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.resources import files
@@ -16,6 +17,7 @@ _SQL = named_sql.load("database")
 GROUPS = ("pmesh_gateway", "pmesh_relay", "pmesh_rollout", "pmesh_worker")
 _FORMER_GROUP = "pmesh_runtime"  # the first migration grants to it
 _MAX_NAME = 63  # bytes; https://www.postgresql.org/docs/current/limits.html
+_TRIES = 20
 
 
 IDLE_IN_TRANSACTION = "60s"
@@ -35,9 +37,9 @@ class Login:
     """That a worker works for."""
 
 
-GATEWAY = Login(name="gateway", group="pmesh_gateway", connections=12)
+GATEWAY = Login(name="gateway", group="pmesh_gateway", connections=24)
 RELAY = Login(name="relay", group="pmesh_relay", connections=14)
-ROLLOUT = Login(name="rollout", group="pmesh_rollout", connections=10)
+ROLLOUT = Login(name="rollout", group="pmesh_rollout", connections=21)
 
 
 class LoginTaken(ValueError):
@@ -51,6 +53,22 @@ def worker_login(model: str) -> Login:
         digest = hashlib.sha256(name.encode()).hexdigest()[:8]
         name = f"{name[: _MAX_NAME - len(digest) - 1]}-{digest}"
     return Login(name=name, group="pmesh_worker", connections=8, model=model)
+
+
+def program_logins(models: Iterable[str]) -> list[Login]:
+    """The logins of all programs that serve these models."""
+    return [GATEWAY, RELAY, ROLLOUT, *map(worker_login, models)]
+
+
+def let_manage_groups(connection: "psycopg.Connection[Any]", role: str) -> None:
+    """Let a role put logins into the groups, without the rights of these. Raises psycopg.Error.
+
+    connection: of a superuser, with autocommit.
+    """
+    grant = sql.SQL("GRANT {} TO {} WITH ADMIN TRUE, INHERIT FALSE, SET FALSE").format(
+        sql.SQL(", ").join(map(sql.Identifier, GROUPS)), sql.Identifier(role)
+    )
+    _despite_others(lambda: connection.execute(grant))
 
 
 def create_groups(connection: "psycopg.Connection[Any]") -> None:
@@ -68,7 +86,13 @@ def create_groups(connection: "psycopg.Connection[Any]") -> None:
 def harden(connection: "psycopg.Connection[Any]") -> None:
     """Take from everybody what no program needs, in the database of a superuser's connection."""
     content = files("database").joinpath("server.sql").read_text(encoding="utf-8")
-    connection.execute(content)
+    _despite_others(lambda: connection.execute(content))
+
+
+def has_login(connection: "psycopg.Connection[Any]", login: Login) -> bool:
+    """Whether the server has a login of this name, in this group."""
+    row = connection.execute(_SQL["role"], {"name": login.name, "group": login.group}).fetchone()
+    return row is not None and bool(row[0])
 
 
 def create_login(connection: "psycopg.Connection[Any]", login: Login, password: str) -> None:
@@ -76,6 +100,19 @@ def create_login(connection: "psycopg.Connection[Any]", login: Login, password: 
 
     Raises LoginTaken, psycopg.Error.
     """
+    _despite_others(lambda: _create_login(connection, login, password))
+
+
+def _despite_others(change: Callable[[], object]) -> None:
+    """Make a change to what the whole server has, and others may change at the same moment."""
+    for _ in range(_TRIES - 1):
+        with suppress(errors.DuplicateObject, errors.UniqueViolation, errors.InternalError_):
+            change()
+            return
+    change()
+
+
+def _create_login(connection: "psycopg.Connection[Any]", login: Login, password: str) -> None:
     name = sql.Identifier(login.name)
     encoding = connection.info.encoding
     # The server, and so its log, only sees what the password is checked by.

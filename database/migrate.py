@@ -150,7 +150,8 @@ def main() -> None:
     except errors.InsufficientPrivilege as error:
         sys.exit(
             f"{error.diag.message_primary}: connect as the owner of the database; where that may"
-            " make no roles, a superuser first runs: python -P -m database.roles groups"
+            " make no roles, a superuser first runs: python -P -m database.roles groups --owner"
+            " ROLE"
         )
     log.info("applied %s", ", ".join(applied) if applied else "nothing: the schema is current")
 

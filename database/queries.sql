@@ -32,17 +32,33 @@ ON CONFLICT (name) DO UPDATE SET sha256 = excluded.sha256,
 -- Makes a file one that was never applied.
 DELETE FROM migrations WHERE name = %(name)s
 
+-- name: create_turn
+-- Makes the table whose lock is the turn to provision.
+CREATE TABLE IF NOT EXISTS provisioning ()
+
+-- name: keep_turn
+-- Has the server not end a transaction that only waits for the command to go on.
+SET LOCAL idle_in_transaction_session_timeout = 0
+
+-- name: take_turn
+-- Waits for whoever has it.
+LOCK TABLE provisioning
+
 -- name: list_model
--- Makes the catalog list a model as it now is; versions, traffic and history stay.
+-- Makes the catalog list a model as it now is, and reads what that changed; versions, traffic and
+-- history stay.
 INSERT INTO models (id, description, labels, address, feature_share)
 VALUES (%(id)s, %(description)s, %(labels)s, %(address)s, %(feature_share)s)
 ON CONFLICT (id) DO UPDATE
 SET description = excluded.description, labels = excluded.labels, address = excluded.address,
     feature_share = excluded.feature_share, listed = true
+RETURNING id, CASE WHEN old.listed IS NOT TRUE THEN 'LISTED'
+                   WHEN old IS DISTINCT FROM new THEN 'CHANGED'
+                   ELSE 'UNCHANGED' END
 
 -- name: hide_others
--- Makes the catalog list no other models.
-UPDATE models SET listed = false WHERE id <> ALL (%(ids)s)
+-- Makes the catalog list no other models, and reads which it listed.
+UPDATE models SET listed = false WHERE listed AND id <> ALL (%(ids)s) RETURNING id, 'UNLISTED'
 
 -- name: tell_gateways
 -- Tells the gateways to read the catalog again.

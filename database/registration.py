@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from typing import Any
 
 import psycopg
@@ -20,18 +21,32 @@ class Registration:
     id: str
     description: str
     labels: list[str]
-    """As its clients know them; versions state their own, in the order of their scores."""
+    """What versions to come must have. Each version states its own, and clients are told those of
+    what serves."""
     address: str
     """host:port or unix:/path of the server that answers for its versions."""
     feature_share: float = 1.0
     """Of the answers made now, how many carry features: 0 to 1."""
 
 
-def register_models(connection: "psycopg.Connection[Any]", models: Sequence[Registration]) -> None:
+class Change(StrEnum):
+    """What a registration has done to a model."""
+
+    LISTED = "LISTED"
+    """It was not listed before."""
+    CHANGED = "CHANGED"
+    UNCHANGED = "UNCHANGED"
+    UNLISTED = "UNLISTED"
+    """It was listed before, and is none of these models."""
+
+
+def register_models(
+    connection: "psycopg.Connection[Any]", models: Sequence[Registration]
+) -> dict[str, Change]:
     """Make the database list exactly these models; versions, traffic and history stay.
 
-    connection: of the owner of the database. Raises psycopg.Error, and ValueError if a model may
-    not have its id or its labels.
+    connection: of the owner of the database. Answers with what that changed, by model. Raises
+    psycopg.Error, and ValueError if a model may not have its id or its labels.
     """
     for model in models:
         check_model_id(model.id)
@@ -40,6 +55,9 @@ def register_models(connection: "psycopg.Connection[Any]", models: Sequence[Regi
         except ValueError as error:
             raise ValueError(f"{model.id}: {error}") from error
     with connection.transaction(), connection.cursor() as cursor:
-        cursor.executemany(_SQL["list_model"], [asdict(model) for model in models])
-        cursor.execute(_SQL["hide_others"], {"ids": [model.id for model in models]})
+        rows: list[tuple[str, str]] = []
+        for model in models:
+            rows += cursor.execute(_SQL["list_model"], asdict(model))
+        rows += cursor.execute(_SQL["hide_others"], {"ids": [model.id for model in models]})
         cursor.execute(_SQL["tell_gateways"])
+    return {model: Change(change) for model, change in rows}

@@ -1,6 +1,6 @@
 """Makes the logins of the programs, each a member of the group that roles.sql gives its rights to.
 
-    python -P -m database.roles groups                        once for a server, as a superuser
+    python -P -m database.roles groups --owner predict        once for a server, as a superuser
     python -P -m database.roles gateway < gateway.password    the login "gateway"
     python -P -m database.roles relay --password-file relay.password
     python -P -m database.roles worker sentiment < password   "worker-sentiment", of this model only
@@ -8,7 +8,7 @@
 
 Connects by the standard PG* variables, as a role that may make roles. A model must be registered
 before its worker; a login that is there gets the password and the limit anew, but never another
-model.
+model. --owner names the role that owns the database: with CREATEROLE, it may then make the logins.
 """
 
 import argparse
@@ -21,6 +21,7 @@ from typing import Any
 import psycopg
 from psycopg import errors
 
+from contract.arguments import whole_number
 from database.connections import bounded
 from database.logins import (
     GATEWAY,
@@ -30,6 +31,7 @@ from database.logins import (
     create_groups,
     create_login,
     harden,
+    let_manage_groups,
     worker_login,
 )
 
@@ -50,8 +52,10 @@ def main() -> None:
         sys.exit(f"PostgreSQL refuses: {error.diag.message_primary}")
 
 
-def _make_groups(connection: "psycopg.Connection[Any]", _: argparse.Namespace) -> None:
+def _make_groups(connection: "psycopg.Connection[Any]", arguments: argparse.Namespace) -> None:
     create_groups(connection)
+    if arguments.owner:
+        let_manage_groups(connection, arguments.owner)
     harden(connection)
 
 
@@ -62,12 +66,15 @@ def _make_login(connection: "psycopg.Connection[Any]", arguments: argparse.Names
         name=arguments.login or login.name,
         connections=arguments.connections or login.connections,
     )
-    create_login(connection, login, _password(arguments.password_file))
+    create_login(connection, login, read_password(arguments.password_file))
     print(f"{login.name} may connect, {login.connections} times at once")
 
 
-def _password(file: Path | None) -> str:
-    """Its first line, or that of the standard input: a command line can be read by others."""
+def read_password(file: Path | None) -> str:
+    """Its first line, or that of the standard input: a command line can be read by others.
+
+    Raises OSError, also where there is none.
+    """
     if file is not None:
         text = file.read_text(encoding="utf-8")
     elif sys.stdin.isatty():
@@ -75,7 +82,7 @@ def _password(file: Path | None) -> str:
     else:
         text = sys.stdin.readline()
     if not (password := text.partition("\n")[0]):
-        raise OSError("the password is empty")
+        raise OSError("the password is empty" + (f" in {file}" if file else ""))
     return password
 
 
@@ -87,10 +94,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     programs = parser.add_subparsers(dest="program", required=True)
     groups = programs.add_parser("groups", help="make the groups, and take rights from everybody")
+    groups.add_argument("--owner", metavar="ROLE", help="may put logins into the groups")
     groups.set_defaults(run=_make_groups)
     options = argparse.ArgumentParser(add_help=False)
     options.add_argument("--login", help="its name; default: that of the program")
-    options.add_argument("--connections", type=int, help="how many at once")
+    options.add_argument(
+        "--connections", type=whole_number(1, 10_000), metavar="NUMBER", help="how many at once"
+    )
     options.add_argument("--password-file", type=Path, help="default: the standard input")
     for login in (GATEWAY, RELAY, ROLLOUT):
         program = programs.add_parser(login.name, parents=[options], help="a login for it")

@@ -9,25 +9,32 @@ DO $$ BEGIN
 END $$;
 
 -- From nothing, so that this file is all that holds.
-REVOKE ALL ON SCHEMA public, catalog_v1, events_v1, gateway_v1, relay_v1, rollout_v1, worker_v1
+REVOKE ALL ON SCHEMA
+    public, catalog_v1, events_v1, gateway_v1, relay_v1, releases_v1, rollout_v1, worker_v1
     FROM PUBLIC, pmesh_gateway, pmesh_relay, pmesh_rollout, pmesh_worker;
-REVOKE ALL ON ALL TABLES IN SCHEMA public, catalog_v1
+REVOKE ALL ON ALL TABLES IN SCHEMA public, catalog_v1, releases_v1
     FROM PUBLIC, pmesh_gateway, pmesh_relay, pmesh_rollout, pmesh_worker;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA
-    public, events_v1, gateway_v1, relay_v1, rollout_v1, worker_v1
+    public, events_v1, gateway_v1, relay_v1, releases_v1, rollout_v1, worker_v1
     FROM PUBLIC, pmesh_gateway, pmesh_relay, pmesh_rollout, pmesh_worker;
 
--- The gateway records and reads predictions, and reads the catalog.
-GRANT USAGE ON SCHEMA public, catalog_v1, events_v1, gateway_v1 TO pmesh_gateway;
+-- The gateway records and reads predictions, reads the catalog, and asks for releases.
+GRANT USAGE ON SCHEMA public, catalog_v1, events_v1, gateway_v1, releases_v1 TO pmesh_gateway;
 GRANT SELECT (id, model, version, text, state, create_time, complete_time, expire_time, error),
-      INSERT (id, model, version, text, state, create_time, complete_time, expire_time),
+      INSERT (id, model, version, text, state, create_time, complete_time, expire_time, caller),
       UPDATE (state, complete_time)
     ON requests TO pmesh_gateway;
 GRANT SELECT, INSERT ON predictions, request_ids TO pmesh_gateway;
-GRANT INSERT (id, event, model, version, payload) ON outbox TO pmesh_gateway;
-GRANT SELECT ON models, traffic, catalog_v1.versions, releases TO pmesh_gateway;
+GRANT INSERT (id, event, model, version, payload, traceparent) ON outbox TO pmesh_gateway;
+GRANT SELECT ON models, traffic, catalog_v1.versions, releases, releases_v1.releases
+    TO pmesh_gateway;
 GRANT EXECUTE ON FUNCTION uuid_at, notify_changed, gateway_v1.set_traffic TO pmesh_gateway;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA events_v1 TO pmesh_gateway;
+GRANT EXECUTE ON FUNCTION
+    releases_v1.shares, releases_v1.traffic_etag, releases_v1.from_percent, releases_v1.set_shares,
+    releases_v1.shift, releases_v1.create_release, releases_v1.pause_release,
+    releases_v1.resume_release, releases_v1.cancel_release
+    TO pmesh_gateway;
 
 -- The relay empties the outbox and finishes requests, and reads no text.
 GRANT USAGE ON SCHEMA public, catalog_v1, events_v1, relay_v1 TO pmesh_relay;
@@ -45,16 +52,21 @@ GRANT EXECUTE ON FUNCTION notify_changed, relay_v1.create_partitions TO pmesh_re
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA events_v1 TO pmesh_relay;
 
 -- Releases keep the versions and the history, and see of requests only whether a version has work.
-GRANT USAGE ON SCHEMA public, rollout_v1 TO pmesh_rollout;
+GRANT USAGE ON SCHEMA public, releases_v1, rollout_v1 TO pmesh_rollout;
 GRANT SELECT (id, labels, listed) ON models TO pmesh_rollout;
 GRANT SELECT (model, version, state) ON requests TO pmesh_rollout;
 GRANT SELECT ON traffic TO pmesh_rollout;
 GRANT SELECT, INSERT, UPDATE (state, sha256, labels, address, update_time)
     ON versions TO pmesh_rollout;
-GRANT SELECT, INSERT, UPDATE (state, refusal, detail, complete_time) ON releases TO pmesh_rollout;
-GRANT SELECT, INSERT, UPDATE (version, pending) ON aliases TO pmesh_rollout;
+GRANT SELECT, INSERT, UPDATE (state, refusal, detail, complete_time, waiting, attempts, passes)
+    ON releases TO pmesh_rollout;
+GRANT SELECT, INSERT, UPDATE (version, pending, release) ON aliases TO pmesh_rollout;
 GRANT SELECT, INSERT, UPDATE (holder), DELETE ON release_locks TO pmesh_rollout;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA rollout_v1 TO pmesh_rollout;
+GRANT EXECUTE ON FUNCTION
+    releases_v1.champion, releases_v1.kept, releases_v1.hold,
+    releases_v1.create_release, releases_v1.take_step
+    TO pmesh_rollout;
 
 -- A worker claims requests of its model, and keeps the claims.
 GRANT USAGE ON SCHEMA worker_v1 TO pmesh_worker;

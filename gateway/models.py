@@ -9,8 +9,9 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from contract.errors import DeadlineExceeded
+from contract.errors import DeadlineExceeded, ModelUnavailable
 from gateway.batching import Batcher
+from gateway.probes import Place, Probes
 from gateway.store.catalog import Model
 from gateway.traffic import choose_version, find_model
 from inference.answers import Answers
@@ -27,6 +28,8 @@ class Entry(NamedTuple):
 
     prediction_id: str
     text: str
+    deadline: float | None
+    """Of its caller, on the loop's clock; None: he waits as long as a server may take."""
 
 
 class Answer(NamedTuple):
@@ -35,15 +38,6 @@ class Answer(NamedTuple):
     output: Output
     features_uri: str
     """Empty where no features are kept."""
-
-
-class _Place(NamedTuple):
-    """A version, where it runs."""
-
-    model: str
-    version: str
-    address: str
-    """host:port or unix:/path."""
 
 
 class FeatureSink(Protocol):
@@ -67,6 +61,7 @@ class Models:
         batches_per_server: int,
         max_waiting: int,
         max_inference_s: float,
+        max_call_s: float,
     ) -> None:
         """models: the catalog as it now stands, by id."""
         self._models = models
@@ -76,8 +71,19 @@ class Models:
         self._batches_per_server = batches_per_server
         self._max_waiting = max_waiting
         self._max_inference_s = max_inference_s
+        self._max_call_s = max_call_s
         self._servers: dict[str, tuple[ModelServer, Slots]] = {}
-        self._batchers: dict[_Place, Batcher[Entry, Answer]] = {}
+        self._batchers: dict[Place, Batcher[Entry, Answer]] = {}
+        self._at_work: dict[Place, float] = {}
+        """Since when, on the loop's clock, they have ended no batch, though they have one."""
+        self.probes = Probes(
+            places=self._places,
+            server=lambda address: self._server(address)[0],
+            on_away=self._fail_waiting,
+            working_s=self._working_s,
+            patience_s=max_call_s / 2,  # so that whoever waits is told before his time is over
+        )
+        """Which of them answer."""
 
     async def __aenter__(self) -> "Models":
         return self
@@ -93,22 +99,37 @@ class Models:
         known = find_model(self._models(), model)
         return choose_version(known, pinned=pinned, sticky_key=sticky_key)
 
-    async def predict(self, model: str, version: str, *, prediction_id: str, text: str) -> Answer:
+    def answers(self, model: Model) -> bool:
+        """Whether a model can answer: it is released, and no version with traffic is away."""
+        away = self.probes.away
+        return bool(model.traffic) and not any(
+            Place(model.id, version, model.address_of(version)) in away for version in model.traffic
+        )
+
+    async def predict(
+        self,
+        model: str,
+        version: str,
+        *,
+        prediction_id: str,
+        text: str,
+        deadline: float | None = None,
+    ) -> Answer:
         """Have one text predicted, together with what else waits for this version.
 
+        deadline: on the loop's clock; the server is asked until the latest one of its batch.
         Raises Overloaded, ModelFailed, ModelUnavailable, DeadlineExceeded.
         """
         address = find_model(self._models(), model).address_of(version)
-        place = _Place(model, version, address)
+        place = Place(model, version, address)
+        if self.probes.away and place in self.probes.away:
+            raise ModelUnavailable(model)
         batcher = self._batchers.get(place) or self._add_batcher(place)
-        return await batcher.submit(Entry(prediction_id, text))
+        return await batcher.submit(Entry(prediction_id, text, deadline))
 
-    def _add_batcher(self, place: _Place) -> Batcher[Entry, Answer]:
+    def _add_batcher(self, place: Place) -> Batcher[Entry, Answer]:
         self._batchers = {at: kept for at, kept in self._batchers.items() if self._serves(at)}
-        if place.address not in self._servers:
-            server, slots = ModelServer(place.address), Slots(self._batches_per_server)
-            self._servers[place.address] = server, slots
-        server, slots = self._servers[place.address]
+        server, slots = self._server(place.address)
         batcher = self._batchers[place] = Batcher[Entry, Answer](
             partial(self._run, place, server),
             max_batch=self._max_batch,
@@ -119,7 +140,23 @@ class Models:
         )
         return batcher
 
-    def _serves(self, place: _Place) -> bool:
+    def _server(self, address: str) -> tuple[ModelServer, Slots]:
+        if address not in self._servers:
+            self._servers[address] = ModelServer(address), Slots(self._batches_per_server)
+        return self._servers[address]
+
+    def _places(self) -> set[Place]:
+        """The versions that have traffic, and those that were asked for by name."""
+        used = {place for place in self._batchers if self._serves(place)}
+        for model in self._models().values():
+            used.update(Place(model.id, v, model.address_of(v)) for v in model.traffic)
+        return used
+
+    def _fail_waiting(self, place: Place) -> None:
+        if (batcher := self._batchers.get(place)) is not None:
+            batcher.fail_waiting(ModelUnavailable(place.model))
+
+    def _serves(self, place: Place) -> bool:
         """Whether the catalog still has a version there."""
         known = self._models().get(place.model)
         return (
@@ -129,21 +166,42 @@ class Models:
         )
 
     async def _run(
-        self, place: _Place, server: ModelServer, entries: list[Entry]
+        self, place: Place, server: ModelServer, entries: list[Entry]
     ) -> Sequence[Answer | Exception]:
+        timeout_s = self._time_left(entries)
+        if timeout_s <= 0:  # not the server's fault, who is not asked
+            return [DeadlineExceeded()] * len(entries)
         known = find_model(self._models(), place.model)
-        answers = await server.predict(
-            place.model,
-            place.version,
-            [entry.text for entry in entries],
-            labels=known.labels_of(place.version),
-            features=random.random() < known.feature_share,  # noqa: S311
-            timeout_s=self._max_inference_s,
-        )
+        self._at_work.setdefault(place, asyncio.get_running_loop().time())
+        try:
+            answers = await server.predict(
+                place.model,
+                place.version,
+                [entry.text for entry in entries],
+                labels=known.labels_of(place.version),
+                features=random.random() < known.feature_share,  # noqa: S311
+                timeout_s=timeout_s,
+            )
+        except DeadlineExceeded:  # it may well go on
+            raise
+        except BaseException as error:
+            self._at_work.pop(place, None)
+            if isinstance(error, ModelUnavailable):
+                self.probes.doubt(place)
+            raise
+        self._at_work.pop(place, None)
+        self.probes.has_answered(place)
         return self._with_uris(place, entries, answers)
 
+    def _time_left(self, entries: list[Entry]) -> float:
+        """Seconds until the last of the callers leaves."""
+        now = asyncio.get_running_loop().time()
+        limit = now + self._max_inference_s
+        latest = max(limit if e.deadline is None else e.deadline for e in entries)
+        return min(latest, limit) - now
+
     def _with_uris(
-        self, place: _Place, entries: list[Entry], answers: Answers
+        self, place: Place, entries: list[Entry], answers: Answers
     ) -> list[Answer | Exception]:
         outputs, matrix = answers
         if matrix is None:
@@ -155,14 +213,24 @@ class Models:
         uris = iter(self._features.append(place.model, place.version, ids, matrix))
         return [o if isinstance(o, Exception) else Answer(o, next(uris)) for o in outputs]
 
-    async def _until_it_answers(self, place: _Place, server: ModelServer, error: Exception) -> None:
+    def _working_s(self, place: Place) -> float | None:
+        began = self._at_work.get(place)
+        return None if began is None else asyncio.get_running_loop().time() - began
+
+    async def _until_it_answers(self, place: Place, server: ModelServer, error: Exception) -> None:
         """After a batch that was not ended in time: the server may still be at work on it.
 
         An instance of a version works on one batch after the other, so that an answer to a further
-        one shows that the first has ended.
+        one shows that the first has ended. A caller's short deadline says nothing of the server: it
+        is doubted once it has ended nothing for as long as a call may take.
         """
         if isinstance(error, DeadlineExceeded):
+            clock = asyncio.get_running_loop().time
+            patience = clock() + self._max_call_s
             while self._serves(place):
                 if await server.is_well(place.model, place.version):
+                    self._at_work.pop(place, None)
                     return
+                if clock() >= patience:
+                    self.probes.doubt(place)
                 await asyncio.sleep(HANGING_S)

@@ -1,11 +1,20 @@
-"""Page tokens: where a list goes on, bound to the conditions that it was made for."""
+"""Pages of a list: how long one is, and the token of the next, bound to the list's conditions."""
 
 import base64
 import hashlib
+import uuid
 
 from predict.v1.error_reason_pb2 import ErrorReason
 
 from contract.errors import InvalidArgument
+
+MAX_SIZE = 1000
+DEFAULT_SIZE = 50
+
+
+def size_to_use(page_size: int) -> int:
+    """How many items a page has at the most. page_size: 0 for the default, never negative."""
+    return min(page_size or DEFAULT_SIZE, MAX_SIZE)
 
 
 def encode_token(last: str, conditions: object) -> str:
@@ -29,7 +38,22 @@ def decode_token(token: str, conditions: object) -> str | None:
             return raw[8:].decode()
     except ValueError:
         pass
-    raise InvalidArgument(
+    raise _not_ours()
+
+
+def decode_id(token: str, conditions: object) -> str | None:
+    """As decode_token, of a list whose keys are UUIDs: what clients make up is none."""
+    last = decode_token(token, conditions)
+    if last is None:
+        return None
+    try:
+        return str(uuid.UUID(last))
+    except ValueError:
+        raise _not_ours() from None
+
+
+def _not_ours() -> InvalidArgument:
+    return InvalidArgument(
         ErrorReason.ERROR_REASON_INVALID_PAGE_TOKEN,
         "page_token",
         "is not a token that this list gave for these conditions",

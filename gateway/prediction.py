@@ -40,6 +40,8 @@ class Prediction:
     output: Output | None = None
     features_uri: str = ""
     error: status_pb2.Status | None = None
+    caller: str = ""
+    """Who asked for it, where that is known; kept with it, and not read again."""
 
 
 @dataclass(frozen=True, slots=True)

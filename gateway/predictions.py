@@ -15,12 +15,14 @@ from contract.errors import (
     PredictionFinished,
     PredictionNotFound,
     RequestIdReused,
+    ShuttingDown,
     StoreUnavailable,
 )
 from contract.ids import uuid7
-from gateway import pages, validation
+from gateway import pages, request_context
 from gateway.models import Answer
 from gateway.prediction import ListFilter, Page, Prediction, State
+from gateway.request_keys import request_key
 
 MAX_PAGE_TEXT_BYTES = 2 * 1024 * 1024
 CANCEL_PAUSES_S = (0, 0.05, 0.1, 0.2, 0.3, 0.4)
@@ -30,12 +32,22 @@ CANCEL_PAUSES_S = (0, 0.05, 0.1, 0.2, 0.3, 0.4)
 class Store(Protocol):
     """The record of predictions."""
 
-    async def insert_finished(self, prediction: Prediction, request_id: str) -> bool: ...
-    async def insert_accepted(self, prediction: Prediction, request_id: str) -> bool: ...
-    async def get(self, prediction_id: str) -> Prediction | None: ...
-    async def find(self, request_id: str) -> Prediction | None: ...
+    async def insert_finished(
+        self, prediction: Prediction, request_key: str, *, traceparent: str
+    ) -> bool: ...
+    async def insert_accepted(
+        self, prediction: Prediction, request_key: str, *, traceparent: str
+    ) -> bool: ...
+    async def get(self, prediction_id: str, *, with_text: bool) -> Prediction | None: ...
+    async def find(self, request_key: str) -> Prediction | None: ...
     async def search(
-        self, where: ListFilter, *, before_id: str | None, limit: int, max_bytes: int
+        self,
+        where: ListFilter,
+        *,
+        before_id: str | None,
+        limit: int,
+        max_bytes: int,
+        with_text: bool,
     ) -> list[Prediction]: ...
     async def cancel(self, prediction_id: str) -> None: ...
 
@@ -45,18 +57,25 @@ class Models(Protocol):
 
     def choose_version(self, model: str, *, pinned: str, sticky_key: str) -> str: ...
     async def predict(
-        self, model: str, version: str, *, prediction_id: str, text: str
+        self, model: str, version: str, *, prediction_id: str, text: str, deadline: float | None
     ) -> Answer: ...
 
 
 class Changes(Protocol):
     """Tells when a prediction may have changed."""
 
+    ended: bool
+    """Whether nobody is to wait any more."""
+
     def watch(self, prediction_id: str) -> AbstractContextManager[asyncio.Event]: ...
 
 
 class PredictionService:
-    """What every door into the gateway calls. Raises contract.errors."""
+    """What every door into the gateway calls. Raises contract.errors.
+
+    The doors give what keeps to the rules of the contract, and ids in small letters. Without
+    its text, a prediction has "" for it.
+    """
 
     def __init__(self, *, store: Store, models: Models, changes: Changes) -> None:
         self._store = store
@@ -68,25 +87,27 @@ class PredictionService:
     ) -> Prediction:
         """Predict now; the prediction is durable when this returns.
 
-        request_id: "" or a UUID; a known one gives the prediction it stands for.
+        request_id: "" or a UUID of the caller's; a known one gives the prediction it stands for.
         version: "" leaves the choice to the traffic policy, sticky by session ("" for none).
         """
-        validation.check_model(model)
-        validation.check_text(text)
-        request_id = validation.check_request_id(request_id)
-        validation.check_version(version)
-        if request_id and (known := await self._store.find(request_id)):
+        request = request_context.current()
+        key = request_key(request.caller, request_id)
+        if key and (known := await self._store.find(key)):
             return await self._finished(known, model, text, request_id)
         prediction = self._new(model, text, version, session or request_id)
         answer = await self._models.predict(
-            model, prediction.version, prediction_id=prediction.id, text=text
+            model,
+            prediction.version,
+            prediction_id=prediction.id,
+            text=text,
+            deadline=request.deadline,
         )
         prediction.state = State.SUCCEEDED
         prediction.output, prediction.features_uri = answer
         prediction.complete_time = datetime.now(UTC)
-        if await self._store.insert_finished(prediction, request_id):
+        if await self._store.insert_finished(prediction, key, traceparent=request.traceparent):
             return prediction
-        return await self._finished(await self._winner(request_id), model, text, request_id)
+        return await self._finished(await self._winner(key), model, text, request_id)
 
     async def create(
         self, *, model: str, text: str, request_id: str, version: str, session: str, ttl: timedelta
@@ -95,41 +116,38 @@ class PredictionService:
 
         ttl: how long the work may wait and run before it is given up.
         """
-        validation.check_model(model)
-        validation.check_text(text)
-        request_id = validation.check_request_id(request_id)
-        validation.check_version(version)
-        validation.check_ttl(ttl)
-        if request_id and (known := await self._store.find(request_id)):
+        request = request_context.current()
+        key = request_key(request.caller, request_id)
+        if key and (known := await self._store.find(key)):
             return _same_request(known, model, text, request_id)
         prediction = self._new(model, text, version, session or request_id)
         prediction.expire_time = prediction.create_time + ttl
-        if await self._store.insert_accepted(prediction, request_id):
+        if await self._store.insert_accepted(prediction, key, traceparent=request.traceparent):
             return prediction
-        return _same_request(await self._winner(request_id), model, text, request_id)
+        return _same_request(await self._winner(key), model, text, request_id)
 
-    async def get(self, prediction_id: str) -> Prediction:
+    async def get(self, prediction_id: str, *, with_text: bool = True) -> Prediction:
         """Read one prediction."""
-        prediction_id = validation.check_id(prediction_id)
-        if prediction := await self._store.get(prediction_id):
+        if prediction := await self._store.get(prediction_id, with_text=with_text):
             return prediction
         raise PredictionNotFound(prediction_id)
 
-    async def search(self, where: ListFilter, *, page_size: int, page_token: str) -> Page:
+    async def search(
+        self, where: ListFilter, *, page_size: int, page_token: str, with_text: bool = True
+    ) -> Page:
         """Read a page of predictions, newest first.
 
         page_size: 0 for the default. The page is shorter where its texts are long: clients of
         gRPC take no more than 4 MiB unless told to.
+        page_token: of a page with or without texts, which follow each other in the same order.
         """
-        if where.model:
-            validation.check_model(where.model)
-        validation.check_version(where.version)
-        limit = validation.check_page_size(page_size)
-        before_id = pages.decode_token(page_token, where)
-        if before_id is not None:
-            validation.check_id(before_id, "page_token")
+        limit = pages.size_to_use(page_size)
         found = await self._store.search(
-            where, before_id=before_id, limit=limit + 1, max_bytes=MAX_PAGE_TEXT_BYTES
+            where,
+            before_id=pages.decode_id(page_token, where),
+            limit=limit + 1,
+            max_bytes=MAX_PAGE_TEXT_BYTES,
+            with_text=with_text,
         )
         sizes = accumulate(len(prediction.text.encode()) for prediction in found)
         fitting = sum(size <= MAX_PAGE_TEXT_BYTES for size in sizes)
@@ -137,26 +155,36 @@ class PredictionService:
         more = len(found) > len(page)
         return Page(page, pages.encode_token(page[-1].id, where) if more else "")
 
-    async def wait(self, prediction_id: str, *, at_most: timedelta) -> Prediction:
-        """Read a prediction once it is finished, or as it stands after the wait."""
-        at_most_s = validation.check_wait_timeout(at_most)
-        prediction = await self.get(prediction_id)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(at_most_s):
-                async for state in self.watch(prediction_id):
+    async def wait(
+        self, prediction_id: str, *, at_most: timedelta, with_text: bool = True
+    ) -> Prediction:
+        """Read a prediction once it is finished, or as it stands after the wait.
+
+        The wait also ends when the gateway is about to.
+        """
+        prediction = await self.get(prediction_id, with_text=with_text)
+        with suppress(TimeoutError, ShuttingDown):
+            async with asyncio.timeout(at_most.total_seconds()):
+                async for state in self.watch(prediction_id, with_text=with_text):
                     prediction = state
         return prediction
 
-    async def watch(self, prediction_id: str) -> AsyncIterator[Prediction]:
-        """Yield a prediction as it stands and at each change, up to its terminal state."""
-        prediction_id = validation.check_id(prediction_id)
+    async def watch(
+        self, prediction_id: str, *, with_text: bool = True
+    ) -> AsyncIterator[Prediction]:
+        """Yield a prediction as it stands and at each change, up to its terminal state.
+
+        Raises ShuttingDown when the gateway is about to end.
+        """
         with self._changes.watch(prediction_id) as changed:
-            prediction = await self.get(prediction_id)
+            prediction = await self.get(prediction_id, with_text=with_text)
             yield prediction
             while not prediction.state.terminal:
+                if self._changes.ended:
+                    raise ShuttingDown
                 await changed.wait()
                 changed.clear()
-                current = await self.get(prediction_id)
+                current = await self.get(prediction_id, with_text=with_text)
                 if current.state is not prediction.state:
                     prediction = current
                     yield prediction
@@ -168,7 +196,6 @@ class PredictionService:
         second, the client is told to try again, by UNAVAILABLE with STORE_UNAVAILABLE; the
         prediction is then as it was.
         """
-        prediction_id = validation.check_id(prediction_id)
         for pause_s in CANCEL_PAUSES_S:
             await asyncio.sleep(pause_s)
             await self._store.cancel(prediction_id)
@@ -191,13 +218,14 @@ class PredictionService:
             text=text,
             state=State.ACCEPTED,
             create_time=datetime.now(UTC),
+            caller=request_context.current().caller,
         )
 
-    async def _winner(self, request_id: str) -> Prediction:
-        """The prediction of a request_id that another call has just written."""
-        prediction = await self._store.find(request_id)
+    async def _winner(self, key: str) -> Prediction:
+        """The prediction of a request that another call has just written."""
+        prediction = await self._store.find(key)
         if prediction is None:
-            raise RuntimeError(f"request_id {request_id} is taken by no prediction")
+            raise RuntimeError(f"the request {key} is taken by no prediction")
         return prediction
 
     async def _finished(

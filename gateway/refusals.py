@@ -4,7 +4,7 @@ import logging
 
 import psycopg
 from google.rpc import status_pb2
-from psycopg_pool import PoolTimeout
+from psycopg import errors
 
 from contract import status
 from contract.errors import DeadlineExceeded, PredictError, StoreUnavailable
@@ -25,7 +25,8 @@ def to_error(error: BaseException) -> PredictError:
         return error
     if isinstance(error, TimeoutError):
         return DeadlineExceeded()
-    if isinstance(error, psycopg.OperationalError | PoolTimeout):
+    # Read-only is what became of a primary that has another one beside it now.
+    if isinstance(error, psycopg.OperationalError | errors.ReadOnlySqlTransaction):
         log.warning("the database does not answer: %s", type(error).__name__)
         return StoreUnavailable()
     if isinstance(error, psycopg.Error):

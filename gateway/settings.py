@@ -3,6 +3,7 @@
 The database is found by the standard PG* variables; Envoy's part is in gateway.envoy.front.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,11 +32,25 @@ class Settings:
     """Seconds that a prediction made now may take when the caller gives no shorter deadline."""
     max_inference_s: float = setting("PMESH_GATEWAY_MAX_INFERENCE_S", 60.0, least=0.001)
     """Seconds after which a server that has not ended a batch is no longer waited for."""
+    caller_header: str = setting(
+        "PMESH_GATEWAY_CALLER_HEADER",
+        "",
+        matching=re.compile("[a-z0-9]+(-[a-z0-9]+)*"),
+        meaning="the name of a header, in lower case",
+    )
+    """Header in which a proxy in front says who calls, such as x-forwarded-user; the proxy must set
+    it itself and drop what a client sends. Empty: callers are not told apart."""
+    metrics_address: str = setting("PMESH_GATEWAY_METRICS_ADDRESS", "127.0.0.1")
+    """IP address at which Prometheus reads the metrics."""
+    metrics_port: int = setting("PMESH_GATEWAY_METRICS_PORT", 9464, least=1, most=65535)
+    """Port for that."""
     database_connections: int = setting("PMESH_GATEWAY_DATABASE_CONNECTIONS", 4, least=1, most=1000)
     """Connections to PostgreSQL for all but the recording of predictions, which has its own."""
     spool: Path = setting("PMESH_FEATURES_SPOOL", Path("spool"))
     """The folder of feature rows that are not in S3 yet; of this gateway alone."""
     spool_max_bytes: int = setting("PMESH_FEATURES_SPOOL_MAX_BYTES", 1 << 30, most=1 << 50)
     """What may lie there; beyond it features are not kept."""
+    drain_fd: int = setting("PMESH_GATEWAY_DRAIN_FD", 0)
+    """Of the pipe by which gateway.main tells of the end; it sets this itself. 0: there is none."""
     features_bucket: str = setting("PMESH_FEATURES_BUCKET", "predict-features")
     """Where they will lie in S3."""

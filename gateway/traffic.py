@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contract.errors import ModelNotFound, ModelNotReleased, VersionNotFound
 from gateway.store.catalog import Model
 
-WHOLE = 100  # percent
+WHOLE = 10_000  # basis points, hundredths of a percent
 
 
 def find_model(models: Mapping[str, Model], model: str) -> Model:
@@ -34,11 +34,13 @@ def choose_version(model: Model, *, pinned: str, sticky_key: str) -> str:
 
 
 def _split(traffic: Mapping[str, int], sticky_key: str) -> str:
-    """The version whose share of 0..99 holds the key's hash; the same for the same key."""
+    """The version whose share of 0..9999 holds the key's hash; the same for the same key."""
     digest = hashlib.blake2b(sticky_key.encode(), digest_size=8).digest()
-    point = int.from_bytes(digest, "big") % WHOLE
-    for version, percent in sorted(traffic.items(), key=lambda share: int(share[0])):
-        point -= percent
+    rest, percent = divmod(int.from_bytes(digest, "big"), 100)
+    # The percent first: where shares are whole ones, a key has the version that it always had.
+    point = 100 * percent + rest % 100
+    for version, share in sorted(traffic.items(), key=lambda share: int(share[0])):
+        point -= share
         if point < 0:
             return version
-    raise ValueError("the shares of a traffic policy add up to 100")
+    raise ValueError("the shares of a traffic policy add up to 10,000")

@@ -1,161 +1,117 @@
-"""The rules of the contract's fields, as protos/predict/v1 states them.
+"""Requests against the rules of their fields, and against what those cannot say.
 
-Each check raises InvalidArgument with the field and a stable reason.
+protos/predict/v1 states the rules with buf.validate, and protovalidate judges them. Each check
+raises InvalidArgument with the field and a stable reason.
 """
 
-import uuid
-from collections.abc import Sequence
-from datetime import timedelta
+from typing import Any
 
+import protovalidate
+from buf.validate.validate_pb2 import FieldRules
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 from predict.v1.error_reason_pb2 import ErrorReason
 
 from contract.errors import InvalidArgument
-from contract.limits import MAX_BATCH_TEXTS, MAX_TEXT_BYTES
-from contract.version_name import MODEL, VERSION
-from gateway.traffic import WHOLE
+from contract.reasons import reason_of_rule
+from contract.rules import rules_of
 
 MAX_BATCH_TEXT_BYTES = 2 * 1024 * 1024  # the answers, with the texts in them, stay below 4 MiB
-MAX_REASON_CHARACTERS = 1000
-MAX_PAGE_SIZE = 1000
-DEFAULT_PAGE_SIZE = 50
-MAX_WAIT = timedelta(minutes=5)
-MIN_TTL, MAX_TTL = timedelta(seconds=1), timedelta(days=7)
+
+_VALIDATOR = protovalidate.Validator()
 
 
-def check_text(text: str) -> None:
-    """Refuse an empty, blank or over-long text and one with NUL."""
-    if not text:
-        raise InvalidArgument(ErrorReason.ERROR_REASON_TEXT_EMPTY, "text", "is empty")
-    # A character is 1 to 4 bytes of UTF-8: most texts need no encoding to be known as short.
-    if len(text) * 4 > MAX_TEXT_BYTES and (size := len(text.encode())) > MAX_TEXT_BYTES:
-        raise InvalidArgument(
-            ErrorReason.ERROR_REASON_TEXT_TOO_LONG,
-            "text",
-            f"is {size} bytes long; at most {MAX_TEXT_BYTES} are allowed",
-            bytes=size,
-            max_bytes=MAX_TEXT_BYTES,
-        )
-    if "\0" in text:
-        raise InvalidArgument(ErrorReason.ERROR_REASON_TEXT_HAS_NUL, "text", "has a NUL character")
-    if text.isspace():
-        raise InvalidArgument(
-            ErrorReason.ERROR_REASON_TEXT_BLANK, "text", "is nothing but white space"
-        )
-
-
-def check_model(model: str) -> None:
-    """Refuse a missing id of a model and one that no model can have."""
-    if not model:
-        raise InvalidArgument(
-            ErrorReason.ERROR_REASON_REQUIRED_FIELD_MISSING, "model", "is required"
-        )
-    if not MODEL.fullmatch(model):
-        raise InvalidArgument(
-            ErrorReason.ERROR_REASON_INVALID_ID,
-            "model",
-            'is not 1 to 63 of a-z, 0-9 and "-", starting with a letter',
-        )
-
-
-def check_id(prediction_id: str, field: str = "id") -> str:
-    """The id in its canonical form; refuse what is no UUID in the 36-character form."""
+def check(message: Message) -> None:
+    """Refuse a message for the first rule of a field that it violates."""
     try:
-        parsed = str(uuid.UUID(prediction_id))
-    except ValueError:
-        parsed = ""
-    if not parsed or parsed != prediction_id.lower():
-        raise InvalidArgument(
-            ErrorReason.ERROR_REASON_INVALID_ID, field, "is not a UUID of 36 characters"
-        )
-    return parsed
+        _VALIDATOR.validate(message, fail_fast=True)
+    except protovalidate.ValidationError as error:
+        refusal = _refusal(message, error.violations[0])
+    else:
+        return
+    raise refusal  # not from the error, which holds the values
 
 
-def check_request_id(request_id: str) -> str:
-    """The request_id in its canonical form, or "" for none."""
-    return check_id(request_id, "request_id") if request_id else ""
+def learn(kind: type[Message]) -> None:
+    """Read the rules of a message, so that the first request need not wait for it.
+
+    Raises protovalidate.CompilationError for rules that make no sense.
+    """
+    _VALIDATOR.collect_violations(kind())
 
 
-def check_version(version: str, field: str = "version") -> None:
-    """Refuse a version that is not a positive decimal number; "" is none."""
-    if version and not VERSION.fullmatch(version):
-        raise InvalidArgument(
-            ErrorReason.ERROR_REASON_INVALID_ID, field, "is not a positive decimal number"
-        )
+def _refusal(message: Message, violation: protovalidate.Violation) -> InvalidArgument:
+    path, field = _blamed(message, violation)
+    rules = rules_of(field)
+    rule = [element.field_name for element in _elements(violation.proto.rule)]
+    if rule[:2] == ["repeated", "items"]:
+        rules, rule = rules.repeated.items, rule[2:]
+    name = violation.proto.rule_id if rule[0] == "cel" else ".".join(rule)
+    return InvalidArgument(
+        reason_of_rule(name),
+        path,
+        _WORDS.get(name, violation.proto.message),
+        **_metadata(name, rules, field, violation.field_value),
+    )
 
 
-def check_split(traffic: Sequence[tuple[str, int]]) -> dict[str, int]:
-    """The split as version -> percent; refuse one that is not whole."""
-    shares: dict[str, int] = {}
-    for index, (version, percent) in enumerate(traffic):
-        if not version:
-            raise InvalidArgument(
-                ErrorReason.ERROR_REASON_REQUIRED_FIELD_MISSING,
-                f"traffic[{index}].version",
-                "is required",
-            )
-        check_version(version, f"traffic[{index}].version")
-        if version in shares:
-            raise InvalidArgument(
-                ErrorReason.ERROR_REASON_INVALID_SPLIT,
-                "traffic",
-                f"names version {version} twice",
-                version=version,
-            )
-        if not 1 <= percent <= WHOLE:
-            raise _out_of_range(f"traffic[{index}].percent", 1, WHOLE)
-        shares[version] = percent
-    if (total := sum(shares.values())) != WHOLE:
-        raise InvalidArgument(
-            ErrorReason.ERROR_REASON_INVALID_SPLIT,
-            "traffic",
-            f"adds up to {total} percent, not to 100",
-            sum=total,
-        )
-    return shares
+_WORDS = {
+    "required": "is required",
+    "string.min_bytes": "is empty",
+    "string.not_contains": "has a NUL character",  # protovalidate's words have it too
+}
+"""What is said of a rule for people, where protovalidate's words would not do."""
 
 
-def check_reason(reason: str) -> None:
-    """Refuse an over-long reason and one with control characters, which would spoil a history."""
-    if len(reason) > MAX_REASON_CHARACTERS or not reason.isprintable():
-        raise InvalidArgument(
-            ErrorReason.ERROR_REASON_OUT_OF_RANGE,
-            "reason",
-            f"must be up to {MAX_REASON_CHARACTERS} printable characters",
-            min=0,
-            max=MAX_REASON_CHARACTERS,
-        )
+def _blamed(message: Message, violation: protovalidate.Violation) -> tuple[str, Any]:
+    """The path of the field that is to blame, such as "shares[0].percent", and its descriptor."""
+    steps = []
+    kind: Any = message.DESCRIPTOR
+    for element in _elements(violation.proto.field):
+        field = kind.fields_by_name[element.field_name]
+        kind = field.message_type
+        index = f"[{element.subscript.value}]" if element.subscript else ""
+        steps.append(field.name + index)
+    return ".".join(steps), field
 
 
-def check_page_size(page_size: int) -> int:
-    """The page size to use: the default for 0."""
-    if not 0 <= page_size <= MAX_PAGE_SIZE:
-        raise _out_of_range("page_size", 1, MAX_PAGE_SIZE)
-    return page_size or DEFAULT_PAGE_SIZE
+def _elements(path: protovalidate.FieldPathPb | None) -> list[protovalidate.FieldPathElementPb]:
+    return path.elements if path is not None else []
 
 
-def check_wait_timeout(timeout: timedelta) -> float:
-    """The timeout in seconds."""
-    if not timedelta(0) < timeout <= MAX_WAIT:
-        raise _out_of_range("timeout", "above 0s", f"{MAX_WAIT.total_seconds():.0f}s")
-    return timeout.total_seconds()
+def _metadata(rule: str, rules: FieldRules, field: Any, value: Any) -> dict[str, Any]:
+    """The numbers of a rule, as the reason of its violation has them."""
+    kind, _, name = rule.partition(".")
+    match name:
+        case "max_bytes":
+            return {"bytes": len(value.encode()), "max_bytes": rules.string.max_bytes}
+        case "max_len":
+            return {"min": rules.string.min_len, "max": rules.string.max_len}
+        case "min_items" | "max_items":
+            return {"size": len(value), "max_size": rules.repeated.max_items}
+        case "defined_only" | "not_in":
+            return {"expected": field.enum_type.name}
+        case "gt" | "gte" | "lt" | "lte":
+            return _bounds(getattr(rules, kind))
+    return {}
 
 
-def check_ttl(ttl: timedelta) -> None:
-    """Refuse a ttl that is too short to be met or too long to be kept."""
-    if not MIN_TTL <= ttl <= MAX_TTL:
-        raise _out_of_range("ttl", "1s", f"{MAX_TTL.total_seconds():.0f}s")
+def _bounds(rules: Any) -> dict[str, str]:
+    """Those that the rules of a number, a duration or a time have."""
+    bounds = {}
+    for rule, bound in rules.ListFields():
+        if rule.name in _BOUNDS:
+            key, word = _BOUNDS[rule.name]
+            bounds[key] = word + _written(bound)
+    return bounds
 
 
-def check_batch_size(size: int) -> None:
-    """Refuse a batch with no entries or too many."""
-    if not 1 <= size <= MAX_BATCH_TEXTS:
-        raise InvalidArgument(
-            ErrorReason.ERROR_REASON_BATCH_SIZE,
-            "entries",
-            f"has {size} entries; 1 to {MAX_BATCH_TEXTS} are allowed",
-            size=size,
-            max_size=MAX_BATCH_TEXTS,
-        )
+_BOUNDS = {"gt": ("min", "above "), "gte": ("min", ""), "lt": ("max", "below "), "lte": ("max", "")}
+
+
+def _written(bound: float | Duration | Timestamp) -> str:
+    return f"{bound:g}" if isinstance(bound, int | float) else bound.ToJsonString()
 
 
 def check_batch_text(size_bytes: int) -> None:
@@ -168,13 +124,3 @@ def check_batch_text(size_bytes: int) -> None:
             bytes=size_bytes,
             max_bytes=MAX_BATCH_TEXT_BYTES,
         )
-
-
-def _out_of_range(field: str, low: object, high: object) -> InvalidArgument:
-    return InvalidArgument(
-        ErrorReason.ERROR_REASON_OUT_OF_RANGE,
-        field,
-        f"is outside {low} to {high}",
-        min=low,
-        max=high,
-    )

@@ -2,6 +2,7 @@
 
 INFER = "/inference.GRPCInferenceService/ModelInfer"
 METADATA = "/inference.GRPCInferenceService/ModelMetadata"
+READY = "/inference.GRPCInferenceService/ModelReady"
 
 CHANNEL_OPTIONS = [
     ("grpc.max_send_message_length", -1),

@@ -13,11 +13,21 @@ from tritonclient.grpc.service_pb2 import (
     ModelInferResponse,
     ModelMetadataRequest,
     ModelMetadataResponse,
+    ModelReadyRequest,
+    ModelReadyResponse,
 )
 
 from contract.errors import DeadlineExceeded, ModelUnavailable, Overloaded
 from inference.answers import Answers, check, joined
-from inference.calls import CHANNEL_OPTIONS, INFER, METADATA, PROBE_S, PROBE_TEXT, BatchFailed
+from inference.calls import (
+    CHANNEL_OPTIONS,
+    INFER,
+    METADATA,
+    PROBE_S,
+    PROBE_TEXT,
+    READY,
+    BatchFailed,
+)
 from inference.failures import FailureSearch
 from inference.tensors import (
     ERROR,
@@ -41,6 +51,8 @@ _BATCH_FAILURES = {
     grpc.StatusCode.OUT_OF_RANGE,
 }
 
+# What gRPC says itself when nobody answers.
+
 
 class ModelServer:
     """Answers for versions of models; open with `async with`."""
@@ -53,6 +65,9 @@ class ModelServer:
         )
         self._metadata: Any = self._channel.unary_unary(
             METADATA, ModelMetadataRequest.SerializeToString, ModelMetadataResponse.FromString
+        )
+        self._ready: Any = self._channel.unary_unary(
+            READY, ModelReadyRequest.SerializeToString, ModelReadyResponse.FromString
         )
         self._outputs: dict[tuple[str, str], frozenset[str]] = {}
 
@@ -147,6 +162,26 @@ class ModelServer:
             return check(tensors, model, labels, len(texts))
         except BadTensor as error:
             raise BatchFailed(str(error)) from error
+
+    async def is_ready(self, model: str, version: str, *, timeout_s: float) -> bool:
+        """Whether the server calls the version ready, which it tells beside its work.
+
+        A server without this question has answered as well, and has nothing against the version.
+        Raises ModelUnavailable if it cannot be reached, DeadlineExceeded if it does not answer.
+        """
+        request = ModelReadyRequest(name=model, version=version)
+        try:
+            answer: ModelReadyResponse = await self._ready(request, timeout=timeout_s)
+        except grpc.aio.UsageError as error:  # the connection has been closed meanwhile
+            raise ModelUnavailable(model) from error
+        except grpc.aio.AioRpcError as error:
+            match error.code():
+                case grpc.StatusCode.DEADLINE_EXCEEDED:
+                    raise DeadlineExceeded from error
+                case grpc.StatusCode.UNAVAILABLE | grpc.StatusCode.CANCELLED:
+                    raise ModelUnavailable(model) from error
+            return error.code() is grpc.StatusCode.UNIMPLEMENTED
+        return bool(answer.ready)
 
     async def is_well(self, model: str, version: str) -> bool:
         """Whether the version answers a text that is known to be good.

@@ -9,7 +9,7 @@ from bus.errors import BusUnavailable
 from bus.events import to_entry, to_envelope
 from bus.outages import Retry
 from bus.sns import Topic
-from contract.errors import Unpublishable
+from contract.errors import Undeliverable
 from model_runtime.responding import instead_of
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ class Publication:
         is tried again after its lease, as often as is allowed.
         """
         refused = await self._publish(events)
-        errors = [instead_of(event, Unpublishable()) for event in refused]
+        errors = [instead_of(event, Undeliverable()) for event in refused]
         lost = await self._publish(errors)
         return {e.prediction_id for e in events} - {e.prediction_id for e in lost}
 

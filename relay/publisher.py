@@ -16,7 +16,7 @@ from bus.errors import BusUnavailable
 from bus.events import Envelope, to_entry
 from bus.outages import sleep
 from bus.sns import Outcome, Topic
-from contract.errors import Unpublishable
+from contract.errors import Undeliverable
 from database import named_sql
 from relay.completions import fail
 
@@ -46,6 +46,7 @@ class Row:
     """Of a request; None if it names none, and for completions."""
     wanted: bool
     """False for a request that is finished already."""
+    traceparent: str | None
 
 
 class Publisher:
@@ -112,7 +113,7 @@ class Publisher:
         if not rows:
             return None
         outcome = await self._topic.publish(
-            to_entry(Envelope(row.id, row.event, row.model, row.version, row.body))
+            to_entry(Envelope(row.id, row.event, row.model, row.version, row.body, row.traceparent))
             for row in rows
             if row.wanted
         )
@@ -125,7 +126,7 @@ class Publisher:
         await fail(
             connection,
             {
-                row.prediction_id: Unpublishable()
+                row.prediction_id: Undeliverable()
                 for row in rows
                 if row.id in hopeless and row.prediction_id
             },

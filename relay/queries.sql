@@ -41,7 +41,8 @@ SELECT o.id::text, o.event, o.model, o.version,
            SELECT FROM requests r
            WHERE r.id = o.prediction_id AND r.state IN ('ACCEPTED', 'RUNNING')
              AND (r.expire_time IS NULL OR r.expire_time > now())
-       ) AS wanted
+       ) AS wanted,
+       o.traceparent
 FROM shared w
 LEFT JOIN in_flight f USING (model, version)
 CROSS JOIN LATERAL (
@@ -88,7 +89,7 @@ FROM groups WHERE cardinality(ids) > 1
 -- The oldest completions to publish.
 SELECT id::text, event, model, version,
        (payload || jsonb_build_object('eventId', id))::text AS body,
-       NULL AS prediction_id, true AS wanted
+       NULL AS prediction_id, true AS wanted, traceparent
 FROM outbox WHERE event = 'job_completed' AND sealed
 ORDER BY model, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 

@@ -23,12 +23,19 @@ class Way(Protocol):
     """One of the two ways."""
 
     def bring_in(
-        self, model: str, version: str, *, labels: Sequence[str], champion: str | None
+        self,
+        model: str,
+        version: str,
+        *,
+        labels: Sequence[str],
+        champion: str | None,
+        margin: float,
     ) -> Arrival:
         """Check a version, and have it answer.
 
         labels: of the model, as its clients know them. champion: the version that a new one must
-        not be worse than, if there is one. Raises Refused, InferenceError, OSError.
+        not be worse than by more than the margin of the primary metric, if there is one. Raises
+        Refused, InferenceError, OSError.
         """
 
     def agree(self, model: str) -> None:

@@ -36,19 +36,16 @@ class ForeignVersions:
         store: ReleaseStore,
         registry: Registry | None,
         triton_address: str,
-        margin: float,
         values: Callable[[str], ModelEntry] = lambda model: read_values(model_folder(model)),
     ) -> None:
         """registry: None where there is none.
 
         triton_address: of the server of our own versions, "" for none; one may be champion.
-        margin: how much of the primary metric a version may lose to the champion.
         values: what is known of a model.
         """
         self._store = store
         self._registry = registry
         self._triton_address = triton_address
-        self._margin = margin
         self._values = values
 
     def has(self, model: str, version: str) -> bool:
@@ -62,7 +59,13 @@ class ForeignVersions:
         return ForeignServer(known.address, model, version, labels=known.labels)
 
     def bring_in(
-        self, model: str, version: str, *, labels: Sequence[str], champion: str | None
+        self,
+        model: str,
+        version: str,
+        *,
+        labels: Sequence[str],
+        champion: str | None,
+        margin: float,
     ) -> Arrival:
         """Check what the server answers."""
         known = self._named(model)[version]
@@ -87,7 +90,7 @@ class ForeignVersions:
         if known.examples is None:
             unchecked.append("held-out examples")
         else:
-            verdict = self._judge(server, known, model, version, champion)
+            verdict = self._judge(server, known, model, version, champion, margin)
         detail = f"{verdict}; {known.address} {manner}; not checked: {', '.join(unchecked)}"
         return Arrival(detail, known.labels, address=known.address)
 
@@ -130,6 +133,7 @@ class ForeignVersions:
         model: str,
         version: str,
         champion: str | None,
+        margin: float,
     ) -> str:
         judge = _judge_of(model, known.labels)
         examples = _read_examples(judge, known)
@@ -147,7 +151,7 @@ class ForeignVersions:
             version=version,
             champion=champion,
             ask_champion=lambda: self._ask_champion(model, champion, texts, known.labels),
-            margin=self._margin,
+            margin=margin,
         )
 
     def _ask_champion(
@@ -159,7 +163,7 @@ class ForeignVersions:
         try:
             return server.ask(texts)
         except Refused as error:
-            if error.reason is not Reason.SERVER_UNAVAILABLE:
+            if error.reason != Reason.SERVER_UNAVAILABLE:
                 return None
             detail = f"version {champion}, to compare with: {error.detail}"
             raise Refused(Reason.CHAMPION_SILENT, detail) from error

@@ -54,14 +54,10 @@ class Candidate(NamedTuple):
 class Gate:
     """Checks versions of the registry. Each check has a reason of its own to refuse."""
 
-    def __init__(
-        self, *, registry: Registry, serving: Serving, foreign: ForeignVersions, margin: float
-    ) -> None:
-        """margin: how much of the primary metric a version may lose to the champion."""
+    def __init__(self, *, registry: Registry, serving: Serving, foreign: ForeignVersions) -> None:
         self._registry = registry
         self._serving = serving
         self._foreign = foreign
-        self._margin = margin
 
     def find(self, model: str, version: str) -> None:
         """See that the registry has the version. Raises Refused."""
@@ -75,12 +71,13 @@ class Gate:
         *,
         labels: Sequence[str],
         champion: str | None,
+        margin: float,
         scratch: Path,
     ) -> Candidate:
         """Download a version into `scratch` and check it.
 
         labels: of the model, as its clients know them. champion: the version that a new one must
-        not be worse than, if there is one. Raises Refused.
+        not be worse than by more than the margin, if there is one. Raises Refused.
         """
         with _registry_errors():
             artifact = self._registry.download(model, version, scratch)
@@ -109,13 +106,15 @@ class Gate:
                 _rows(said, len(golden.texts), None),
                 version=version,
                 champion=champion,
-                ask_champion=lambda: self._ask(model, champion, texts),
-                margin=self._margin,
+                ask_champion=lambda: self._ask(model, champion, texts, margin),
+                margin=margin,
             )
         own_labels = Manifest.read(artifact / "model.json").labels
         return Candidate(artifact, sha256, golden, verdict, own_labels)
 
-    def _ask(self, model: str, champion: str, texts: Sequence[str]) -> Predictions | None:
+    def _ask(
+        self, model: str, champion: str, texts: Sequence[str], margin: float
+    ) -> Predictions | None:
         """What the champion says; None if it fails."""
         try:
             if server := self._foreign.server(model, champion):
@@ -124,10 +123,10 @@ class Gate:
                 self._serving.artifact(model, champion), texts, REPLAY_S
             ).predictions
         except Refused as error:
-            is_silent, why = error.reason is Reason.SERVER_UNAVAILABLE, error.detail
+            is_silent, why = error.reason == Reason.SERVER_UNAVAILABLE, error.detail
         except ArtifactFailed as error:
             is_silent, why = error.kind in (Failure.CRASH, Failure.TIMEOUT), str(error)
-        if is_silent and self._margin < ANY_LOSS:
+        if is_silent and margin < ANY_LOSS:
             raise Refused(Reason.CHAMPION_SILENT, f"version {champion}, to compare with, {why}")
         return None
 

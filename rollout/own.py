@@ -7,6 +7,7 @@ from pathlib import Path
 from modelkit.golden import Golden
 from rollout.arrival import Arrival, note_loading
 from rollout.gate import Gate
+from rollout.refusal import Reason, Refused
 from rollout.serving import Serving
 from rollout.store import ReleaseStore
 from rollout.tidy import agree
@@ -25,7 +26,13 @@ class OwnVersions:
         self._tell = tell
 
     def bring_in(
-        self, model: str, version: str, *, labels: Sequence[str], champion: str | None
+        self,
+        model: str,
+        version: str,
+        *,
+        labels: Sequence[str],
+        champion: str | None,
+        margin: float,
     ) -> Arrival:
         """Check a version, lay it into the repository, have Triton load it, and warm it up."""
         state = self._store.version_state(model, version)
@@ -39,7 +46,12 @@ class OwnVersions:
         with tempfile.TemporaryDirectory() as scratch:
             self._tell(f"checking {model} {version}")
             candidate = self._gate.check(
-                model, version, labels=labels, champion=champion, scratch=Path(scratch)
+                model,
+                version,
+                labels=labels,
+                champion=champion,
+                margin=margin,
+                scratch=Path(scratch),
             )
             self._tell(candidate.verdict)
             self._tell(f"loading {model} {version} beside {champion or 'nothing'}")
@@ -51,3 +63,25 @@ class OwnVersions:
     def agree(self, model: str) -> None:
         """Have Triton and its repository hold what the record says."""
         agree(self._store, self._serving, model)
+
+
+class NoTriton:
+    """Where only servers of others answer."""
+
+    def bring_in(
+        self,
+        model: str,
+        version: str,
+        *,
+        labels: Sequence[str],
+        champion: str | None,
+        margin: float,
+    ) -> Arrival:
+        """There is nothing to bring it onto."""
+        raise Refused(
+            Reason.TRITON_UNAVAILABLE,
+            f"values.yaml names no server for {version}, and the release process knows no Triton",
+        )
+
+    def agree(self, model: str) -> None:
+        """Nothing."""

@@ -6,8 +6,11 @@ WHERE NOT rollout_v1.lives(l.holder)
 RETURNING true
 
 -- name: unlock
--- Gives the lock back.
-DELETE FROM release_locks WHERE model = %(model)s AND holder = rollout_v1.this_backend()
+-- Gives the lock back, and tells whoever would not wait for it.
+WITH given_back AS (
+    DELETE FROM release_locks WHERE model = %(model)s AND holder = rollout_v1.this_backend()
+    RETURNING model)
+SELECT pg_notify('release_due', '') FROM given_back
 
 -- name: labels
 -- Reads the labels of a model, in the order that its clients know.
@@ -19,31 +22,65 @@ SELECT id FROM models WHERE listed ORDER BY id
 
 -- name: hold_traffic
 -- Keeps others from moving the traffic of a model, until the transaction ends.
-SELECT rollout_v1.hold_traffic(%(model)s)
+SELECT releases_v1.hold(%(model)s)
 
--- name: traffic
--- Reads the present split.
-SELECT coalesce(jsonb_object_agg(version, percent), '{}') FROM traffic WHERE model = %(model)s
+-- name: champion
+-- Reads which version has the greatest share.
+SELECT releases_v1.champion(%(model)s)
 
--- name: begin
--- Notes that something is asked of a model's traffic; abandoned if this connection ends.
-INSERT INTO releases (model, version, action, actor, reason, state, holder)
-VALUES (%(model)s, %(version)s, %(action)s, %(actor)s, %(reason)s, 'RUNNING',
-        rollout_v1.this_backend())
-RETURNING id
+-- name: create_release
+-- Asks for a release that takes all the traffic at once.
+SELECT releases_v1.create_release(
+    %(model)s, %(version)s, '{10000}', '0', NULL, %(actor)s, %(reason)s, '', NULL)
+
+-- name: models_due
+-- Reads the models of which a version is to be brought in, and that no process works on.
+SELECT DISTINCT model FROM releases r
+WHERE state = 'RUNNING' AND next_step_time <= now() AND steps_done = 0
+  AND NOT EXISTS (SELECT FROM release_locks l
+                  WHERE l.model = r.model AND rollout_v1.lives(l.holder))
+
+-- name: next_order
+-- Reads the oldest release of a model whose version is to be brought in.
+SELECT id::text, version, quality_margin FROM releases
+WHERE model = %(model)s AND state = 'RUNNING' AND next_step_time <= now() AND steps_done = 0
+ORDER BY id LIMIT 1
+
+-- name: steps_due
+-- Reads the releases whose next step is due, once their version serves.
+SELECT id::text FROM releases
+WHERE state = 'RUNNING' AND next_step_time <= now() AND steps_done > 0
+ORDER BY id
+
+-- name: next_step_s
+-- Reads in how many seconds the next step will be due.
+SELECT extract(epoch FROM min(next_step_time) - now())::float FROM releases
+WHERE state = 'RUNNING' AND next_step_time > now()
+
+-- name: take_up
+-- Notes that a release is being carried out, and answers with how often that was begun; no row if it
+-- was paused or has ended.
+UPDATE releases SET waiting = NULL, attempts = attempts + 1
+WHERE id = %(release)s AND state = 'RUNNING' AND next_step_time IS NOT NULL
+RETURNING attempts
+
+-- name: take_step
+-- Gives a release's version its next share, if that is due: whether it was.
+SELECT releases_v1.take_step(%(release)s)
+
+-- name: note
+-- Notes what was found out about a version.
+UPDATE releases SET detail = %(detail)s WHERE id = %(release)s
 
 -- name: end
 -- Notes what became of it.
 UPDATE releases
-SET state = %(state)s, refusal = %(refusal)s, detail = %(detail)s, complete_time = now()
+SET state = %(state)s, refusal = %(refusal)s, detail = %(detail)s, passes = %(passes)s,
+    complete_time = now()
 WHERE id = %(release)s AND state = 'RUNNING'
 
--- name: is_running
--- Reads whether a release still goes on: another one may have taken over.
-SELECT state = 'RUNNING' FROM releases WHERE id = %(release)s
-
 -- name: interrupt
--- Ends what a process that died has left running.
+-- Ends what a process of before has left running when it died.
 UPDATE releases
 SET state = 'INTERRUPTED', detail = 'its process ended', complete_time = now()
 WHERE model = %(model)s AND state = 'RUNNING'
@@ -78,23 +115,15 @@ ORDER BY version::bigint
 SELECT version FROM versions
 WHERE model = %(model)s AND state::text = ANY (%(states)s) ORDER BY version::bigint
 
--- name: move_traffic
--- Replaces the split.
-SELECT rollout_v1.move_traffic(%(model)s, %(shares)s, %(release)s)
-
 -- name: notify
 -- Tells the gateways to read the catalog again.
 SELECT pg_notify('catalog_changed', '')
 
--- name: history
--- Reads the splits that a model had, the newest first.
-SELECT traffic FROM releases
-WHERE model = %(model)s AND traffic IS NOT NULL ORDER BY id DESC LIMIT 1000
-
 -- name: drain_unused
--- Takes new work from the versions that serve and are not to be kept.
+-- Takes new work from the versions that serve, have no traffic and are no way back.
 UPDATE versions SET state = 'DRAINING', update_time = now()
-WHERE model = %(model)s AND state = 'SERVING' AND version <> ALL (%(kept)s)
+WHERE model = %(model)s AND state = 'SERVING'
+  AND version <> ALL ((SELECT releases_v1.kept(%(model)s))::text[])
 RETURNING version
 
 -- name: drained
@@ -107,19 +136,18 @@ WHERE model = %(model)s AND state = 'DRAINING'
                     AND r.state IN ('ACCEPTED', 'RUNNING'))
 
 -- name: alias
--- Reads where an alias pointed at the last look, and where it was being moved.
-SELECT version, pending FROM aliases WHERE model = %(model)s AND alias = %(alias)s
+-- Reads where an alias pointed at the last look, where it was being moved, and what became of the
+-- release that its last move has asked for.
+SELECT a.version, a.pending, coalesce(r.state::text, '') AS state,
+       coalesce(r.passes, false) AS passes,
+       coalesce(extract(epoch FROM now() - r.complete_time)::float, 0) AS ended_s
+FROM aliases a LEFT JOIN releases r ON r.id = a.release
+WHERE a.model = %(model)s AND a.alias = %(alias)s
 
 -- name: set_alias
--- Notes where an alias points, if it is known, and where it is being moved.
-INSERT INTO aliases (model, alias, version, pending)
-VALUES (%(model)s, %(alias)s, coalesce(%(version)s, ''), %(pending)s)
+-- Notes where an alias points, if it is known, where it is being moved, and what that has asked for.
+INSERT INTO aliases (model, alias, version, pending, release)
+VALUES (%(model)s, %(alias)s, coalesce(%(version)s, ''), %(pending)s, %(release)s)
 ON CONFLICT (model, alias) DO UPDATE
-SET version = coalesce(%(version)s, aliases.version), pending = excluded.pending
-
--- name: fresh_refusal
--- Reads why a model's last refused release was refused, if that was just now.
-SELECT refusal || ': ' || detail FROM releases
-WHERE model = %(model)s AND state = 'REFUSED'
-  AND create_time > now() - %(within_s)s * interval '1 s'
-ORDER BY id DESC LIMIT 1
+SET version = coalesce(%(version)s, aliases.version), pending = excluded.pending,
+    release = excluded.release

@@ -1,151 +1,128 @@
-"""Brings a version into service, step by step; a crash at any step is undone by `tidy`."""
+"""Carries out what releases ask for: the version comes to answer, and takes its first step.
 
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+A release is its row. What dies on the way is begun again by whoever looks next; see `settle`.
+"""
 
-from inference.blocking import InferenceError
+from psycopg import Rollback
+
+from inference.blocking import ServerUnavailable
 from rollout.arrival import Arrival, Way
 from rollout.foreign import ForeignVersions
 from rollout.own import Tell
-from rollout.refusal import PASSING, Refused
-from rollout.store import ReleaseStore, Shares
+from rollout.refusal import PASSING, Reason, Refused
+from rollout.store import Order, ReleaseStore
 from rollout.tidy import settle
-from rollout.traffic import WHOLE
 
-LOCK_POLL_S = 0.2
-
-
-class Busy(Exception):
-    """Another process releases a version of this model."""
-
-
-class TakenOver(Exception):
-    """Somebody moved the traffic while this release was waiting for its next step."""
+MOST_ATTEMPTS = 5
+"""At a release: what ends the process itself does so each time."""
 
 
 class Releaser:
-    """Releases versions of models, one at a time for each model."""
+    """Carries out the releases of models, one at a time for each model."""
 
     def __init__(
         self,
         *,
         store: ReleaseStore,
-        own: Way | None,
+        own: Way,
         foreign: ForeignVersions,
+        margin: float,
         idle_s: float,
-        patience_s: float,
         tell: Tell,
     ) -> None:
-        """own: for versions of ours; None where only those of others are released.
+        """own: for versions of ours.
 
-        idle_s: that a version without traffic stays loaded. patience_s: to wait for another
-        process that releases the model or tidies up.
+        margin: how much of the primary metric a version may lose to the champion, where the release
+        does not say it. idle_s: that a version without traffic stays loaded.
         """
         self._store = store
         self._own = own
         self._foreign = foreign
+        self._margin = margin
         self._idle_s = idle_s
-        self._patience_s = patience_s
         self._tell = tell
 
-    def release(
-        self,
-        model: str,
-        version: str,
-        *,
-        steps: Sequence[int],
-        pause_s: float,
-        actor: str,
-        reason: str,
-    ) -> None:
-        """Check a version, load it, and give it its shares of the traffic one after the other.
+    def carry_on(self, model: str) -> None:
+        """Bring in the versions that are asked for, the oldest release first.
 
-        steps: percent, rising, such as [10, 50, 100]; after each but the last, pause_s seconds.
-        A version that serves already only gets the traffic.
-        Raises ModelNotRegistered, Busy, Refused (and notes it), TakenOver, InferenceError, OSError,
-        InvalidValues.
+        Nothing is done while another process works on the model. How each ends is noted with it;
+        raises psycopg.OperationalError when the database is lost.
         """
-        labels = self._store.labels(model)
-        way = self._way(model, version)
-        with self._alone(way, model):
-            release = self._store.begin(model, version, "RELEASE", actor=actor, reason=reason)
-            with self._noted(way, release, model, version):
-                champion = champion_of(self._store.traffic(model))
-                arrival = way.bring_in(model, version, labels=labels, champion=champion)
-                self._shift(release, model, version, steps[0], arrival)
-        with self._noted(way, release, model, version):
-            for step in steps[1:]:
-                self._tell(f"the next step, {step} %, in {pause_s:g} s")
-                time.sleep(pause_s)
-                self._shift(release, model, version, step)
-            self._store.done(release, arrival.detail)
+        with self._store.lock(model) as is_alone:
+            while is_alone and (order := self._store.next_order(model)):
+                if attempt := self._store.take_up(order.release):
+                    self._carry_out(model, order, attempt)
 
-    def _way(self, model: str, version: str) -> Way:
-        if self._foreign.has(model, version):
-            return self._foreign
-        assert self._own is not None
-        return self._own
-
-    @contextmanager
-    def _alone(self, way: Way, model: str) -> Iterator[None]:
-        until = time.monotonic() + self._patience_s
-        with ExitStack() as stack:
-            while not stack.enter_context(self._store.lock(model)):
-                if time.monotonic() > until:
-                    raise Busy(f"another release of {model} is going on; try again when it is done")
-                time.sleep(LOCK_POLL_S)
-            settle(self._store, model, idle_s=self._idle_s)
-            way.agree(model)
-            yield
-
-    @contextmanager
-    def _noted(self, way: Way, release: str, model: str, version: str) -> Iterator[None]:
-        """Note how it ended, and take a version out again that does not serve."""
+    def _carry_out(self, model: str, order: Order, attempt: int) -> None:
+        """Whatever happens, the release has ended or has taken its first step then."""
+        if attempt > MOST_ATTEMPTS:
+            detail = f"the release process ended in each of {MOST_ATTEMPTS} attempts"
+            self._interrupt(model, order, detail)
+            return
         try:
-            yield
+            self._bring_in(model, order)
+        except Exception as error:  # of a lost database, it comes again where it is to be noted
+            passes = isinstance(error, OSError)
+            self._interrupt(model, order, f"{type(error).__name__}: {error}", passes=passes)
+
+    def _interrupt(self, model: str, order: Order, detail: str, *, passes: bool = False) -> None:
+        self._store.interrupted(order.release, detail, passes=passes)
+        self._tell(f"{model} {order.version}: {detail}")
+
+    def _bring_in(self, model: str, order: Order) -> None:
+        """Check a version, have it answer, and take the first step of its release."""
+        try:
+            self._try_out(model, order)
         except Refused as refusal:
-            if self._store.version_state(model, version) == "LOADING":
-                state = "RETIRED" if refusal.reason in PASSING else "REFUSED"
-                self._store.set_version(model, version, state)
-            self._store.refused(release, refusal)
-            try:
-                way.agree(model)
-            except (InferenceError, OSError) as error:
-                self._tell(f"{model} {version} is not taken out yet: {error}")
-            raise
-        except Exception as error:
-            self._store.interrupted(release, f"{type(error).__name__}: {error}")
-            raise
+            self._refuse(model, order, refusal)
+        except ServerUnavailable as error:  # Triton; servers of others have a refusal of their own
+            self._refuse(model, order, Refused(Reason.TRITON_UNAVAILABLE, str(error)))
 
-    def _shift(
-        self, release: str, model: str, version: str, percent: int, arrival: Arrival | None = None
-    ) -> None:
-        """The champion keeps the rest of the traffic. Raises TakenOver.
+    def _try_out(self, model: str, order: Order) -> None:
+        way = self._way(model, order.version)
+        settle(self._store, model, idle_s=self._idle_s)
+        way.agree(model)
+        arrival = way.bring_in(
+            model,
+            order.version,
+            labels=self._store.labels(model),
+            champion=self._store.champion(model),
+            margin=self._margin if order.margin is None else order.margin,
+        )
+        if self._take_first_step(model, order, arrival):
+            self._tell(f"{model} {order.version} serves")
+        else:
+            self._tell(f"{model} {order.version}: the release was paused or has ended meanwhile")
 
-        arrival: what to note of a version that serves from now on.
-        """
+    def _take_first_step(self, model: str, order: Order, arrival: Arrival) -> bool:
+        """In one transaction with the version's coming into service; False: it is not wanted."""
         with self._store.traffic_held(model):
-            if not self._store.is_running(release):
-                raise TakenOver(f"the traffic of {model} was moved meanwhile; see its history")
-            others = {v: p for v, p in self._store.traffic(model).items() if v != version}
-            champion = champion_of(others)
-            if champion is None:
-                percent = WHOLE
-            rest = {champion: WHOLE - percent} if champion and percent < WHOLE else {}
-            if arrival is not None and arrival.labels is not None:
+            if arrival.labels is not None:
                 self._store.set_version(
                     model,
-                    version,
+                    order.version,
                     "SERVING",
                     sha256=arrival.sha256,
                     labels=list(arrival.labels),
                     address=arrival.address,
                 )
-            self._store.move_traffic(model, {version: percent} | rest, release)
-        self._tell(f"{model} {version} has {percent} % of the traffic")
+            self._store.note(order.release, arrival.detail)
+            if self._store.take_step(order.release):
+                return True
+            raise Rollback
+        return False
 
+    def _refuse(self, model: str, order: Order, refusal: Refused) -> None:
+        """Note it, and take the version out again if it does not serve."""
+        if self._store.version_state(model, order.version) == "LOADING":
+            state = "RETIRED" if refusal.reason in PASSING else "REFUSED"
+            self._store.set_version(model, order.version, state)
+        self._store.refused(order.release, refusal)
+        self._tell(f"{model} {order.version} is refused: {refusal}")
+        try:
+            self._way(model, order.version).agree(model)
+        except Exception as error:
+            self._tell(f"{model} {order.version} is not taken out yet: {error}")
 
-def champion_of(traffic: Shares) -> str | None:
-    """The version with the greatest share, the older one of two."""
-    return max(traffic, key=lambda v: (traffic[v], -int(v)), default=None)
+    def _way(self, model: str, version: str) -> Way:
+        return self._foreign if self._foreign.has(model, version) else self._own

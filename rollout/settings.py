@@ -1,4 +1,4 @@
-"""What the release programs can be told by their environment.
+"""What the release process can be told by its environment.
 
 PostgreSQL is found by the standard PG* variables.
 """
@@ -11,21 +11,23 @@ from contract.settings import setting
 
 @dataclass(frozen=True, kw_only=True)
 class ForeignSettings:
-    """Of the release of a version that a server of others answers for."""
+    """Where only servers of others answer, and there is no Triton."""
 
     tracking_uri: str = setting("MLFLOW_TRACKING_URI", "")
-    """Where the registry is, which must not have the version too; "" for none."""
+    """Where the registry is, which must not have their versions too; "" for none."""
     triton_address: str = setting("PMESH_TRITON_ADDRESS", "")
-    """The gRPC of our own versions, one of which it may be compared with."""
-    quality_margin: float = setting("PMESH_QUALITY_MARGIN", 0.02, most=1e9)
-    """How much of the primary metric a new version may lose."""
+    """The gRPC of our own versions, with one of which a version may be compared."""
+    quality_margin: float = setting("PMESH_QUALITY_MARGIN", 0.02, most=1)
+    """How much of the primary metric a new version may lose, if its release does not say it."""
     idle_s: float = setting("PMESH_ROLLOUT_IDLE_S", 15.0)
     """Seconds that a version without traffic stays loaded; longer than a call."""
+    poll_s: float = setting("PMESH_ROLLOUT_POLL_S", 15.0, least=0.001)
+    """Seconds between looks at the models and their aliases; the registry gives word sooner."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(ForeignSettings):
-    """Of all releases; what has no default must be given."""
+    """Of all releases; what has no default must be given. PMESH_TRITON_REPOSITORY asks for it."""
 
     tracking_uri: str = setting("MLFLOW_TRACKING_URI")
     """Where the registry is."""
@@ -35,7 +37,5 @@ class Settings(ForeignSettings):
     """Triton's gRPC: host:port, or unix: and the path of a socket."""
     triton_key: str = setting("PMESH_TRITON_KEY")
     """What Triton asks for before it loads or unloads anything."""
-    poll_s: float = setting("PMESH_ROLLOUT_POLL_S", 15.0, least=0.001)
-    """Seconds between looks at the models and their aliases; the registry gives word sooner."""
     device: str = setting("PMESH_DEVICE", "cpu", choices=("cpu", "gpu"))
     """Where Triton runs the models."""

@@ -1,23 +1,47 @@
-"""The release tables in PostgreSQL: versions, their traffic, and the history."""
+"""The release tables in PostgreSQL: versions, their traffic, and what is asked of it."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import psycopg
-from psycopg.types.json import Jsonb
+from psycopg.rows import class_row
 
 from database import named_sql
-from rollout.refusal import Refused
+from rollout.refusal import OUTAGES, Refused, refusal_name
 
 _SQL = named_sql.load("rollout")
 
-Shares = dict[str, int]
-"""Version -> percent, adding up to 100; empty while nothing is released."""
+DUE = "release_due"
+"""The channel that tells of releases to carry out."""
 
 
 class ModelNotRegistered(LookupError):
     """PostgreSQL lists no such model."""
+
+
+class Order(NamedTuple):
+    """A release whose version is to be brought in."""
+
+    release: str
+    version: str
+    margin: float | None
+    """How much of the primary metric it may lose; None: as the program is set."""
+
+
+class Alias(NamedTuple):
+    """What is known of an alias of the registry."""
+
+    version: str = ""
+    """Where it pointed at the last look."""
+    pending: str = ""
+    """Where this program was moving it; "" for nowhere."""
+    state: str = ""
+    """Of the release that its last move asked for; "" for none."""
+    passes: bool = False
+    """Whether it ended for a reason that passes."""
+    ended_s: float = 0.0
+    """Seconds since that release has ended."""
 
 
 class ReleaseStore:
@@ -26,6 +50,11 @@ class ReleaseStore:
     def __init__(self, connection: "psycopg.Connection[Any]") -> None:
         """connection: with autocommit."""
         self._connection = connection
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the connection is: psycopg.OperationalError may stand for less."""
+        return self._connection.closed
 
     @contextmanager
     def traffic_held(self, model: str) -> Iterator[None]:
@@ -48,53 +77,72 @@ class ReleaseStore:
         """The labels of a model. Raises ModelNotRegistered."""
         labels = self._value("labels", model=model)
         if labels is None:
-            raise ModelNotRegistered(
-                f"there is no model {model!r}; a start of the stack registers it"
-            )
+            raise ModelNotRegistered(f"there is no model {model!r} any more")
         return list(labels)
 
     def models(self) -> list[str]:
         """The ids of all models."""
         return self._column("models")
 
-    def traffic(self, model: str) -> Shares:
-        """The present split."""
-        return dict(self._value("traffic", model=model))
+    def champion(self, model: str) -> str | None:
+        """The version with the greatest share, the older one of two."""
+        return cast("str | None", self._value("champion", model=model))
 
-    def history(self, model: str) -> list[Shares]:
-        """The splits that a model had, the present one first."""
-        return self._column("history", model=model)
+    def create_release(self, model: str, version: str, *, actor: str, reason: str) -> str:
+        """Ask for a release that takes all the traffic at once; answers with its id."""
+        parameters = {"model": model, "version": version, "actor": actor, "reason": reason}
+        return str(self._value("create_release", **parameters))
 
-    def begin(self, model: str, version: str, action: str, *, actor: str, reason: str) -> str:
-        """Note that something is asked of a model's traffic; answers with the release's id."""
-        release = self._value(
-            "begin", model=model, version=version, action=action, actor=actor, reason=reason
-        )
-        return str(release)
+    def models_due(self) -> list[str]:
+        """The models of which a version is to be brought in, and that no process works on."""
+        return self._column("models_due")
 
-    def done(self, release: str, detail: str = "") -> None:
-        """Note that it was done."""
-        self._end(release, "DONE", detail=detail)
+    def next_order(self, model: str) -> Order | None:
+        """The oldest release whose version is to be brought in."""
+        row = self._execute("next_order", model=model).fetchone()
+        return Order(*row) if row else None
+
+    def steps_due(self) -> list[str]:
+        """The releases that are due for a step and need nothing but that."""
+        return self._column("steps_due")
+
+    def next_step_s(self) -> float | None:
+        """In how many seconds the next step will be due; None: none will."""
+        return cast("float | None", self._value("next_step_s"))
+
+    def take_up(self, release: str) -> int:
+        """Note that a release is being carried out: the how manyth time, counted from 1.
+
+        0 if it was paused or has ended.
+        """
+        return cast(int, self._value("take_up", release=release) or 0)
+
+    def take_step(self, release: str) -> bool:
+        """Move the traffic to the release's next share, if that is due: whether it was.
+
+        psycopg's error has the SQLSTATE PM002 for a version that does not serve.
+        """
+        return bool(self._value("take_step", release=release))
+
+    def note(self, release: str, detail: str) -> None:
+        """Note what was found out about its version."""
+        self._execute("note", release=release, detail=_storable(detail))
 
     def refused(self, release: str, refusal: Refused) -> None:
         """Note that it was refused."""
-        self._end(release, "REFUSED", refusal=refusal.reason, detail=refusal.detail)
+        passes = refusal.reason in OUTAGES
+        self._end(release, "REFUSED", refusal_name(refusal.reason), refusal.detail, passes)
 
-    def is_running(self, release: str) -> bool:
-        """Whether nobody has ended it meanwhile."""
-        return bool(self._value("is_running", release=release))
+    def interrupted(self, release: str, detail: str, *, passes: bool = False) -> None:
+        """Note that it was cut short, unless whoever cut it short has noted it.
 
-    def interrupted(self, release: str, detail: str) -> None:
-        """Note that it was cut short, unless whoever cut it short has noted it."""
-        self._end(release, "INTERRUPTED", detail=detail)
+        passes: whether what did so may be over at the next attempt.
+        """
+        self._end(release, "INTERRUPTED", "", detail, passes)
 
     def interrupt(self, model: str) -> list[str]:
-        """End what a dead process has left running; answers with the versions."""
+        """End what a dead process of before has left running; answers with the versions."""
         return self._column("interrupt", model=model)
-
-    def fresh_refusal(self, model: str, within_s: float) -> str | None:
-        """Why a release of the model was refused last, if within so many seconds."""
-        return cast("str | None", self._value("fresh_refusal", model=model, within_s=within_s))
 
     def set_version(
         self,
@@ -133,33 +181,39 @@ class ReleaseStore:
         """The versions that are in one of these states, the oldest first."""
         return self._column("versions_in", model=model, states=list(states))
 
-    def move_traffic(self, model: str, shares: Mapping[str, int], release: str) -> None:
-        """Replace the split. psycopg's error has the SQLSTATE PM002 for what does not serve."""
-        self._execute("move_traffic", model=model, shares=Jsonb(dict(shares)), release=release)
-
-    def drain_unused(self, model: str, kept: Collection[str]) -> list[str]:
-        """Take new work from every version that serves and is not kept; answers with those."""
-        drained = self._column("drain_unused", model=model, kept=list(kept))
-        self._execute("notify")
+    def drain_unused(self, model: str) -> list[str]:
+        """Take new work from versions without traffic that are no way back: those it was taken."""
+        drained = self._column("drain_unused", model=model)
+        if drained:
+            self._execute("notify")
         return drained
 
     def drained(self, model: str, drain_s: float) -> list[str]:
         """The versions that nothing uses any more."""
         return self._column("drained", model=model, drain_s=drain_s)
 
-    def alias(self, model: str, alias: str) -> set[str]:
-        """Where the registry's alias pointed at the last look, or was being moved to."""
-        row = self._execute("alias", model=model, alias=alias).fetchone()
-        return set(row) - {""} if row else set()
+    def alias(self, model: str, alias: str) -> Alias:
+        """What is known of an alias."""
+        with self._connection.cursor(row_factory=class_row(Alias)) as cursor:
+            row = cursor.execute(_SQL["alias"], {"model": model, "alias": alias}).fetchone()
+        return row or Alias()
 
-    def set_alias(self, model: str, alias: str, *, version: str = "", pending: str = "") -> None:
-        """Note where it points, or where it is about to be moved."""
-        self._execute(
-            "set_alias", model=model, alias=alias, version=version or None, pending=pending
-        )
+    def set_alias(
+        self,
+        model: str,
+        alias: str,
+        *,
+        version: str = "",
+        pending: str = "",
+        release: str | None = None,
+    ) -> None:
+        """Note where it points, or where it is about to be moved, and what it has asked for."""
+        parameters = {"version": version or None, "pending": pending, "release": release}
+        self._execute("set_alias", model=model, alias=alias, **parameters)
 
-    def _end(self, release: str, state: str, *, refusal: str = "", detail: str) -> None:
-        self._execute("end", release=release, state=state, refusal=refusal, detail=detail[:1000])
+    def _end(self, release: str, state: str, refusal: str, detail: str, passes: bool) -> None:
+        said = {"state": state, "refusal": refusal, "detail": _storable(detail), "passes": passes}
+        self._execute("end", release=release, **said)
 
     def _execute(self, query: str, **parameters: Any) -> "psycopg.Cursor[Any]":
         return self._connection.execute(_SQL[query], parameters)
@@ -170,3 +224,9 @@ class ReleaseStore:
 
     def _column(self, query: str, **parameters: Any) -> list[Any]:
         return [row[0] for row in self._execute(query, **parameters).fetchall()]
+
+
+def _storable(detail: object) -> str:
+    """As PostgreSQL takes it: what models and servers say may be anything, and of any length."""
+    text = str(detail)[:1000].replace("\0", "\N{REPLACEMENT CHARACTER}")
+    return text.encode("utf-8", "replace").decode("utf-8")

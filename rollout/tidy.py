@@ -4,40 +4,34 @@ import logging
 
 from rollout.serving import Serving
 from rollout.store import ReleaseStore
-from rollout.traffic import kept_versions
 from triton_repo.writer import sweep
 
 log = logging.getLogger(__name__)
 
 
-def tidy(store: ReleaseStore, serving: Serving, model: str, *, idle_s: float) -> None:
-    """Undo what dead releases left, and take out the versions that nothing uses any more.
+def settle(store: ReleaseStore, model: str, *, idle_s: float) -> None:
+    """Undo what dead releases left in PostgreSQL, and retire what nothing uses any more.
 
     The caller holds the model's lock, so that no living release is loading a version. What is cut
-    short goes on at the next call. Raises psycopg.Error, InferenceError, OSError.
+    short goes on at the next call. Raises psycopg.Error.
     """
-    settle(store, model, idle_s=idle_s)
-    agree(store, serving, model)
-
-
-def settle(store: ReleaseStore, model: str, *, idle_s: float) -> None:
-    """The part of it that needs PostgreSQL only. Raises psycopg.Error."""
     for version in store.interrupt(model):
         log.warning("the release of %s %s was cut short", model, version)
     for version in store.versions_in(model, "LOADING"):
         store.set_version(model, version, "RETIRED")
     with store.traffic_held(model):
-        for version in store.drain_unused(model, kept_versions(store, model)):
+        for version in store.drain_unused(model):
             log.info("%s %s drains", model, version)
     for version in store.drained(model, idle_s):
         store.set_version(model, version, "RETIRED")
 
 
 def agree(store: ReleaseStore, serving: Serving, model: str) -> None:
-    """Take out what PostgreSQL does not know, and have Triton load what is left. Raises as `tidy`.
+    """Take out what PostgreSQL does not know, and have Triton load what is left.
 
-    A version that serves but does not lie in the repository is for a release to bring again, or a
-    server of others answers for it.
+    The caller holds the model's lock. A version that serves but does not lie in the repository is
+    for a release to bring again, or a server of others answers for it. Raises psycopg.Error,
+    InferenceError, OSError.
     """
     wanted = set(store.versions_in(model, "SERVING", "DRAINING"))
     if gone := serving.laid(model) - wanted:

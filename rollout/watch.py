@@ -1,143 +1,122 @@
-"""The release process: releases what the registry's alias is moved to, and tidies up.
+"""The release process: carries out what releases ask for, each step at its time.
 
-A webhook of the registry is a hint to look now; looking now and then is what counts.
+Nothing here waits for a step: what is due is read from the rows, so that a restart goes on where
+the last process was, and several processes share the work.
 """
 
 import logging
+import os
 import threading
-import time
 from collections.abc import Callable
 from functools import partial
 
 import psycopg
 
-from inference.blocking import InferenceError
-from modelkit.registry import CHAMPION, Registry, RegistryError
-from rollout.foreign import ForeignVersions
-from rollout.refusal import OUTAGES, Refused
-from rollout.release import Busy, Releaser, TakenOver, champion_of
-from rollout.serving import Serving
+from rollout.bell import Bell
 from rollout.store import ReleaseStore
-from rollout.tidy import tidy
-from rollout.traffic import WHOLE
 
 log = logging.getLogger(__name__)
 
-RETRY_S = 60.0
-"""Until an order that could not be carried out is tried again."""
-ACTOR = "registry"
-WHY = f"the alias {CHAMPION} was moved"
+NICENESS = 14
+"""Of a thread that brings a version in, beside this process's: the machine serves as well."""
+MOST_AT_WORK = 4
+"""Models of which versions are brought in side by side; each has a connection."""
+RETRY_S = 1.0
+"""Until a step is tried again whose model others held."""
 
 
 class Watcher:
-    """Looks after all models, again and again."""
+    """Takes the steps that are due, and has threads bring versions in, one for each model."""
 
     def __init__(
         self,
         *,
         store: ReleaseStore,
-        registry: Registry,
-        releaser: Releaser,
-        serving: Serving,
-        foreign: ForeignVersions,
-        idle_s: float,
+        bell: Bell,
+        carry_on: Callable[[str], None],
+        housekeeping: Callable[[], None],
+        stop: threading.Event,
     ) -> None:
-        self._store = store
-        self._registry = registry
-        self._releaser = releaser
-        self._serving = serving
-        self._foreign = foreign
-        self._idle_s = idle_s
-        self.hint: Callable[[], None] | None = None
-        """Asks the registry to give word of moved aliases; called until it succeeds."""
-        self._failing: set[str] = set()
-        self._failed: dict[str, tuple[str, float]] = {}
-        """Model -> the version that could not be released, and when to try it again."""
+        """store: its connection has a lock_timeout, so that no model keeps the others waiting.
 
-    def run(self, *, stop: threading.Event, wake: threading.Event, poll_s: float) -> None:
-        """Look, then wait poll_s seconds or until `wake` is set; until `stop` is set.
+        carry_on: brings in the versions of a model that are asked for.
 
-        Raises psycopg.OperationalError when the database is lost.
+        housekeeping: looks after the rest, until the stop. Both are called in threads of their own,
+        and end for psycopg.OperationalError only.
         """
-        while not stop.is_set():
-            wake.clear()
-            self.look()
-            wake.wait(poll_s)
+        self._store = store
+        self._bell = bell
+        self._carry_on = carry_on
+        self._housekeeping = housekeeping
+        self._stop = stop
+        self._at_work: set[str] = set()
+        self._lost: BaseException | None = None
 
-    def look(self) -> None:
-        """Tidy up each model and follow its alias, once. Raises psycopg.OperationalError."""
-        models = self._store.models()
-        for model in models:
-            self._attempt(f"tidying {model}", partial(self._tidy, model))
-        self._attempt("the registry's webhook", self._ask_for_hints)
-        for model in models:
-            self._attempt(f"the registry's {model}", partial(self._follow_alias, model))
+    def run(self, poll_s: float) -> None:
+        """Work until the stop; look every poll_s seconds, or sooner when something is due.
 
-    def _attempt(self, what: str, do: Callable[[], None]) -> None:
-        """Do a thing that may fail for a while; say so once, and once that it works again."""
+        What is under way at the stop is left to the next process. Raises what ended a thread, and
+        psycopg.OperationalError when the database is lost.
+        """
+        self._start("housekeeping", self._housekeeping)
+        while not self._stop.is_set():
+            waits_s = [poll_s]
+            if not self.look():
+                waits_s.append(RETRY_S)
+            if (next_step_s := self._store.next_step_s()) is not None:
+                waits_s.append(next_step_s)
+            self._bell.wait(min(waits_s))
+            if self._lost is not None:
+                raise self._lost
+
+    def look(self) -> bool:
+        """Take what steps are due, and begin what releases are: whether nothing kept it from that.
+
+        Raises psycopg.OperationalError.
+        """
+        self._begin()
+        were_free = True
+        for release in self._store.steps_due():
+            if self._stop.is_set():
+                break
+            try:
+                self._take_step(release)
+            except psycopg.errors.LockNotAvailable:
+                log.info("release %s: somebody holds its model", release)
+                were_free = False
+        return were_free
+
+    def _begin(self) -> None:
+        for model in self._store.models_due():
+            if model not in self._at_work and len(self._at_work) < MOST_AT_WORK:
+                self._at_work.add(model)
+                self._start(model, partial(self._work, model))
+
+    def _take_step(self, release: str) -> None:
         try:
-            do()
+            if self._store.take_step(release):
+                log.info("release %s: the next step", release)
         except psycopg.OperationalError:
             raise
-        except Exception as error:  # one model's trouble is not the others'
-            if what not in self._failing:
-                expected = isinstance(error, RegistryError | InferenceError | OSError)
-                log.warning("%s: %s", what, error, exc_info=None if expected else error)
-            self._failing.add(what)
-        else:
-            if what in self._failing:
-                log.info("%s: well again", what)
-            self._failing.discard(what)
+        except psycopg.Error as error:  # its version does not serve any more
+            self._store.interrupted(release, str(error.diag.message_primary))
 
-    def _ask_for_hints(self) -> None:
-        if self.hint is not None:
-            self.hint()
-            self.hint = None
-
-    def _tidy(self, model: str) -> None:
-        with self._store.lock(model) as held:
-            if held:
-                tidy(self._store, self._serving, model, idle_s=self._idle_s)
-
-    def _follow_alias(self, model: str) -> None:
-        """An alias that was moved is an order; one that was not follows the traffic."""
-        alias = self._registry.alias(model, CHAMPION)
-        champion = champion_of(self._store.traffic(model))
-        # Where this process was moving it when it died is no order either.
-        known = self._store.alias(model, CHAMPION)
-        if alias is not None and alias.number not in known:
-            # One of others that serves is not what the registry has by its number: that is refused.
-            served = alias.number == champion and not self._foreign.has(model, champion)
-            if not served and not self._release(model, alias.number):
-                return
-            self._store.set_alias(model, CHAMPION, version=alias.number)
-        elif champion is not None and self._foreign.has(model, champion):
-            return  # the registry does not know it
-        elif champion is not None and (alias is None or alias.number != champion):
-            self._store.set_alias(model, CHAMPION, pending=champion)
-            self._registry.set_alias(model, CHAMPION, champion)
-            self._store.set_alias(model, CHAMPION, version=champion)
-        elif alias is not None and known != {alias.number}:  # it died after moving it
-            self._store.set_alias(model, CHAMPION, version=alias.number)
-
-    def _release(self, model: str, version: str) -> bool:
-        """Whether the order is done with: carried out, overruled by somebody, or refused."""
-        failed, not_before = self._failed.get(model, ("", 0.0))
-        if version == failed and time.monotonic() < not_before:
-            return False
+    def _work(self, model: str) -> None:
+        os.nice(NICENESS)  # of this thread and its children
         try:
-            self._releaser.release(
-                model, version, steps=[WHOLE], pause_s=0, actor=ACTOR, reason=WHY
-            )
-        except Busy:
-            return False
-        except TakenOver as error:
-            log.info("%s %s: %s", model, version, error)
-        except Refused as refusal:
-            log.warning("%s %s: %s: %s", model, version, refusal.reason, refusal.detail)
-            self._failed[model] = version, time.monotonic() + RETRY_S
-            return refusal.reason not in OUTAGES
-        except Exception:
-            self._failed[model] = version, time.monotonic() + RETRY_S
-            raise
-        return True
+            self._carry_on(model)
+        except psycopg.errors.LockNotAvailable as error:
+            log.warning("%s: somebody holds it: %s", model, error)
+        finally:
+            self._at_work.discard(model)
+
+    def _start(self, name: str, work: Callable[[], None]) -> None:
+        def run() -> None:
+            try:
+                work()
+            except BaseException as error:
+                self._lost = error
+            finally:
+                self._bell.ring()
+
+        threading.Thread(target=run, name=name, daemon=True).start()

@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from contract.arguments import whole_number
 from modelkit.arguments import version_name
 
 
@@ -19,7 +20,13 @@ def add_train_options(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="files to learn from; default: its own",
     )
-    parser.add_argument("--seed", default=0, type=int, help="the same seed gives the same model")
+    parser.add_argument(
+        "--seed",
+        default=0,
+        type=whole_number(0, 2**32 - 1),  # what NumPy takes
+        metavar="NUMBER",
+        help="the same seed gives the same model",
+    )
 
 
 def add_evaluate_options(parser: argparse.ArgumentParser) -> None:

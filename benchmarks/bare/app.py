@@ -15,6 +15,7 @@ from database import named_sql
 from gateway.app import spare_the_collector
 from gateway.grpc_asgi import asgi
 from gateway.grpc_asgi.framing import PREFIX_BYTES, frame
+from gateway.store.connections import Connections
 from gateway.store.hot_statement import HotStatement
 from inference.calls import CHANNEL_OPTIONS, INFER
 
@@ -37,7 +38,7 @@ class Application:
     async def _lifespan(self, receive: asgi.Receive, send: asgi.Send) -> None:
         await receive()
         triton = os.environ["BENCH_TRITON"]
-        insert = HotStatement(_INSERT)
+        insert = HotStatement(_INSERT, Connections())
         async with grpc.aio.insecure_channel(triton, options=CHANNEL_OPTIONS) as channel:
             infer = channel.unary_unary(
                 INFER, ModelInferRequest.SerializeToString, ModelInferResponse.FromString

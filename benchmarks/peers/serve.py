@@ -15,6 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 
 from pmesh.stack.environment import base_environment
 from pmesh.stack.home import Home
@@ -75,12 +76,19 @@ def _released(part: Part, stack: LocalStack) -> Part:
 
     def release() -> None:
         part.before()
-        with psycopg.connect(stack.conninfo(), autocommit=True) as connection:
+        database = stack.release_environment()
+        conninfo = make_conninfo(
+            host=database["PGHOST"],
+            port=database["PGPORT"],
+            dbname=database["PGDATABASE"],
+            user=database["PGUSER"],
+            password=database["PGPASSWORD"],
+        )
+        with psycopg.connect(conninfo, autocommit=True) as connection:
             store = ReleaseStore(connection)
-            release = store.begin(MODEL.id, VERSION, "RELEASE", actor="benchmark", reason="")
+            release = store.create_release(MODEL.id, VERSION, actor="benchmark", reason="")
             store.set_version(MODEL.id, VERSION, "SERVING", labels=MODEL.labels)
-            store.move_traffic(MODEL.id, {VERSION: 100}, release)
-            store.done(release)
+            store.take_step(release)
 
     return replace(part, before=release)
 

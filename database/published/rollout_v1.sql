@@ -1,18 +1,18 @@
 -- What releases may do that takes more than their own rights, and how they know each other.
 CREATE SCHEMA IF NOT EXISTS rollout_v1;
 
--- Keeps others from moving the traffic of a model, until the transaction ends.
+-- Keeps others from moving the traffic of a model, until the transaction ends; for programs of
+-- before.
 CREATE OR REPLACE FUNCTION rollout_v1.hold_traffic(for_model text) RETURNS void
     LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
     SELECT FROM models WHERE id = for_model FOR UPDATE
 $$;
 
--- Replaces the split, on behalf of a release. Errors: PM001 the shares do not add up to 100,
--- PM002 a version (the detail) is not SERVING.
+-- Replaces the split by {version: percent}, on behalf of a release; for programs of before.
 CREATE OR REPLACE FUNCTION rollout_v1.move_traffic(for_model text, shares jsonb, by_release uuid)
     RETURNS void
     LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
-    SELECT move_traffic(for_model, shares, by_release)
+    SELECT releases_v1.move(for_model, releases_v1.from_percent(shares), by_release)
 $$;
 
 -- The caller's connection.
@@ -23,10 +23,11 @@ CREATE OR REPLACE FUNCTION rollout_v1.this_backend() RETURNS public.backend
 $$;
 
 -- Whether a connection is still there. PostgreSQL hides the start of other logins' connections:
--- of those, the process and the login must do.
+-- of those, the process and the login must do. Process 0 stands for the record itself: what is
+-- carried out from its row does not end with a connection, and programs of before leave it alone.
 CREATE OR REPLACE FUNCTION rollout_v1.lives(one public.backend) RETURNS boolean
     LANGUAGE sql STABLE AS $$
-    SELECT EXISTS (
+    SELECT one.pid = 0 OR EXISTS (
         SELECT FROM pg_stat_activity
         WHERE pid = one.pid AND usename = one.login
           AND coalesce(backend_start, one.start_time) = one.start_time

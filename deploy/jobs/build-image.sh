@@ -1,26 +1,28 @@
 #!/usr/bin/env bash
-# Builds an image of a model, and pushes it if told to.
+# Builds the image of a program or of a model, and pushes it if told to.
 set -euo pipefail
 
 usage() {
     cat <<'EOF'
+build-image.sh --program gateway|relay|features|runtime|rollout|triton [--version V] [--push]
 build-image.sh MODEL [--target worker|train] [--device cpu|gpu] [--base] [--version V] [--push]
 
-Builds REGISTRY/predict-mesh/MODEL:TAG, where TAG is COMMIT-TARGET-DEVICE. Its name is the last
-line of stdout; what the builder says goes to stderr.
+Builds REGISTRY/predict-mesh/PROGRAM:COMMIT, or REGISTRY/predict-mesh/MODEL:COMMIT-TARGET-DEVICE.
+Its name is the last line of stdout; what the builder says goes to stderr.
 
-  --target   worker (default) answers the requests in the model's queue; train trains,
-             evaluates and releases the model
+  --program  what serves: gateway, relay, features (their shipper), runtime (a worker of any
+             model); rollout, which releases and provisions; triton, which runs the models
+  --target   worker (default) answers the requests in the model's queue; train trains and
+             evaluates the model
   --device   cpu (default), or gpu: on NVIDIA's Triton image
-  --base     first builds REGISTRY/predict-mesh/base:COMMIT-DEVICE, which the image is built on;
-             that of gpu is also what Triton itself runs from
-  --version  a second tag, V-TARGET-DEVICE
+  --base     first builds the program that the model's image is built on: runtime, or triton on gpu
+  --version  a second tag: V, or V-TARGET-DEVICE
   --push     pushes all that was built
 
 environment:
   IMAGE_REGISTRY   what the names start with; default: localhost
   IMAGE_BUILDER    docker or buildah; default: the one that is there
-  PYTHON_IMAGE, TRITON_IMAGE  stand in for the public images that the base is built on
+  PYTHON_IMAGE, TRITON_IMAGE  stand in for the public images that programs are built on
   PIP_CONFIG_FILE  a pip.conf for the build, which is in no image
 EOF
 }
@@ -30,10 +32,11 @@ fail() {
     exit 2
 }
 
-model='' target=worker device=cpu version='' base='' push=''
+model='' program='' target=worker device=cpu version='' base='' push=''
 while [[ $# -gt 0 ]]; do
     case $1 in
         --help) usage && exit ;;
+        --program) program=${2:?} && shift ;;
         --target) target=${2:?} && shift ;;
         --device) device=${2:?} && shift ;;
         --version) version=${2:?} && shift ;;
@@ -48,40 +51,60 @@ done
 [[ $device == cpu || $device == gpu ]] || fail "there is no device $device"
 
 cd "$(dirname "$0")/../.."
-[[ -n $model && -f models/$model/values.yaml ]] || fail "there is no models/$model/values.yaml"
-[[ $target == worker || -f models/$model/model.py ]] ||
-    fail "there is no models/$model/model.py to train"
+if [[ -n $program ]]; then
+    [[ -z $model ]] || fail "a program or a model, not both"
+    [[ $program =~ ^(gateway|relay|features|runtime|rollout|triton)$ ]] ||
+        fail "there is no program $program"
+else
+    [[ -n $model && -f models/$model/values.yaml ]] ||
+        fail "there is no models/$model/values.yaml"
+    [[ $target == worker || -f models/$model/model.py ]] ||
+        fail "there is no models/$model/model.py to train"
+fi
 
 builder=${IMAGE_BUILDER:-}
 [[ -n $builder ]] || builder=$(basename "$(command -v docker || command -v buildah)") ||
     fail "neither docker nor buildah is installed"
+export BUILDAH_LAYERS=${BUILDAH_LAYERS:-true} # as docker does: images share what they have in common
 commit=$(git describe --always --dirty --abbrev=12 --exclude='*')
 images=${IMAGE_REGISTRY:-localhost}/predict-mesh
-base_image=$images/base:$commit-$device
-image=$images/$model:$commit-$target-$device
 built=()
 
 # build DOCKERFILE TARGET IMAGE [OPTION...]
 build() {
     local options=(--label "org.opencontainers.image.revision=$commit")
     [[ -z ${PIP_CONFIG_FILE:-} ]] || options+=(--secret "id=pip,src=$PIP_CONFIG_FILE")
-    "$builder" build --file "$1" --target "$2" --tag "$3" "${options[@]}" "${@:4}" . >&2
+    "$builder" build --file "deploy/docker/$1" --target "$2" --tag "$3" "${options[@]}" "${@:4}" \
+        . >&2
     built+=("$3")
 }
 
-if [[ -n $base ]]; then
-    arguments=()
+# build_program PROGRAM [OPTION...]
+build_program() {
+    local arguments=(--build-arg "PROGRAM=$1") name
     for name in PYTHON_IMAGE TRITON_IMAGE; do
         [[ -z ${!name:-} ]] || arguments+=(--build-arg "$name=${!name}")
     done
-    build deploy/docker/Dockerfile.base "$device" "$base_image" "${arguments[@]}"
+    build Dockerfile.programs "$1" "$images/$1:$commit" "${arguments[@]}" "${@:2}"
+}
+
+of_version=(${version:+--label "org.opencontainers.image.version=$version"})
+if [[ -n $program ]]; then
+    image=$images/$program:$commit
+    second=$images/$program:$version
+    build_program "$program" "${of_version[@]}"
+else
+    image=$images/$model:$commit-$target-$device
+    second=$images/$model:$version-$target-$device
+    below=runtime
+    [[ $device == cpu ]] || below=triton
+    [[ -z $base ]] || build_program "$below"
+    build Dockerfile.model "$target" "$image" "${of_version[@]}" \
+        --build-arg "BASE_IMAGE=$images/$below:$commit" --build-arg "MODEL=$model"
 fi
-build deploy/docker/Dockerfile.model "$target" "$image" \
-    --build-arg "BASE_IMAGE=$base_image" --build-arg "MODEL=$model" \
-    ${version:+--label "org.opencontainers.image.version=$version"}
 if [[ -n $version ]]; then
-    "$builder" tag "$image" "$images/$model:$version-$target-$device"
-    built+=("$images/$model:$version-$target-$device")
+    "$builder" tag "$image" "$second"
+    built+=("$second")
 fi
 if [[ -n $push ]]; then
     for name in "${built[@]}"; do

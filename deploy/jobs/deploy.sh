@@ -7,20 +7,17 @@ usage() {
 deploy.sh release MODEL@VERSION [--canary PERCENT | --steps PERCENT,... [--pause SECONDS]]
 deploy.sh promote MODEL
 deploy.sh rollback MODEL
+deploy.sh pause|resume|cancel MODEL
 
-release takes the version from MLflow, checks it, has Triton load it, and gives it its share of
-the traffic; promote gives the newest version all of it; rollback goes back to what was before.
-Each takes --reason WHY. Who runs the pipeline, or else the script, is recorded with it.
+Asks the gateway, which has the release process carry it out: take the version from MLflow, check
+it, have Triton load it, and give it its share of the traffic. release ends when the version has its
+first share, or with --wait its last one, and fails when it is refused; promote gives the newest
+version all of it; rollback goes back to what was before. These take --reason WHY; who runs
+the pipeline, or else the script, is recorded with them. pause keeps a release at its step, resume
+lets it go on, cancel ends it where it stands.
 
 environment:
-  PG*                      where PostgreSQL is
-  MLFLOW_TRACKING_URI      where MLflow is
-  PMESH_TRITON_REPOSITORY  the folder that Triton serves
-  PMESH_TRITON_ADDRESS     host:port of Triton's gRPC, or unix: and the path of its socket
-  PMESH_TRITON_KEY         what Triton was started with, to let nobody else load models
-  PMESH_DEVICE             cpu (the default) or gpu: where Triton runs the model
-  PMESH_QUALITY_MARGIN     how much of the primary metric a version may lose; 0.02
-  PMESH_ROLLOUT_IDLE_S     seconds that a version without traffic stays loaded; 15
+  PMESH_GATEWAY            host:port of the gateway
   PATH                     its first python has the project's packages
 EOF
 }
@@ -30,5 +27,8 @@ case ${1:-} in
     '') usage >&2 && exit 2 ;;
 esac
 
+case $1 in
+    pause | resume | cancel) exec python -P -m pmesh.cli "$@" ;;  # nobody is recorded with these
+esac
 actor=${GITHUB_ACTOR:-${BUILD_USER_ID:-$(id -un)}}
-exec python -P -m rollout "$@" --actor "$actor"
+exec python -P -m pmesh.cli "$@" --actor "$actor"

@@ -10,8 +10,7 @@ class EnvoyAdmin:
         self._port = port
 
     def start_drain(self) -> None:
-        """Fail /healthz, tell clients to leave their connections, take no new connections."""
-        self._ask("POST", "/healthcheck/fail")
+        """Tell clients to leave their connections, take no new connections."""
         self._ask("POST", "/drain_listeners?graceful&skip_exit")
         self._ask("POST", "/drain_listeners")
 

@@ -1,7 +1,11 @@
 """The configuration of the gateway's Envoy: typed settings in, a bootstrap as plain data out."""
 
+from collections.abc import Sequence
 from typing import Any
 
+from google.protobuf.descriptor_pb2 import FileDescriptorSet
+
+from gateway.envoy.descriptors import load_descriptors
 from gateway.envoy.filters import (
     GRPC_WEB,
     REST_FRONT,
@@ -16,6 +20,8 @@ from gateway.envoy.local_replies import local_reply_config
 EXTENSIONS = "type.googleapis.com/envoy.extensions"
 MAX_BODY_BYTES = 4 * 1024 * 1024
 """Largest REST body; a gRPC message has the same limit."""
+MAX_HEADER_KB = 64
+"""Of all headers of a request."""
 GRPC_OVERHEAD_BYTES = 64 * 1024
 """What the path's variables and the frame may add to a body when it becomes a gRPC message."""
 GRPC_WEB_CONTENT = {
@@ -23,22 +29,28 @@ GRPC_WEB_CONTENT = {
     "string_match": {"safe_regex": {"regex": r"application/grpc-web(-text)?(\+proto)?"}},
 }
 """What Envoy's gRPC-Web filter takes for it: these and nothing else."""
+EVERYTHING = {"prefix": "/"}
 
 
-def bootstrap(settings: Front) -> dict[str, Any]:
-    """The whole configuration, as Envoy reads it from JSON."""
+def bootstrap(settings: Front, contract: FileDescriptorSet | None = None) -> dict[str, Any]:
+    """The whole configuration, as Envoy reads it from JSON.
+
+    contract: what REST follows, if it is not the product's own. Raises ValueError for an HTTP rule
+    in it that cannot be.
+    """
+    contract = contract or load_descriptors()
     return {
         "node": {"id": "gateway", "cluster": "predict-mesh"},
         "admin": {"address": _socket("127.0.0.1", settings.admin_port)},
-        "static_resources": {"listeners": [_listener(settings)]},
+        "static_resources": {"listeners": [_listener(settings, contract)]},
         "overload_manager": _connection_limit(settings.max_connections),
     }
 
 
-def _listener(settings: Front) -> dict[str, Any]:
+def _listener(settings: Front, contract: FileDescriptorSet) -> dict[str, Any]:
     manager = {
         "name": "envoy.filters.network.http_connection_manager",
-        "typed_config": _http_manager(settings),
+        "typed_config": _http_manager(settings, contract),
     }
     return {
         "name": "gateway",
@@ -50,27 +62,44 @@ def _listener(settings: Front) -> dict[str, Any]:
     }
 
 
-def _http_manager(settings: Front) -> dict[str, Any]:
+def _http_manager(settings: Front, contract: FileDescriptorSet) -> dict[str, Any]:
     return {
         "@type": f"{EXTENSIONS}.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "gateway",
         "server_name": "predict-mesh",
-        "generate_request_id": False,
+        **_request_id(),
         "use_remote_address": True,
         "normalize_path": True,
         "merge_slashes": True,
         "early_header_mutation_extensions": [_drop_envoy_headers()],
         **_limits(),
         "http2_protocol_options": _http2(),
-        "local_reply_config": local_reply_config(max_body_bytes=MAX_BODY_BYTES),
+        "local_reply_config": local_reply_config(
+            max_body_bytes=MAX_BODY_BYTES, max_header_bytes=MAX_HEADER_KB * 1024
+        ),
         "route_config": {"virtual_hosts": [_virtual_host(settings)]},
-        "http_filters": http_filters(settings, max_body_bytes=MAX_BODY_BYTES),
+        "http_filters": http_filters(settings, contract, max_body_bytes=MAX_BODY_BYTES),
+    }
+
+
+def _request_id() -> dict[str, Any]:
+    """Every answer has the id of its request, Envoy's own too: the caller's, or a new UUID."""
+    return {
+        "generate_request_id": True,
+        "preserve_external_request_id": True,
+        "always_set_request_id_in_response": True,
+        "request_id_extension": {
+            "typed_config": {
+                "@type": f"{EXTENSIONS}.request_id.uuid.v3.UuidRequestIdConfig",
+                "pack_trace_reason": False,  # a caller gets back what he gave
+            }
+        },
     }
 
 
 def _limits() -> dict[str, Any]:
     return {
-        "max_request_headers_kb": 64,
+        "max_request_headers_kb": MAX_HEADER_KB,
         "request_headers_timeout": "10s",
         "common_http_protocol_options": {"max_headers_count": 100, "idle_timeout": "600s"},
         # A stream may rest this long between two messages: longer than any wait.
@@ -97,9 +126,10 @@ def _virtual_host(settings: Front) -> dict[str, Any]:
         "domains": ["*"],
         "request_body_buffer_limit": MAX_BODY_BYTES + GRPC_OVERHEAD_BYTES,
         "routes": [
-            _route({"grpc": {}}, without(GRPC_WEB, REST_FRONT, TRANSCODER)),
-            _route({"headers": [GRPC_WEB_CONTENT]}, without(REST_FRONT, TRANSCODER)),
-            _route({}, without(GRPC_WEB)),
+            _route({**EVERYTHING, "grpc": {}}, without(GRPC_WEB, REST_FRONT, TRANSCODER)),
+            _route({**EVERYTHING, "headers": [GRPC_WEB_CONTENT]}, without(REST_FRONT, TRANSCODER)),
+            *(_mount(path, methods) for path, methods in settings.mounts.items()),
+            _route(EVERYTHING, without(GRPC_WEB)),
         ],
         "typed_per_filter_config": cors_policy(settings.cors_origins),
     }
@@ -107,10 +137,20 @@ def _virtual_host(settings: Front) -> dict[str, Any]:
 
 def _route(match: dict[str, Any], per_filter: dict[str, Any]) -> dict[str, Any]:
     return {
-        "match": {"prefix": "/", **match},
+        "match": match,
         "non_forwarding_action": {},
         "typed_per_filter_config": per_filter,
     }
+
+
+def _mount(path: str, methods: Sequence[str]) -> dict[str, Any]:
+    """What the application answers as it is; another method is a path that REST does not know."""
+    method = {"safe_regex": {"regex": "|".join(methods)}}
+    match = {
+        "path_separated_prefix": path,
+        "headers": [{"name": ":method", "string_match": method}],
+    }
+    return _route(match, without(GRPC_WEB, REST_FRONT, TRANSCODER))
 
 
 def _drop_envoy_headers() -> dict[str, Any]:

@@ -6,6 +6,9 @@ from importlib.resources import files
 from google.api import annotations_pb2, http_pb2
 from google.protobuf.descriptor_pb2 import FileDescriptorSet, MethodDescriptorProto
 
+HTTP_BODY = "google.api.HttpBody"
+"""A body that is no JSON: the transcoder passes it on as it came."""
+
 
 def load_descriptors() -> FileDescriptorSet:
     """The descriptors of the contract, with everything that it imports."""
@@ -23,3 +26,10 @@ def rest_methods(
                 if method.options.HasExtension(annotations_pb2.http):
                     rule = method.options.Extensions[annotations_pb2.http]
                     yield f"{file.package}.{service.name}", method, rule
+
+
+def bindings(rule: http_pb2.HttpRule) -> list[http_pb2.HttpRule]:
+    """The rule itself and its additional bindings. Raises ValueError if those have their own."""
+    if any(other.additional_bindings for other in rule.additional_bindings):
+        raise ValueError("an additional binding has additional bindings of its own")
+    return [rule, *rule.additional_bindings]

@@ -8,7 +8,7 @@ from typing import Any
 from google.api import annotations_pb2
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
-from gateway.envoy.descriptors import load_descriptors, rest_methods
+from gateway.envoy.descriptors import bindings, rest_methods
 from gateway.envoy.front import Front
 from gateway.envoy.rest_front import rest_front_script
 from gateway.envoy.rest_rules import rest_rules
@@ -19,9 +19,13 @@ MAX_RESPONSE_BYTES = 64 * 1024 * 1024
 """Largest answer that the transcoder makes JSON of; no other limit of ours lets one grow to it."""
 
 
-def http_filters(settings: Front, *, max_body_bytes: int) -> list[dict[str, Any]]:
-    """The chain; its end is the application, and nothing is forwarded."""
-    descriptors = load_descriptors()
+def http_filters(
+    settings: Front, descriptors: FileDescriptorSet, *, max_body_bytes: int
+) -> list[dict[str, Any]]:
+    """The chain; its end is the application, and nothing is forwarded.
+
+    descriptors: the contract that REST follows.
+    """
     script = rest_front_script(rest_rules(descriptors, max_body_bytes=max_body_bytes))
     cors = [_filter("cors", "cors.v3.Cors")] if settings.cors_origins else []
     return [
@@ -48,15 +52,19 @@ def cors_policy(origins: tuple[str, ...]) -> dict[str, Any]:
         "@type": f"{TYPES}.extensions.filters.http.cors.v3.CorsPolicy",
         "allow_origin_string_match": [{"exact": origin} for origin in origins],
         "allow_methods": "GET, POST",
-        "allow_headers": "content-type, grpc-timeout, x-grpc-web, x-session-id, x-user-agent",
-        "expose_headers": "grpc-status, grpc-message, grpc-status-details-bin",
+        "allow_headers": "content-type, grpc-timeout, traceparent, x-grpc-web, x-request-id,"
+        " x-session-id, x-user-agent",
+        "expose_headers": "grpc-status, grpc-message, grpc-status-details-bin, x-request-id",
         "max_age": "3600",
     }
     return {_full_name("cors"): policy}
 
 
 def _health_check() -> dict[str, Any]:
-    """Answers /healthz itself: Envoy listens only once the application has started."""
+    """Answers /healthz, which tells that the process lives, beside all work.
+
+    Envoy listens only once the application has started.
+    """
     return _filter(
         "health_check",
         "health_check.v3.HealthCheck",
@@ -73,6 +81,8 @@ def _transcoder(descriptors: FileDescriptorSet) -> dict[str, Any]:
         services=sorted({service for service, _, _ in rest_methods(descriptors)}),
         convert_grpc_status=True,
         query_param_unescape_plus=True,
+        # In a variable of several segments, as google.api.http says.
+        url_unescape_spec="ALL_CHARACTERS_EXCEPT_SLASH",
         max_response_body_size=MAX_RESPONSE_BYTES,
         print_options={
             # A confidence of 0 and an empty list are answers too.
@@ -87,7 +97,8 @@ def _without_response_body(descriptors: FileDescriptorSet) -> bytes:
     """The transcoder refuses a response_body; the REST front filter cuts it out instead."""
     copy = FileDescriptorSet.FromString(descriptors.SerializeToString())
     for _, method, _ in rest_methods(copy):
-        method.options.Extensions[annotations_pb2.http].ClearField("response_body")
+        for rule in bindings(method.options.Extensions[annotations_pb2.http]):
+            rule.ClearField("response_body")
     return copy.SerializeToString()
 
 

@@ -1,8 +1,10 @@
 """Where the gateway's Envoy listens and what it allows."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from contract.settings import setting
+from gateway.router import MOUNTS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +22,12 @@ class Front:
     Empty: none."""
     max_connections: int = setting("PMESH_GATEWAY_MAX_CONNECTIONS", 4096, least=1)
     """Connections that may be open at once; more are closed at once."""
+    drain_delay_s: float = setting("PMESH_GATEWAY_DRAIN_DELAY_S", 0.0, least=0)
+    """Seconds from the signal to stop, with which the gateway says that it is not ready, until it
+    takes no new connections: for load balancers, to see it and send calls elsewhere."""
     drain_s: float = setting("PMESH_GATEWAY_DRAIN_S", 10.0, least=0)
-    """Seconds that calls in flight get to end when the gateway is told to stop."""
+    """Seconds from then on that calls in flight get to end; those left are SHUTTING_DOWN."""
     app: str = "gateway.app:app"
     """The ASGI application behind the filters, as "module:attribute"."""
+    mounts: Mapping[str, Sequence[str]] = field(default_factory=lambda: MOUNTS)
+    """The paths that it answers itself, beside gRPC, and the HTTP methods that each takes."""

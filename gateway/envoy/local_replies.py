@@ -1,7 +1,8 @@
 """Envoy's own replies, for REST callers in the form of every other error: a google.rpc.Status.
 
 Native gRPC callers keep what Envoy makes for them. The REST front filter's refusals and /healthz
-are replies of Envoy too, and stay as they are.
+are replies of Envoy too, and stay as they are; so does what the transcoder says of a value that it
+refuses, for the REST front filter to read.
 """
 
 from typing import Any
@@ -14,21 +15,31 @@ from contract.reasons import DOMAIN, grpc_code, reason_name
 IS_ERROR_TO_REST_CALLER = (
     'response.code_details != "lua_response"'
     ' && !response.code_details.startsWith("health_check")'
+    ' && !(response.code == 400 && response.code_details.contains("grpc_json_transcode_failure"))'
     ' && ("x-envoy-original-path" in request.headers'
     ' || !("content-type" in request.headers)'
     ' || !request.headers["content-type"].startsWith("application/grpc"))'
 )
 
+# Of what could not be read as a request and so has none; every other reply has its request's.
+_REQUEST_ID = {
+    "header": {"key": "x-request-id", "value": "%UNIQUE_ID%"},
+    "append_action": "ADD_IF_ABSENT",
+}
 
-def local_reply_config(*, max_body_bytes: int) -> dict[str, Any]:
+
+def local_reply_config(*, max_body_bytes: int, max_header_bytes: int) -> dict[str, Any]:
     """What each HTTP status means that Envoy may answer with by itself; the first match counts."""
     too_large = f"the body is larger than {max_body_bytes} bytes"
     limit = {"max_bytes": str(max_body_bytes)}
+    headers = {"max_bytes": str(max_header_bytes)}
     mappers = [
         _mapper(400, ErrorReason.ERROR_REASON_MALFORMED_MESSAGE, "the request is malformed"),
         _mapper(408, ErrorReason.ERROR_REASON_DEADLINE_EXCEEDED, "the request came too slowly"),
         _mapper(413, ErrorReason.ERROR_REASON_MESSAGE_TOO_LARGE, too_large, limit),
-        _mapper(431, ErrorReason.ERROR_REASON_MESSAGE_TOO_LARGE, "the headers are too large"),
+        _mapper(
+            431, ErrorReason.ERROR_REASON_MESSAGE_TOO_LARGE, "the headers are too large", headers
+        ),
         _mapper(None, ErrorReason.ERROR_REASON_INTERNAL, "an internal error"),
     ]
     return {"mappers": mappers}
@@ -46,6 +57,7 @@ def _mapper(
     }
     return {
         "filter": _condition(is_status + IS_ERROR_TO_REST_CALLER),
+        "headers_to_add": [_REQUEST_ID],
         "body_format_override": {
             "content_type": "application/json",
             "json_format": {

@@ -3,7 +3,15 @@
 from importlib.resources import files
 from typing import Any
 
-MODULES = ("utf8", "kinds", "json_strings", "json_check", "query_check", "refusal")
+MODULES = (
+    "strings",
+    "values",
+    "json_check",
+    "query_check",
+    "refusal",
+    "transcoder_text",
+    "answers",
+)
 
 
 def rest_front_script(rules: dict[str, Any]) -> str:
@@ -21,11 +29,13 @@ def _source(name: str) -> str:
 
 
 def _lua(value: Any) -> str:
-    """A value as a Lua literal. Strings are names and paths, which need no escapes."""
+    """A value as a Lua literal; what it holds of strings has no control characters."""
     if isinstance(value, dict):
-        return "{" + ",".join(f'["{key}"]={_lua(item)}' for key, item in value.items()) + "}"
+        return "{" + ",".join(f"[{_lua(key)}]={_lua(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):
         return "{" + ",".join(map(_lua, value)) + "}"
     if isinstance(value, bool):
         return "true" if value else "false"
-    return str(value) if isinstance(value, int) else f'"{value}"'
+    if isinstance(value, int):
+        return str(value)
+    return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -34,6 +34,8 @@ class Call(Context):
     _task: asyncio.Task[Any] | None = None
     _deadline_timer: asyncio.TimerHandle | None = None
     _lasts = False
+    _streams_in = False
+    _requests_ended = False
 
     def __init__(
         self,
@@ -78,6 +80,9 @@ class Call(Context):
         """Begins the call; the messages of its request come as the handler asks for them."""
         self.begin()
         self._request = self._request_stream(complete=False)
+        self._streams_in = True
+        if self._requests_ended:
+            self._request.end()
         return self._messages()
 
     async def read(self) -> Any:
@@ -130,6 +135,12 @@ class Call(Context):
                 await send_status(self._send, status)
         except OSError:
             pass  # the client has gone
+
+    def end_requests(self) -> None:
+        """Ends a stream of requests: its next read fails as UNAVAILABLE."""
+        self._requests_ended = True
+        if self._streams_in:
+            self._open_request().end()
 
     def stop(self, status: Status) -> None:
         """Cancels the handler; `status` is what the client sees."""

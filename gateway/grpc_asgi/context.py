@@ -33,6 +33,7 @@ class Context(grpc.aio.ServicerContext[Any, Any]):
     _scope: asgi.Scope
     _code: grpc.StatusCode | None = None
     _details = ""
+    _metadata: Metadata | None = None
     _trailing_metadata: Metadata = ()
     _encoding = b"identity"
     _compress_next = True
@@ -83,7 +84,8 @@ class Context(grpc.aio.ServicerContext[Any, Any]):
         self._done_callbacks = (*self._done_callbacks, callback)
 
     def code(self) -> grpc.StatusCode | None:  # type: ignore[override]  # None until set
-        return self._code
+        # What ended the call from outside is what its client sees.
+        return self._code if self._stopped is None else self._stopped.code
 
     def details(self) -> str:
         return self._details
@@ -92,12 +94,19 @@ class Context(grpc.aio.ServicerContext[Any, Any]):
         return self._trailing_metadata
 
     def invocation_metadata(self) -> Metadata:  # type: ignore[override]
-        return metadata_from_headers(self._scope["headers"])
+        if self._metadata is None:
+            self._metadata = metadata_from_headers(self._scope["headers"])
+        return self._metadata
 
     def time_remaining(self) -> float | None:  # type: ignore[override]  # None without a deadline
         if self._deadline is None:
             return None
         return max(self._deadline - asyncio.get_running_loop().time(), 0.0)
+
+    @property
+    def deadline(self) -> float | None:
+        """When the call is ended, on the clock of the event loop in seconds; None: it is not."""
+        return self._deadline
 
     def cancelled(self) -> bool:
         """Whether the call ended from outside: by its client, its deadline or a drain."""

@@ -41,13 +41,23 @@ class RequestStream:
         self._complete = complete
         self._on_disconnect = on_disconnect
         self._pending: asyncio.Future[Event] | None = None
+        self._reader: asyncio.Future[None] | None = None
+        self._ended = False
+
+    def end(self) -> None:
+        """Have every read fail as UNAVAILABLE from now on, also one that waits."""
+        self._ended = True
+        self._wake()
 
     async def read(self) -> bytes | None:
         """The next payload; None at the end of the body.
 
-        Raises CancelledError when the client has gone, RpcFailure for a malformed body.
+        Raises CancelledError when the client has gone, RpcFailure for a malformed body and after
+        `end`.
         """
         while True:
+            if self._ended:
+                raise RpcFailure(grpc.StatusCode.UNAVAILABLE, "Server shutting down")
             payload = self._buffer.pop()
             if payload is not None:
                 return payload
@@ -88,10 +98,19 @@ class RequestStream:
             self._pending = None
 
     async def _receive_event(self) -> None:
-        # Shielded: the transport completes its future whether or not this task is cancelled.
-        event = await asyncio.shield(self._next_event())
-        self._pending = None
-        await self.accept(event)
+        pending = self._next_event()
+        if not pending.done():
+            # Not awaited itself: the transport completes it whether or not this task is cancelled.
+            self._reader = asyncio.get_running_loop().create_future()
+            pending.add_done_callback(self._wake)
+            await self._reader
+        if pending.done():
+            self._pending = None
+            await self.accept(pending.result())
+
+    def _wake(self, _: object = None) -> None:
+        if self._reader is not None and not self._reader.done():
+            self._reader.set_result(None)
 
     def _next_event(self) -> asyncio.Future[Event]:
         if self._pending is None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from contextlib import suppress
 from itertools import islice
 from typing import Any
@@ -58,8 +58,8 @@ class Server:
     on_failure: (method path, status that the protocol itself ends a call with: deadline, size,
         unknown method...) to the status that the client sees.
     max_receive_bytes: of one message, as sent and decompressed.
-    timeouts_s: (method path -> seconds) of calls whose clients give no shorter one; they end up
-        to 0.1 s later.
+    timeout_s: of calls whose clients give no shorter one; they end up to 0.1 s later.
+    unbounded: paths of the methods that have none.
     """
 
     def __init__(
@@ -69,23 +69,31 @@ class Server:
         on_undecodable: Callable[[str, bytes, Exception], grpc.Status] = undecodable_like_grpc_aio,
         on_failure: Callable[[str, grpc.Status], grpc.Status] = as_it_is,
         max_receive_bytes: int = _MAX_RECEIVE_BYTES,
-        timeouts_s: Mapping[str, float] | None = None,
+        timeout_s: float | None = None,
+        unbounded: Container[str] = (),
     ) -> None:
         self._on_error = on_error
         self._on_failure = on_failure
         self._on_undecodable = on_undecodable
         self._max_receive_bytes = max_receive_bytes
-        self._timeouts_s = timeouts_s or {}
+        self._timeout_s = timeout_s
+        self._unbounded = unbounded
         self._methods: dict[str, Method] = {}
         self._generic_handlers: list[grpc.GenericRpcHandler] = []
         self._calls: dict[Call, None] = {}  # in flight, the one looked at longest ago first
         self._look_timer: asyncio.TimerHandle | None = None
         self._idle = asyncio.Event()
+        self._is_draining = self._is_stopped = False
 
     @property
     def in_flight(self) -> int:
         """How many calls have not ended."""
         return len(self._calls)
+
+    @property
+    def timeouts_s(self) -> dict[str, float | None]:
+        """What each registered method has, by its path."""
+        return {path: method.timeout_s for path, method in self._methods.items()}
 
     def add_registered_method_handlers(
         self, service_name: str, method_handlers: "Mapping[str, grpc.RpcMethodHandler[Any, Any]]"
@@ -113,7 +121,12 @@ class Server:
         except RpcFailure as failure:
             await send_status(send, self._on_failure(scope["path"], failure.status))
             return
+        if self._is_stopped:
+            await send_status(send, self._on_failure(method.path, _DRAINED))
+            return
         call = Call(scope, headers, receive, send, method)
+        if self._is_draining:
+            call.end_requests()
         self._calls[call] = None
         if self._look_timer is None:
             self._schedule_look()
@@ -127,23 +140,27 @@ class Server:
                 self._idle.set()
             call.close()
 
-    async def drain(self, timeout_s: float) -> None:
-        """Waits for the calls in flight; those left after `timeout_s` end as UNAVAILABLE.
+    def drain(self) -> None:
+        """Ends streams of requests: what was read of them is answered, then they are UNAVAILABLE.
 
-        Calls that still arrive are served: to send them elsewhere is Envoy's part.
+        Other calls go on, also those that still arrive: to send them elsewhere is Envoy's part.
         """
-        if await self._becomes_idle(timeout_s):
-            return
+        self._is_draining = True
+        for call in list(self._calls):
+            call.end_requests()
+
+    def stop(self) -> None:
+        """Ends the calls that are left, and those that still arrive, as UNAVAILABLE."""
+        self._is_draining = self._is_stopped = True
         for call in list(self._calls):
             call.stop(_DRAINED)
-        await self._becomes_idle(_UNWIND_S)
 
-    async def _becomes_idle(self, timeout_s: float) -> bool:
+    async def unwind(self) -> None:
+        """Waits for the calls that were stopped, for a second at the most."""
         if self._calls:
             self._idle.clear()
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._idle.wait(), timeout_s)
-        return not self._calls
+                await asyncio.wait_for(self._idle.wait(), _UNWIND_S)
 
     def _generic_method(self, scope: asgi.Scope) -> Method:
         details = _CallDetails(scope)
@@ -158,7 +175,7 @@ class Server:
             path,
             handler,
             max_message_bytes=self._max_receive_bytes,
-            timeout_s=self._timeouts_s.get(path),
+            timeout_s=None if path in self._unbounded else self._timeout_s,
         )
 
     def _safe_status(

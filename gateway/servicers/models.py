@@ -1,23 +1,32 @@
 """ModelService over gRPC: models from the catalog in memory, traffic from and to the store."""
 
 from bisect import bisect_right
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 from grpc.aio import ServicerContext
 from predict.v1 import model_service_pb2 as pb
 from predict.v1 import model_service_pb2_grpc
 
-from contract.errors import ModelNotFound
-from gateway import pages, validation
-from gateway.convert import model_to_proto, release_to_proto
+from contract.errors import EtagMismatch, ModelNotFound
+from gateway import pages, request_context
+from gateway.convert_releases import (
+    model_to_proto,
+    plan_from_proto,
+    release_to_proto,
+    split_from_proto,
+)
+from gateway.release import Signature
+from gateway.request_keys import request_key
 from gateway.store.catalog import Catalog, Model
 from gateway.store.releases import TrafficStore
 
 ACTOR = "api"
-"""Who a caller is in the history, as long as callers have no names."""
+"""Who asks, in the history, where neither the caller nor the request has a name for it."""
 
 
 class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
-    """Tells which models there are, and tells and sets how their traffic is split."""
+    """Tells which models there are, and how their traffic is split; asks for it to be moved."""
 
     def __init__(self, catalog: Catalog, releases: TrafficStore) -> None:
         self._catalog = catalog
@@ -29,7 +38,7 @@ class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
         context: ServicerContext[pb.ListModelsRequest, pb.ListModelsResponse],
     ) -> pb.ListModelsResponse:
         """Answer with a page of models, ordered by id."""
-        size = validation.check_page_size(request.page_size)
+        size = pages.size_to_use(request.page_size)
         after = pages.decode_token(request.page_token, "models")
         models = list(self._catalog.models.values())
         start = bisect_right([m.id for m in models], after) if after else 0
@@ -53,11 +62,9 @@ class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
         context: ServicerContext[pb.SetTrafficRequest, pb.SetTrafficResponse],
     ) -> pb.SetTrafficResponse:
         """Move the traffic and answer with the model as it is then."""
-        model = self._model(request.model)
-        shares = validation.check_split([(t.version, t.percent) for t in request.traffic])
-        validation.check_reason(request.reason)
-        await self._releases.set_traffic(model.id, shares, actor=ACTOR, reason=request.reason)
-        await self._catalog.refresh()
+        model, split = self._model(request.model), split_from_proto(request)
+        async with self._refreshed():
+            await self._releases.set_shares(model.id, split, _signature(request), etag=request.etag)
         return pb.SetTrafficResponse(model=model_to_proto(self._model(request.model)))
 
     async def ListReleases(
@@ -67,10 +74,8 @@ class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
     ) -> pb.ListReleasesResponse:
         """Answer with a page of the history, the newest first."""
         model = self._model(request.model)
-        size = validation.check_page_size(request.page_size)
-        before_id = pages.decode_token(request.page_token, ("releases", model.id))
-        if before_id is not None:
-            validation.check_id(before_id, "page_token")
+        size = pages.size_to_use(request.page_size)
+        before_id = pages.decode_id(request.page_token, ("releases", model.id))
         found = await self._releases.list(model.id, before_id=before_id, limit=size + 1)
         token = ""
         if len(found) > size:
@@ -80,10 +85,80 @@ class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
             next_page_token=token,
         )
 
+    async def GetRelease(
+        self,
+        request: pb.GetReleaseRequest,
+        context: ServicerContext[pb.GetReleaseRequest, pb.GetReleaseResponse],
+    ) -> pb.GetReleaseResponse:
+        """Answer with one release."""
+        release = await self._releases.get(request.id.lower())
+        return pb.GetReleaseResponse(release=release_to_proto(release))
+
+    async def CreateRelease(
+        self,
+        request: pb.CreateReleaseRequest,
+        context: ServicerContext[pb.CreateReleaseRequest, pb.CreateReleaseResponse],
+    ) -> pb.CreateReleaseResponse:
+        """Accept a release, or move the traffic at once."""
+        model, plan = self._model(request.model), plan_from_proto(request)
+        async with self._refreshed():
+            release = await self._releases.create(
+                model.id,
+                plan,
+                _signature(request),
+                etag=request.etag,
+                request_id=request_key(
+                    request_context.current().caller, request.request_id.lower()
+                ),
+            )
+        return pb.CreateReleaseResponse(release=release_to_proto(release))
+
+    async def PauseRelease(
+        self,
+        request: pb.PauseReleaseRequest,
+        context: ServicerContext[pb.PauseReleaseRequest, pb.PauseReleaseResponse],
+    ) -> pb.PauseReleaseResponse:
+        """Keep a release at its step."""
+        release = await self._releases.pause(request.id.lower(), etag=request.etag)
+        return pb.PauseReleaseResponse(release=release_to_proto(release))
+
+    async def ResumeRelease(
+        self,
+        request: pb.ResumeReleaseRequest,
+        context: ServicerContext[pb.ResumeReleaseRequest, pb.ResumeReleaseResponse],
+    ) -> pb.ResumeReleaseResponse:
+        """Let a release go on."""
+        release = await self._releases.resume(request.id.lower(), etag=request.etag)
+        return pb.ResumeReleaseResponse(release=release_to_proto(release))
+
+    async def CancelRelease(
+        self,
+        request: pb.CancelReleaseRequest,
+        context: ServicerContext[pb.CancelReleaseRequest, pb.CancelReleaseResponse],
+    ) -> pb.CancelReleaseResponse:
+        """End a release where it stands."""
+        release = await self._releases.cancel(request.id.lower(), etag=request.etag)
+        return pb.CancelReleaseResponse(release=release_to_proto(release))
+
+    @asynccontextmanager
+    async def _refreshed(self) -> AsyncIterator[None]:
+        """Read the catalog again after a move, so that its caller sees it, or what came before."""
+        try:
+            yield
+        except EtagMismatch:
+            await self._catalog.refresh()
+            raise
+        await self._catalog.refresh()
+
     def _model(self, model: str) -> Model:
-        """Raises InvalidArgument, ModelNotFound."""
-        validation.check_model(model)
+        """Raises ModelNotFound."""
         known = self._catalog.models.get(model)
         if known is None:
             raise ModelNotFound(model)
         return known
+
+
+def _signature(request: pb.SetTrafficRequest | pb.CreateReleaseRequest) -> Signature:
+    """What a trusted proxy says of the caller counts more than what he says himself."""
+    actor = request_context.current().caller or request.actor or ACTOR
+    return Signature(actor=actor, reason=request.reason)

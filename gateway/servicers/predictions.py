@@ -9,8 +9,13 @@ from grpc.aio import ServicerContext
 from predict.v1 import prediction_pb2, prediction_service_pb2_grpc
 from predict.v1 import prediction_service_pb2 as pb
 
-from gateway import validation
-from gateway.convert import duration_from_proto, list_filter_from_proto, write_prediction
+from gateway import request_context, validation
+from gateway.convert import (
+    duration_from_proto,
+    has_text,
+    list_filter_from_proto,
+    write_prediction,
+)
 from gateway.prediction import Prediction
 from gateway.predictions import PredictionService
 from gateway.refusals import to_status
@@ -26,6 +31,9 @@ class _WithPrediction(Protocol):
 
 
 Filled = TypeVar("Filled", bound=_WithPrediction)
+
+Answers = asyncio.Queue[tuple[asyncio.Task[Prediction], bool] | None]
+"""Of a stream: what is in work, and whether its text is to be answered; None at the end."""
 
 SESSION_HEADER = "x-session-id"
 DEFAULT_TTL = timedelta(hours=24)
@@ -45,7 +53,8 @@ class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
         self, request: pb.PredictRequest, context: Context[pb.PredictRequest, pb.PredictResponse]
     ) -> pb.PredictResponse:
         """Answer with the finished prediction."""
-        return _filled(pb.PredictResponse(), await self._predict(request, _session(context)))
+        prediction = await self._predict(request, _session(context))
+        return _filled(pb.PredictResponse(), prediction, with_text=has_text(request.view))
 
     async def BatchPredict(
         self,
@@ -53,9 +62,6 @@ class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
         context: Context[pb.BatchPredictRequest, pb.BatchPredictResponse],
     ) -> pb.BatchPredictResponse:
         """Answer with each entry's prediction or error."""
-        validation.check_model(request.model)
-        validation.check_version(request.version)
-        validation.check_batch_size(len(request.entries))
         validation.check_batch_text(request.ByteSize())
         session = _session(context)
         outcomes = await asyncio.gather(
@@ -74,8 +80,9 @@ class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
             return_exceptions=True,
         )
         response = pb.BatchPredictResponse()
+        with_text = has_text(request.view)
         for outcome in outcomes:
-            _write_result(outcome, response.results.add())
+            _write_result(outcome, response.results.add(), with_text=with_text)
         return response
 
     async def StreamPredict(
@@ -85,13 +92,14 @@ class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
     ) -> AsyncIterator[pb.StreamPredictResponse]:
         """Answer each text in turn; up to STREAM_WINDOW of them are in work at once."""
         session = _session(context)
-        answers: asyncio.Queue[asyncio.Task[Prediction] | None] = asyncio.Queue(STREAM_WINDOW)
+        answers: Answers = asyncio.Queue(STREAM_WINDOW)
         reader = asyncio.create_task(self._read(request_iterator, session, answers))
         try:
-            while (task := await answers.get()) is not None:
+            while (answer := await answers.get()) is not None:
+                task, with_text = answer
                 (outcome,) = await asyncio.gather(task, return_exceptions=True)
                 response = pb.StreamPredictResponse()
-                _write_result(outcome, response)
+                _write_result(outcome, response, with_text=with_text)
                 yield response
             await reader  # raises what ended the stream of requests early
         finally:
@@ -108,7 +116,7 @@ class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
         prediction = await self._service.create(
             model=request.model,
             text=request.text,
-            request_id=request.request_id,
+            request_id=request.request_id.lower(),
             version=request.version,
             session=_session(context),
             ttl=duration_from_proto(request.ttl, field="ttl") if has_ttl else DEFAULT_TTL,
@@ -121,7 +129,9 @@ class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
         context: Context[pb.GetPredictionRequest, pb.GetPredictionResponse],
     ) -> pb.GetPredictionResponse:
         """Answer with the prediction as it stands."""
-        return _filled(pb.GetPredictionResponse(), await self._service.get(request.id))
+        with_text = has_text(request.view)
+        prediction = await self._service.get(request.id.lower(), with_text=with_text)
+        return _filled(pb.GetPredictionResponse(), prediction)
 
     async def ListPredictions(
         self,
@@ -133,6 +143,7 @@ class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
             list_filter_from_proto(request),
             page_size=request.page_size,
             page_token=request.page_token,
+            with_text=has_text(request.view),
         )
         response = pb.ListPredictionsResponse(next_page_token=page.next_page_token)
         for prediction in page.predictions:
@@ -147,10 +158,11 @@ class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
         """Answer when the prediction is finished or the wait is over."""
         has_timeout = request.HasField("timeout")
         prediction = await self._service.wait(
-            request.id,
+            request.id.lower(),
             at_most=duration_from_proto(request.timeout, field="timeout")
             if has_timeout
             else DEFAULT_WAIT,
+            with_text=has_text(request.view),
         )
         return _filled(pb.WaitPredictionResponse(), prediction)
 
@@ -160,7 +172,8 @@ class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
         context: Context[pb.WatchPredictionRequest, pb.WatchPredictionResponse],
     ) -> AsyncIterator[pb.WatchPredictionResponse]:
         """Answer with each state up to the terminal one."""
-        async for prediction in self._service.watch(request.id):
+        with_text = has_text(request.view)
+        async for prediction in self._service.watch(request.id.lower(), with_text=with_text):
             yield _filled(pb.WatchPredictionResponse(), prediction)
 
     async def CancelPrediction(
@@ -169,19 +182,21 @@ class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
         context: Context[pb.CancelPredictionRequest, pb.CancelPredictionResponse],
     ) -> pb.CancelPredictionResponse:
         """Answer with the cancelled prediction."""
-        return _filled(pb.CancelPredictionResponse(), await self._service.cancel(request.id))
+        prediction = await self._service.cancel(request.id.lower())
+        return _filled(pb.CancelPredictionResponse(), prediction)
 
     async def _read(
         self,
         requests: AsyncIterable[pb.StreamPredictRequest],
         session: str,
-        answers: asyncio.Queue[asyncio.Task[Prediction] | None],
+        answers: Answers,
     ) -> None:
         try:
             async for message in requests:
-                task = asyncio.create_task(self._predict_in_time(message.request, session))
+                request = message.request
+                task = asyncio.create_task(self._predict_in_time(request, session))
                 try:
-                    await answers.put(task)
+                    await answers.put((task, has_text(request.view)))
                 except asyncio.CancelledError:
                     task.cancel()
                     raise
@@ -189,7 +204,9 @@ class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
             await answers.put(None)
 
     async def _predict_in_time(self, request: pb.PredictRequest, session: str) -> Prediction:
-        """So that one text that takes too long does not take the others' answers with it."""
+        """One of several texts: one that is refused or slow does not take the others with it."""
+        validation.check(request)
+        request_context.limit(self._max_call_s)
         async with asyncio.timeout(self._max_call_s):
             return await self._predict(request, session)
 
@@ -197,7 +214,7 @@ class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
         return await self._service.predict(
             model=request.model,
             text=request.text,
-            request_id=request.request_id,
+            request_id=request.request_id.lower(),
             version=request.version,
             session=session,
         )
@@ -211,22 +228,24 @@ def _session(context: Context[Request, Response]) -> str:
     return ""
 
 
-def _filled(response: Filled, prediction: Prediction) -> Filled:
-    write_prediction(prediction, response.prediction)
+def _filled(response: Filled, prediction: Prediction, *, with_text: bool = True) -> Filled:
+    write_prediction(prediction, response.prediction, with_text=with_text)
     return response
 
 
 def _write_result(
     outcome: Prediction | BaseException,
     message: pb.BatchPredictResult | pb.StreamPredictResponse,
+    *,
+    with_text: bool,
 ) -> None:
     if isinstance(outcome, BaseException):
         message.error.CopyFrom(to_status(outcome))
     else:
-        write_prediction(outcome, message.prediction)
+        write_prediction(outcome, message.prediction, with_text=with_text)
 
 
-def _cancel_all(tasks: asyncio.Queue[asyncio.Task[Prediction] | None]) -> None:
-    while not tasks.empty():
-        if task := tasks.get_nowait():
-            task.cancel()
+def _cancel_all(answers: Answers) -> None:
+    while not answers.empty():
+        if answer := answers.get_nowait():
+            answer[0].cancel()

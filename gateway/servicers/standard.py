@@ -1,25 +1,15 @@
-"""The standard services: health (grpc.health.v1) and reflection (v1, and v1alpha for old tools)."""
+"""Reflection, the standard service: v1, and v1alpha for old tools."""
 
 from collections.abc import Iterable
-from typing import cast
 
 import grpc
-from grpc_health.v1 import health, health_pb2_grpc
+from grpc_health.v1 import health
 from grpc_reflection.v1alpha import reflection, reflection_pb2
-
-from gateway.grpc_asgi import Server
 
 _REFLECTION = ("grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection")
 
 
-def add_health(server: Server) -> health.aio.HealthServicer:
-    """Serve grpc.health.v1.Health; its statuses are set on what is returned."""
-    servicer = health.aio.HealthServicer()
-    health_pb2_grpc.add_HealthServicer_to_server(servicer, cast(grpc.aio.Server, server))
-    return servicer
-
-
-def add_reflection(server: Server, services: Iterable[str]) -> None:
+def add_reflection(server: grpc.aio.Server, services: Iterable[str]) -> None:
     """Serve the descriptors of these services, so that clients need no files.
 
     grpcio-reflection knows v1alpha only; v1 has the same messages under another package.

@@ -3,10 +3,11 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from psycopg import AsyncConnection
 from psycopg.rows import class_row
-from psycopg_pool import AsyncConnectionPool
 
 from database import named_sql
+from gateway.store.connections import Connections
 
 CHANGED = "catalog_changed"  # the channel that tells gateways to read the catalog again
 SERVING = "SERVING"
@@ -42,7 +43,11 @@ class Model:
     feature_share: float = 1.0
     """Of the calls that carry features."""
     traffic: dict[str, int] = field(default_factory=dict)
-    """Version -> percent; empty, or adding up to 100."""
+    """Version -> basis points, hundredths of a percent; empty, or adding up to 10,000."""
+    percent: dict[str, int] = field(default_factory=dict)
+    """The same in whole percent, rounded."""
+    etag: str = ""
+    """Changes whenever the traffic does."""
     versions: dict[str, Version] = field(default_factory=dict)
     """The newest first."""
 
@@ -65,14 +70,19 @@ class Model:
 class Catalog:
     """The catalog as the gateway holds it in memory; `refresh` reads it again."""
 
-    def __init__(self, pool: AsyncConnectionPool) -> None:
-        self._pool = pool
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
         self.models: dict[str, Model] = {}
         """By id, ordered by id."""
 
     async def refresh(self) -> None:
         """Read the catalog from the database."""
-        async with self._pool.connection() as connection, connection.transaction():
+        async with self._connections.connection() as connection:
+            await self.refresh_by(connection)
+
+    async def refresh_by(self, connection: AsyncConnection) -> None:
+        """Read it by a connection that waits for nobody's work."""
+        async with connection.transaction():
             await connection.execute(_SQL["hold_snapshot"])
             cursor = connection.cursor(row_factory=class_row(Model))
             models = {m.id: m for m in await (await cursor.execute(_SQL["models"])).fetchall()}

@@ -9,12 +9,9 @@ import asyncio
 import psycopg
 from psycopg import errors, pq
 
-from database.connections import bounded
+from gateway.store.connections import Connection, Connections
 
 _NAME = b"hot"
-
-ANSWER_S = 10.0
-"""After which a connection is given up: its host may be gone without a word."""
 
 
 class HotStatement:
@@ -23,11 +20,12 @@ class HotStatement:
     Connects when it is first used, and again after its connection was lost.
     """
 
-    def __init__(self, sql: str, *, conninfo: str = "") -> None:
-        """conninfo: empty, for what the PG* variables say."""
+    def __init__(self, sql: str, connections: Connections) -> None:
+        """connections: where its own is opened."""
         self._sql = sql.encode()
-        self._conninfo = conninfo
-        self._connection: psycopg.AsyncConnection | None = None
+        self._connections = connections
+        self._silence = connections.silence
+        self._connection: Connection | None = None
         self._socket: int | None = None
         """Its file descriptor, while the loop watches it."""
         self._arrived: asyncio.Future[None] | None = None
@@ -41,15 +39,10 @@ class HotStatement:
     async def execute(self, parameter: bytes) -> list[str]:
         """The first column of the rows that it returns; the statement is committed then.
 
-        Raises psycopg.Error. A lost connection says nothing of whether it was committed.
+        Raises psycopg.Error, and StoreUnavailable where there would be no answer. A lost connection
+        says nothing of whether it was committed.
         """
-        try:
-            async with asyncio.timeout(ANSWER_S):
-                return await self._execute(parameter)
-        except TimeoutError as error:
-            raise psycopg.OperationalError("the database does not answer") from error
-
-    async def _execute(self, parameter: bytes) -> list[str]:
+        self._silence.check()
         if self._connection is not None and self._connection.pgconn.status == pq.ConnStatus.BAD:
             await self._drop()
         if self._connection is None:
@@ -57,22 +50,24 @@ class HotStatement:
         assert self._connection is not None
         link = self._connection.pgconn
         try:
-            link.send_query_prepared(_NAME, [parameter])
-            return await self._rows(link)
+            with self._silence.watching(link):
+                link.send_query_prepared(_NAME, [parameter])
+                return await self._rows(link)
         except BaseException:
             # What was sent may still be under way: the next call must not read its answer.
             await self._drop()
             raise
 
     async def _connect(self) -> None:
-        connection = await psycopg.AsyncConnection.connect(bounded(self._conninfo), autocommit=True)
+        connection = await self._connections.open()
         self._connection = connection
         link = connection.pgconn
         self._socket = link.socket
         asyncio.get_running_loop().add_reader(self._socket, self._on_readable)
         try:
-            link.send_prepare(_NAME, self._sql)
-            await self._rows(link)
+            with self._silence.watching(link):
+                link.send_prepare(_NAME, self._sql)
+                await self._rows(link)
         except BaseException:
             await self._drop()
             raise

@@ -4,18 +4,20 @@ Calls of one kind that come together go together: writes in one commit, reads in
 """
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 import orjson
+from psycopg import errors
 from psycopg.rows import TupleRow
-from psycopg_pool import AsyncConnectionPool
 
+from contract.errors import ListTooBroad
 from contract.status import status_from_json
 from database import named_sql
 from gateway.batching import Batcher
 from gateway.prediction import ListFilter, Prediction, State
+from gateway.store.connections import Connections
 from gateway.store.hot_statement import HotStatement
 from inference.output import Output
 
@@ -24,23 +26,37 @@ _SQL = named_sql.load("gateway.store")
 MAX_ROWS = 512
 """Of a commit, or of a read."""
 
-Write = tuple[Prediction, str]
-"""A prediction and the client's request_id, "" for none."""
+SEARCH_S = 5
+"""What a search may take: conditions that few predictions meet have it read many."""
+
+
+class Write(NamedTuple):
+    """A prediction to be recorded."""
+
+    prediction: Prediction
+    request_key: str
+    """Of its request_id, "" for none."""
+    traceparent: str
+    """"" for no trace."""
+
+
+class Read(NamedTuple):
+    """A prediction to be read."""
+
+    prediction_id: str
+    with_text: bool
 
 
 class PredictionStore:
-    """Writes and reads predictions; psycopg's errors are passed on."""
+    """Writes and reads predictions; psycopg's errors are passed on, and StoreUnavailable."""
 
-    def __init__(self, pool: AsyncConnectionPool, *, max_waiting: int, conninfo: str = "") -> None:
+    def __init__(self, connections: Connections, *, max_waiting: int) -> None:
         """To be made in the event loop that it works in; to be opened with `async with`.
 
         max_waiting: rows that may wait for one kind of statement before Overloaded.
-        conninfo: of the connection for finished predictions; empty: as the PG* variables say.
         """
-        self._pool = pool
-        self._hot = HotStatement(
-            _SQL["insert_finished"].replace("%(rows)s", "$1"), conninfo=conninfo
-        )
+        self._connections = connections
+        self._hot = HotStatement(_SQL["insert_finished"].replace("%(rows)s", "$1"), connections)
         self._searches = asyncio.Semaphore(1)  # the other connections are for what is quick
         # One write in flight: what waits for a commit shares the next one.
         self._finished = Batcher[Write, bool](
@@ -55,7 +71,7 @@ class PredictionStore:
             max_in_flight=1,
             max_waiting=max_waiting,
         )
-        self._reads = Batcher[str, Prediction | None](
+        self._reads = Batcher[Read, Prediction | None](
             self._get, max_batch=MAX_ROWS, max_in_flight=1, max_waiting=max_waiting
         )
         self._finds = Batcher[str, str | None](
@@ -68,44 +84,64 @@ class PredictionStore:
     async def __aexit__(self, *_: object) -> None:
         await self._hot.close()
 
-    async def insert_finished(self, prediction: Prediction, request_id: str) -> bool:
-        """Record a SUCCEEDED prediction and its event; False if the request_id is taken."""
-        return await self._finished.submit((prediction, request_id))
+    async def insert_finished(
+        self, prediction: Prediction, request_key: str, *, traceparent: str = ""
+    ) -> bool:
+        """Record a SUCCEEDED prediction and its event; False if the request_key is taken."""
+        return await self._finished.submit(Write(prediction, request_key, traceparent))
 
-    async def insert_accepted(self, prediction: Prediction, request_id: str) -> bool:
-        """Record an ACCEPTED prediction and its event; False if the request_id is taken."""
-        return await self._accepted.submit((prediction, request_id))
+    async def insert_accepted(
+        self, prediction: Prediction, request_key: str, *, traceparent: str = ""
+    ) -> bool:
+        """Record an ACCEPTED prediction and its event; False if the request_key is taken."""
+        return await self._accepted.submit(Write(prediction, request_key, traceparent))
 
-    async def get(self, prediction_id: str) -> Prediction | None:
-        """Read a prediction by its id, a canonical UUID."""
-        return await self._reads.submit(prediction_id)
+    async def get(self, prediction_id: str, *, with_text: bool = True) -> Prediction | None:
+        """Read a prediction by its id, a canonical UUID; without its text, that is ""."""
+        return await self._reads.submit(Read(prediction_id, with_text))
 
-    async def find(self, request_id: str) -> Prediction | None:
-        """Read the prediction that a client's request_id, a canonical UUID, stands for."""
-        prediction_id = await self._finds.submit(request_id)
+    async def find(self, request_key: str) -> Prediction | None:
+        """Read the prediction that a request_key, a canonical UUID, stands for."""
+        prediction_id = await self._finds.submit(request_key)
         return await self.get(prediction_id) if prediction_id else None
 
     async def search(
-        self, where: ListFilter, *, before_id: str | None, limit: int, max_bytes: int
+        self,
+        where: ListFilter,
+        *,
+        before_id: str | None,
+        limit: int,
+        max_bytes: int,
+        with_text: bool = True,
     ) -> list[Prediction]:
         """Read predictions, newest first; only older ones than before_id, if given.
 
-        The last one is at the most the first whose text goes beyond max_bytes in all.
+        The last one is at the most the first whose text goes beyond max_bytes in all. Raises
+        ListTooBroad.
         """
         conditions = {name: value or None for name, value in asdict(where).items()}
-        async with (
-            self._searches,
-            self._pool.connection() as connection,
-            connection.transaction(),
-        ):
-            await connection.execute(_SQL["limit_search"])
-            # Not prepared: the best plan depends on which conditions are given.
-            cursor = await connection.execute(
-                _SQL["search"],
-                {**conditions, "before_id": before_id, "limit": limit, "max_bytes": max_bytes},
-                prepare=False,
-            )
-            return [_prediction(row) for row in await cursor.fetchall()]
+        try:
+            async with (
+                self._searches,
+                self._connections.connection() as connection,
+                connection.transaction(),
+            ):
+                await connection.execute(_SQL["limit_search"], {"limit": f"{SEARCH_S}s"})
+                # Not prepared: the best plan depends on which conditions are given.
+                cursor = await connection.execute(
+                    _SQL["search"],
+                    {
+                        **conditions,
+                        "before_id": before_id,
+                        "limit": limit,
+                        "max_bytes": max_bytes,
+                        "with_text": with_text,
+                    },
+                    prepare=False,
+                )
+                return [_prediction(row) for row in await cursor.fetchall()]
+        except errors.QueryCanceled as error:
+            raise ListTooBroad(SEARCH_S) from error
 
     async def cancel(self, prediction_id: str) -> None:
         """Cancel a prediction if it is unfinished, and nobody is changing it at this moment."""
@@ -118,10 +154,11 @@ class PredictionStore:
         rows = await self._execute("insert_accepted", {"rows": _document(batch).decode()})
         return _written(batch, [row[0] for row in rows])
 
-    async def _get(self, ids: list[str]) -> list[Prediction | None]:
-        rows = await self._execute("get", {"ids": list(set(ids))})
-        found = {row[0]: _prediction(row) for row in rows}
-        return [found.get(prediction_id) for prediction_id in ids]
+    async def _get(self, reads: list[Read]) -> list[Prediction | None]:
+        ids, texted = zip(*set(reads), strict=True)
+        rows = await self._execute("get", {"ids": list(ids), "with_text": list(texted)})
+        found = {Read(row[0], with_text): _prediction(row) for with_text, *row in rows}
+        return [found.get(read) for read in reads]
 
     async def _find(self, request_ids: list[str]) -> list[str | None]:
         rows = await self._execute("find", {"request_ids": request_ids})
@@ -129,7 +166,7 @@ class PredictionStore:
         return [found.get(request_id) for request_id in request_ids]
 
     async def _execute(self, query: str, parameters: dict[str, Any]) -> list[TupleRow]:
-        async with self._pool.connection() as connection:
+        async with self._connections.connection() as connection:
             cursor = await connection.execute(_SQL[query], parameters, prepare=True)
             return await cursor.fetchall()
 
@@ -143,14 +180,16 @@ def _written(batch: list[Write], refused: Collection[str]) -> list[bool]:
     """For each row whether it was written. refused: ids of those that were not."""
     if not refused:
         return [True] * len(batch)
-    return [prediction.id not in refused for prediction, _ in batch]
+    return [write.prediction.id not in refused for write in batch]
 
 
-def _row(prediction: Prediction, request_id: str) -> dict[str, Any]:
+def _row(prediction: Prediction, request_key: str, traceparent: str) -> dict[str, Any]:
     """As json_to_recordset reads it."""
     row: dict[str, Any] = {
         "id": prediction.id,
-        "request_id": request_id or None,
+        "request_id": request_key or None,
+        "caller": prediction.caller,
+        "traceparent": traceparent or None,
         "model": prediction.model,
         "version": prediction.version,
         "text": prediction.text,
@@ -167,14 +206,14 @@ def _row(prediction: Prediction, request_id: str) -> dict[str, Any]:
     return row
 
 
-def _prediction(row: TupleRow) -> Prediction:
+def _prediction(row: Sequence[Any]) -> Prediction:
     (id_, model, version, text, state, created, completed, expires, error, label, *output) = row
     confidence, scores, value, features_uri = output
     return Prediction(
         id=id_,
         model=model,
         version=version,
-        text=text,
+        text=text or "",
         state=State(state),
         create_time=created,
         complete_time=completed,

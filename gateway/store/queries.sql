@@ -4,7 +4,7 @@
 WITH input AS MATERIALIZED (
     SELECT * FROM json_to_recordset(%(rows)s::json) AS i (
         id uuid, request_id uuid, model text, version text, text text,
-        create_time timestamptz, complete_time timestamptz,
+        create_time timestamptz, complete_time timestamptz, caller text, traceparent text,
         label text, confidence float8, scores jsonb, value float8, features_uri text)
 ), claimed AS (
     INSERT INTO request_ids (request_id, id)
@@ -13,16 +13,18 @@ WITH input AS MATERIALIZED (
 ), fresh AS MATERIALIZED (
     SELECT * FROM input WHERE request_id IS NULL OR id IN (SELECT id FROM claimed)
 ), new_requests AS (
-    INSERT INTO requests (id, model, version, text, state, create_time, complete_time)
-    SELECT id, model, version, text, 'SUCCEEDED', create_time, complete_time FROM fresh
+    INSERT INTO requests (id, model, version, text, state, create_time, complete_time, caller)
+    SELECT id, model, version, text, 'SUCCEEDED', create_time, complete_time, coalesce(caller, '')
+    FROM fresh
 ), new_predictions AS (
     INSERT INTO predictions (id, label, confidence, scores, value, features_uri)
     SELECT id, label, confidence, scores, value, features_uri FROM fresh
 ), events AS (
-    INSERT INTO outbox (id, event, model, payload)
+    INSERT INTO outbox (id, event, model, payload, traceparent)
     SELECT uuidv7(), 'job_completed', model, events_v1.job_completed(
         model, max(complete_time),
-        jsonb_agg(events_v1.completed_prediction(id, version, 'SUCCEEDED')))
+        jsonb_agg(events_v1.completed_prediction(id, version, 'SUCCEEDED'))),
+        CASE count(*) WHEN 1 THEN min(traceparent) END  -- several belong to no one trace
     FROM fresh GROUP BY model
 )
 SELECT id::text FROM input WHERE id NOT IN (SELECT id FROM fresh)
@@ -33,7 +35,7 @@ SELECT id::text FROM input WHERE id NOT IN (SELECT id FROM fresh)
 WITH input AS MATERIALIZED (
     SELECT * FROM json_to_recordset(%(rows)s::json) AS i (
         id uuid, request_id uuid, model text, version text, text text,
-        create_time timestamptz, expire_time timestamptz)
+        create_time timestamptz, expire_time timestamptz, caller text, traceparent text)
 ), claimed AS (
     INSERT INTO request_ids (request_id, id)
     SELECT request_id, id FROM input WHERE request_id IS NOT NULL
@@ -41,12 +43,13 @@ WITH input AS MATERIALIZED (
 ), fresh AS MATERIALIZED (
     SELECT * FROM input WHERE request_id IS NULL OR id IN (SELECT id FROM claimed)
 ), new_requests AS (
-    INSERT INTO requests (id, model, version, text, state, create_time, expire_time)
-    SELECT id, model, version, text, 'ACCEPTED', create_time, expire_time FROM fresh
+    INSERT INTO requests (id, model, version, text, state, create_time, expire_time, caller)
+    SELECT id, model, version, text, 'ACCEPTED', create_time, expire_time, coalesce(caller, '')
+    FROM fresh
 ), events AS (
-    INSERT INTO outbox (id, event, model, version, payload)
+    INSERT INTO outbox (id, event, model, version, payload, traceparent)
     SELECT uuidv7(), 'inference_request', model, version,
-           events_v1.inference_requested(id, model, version)
+           events_v1.inference_requested(id, model, version), traceparent
     FROM fresh
 ), wake AS MATERIALIZED (
     SELECT pg_notify('outbox', '')
@@ -54,10 +57,11 @@ WITH input AS MATERIALIZED (
 SELECT id::text FROM input, wake WHERE id NOT IN (SELECT id FROM fresh)
 
 -- name: get
--- Reads predictions by id.
-SELECT r.id::text, r.model, r.version, r.text, r.state::text, r.create_time, r.complete_time,
-       r.expire_time, r.error, p.label, p.confidence, p.scores, p.value, p.features_uri
-FROM unnest(%(ids)s::uuid[]) AS i (id)
+-- Reads predictions by id, each with its text or without; the first column says which.
+SELECT i.with_text, r.id::text, r.model, r.version, CASE WHEN i.with_text THEN r.text END,
+       r.state::text, r.create_time, r.complete_time, r.expire_time, r.error,
+       p.label, p.confidence, p.scores, p.value, p.features_uri
+FROM unnest(%(ids)s::uuid[], %(with_text)s::boolean[]) AS i (id, with_text)
 JOIN requests r ON r.id = i.id
 LEFT JOIN predictions p ON p.id = i.id
 
@@ -67,7 +71,7 @@ SELECT request_id::text, id::text FROM request_ids WHERE request_id = ANY (%(req
 
 -- name: limit_search
 -- Bounds a search by conditions that few predictions meet.
-SET LOCAL statement_timeout = '5s'
+SELECT set_config('statement_timeout', %(limit)s, true)
 
 -- name: search
 -- Reads a page of predictions, newest first; what follows max_bytes of text is left for the next.
@@ -75,7 +79,8 @@ WITH page AS (
     SELECT r.*, sum(octet_length(r.text)) OVER (ORDER BY r.id DESC) - octet_length(r.text)
                AS bytes_before
     FROM (
-        SELECT id, model, version, text, state, create_time, complete_time, expire_time, error
+        SELECT id, model, version, CASE WHEN %(with_text)s THEN text ELSE '' END AS text, state,
+               create_time, complete_time, expire_time, error
         FROM requests r
         WHERE (%(model)s::text IS NULL OR r.model = %(model)s)
           AND (%(version)s::text IS NULL OR r.version = %(version)s)

@@ -4,7 +4,19 @@ from collections.abc import Callable
 
 import typer
 
-from pmesh.cli import doctor, evaluate, logs, models, predict, release, stack, status, train
+from pmesh.cli import (
+    doctor,
+    evaluate,
+    history,
+    logs,
+    models,
+    predict,
+    provision,
+    release,
+    stack,
+    status,
+    train,
+)
 from pmesh.cli.arguments import HANDED_ON
 
 
@@ -16,7 +28,7 @@ def main() -> None:
 def command_line() -> typer.Typer:
     """All commands."""
     application = typer.Typer(
-        help="Predict Mesh: text models behind one gateway, all on this machine.",
+        help="Predict Mesh: text models behind one gateway, all on this machine or in production.",
         epilog="Start with [bold]pmesh up[/], then [bold]pmesh predict sentiment 'I like it'[/].",
         rich_markup_mode="rich",
         no_args_is_help=True,
@@ -34,8 +46,12 @@ def command_line() -> typer.Typer:
         "release": release.release,
         "promote": release.promote,
         "rollback": release.rollback,
-        "history": release.history,
+        "pause": release.pause,
+        "resume": release.resume,
+        "cancel": release.cancel,
+        "history": history.history,
         "doctor": doctor.doctor,
+        "provision": provision.provision,
     }
     handed_on = (train.train, evaluate.evaluate, release.release)
     for name, command in commands.items():

@@ -8,7 +8,8 @@ from collections.abc import Callable
 from predict.v1.prediction_pb2 import Prediction
 from rich.markup import escape
 
-from pmesh.cli.client import CallFailedError, GatewayClient
+from pmesh.calls import CallFailedError
+from pmesh.cli.client import GatewayClient
 from pmesh.cli.options import messages
 from pmesh.stack.status import StackStatus
 

@@ -62,7 +62,8 @@ def list_models(home: HomeOption = HOME) -> None:
 
     Example: [bold]pmesh models list[/]
     """
-    from pmesh.cli.client import CallFailedError, GatewayClient
+    from pmesh.calls import CallFailedError
+    from pmesh.cli.client import GatewayClient
     from pmesh.stack.model_list import read_model_list
 
     entries = read_model_list()

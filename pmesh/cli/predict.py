@@ -43,7 +43,8 @@ def predict(
 
     [bold]pmesh predict sentiment --file reviews.tsv --json > answers.jsonl[/]
     """
-    from pmesh.cli.client import CallFailedError, GatewayClient
+    from pmesh.calls import CallFailedError
+    from pmesh.cli.client import GatewayClient
 
     if wait and not later:
         fail("--wait is for --later; without it there is nothing to wait for")

@@ -1,36 +1,18 @@
-"""Runs the programs that work on models, each with what it needs of the stack."""
+"""Runs the programs that train and evaluate models, with what they need of the stack."""
 
 import signal
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import typer
 
 from pmesh.cli.options import fail
 from pmesh.cli.running import running_stack
-from pmesh.stack.local import LocalStack
 from pmesh.stack.model_list import read_model_list
 from pmesh.stack.services import program
 
 
 def run_training(home: Path, model: str, module: str, *arguments: str) -> list[str]:
-    """Run a program that trains or evaluates a model, and so runs its code; see `_run`."""
-    return _run(home, model, LocalStack.training_environment, module, *arguments)
-
-
-def run_release(home: Path, model: str, *arguments: str) -> list[str]:
-    """Run `rollout release`; see `_run`."""
-    return _run(home, model, LocalStack.release_environment, "rollout", "release", *arguments)
-
-
-def _run(
-    home: Path,
-    model: str,
-    environment: Callable[[LocalStack], dict[str, str]],
-    module: str,
-    *arguments: str,
-) -> list[str]:
     """Run `python -P -m module arguments` for a model; the lines of its stdout.
 
     Its stderr is this command's. Ends the command if no stack runs, there is no such model, or
@@ -39,7 +21,7 @@ def _run(
     known = [entry.id for entry in read_model_list()]
     if model not in known:
         fail(f"there is no model {model!r}", "one of: " + ", ".join(known))
-    given = environment(running_stack(home))
+    given = running_stack(home).training_environment()
     signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C is for the program, then this ends
     done = subprocess.run(
         program(module, *arguments),

@@ -1,127 +1,236 @@
-"""`pmesh release`, `promote`, `rollback` and `history`: versions of a model and their traffic."""
+"""`pmesh release`, `promote`, `rollback`, `pause`, `resume` and `cancel`: who gets the traffic."""
 
 import getpass
+import signal
 import time
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, NoReturn
 
 import typer
-from predict.v1 import model_pb2
-from rich.markup import escape
-from rich.table import Table
+from predict.v1.model_pb2 import Release, ReleaseAction, ReleaseState
 
+from pmesh.calls import CallFailedError
 from pmesh.cli.arguments import parse
-from pmesh.cli.client import CallFailedError, GatewayClient
 from pmesh.cli.options import HOME, HomeOption, console, fail, messages
-from pmesh.cli.programs import run_release
-from pmesh.cli.running import running_stack
+from pmesh.cli.splits import split
+from pmesh.releases import ReleaseClient
 from pmesh.stack.control import Stack
 
-Result = TypeVar("Result")
+_ACCEPTED = ReleaseState.RELEASE_STATE_ACCEPTED
+_RUNNING = ReleaseState.RELEASE_STATE_RUNNING
+_PAUSED = ReleaseState.RELEASE_STATE_PAUSED
 
 ModelArgument = Annotated[str, typer.Argument(help="Id of the model, such as sentiment.")]
+ActorOption = Annotated[str, typer.Option("--actor", help="Who, for the history.")]
 ReasonOption = Annotated[str, typer.Option("--reason", help="Why, for the history.")]
-_STATE_COLOURS = {"DONE": "green", "RUNNING": "yellow", "REFUSED": "red", "INTERRUPTED": "red"}
+AddressOption = Annotated[
+    str,
+    typer.Option(
+        "--address",
+        envvar="PMESH_GATEWAY",
+        metavar="HOST:PORT",
+        help="Of a gateway elsewhere; else that of the stack.",
+    ),
+]
 
 
-def release(context: typer.Context, home: HomeOption = HOME) -> None:
+def release(context: typer.Context, address: AddressOption = "", home: HomeOption = HOME) -> None:
     """Bring a version into service: check it, load it, warm it up, give it traffic.
 
-    pmesh release sentiment@3                     all the traffic
-    pmesh release sentiment@3 --canary 10         a tenth; then pmesh promote or rollback
-    pmesh release sentiment@3 --steps 10,50,100   step by step
+    pmesh release sentiment@3                         all the traffic
+    pmesh release sentiment@3 --canary 0.1            a thousandth; then promote or rollback
+    pmesh release sentiment@3 --steps 1,10,100 --pause 3600
+
+    Ends when the version has its first share. Later steps are taken without this command; see
+    pmesh history, pause, resume, cancel.
     """
-    from rollout.options import add_release_options
+    from pmesh.cli.release_options import add_release_options
 
     asked = parse(context, release, add_release_options)
-    model = asked.version.model
-    run_release(home, model, *context.args)
-    if asked.canary and asked.canary < 100:
-        messages.print(f"next: pmesh promote {model}, or pmesh rollback {model}", markup=False)
+    model, version = asked.version
+    with _client(address, home) as client:
+        accepted = client.release(
+            model,
+            version,
+            steps=asked.steps or ([asked.canary] if asked.canary else []),
+            pause_s=asked.pause,
+            margin=asked.margin,
+            actor=asked.actor,
+            reason=asked.reason,
+        )
+        _tell(_follow(client, accepted, to_the_end=asked.wait))
 
 
-def promote(model: ModelArgument, reason: ReasonOption = "", home: HomeOption = HOME) -> None:
+def promote(
+    model: ModelArgument,
+    reason: ReasonOption = "",
+    actor: ActorOption = "",
+    address: AddressOption = "",
+    home: HomeOption = HOME,
+) -> None:
     """Give the newest version in the traffic all of it.
 
     [bold]pmesh promote sentiment --reason "a day without complaints"[/]
     """
-    from rollout import traffic
-
-    version = _move(
-        home, lambda store: traffic.promote(store, model, actor=getpass.getuser(), reason=reason)
-    )
-    console.print(f"{model} {version} has all the traffic")
+    with _client(address, home) as client:
+        action = ReleaseAction.RELEASE_ACTION_PROMOTE
+        done = client.shift(model, action, actor=actor or getpass.getuser(), reason=reason)
+    console.print(f"{model} {done.version} has all the traffic")
 
 
-def rollback(model: ModelArgument, reason: ReasonOption = "", home: HomeOption = HOME) -> None:
+def rollback(
+    model: ModelArgument,
+    reason: ReasonOption = "",
+    actor: ActorOption = "",
+    address: AddressOption = "",
+    home: HomeOption = HOME,
+) -> None:
     """Go back to the split before the newest version, at once.
 
     [bold]pmesh rollback sentiment --reason "too many neutral answers"[/]
     """
-    from rollout import traffic
-
-    shares = _move(
-        home, lambda store: traffic.roll_back(store, model, actor=getpass.getuser(), reason=reason)
-    )
-    console.print(f"{model} is back at {_shares(shares)}")
+    with _client(address, home) as client:
+        action = ReleaseAction.RELEASE_ACTION_ROLLBACK
+        done = client.shift(model, action, actor=actor or getpass.getuser(), reason=reason)
+    console.print(f"{model} is back at {split(done.shares)}")
 
 
-def history(
-    model: ModelArgument,
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many, the newest first.")] = 20,
-    home: HomeOption = HOME,
-) -> None:
-    """Show what was asked of a model's traffic: who, when, why, and what became of it.
+def pause(model: ModelArgument, address: AddressOption = "", home: HomeOption = HOME) -> None:
+    """Keep a model's release at the step that it has reached.
 
-    [bold]pmesh history sentiment[/]
+    [bold]pmesh pause sentiment[/]
     """
-    if (status := Stack(home).status()) is None:
-        fail(f"no stack runs on {home}", "pmesh up")
-    with GatewayClient(status.gateway_port) as client:
+    with _client(address, home) as client:
+        chosen = _choose(_under_way(client, model), _RUNNING, _ACCEPTED, _PAUSED)
+        assert chosen is not None  # it is in one of these states
+        client.pause(chosen)
+    name = f"{model} {chosen.version}"
+    console.print(f"{name} is paused; next: pmesh resume {model}, or pmesh cancel {model}")
+
+
+def resume(model: ModelArgument, address: AddressOption = "", home: HomeOption = HOME) -> None:
+    """Let a paused release go on, with its next step at once.
+
+    [bold]pmesh resume sentiment[/]
+    """
+    with _client(address, home) as client:
+        chosen = _choose(_under_way(client, model), _PAUSED)
+        if chosen is None:
+            fail(f"no release of {model} is paused", f"pmesh history {model}")
+        client.resume(chosen)
+    console.print(f"{model} {chosen.version} goes on; pmesh history {model} tells how it ends")
+
+
+def cancel(model: ModelArgument, address: AddressOption = "", home: HomeOption = HOME) -> None:
+    """End a model's releases where they stand; the traffic stays as it is.
+
+    [bold]pmesh cancel sentiment[/]
+    """
+    with _client(address, home) as client:
+        for found in _under_way(client, model):
+            client.cancel(found)
+            console.print(f"{model} {found.version} is cancelled")
+    console.print(f"the traffic stays as it is; pmesh rollback {model} brings it back")
+
+
+@contextmanager
+def _client(address: str, home: Path) -> Iterator[ReleaseClient]:
+    with ReleaseClient(gateway_address(address, home)) as client:
         try:
-            releases = client.releases(model, limit=limit)
+            yield client
         except CallFailedError as error:
             fail(str(error), error.remedy)
-    console.print(_table(releases))
 
 
-def _move(home: Path, move: "Callable[..., Result]") -> Result:
-    """Do it on PostgreSQL, the only part that moving traffic needs."""
-    import psycopg
+def gateway_address(address: str, home: Path) -> str:
+    """The one that is given, or the gateway of the stack; ends the command if none runs."""
+    if address:
+        return address
+    if (status := Stack(home).status()) is None:
+        fail(f"no stack runs on {home}", "pmesh up")
+    return f"127.0.0.1:{status.gateway_port}"
 
-    from database.connections import bounded
-    from rollout.store import ModelNotRegistered, ReleaseStore
-    from rollout.traffic import NothingToDo
 
-    conninfo = running_stack(home).conninfo()
+def _under_way(client: ReleaseClient, model: str) -> Sequence[Release]:
+    if not (found := client.under_way(model)):
+        fail(f"no release of {model} is under way", f"pmesh history {model}")
+    return found
+
+
+def _choose(releases: Sequence[Release], *states: ReleaseState) -> Release | None:
+    """The newest one in the first of these states that there is one in."""
+    return next((r for state in states for r in releases if r.state == state), None)
+
+
+def _tell_that_nobody_begins() -> None:
+    messages.print("nobody has begun it yet: does `rollout watch` run? pmesh status tells")
+
+
+def _follow(client: ReleaseClient, accepted: Release, *, to_the_end: bool) -> Release:
+    """Show each change until the release has a share, or has ended; what it is then."""
+    found = accepted
     try:
-        with psycopg.connect(bounded(conninfo), autocommit=True) as connection:
-            return move(ReleaseStore(connection))
-    except (ModelNotRegistered, NothingToDo) as error:
-        fail(str(error))
-    except psycopg.OperationalError as error:
-        fail(f"PostgreSQL does not answer: {error}", "pmesh status, then pmesh logs postgres")
-
-
-def _table(releases: list[model_pb2.Release]) -> Table:
-    rows = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("when", "who", "what", "version", "outcome", "traffic", "why"):
-        rows.add_column(column, no_wrap=column != "why")
-    for found in releases:
-        state = model_pb2.ReleaseState.Name(found.state).removeprefix("RELEASE_STATE_")
-        action = model_pb2.ReleaseAction.Name(found.action).removeprefix("RELEASE_ACTION_")
-        rows.add_row(
-            time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(found.create_time.seconds)),
-            escape(found.actor),
-            action.lower().replace("_", " "),
-            found.version,
-            f"[{_STATE_COLOURS[state]}]{(found.refusal or state).lower().replace('_', ' ')}[/]",
-            _shares({share.version: share.percent for share in found.traffic}),
-            escape(found.reason or found.detail),
+        for found in client.follow(accepted, unattended=_tell_that_nobody_begins):
+            clock = time.strftime("%H:%M:%S")
+            messages.print(f"{clock}  {found.model} {found.version}  {_stand(found)}", markup=False)
+            if found.state == ReleaseState.RELEASE_STATE_PAUSED:
+                break
+            if found.steps_done and not to_the_end:
+                break
+    except KeyboardInterrupt:
+        messages.print(
+            f"the release goes on: pmesh history {found.model}, or pmesh cancel {found.model}"
         )
-    return rows
+        raise typer.Exit(128 + signal.SIGINT) from None
+    return found
 
 
-def _shares(shares: dict[str, int]) -> str:
-    return ", ".join(f"{version}: {percent} %" for version, percent in shares.items())
+def _stand(found: Release) -> str:
+    state = ReleaseState.Name(found.state).removeprefix("RELEASE_STATE_").lower()
+    if not found.steps_done:
+        return state
+    share = f"{state}, step {found.steps_done} of {len(found.steps)}: {split(found.shares)}"
+    if not found.HasField("next_step_time"):
+        return share
+    due = time.strftime("%H:%M:%S", time.localtime(found.next_step_time.seconds))
+    return f"{share}; {found.steps[found.steps_done]:g} % at {due}"
+
+
+def _tell(found: Release) -> None:
+    """Say how it stands, and what may come next; ends the command if it has no share."""
+    match found.state:
+        case ReleaseState.RELEASE_STATE_REFUSED:
+            _tell_refusal(found)
+        case ReleaseState.RELEASE_STATE_INTERRUPTED:
+            fail(f"the release ended: {found.detail}", f"pmesh history {found.model}")
+        case ReleaseState.RELEASE_STATE_PAUSED:
+            fail("somebody has paused the release", f"pmesh resume {found.model}")
+    if found.detail:
+        messages.print(found.detail, markup=False)
+    console.print(f"{found.model} is at {split(found.shares)}")
+    if found.state == ReleaseState.RELEASE_STATE_RUNNING:
+        messages.print(f"next: the other steps; pmesh history {found.model} tells of them")
+    elif len(found.shares) > 1:
+        messages.print(f"next: pmesh promote {found.model}, or pmesh rollback {found.model}")
+
+
+def _tell_refusal(found: Release) -> NoReturn:
+    from rollout.refusal import remedy
+
+    foreign = _is_foreign(found.model, found.version)
+    fail(
+        f"{found.model}@{found.version} is refused: {found.refusal}: {found.detail}",
+        remedy(found.refusal, foreign=foreign),
+    )
+
+
+def _is_foreign(model: str, version: str) -> bool:
+    """Whether this checkout says that a server of others answers for a version."""
+    from modelkit.values import InvalidValues, model_folder, read_values
+
+    try:
+        return version in read_values(model_folder(model)).foreign
+    except (InvalidValues, OSError):
+        return False

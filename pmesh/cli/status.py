@@ -9,8 +9,10 @@ from predict.v1.model_pb2 import ModelVersionState
 from rich.markup import escape
 from rich.table import Table
 
-from pmesh.cli.client import CallFailedError, GatewayClient
+from pmesh.calls import CallFailedError
+from pmesh.cli.client import GatewayClient
 from pmesh.cli.options import HOME, HomeOption, JsonOption, console, fail
+from pmesh.cli.splits import split
 from pmesh.stack.control import Stack
 from pmesh.stack.processes import memory_bytes
 from pmesh.stack.status import PartStatus, StackStatus, State
@@ -47,11 +49,11 @@ def _model_table(status: StackStatus) -> Table:
         rows.add_column(column)
     with GatewayClient(status.gateway_port) as client, suppress(CallFailedError):
         for model in client.models():
-            shares = {share.version: share.percent for share in model.traffic}
-            others = (v for v in model.versions if v.version not in shares)
+            shared = {share.version for share in model.shares}
+            others = (v for v in model.versions if v.version not in shared)
             rows.add_row(
                 model.id,
-                ", ".join(f"{version}: {percent} %" for version, percent in shares.items()),
+                split(model.shares),
                 ", ".join(f"{other.version} {_version_state(other.state)}" for other in others),
             )
     return rows
@@ -65,6 +67,7 @@ def urls(status: StackStatus) -> dict[str, str]:
     """Where a person can look."""
     return {
         "gateway": f"http://127.0.0.1:{status.gateway_port}",
+        "metrics": f"http://127.0.0.1:{status.ports['gateway-metrics']}/metrics",
         "mlflow": f"http://127.0.0.1:{status.ports['mlflow']}",
     }
 

@@ -1,6 +1,6 @@
 """Trains and releases the models that were never released: `... first_releases MODEL...`.
 
-Finds PostgreSQL by the standard PG* variables and MLflow by MLFLOW_TRACKING_URI.
+Asks the gateway at PMESH_GATEWAY, as everybody does, and finds MLflow by MLFLOW_TRACKING_URI.
 """
 
 import os
@@ -8,23 +8,22 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
 from http import HTTPStatus
 from urllib.error import URLError
 from urllib.request import urlopen
 
-import psycopg
+from predict.v1.model_pb2 import ModelVersionState, Release, ReleaseState
 
-from database.connections import bounded
 from modelkit.registry import Registry, RegistryError, VersionUnknown
+from pmesh.calls import CallFailedError
+from pmesh.releases import ReleaseClient
 from pmesh.stack.environment import base_environment, training_environment
 from pmesh.stack.services import program
-from rollout.store import ReleaseStore
 
 _MLFLOW_S = 300.0
 _FRESH_S = 60.0
 """The supervisor starts this program again a few times when it fails."""
-_SIGNED = ("--actor", "pmesh up", "--reason", "the first version")
+_ACTOR, _WHY = "pmesh up", "the first version"
 
 
 def main() -> None:
@@ -32,55 +31,69 @@ def main() -> None:
 
     What is trained already is not trained again.
     """
+    mlflow = os.environ["MLFLOW_TRACKING_URI"]
     try:
-        with psycopg.connect(bounded(), autocommit=True) as connection:
-            store = ReleaseStore(connection)
-            names = [name for name in sys.argv[1:] if not store.traffic(name)]
+        with ReleaseClient(os.environ["PMESH_GATEWAY"]) as client:
+            names = [name for name in sys.argv[1:] if not client.model(name).shares]
             if names:
-                _wait_for_mlflow(os.environ["MLFLOW_TRACKING_URI"])
-            done = [_release(store, name) for name in names]
-    except (TimeoutError, psycopg.Error, RegistryError) as error:
+                _wait_for_mlflow(mlflow)
+            done = [_release(client, name, mlflow) for name in names]
+    except (TimeoutError, CallFailedError, RegistryError) as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
     sys.exit(0 if all(done) else 1)
 
 
-def _release(store: ReleaseStore, name: str) -> bool:
+def _release(client: ReleaseClient, name: str, mlflow: str) -> bool:
     """Whether a version of the model has the traffic now."""
-    # To train the same again would not help.
-    if refusal := store.fresh_refusal(name, _FRESH_S):
-        print(f"{name}: its first version was refused: {refusal}", file=sys.stderr)
-        return False
-    try:
-        number = _registered(store, name) or _train(name)
-        _run(os.environ, "rollout", "release", f"{name}@{number}", *_SIGNED)
-    except subprocess.CalledProcessError:  # the program has said why
-        return False
-    return True
+    release = next(iter(client.under_way(name)), None)
+    if release is None:
+        # To train the same again would not help.
+        if (last := _last(client, name)) is not None and _was_just_refused(last):
+            return _tell(last)
+        try:
+            number = _registered(client, name, mlflow) or _train(name, mlflow)
+        except subprocess.CalledProcessError:  # the program has said why
+            return False
+        release = client.release(name, number, actor=_ACTOR, reason=_WHY)
+    return _tell(client.outcome(release))
 
 
-def _registered(store: ReleaseStore, name: str) -> str:
+def _last(client: ReleaseClient, name: str) -> Release | None:
+    return next(iter(client.list(name, limit=1)), None)
+
+
+def _was_just_refused(release: Release) -> bool:
+    is_refused = release.state == ReleaseState.RELEASE_STATE_REFUSED
+    return is_refused and time.time() - release.create_time.seconds < _FRESH_S
+
+
+def _tell(release: Release) -> bool:
+    """Say how it has ended; whether it is done."""
+    state = ReleaseState.Name(release.state).removeprefix("RELEASE_STATE_").lower()
+    why = release.refusal or state
+    print(f"{release.model} {release.version} {why}: {release.detail}", file=sys.stderr)
+    return release.state == ReleaseState.RELEASE_STATE_DONE
+
+
+def _registered(client: ReleaseClient, name: str, mlflow: str) -> str:
     """The last version of the registry, unless it was refused before; "" for none."""
     try:
-        number = Registry(os.environ["MLFLOW_TRACKING_URI"]).latest(name).number
+        number = Registry(mlflow).latest(name).number
     except VersionUnknown:
         return ""
-    return "" if store.version_state(name, number) == "REFUSED" else number
+    refused = ModelVersionState.MODEL_VERSION_STATE_REFUSED
+    states = {version.version: version.state for version in client.model(name).versions}
+    return "" if states.get(number) == refused else number
 
 
-def _train(name: str) -> str:
+def _train(name: str, mlflow: str) -> str:
     """The number of a new version. Raises CalledProcessError."""
-    mlflow = os.environ["MLFLOW_TRACKING_URI"]
     environment = training_environment(base_environment(), mlflow=mlflow)
-    return _run(environment, "training.train", name).split()[-1]
-
-
-def _run(environment: Mapping[str, str], module: str, *arguments: str) -> str:
-    """What a program of ours prints. Raises CalledProcessError."""
-    command = program(module, *arguments)
+    command = program("training.train", name)
     done = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True, check=True)
-    return done.stdout
+    return done.stdout.split()[-1]
 
 
 def _wait_for_mlflow(uri: str) -> None:

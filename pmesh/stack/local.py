@@ -8,8 +8,8 @@ import psycopg
 
 from database.logins import GATEWAY, RELAY, ROLLOUT, worker_login
 from database.migrate import migrate
-from database.registration import Registration, register_models
 from inference.repository import Loaded
+from pmesh.provisioning import register
 from pmesh.stack.aws import aws_part, s3_part
 from pmesh.stack.environment import aws_environment, training_environment
 from pmesh.stack.home import Home
@@ -17,6 +17,7 @@ from pmesh.stack.mlflow import mlflow_part
 from pmesh.stack.model_list import ModelEntry
 from pmesh.stack.part import Job, Part
 from pmesh.stack.postgres import OWNER, SUPERUSER, Postgres
+from pmesh.stack.readiness import until_http
 from pmesh.stack.services import (
     features_part,
     gateway_part,
@@ -29,11 +30,13 @@ from pmesh.stack.triton import Triton
 
 _KEY_ID = "predict-mesh"
 _TOPIC_ARN = "arn:aws:sns:us-east-1:123456789012:predict-events"
+_ANSWERS_S = 15.0
+"""Within which the gateway has seen the first releases."""
 
 
 PORTS = (
     *("postgres", "aws", "s3", "mlflow"),
-    *("triton-metrics", "gateway-admin", "rollout-webhook"),
+    *("triton-metrics", "gateway-admin", "gateway-metrics", "rollout-webhook"),
 )
 """What needs a port on loopback, the gateway's public one aside."""
 
@@ -107,7 +110,7 @@ class LocalStack:
         return training_environment(self._base, mlflow=mlflow)
 
     def release_environment(self) -> dict[str, str]:
-        """The environment of the program that releases them."""
+        """The environment of the process that releases them."""
         return {
             **self.training_environment(),
             **self._postgres.environment(ROLLOUT.name),
@@ -116,17 +119,18 @@ class LocalStack:
             "PMESH_TRITON_REPOSITORY": str(self._triton.repository),
         }
 
-    def conninfo(self) -> str:
-        """How releases connect to the database."""
-        return self._postgres.conninfo(ROLLOUT.name)
-
     def _first_releases(self) -> Part:
         models = [model.id for model in self._models if model.is_trained_here]
         return Job(
             name="training",
             command=program("pmesh.stack.first_releases", *models),
-            environment=self.release_environment(),
-            needs=("postgres", "triton"),
+            environment={
+                **self.training_environment(),
+                "PMESH_GATEWAY": f"127.0.0.1:{self._gateway_port}",
+            },
+            needs=("gateway", "triton"),
+            # The stack has started when it can answer, unless no model was ever released.
+            after=lambda: until_http(self._gateway_port, "/readyz", timeout_s=_ANSWERS_S),
         )
 
     def _rollout(self) -> Part:
@@ -149,18 +153,8 @@ class LocalStack:
     def _migrate(self) -> None:
         """Bring the schema and the list of models up to date."""
         migrate(self._postgres.conninfo(OWNER))
-        models = [
-            Registration(
-                id=model.id,
-                description=model.description,
-                labels=model.labels,
-                address=self._triton.address,
-                feature_share=model.feature_share,
-            )
-            for model in self._models
-        ]
         with psycopg.connect(self._postgres.conninfo(OWNER)) as connection:
-            register_models(connection, models)
+            register(connection, self._models, address=self._triton.address)
 
     def _provision_bus(self) -> None:
         """Make topic, queues and bucket: the emulator forgets them at each restart."""
@@ -184,6 +178,7 @@ class LocalStack:
         return gateway_part(
             port=self._gateway_port,
             admin_port=self._ports["gateway-admin"],
+            metrics_port=self._ports["gateway-metrics"],
             spool=self._spool,
             environment=self._base | self._postgres.environment(GATEWAY.name),
         )

@@ -11,15 +11,8 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from database.logins import (
-    GATEWAY,
-    RELAY,
-    ROLLOUT,
-    create_groups,
-    create_login,
-    harden,
-    worker_login,
-)
+from database.logins import create_groups, program_logins
+from pmesh.provisioning import admit
 from pmesh.stack.binaries import postgres_binary
 from pmesh.stack.part import Part
 
@@ -64,18 +57,19 @@ class Postgres:
         self._data = directory
         self._port = port
         self._password = password
-        self._logins = [GATEWAY, RELAY, ROLLOUT, *map(worker_login, models)]
+        self._models = models
 
     def part(self, *, environment: Mapping[str, str], fill: Callable[[], None]) -> Part:
         """Its recipe. `fill` makes schema and models once the database is there."""
-        connections = sum(login.connections for login in self._logins) + SPARE_CONNECTIONS
+        logins = program_logins(self._models)
+        connections = sum(login.connections for login in logins) + SPARE_CONNECTIONS
         settings = _SETTINGS | {"port": str(self._port), "max_connections": str(connections)}
         options = [f"--{name}={value}" for name, value in settings.items()]
 
         def provision() -> None:
             self._create_database()
             fill()
-            self._create_logins()
+            self._admit_programs()
 
         return Part(
             name="postgres",
@@ -153,12 +147,10 @@ class Postgres:
             if not connection.execute(query, (DATABASE,)).rowcount:
                 connection.execute("CREATE DATABASE predict OWNER predict")
 
-    def _create_logins(self) -> None:
-        """Let the programs in, once the models are there that the workers' logins name."""
+    def _admit_programs(self) -> None:
+        """Let them in, once the models are there that the workers' logins name."""
         with psycopg.connect(self.conninfo(SUPERUSER), autocommit=True) as connection:
-            harden(connection)
-            for login in self._logins:
-                create_login(connection, login, self._password(login.name))
+            admit(connection, self._models, password=self._password)
 
 
 def _run_as(program: str, *arguments: str) -> tuple[str, ...]:

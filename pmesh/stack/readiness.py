@@ -2,6 +2,7 @@
 
 import http.client
 import socket
+import time
 
 
 def answers_http(port: int, path: str) -> bool:
@@ -14,6 +15,13 @@ def answers_http(port: int, path: str) -> bool:
         return False
     finally:
         connection.close()
+
+
+def until_http(port: int, path: str, *, timeout_s: float) -> None:
+    """Wait until GET answers 200; return after the timeout as well."""
+    until = time.monotonic() + timeout_s
+    while not answers_http(port, path) and time.monotonic() < until:
+        time.sleep(0.1)
 
 
 def accepts_connections(port: int) -> bool:

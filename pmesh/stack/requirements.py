@@ -7,8 +7,6 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import find_libpython
-
 from pmesh.stack.binaries import package_directory, postgres_binary, script
 from pmesh.stack.findings import Finding
 from pmesh.stack.ports import is_free
@@ -58,6 +56,8 @@ def _python() -> Finding:
 
 
 def _libpython() -> Finding:
+    import find_libpython  # pyvoy brings it, which is not where only models are released
+
     found = find_libpython.find_libpython()
     return Finding(
         "libpython",

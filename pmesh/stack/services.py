@@ -14,7 +14,7 @@ def program(module: str, *arguments: str) -> tuple[str, ...]:
 
 
 def gateway_part(
-    *, port: int, admin_port: int, spool: Path, environment: Mapping[str, str]
+    *, port: int, admin_port: int, metrics_port: int, spool: Path, environment: Mapping[str, str]
 ) -> Part:
     """Envoy with the Python servicers in it, on the one port that clients know.
 
@@ -28,12 +28,13 @@ def gateway_part(
             "PMESH_GATEWAY_ADDRESS": "127.0.0.1",
             "PMESH_GATEWAY_PORT": str(port),
             "PMESH_GATEWAY_ADMIN_PORT": str(admin_port),
+            "PMESH_GATEWAY_METRICS_PORT": str(metrics_port),
             "PMESH_FEATURES_SPOOL": str(spool),
         },
         needs=("postgres",),
         uses=("triton",),
         before=lambda: spool.mkdir(exist_ok=True),
-        is_ready=lambda: answers_http(port, "/healthz"),
+        is_ready=lambda: answers_http(port, "/healthz"),  # it lives; /readyz waits for a release
         stop_timeout_s=25,  # it lets calls in flight end
     )
 
@@ -89,7 +90,7 @@ def worker_part(
 def rollout_part(
     *, webhook_port: int, environment: Mapping[str, str], is_ready: Callable[[], bool]
 ) -> Part:
-    """Follows the registry, and takes away the versions that nothing uses any more."""
+    """Carries out releases, follows the registry, and takes away what nothing uses any more."""
     return Part(
         name="rollout",
         command=program("rollout", "watch", "--webhook-port", str(webhook_port)),
@@ -99,5 +100,5 @@ def rollout_part(
         is_ready=is_ready,
         background=True,
         niceness=5,
-        stop_timeout_s=60,  # it ends the release that it has begun
+        stop_timeout_s=15,  # what it has begun goes on at its next start
     )

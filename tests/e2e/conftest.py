@@ -7,9 +7,9 @@ import pytest
 from pmesh.stack.control import Stack
 from pmesh.stack.ports import assign_ports
 from tests.e2e.completions import Completions
-from tests.e2e.doors import Door
 from tests.e2e.mesh import IMPATIENT, Mesh
 from tests.e2e.oracle import Oracle
+from tests.parts.doors import Door
 
 
 @pytest.fixture(scope="session")

@@ -31,10 +31,11 @@ BROKEN = {
 
 
 class Shelf:
-    """The registry of the stack, and the programs that work on it."""
+    """The registry of the stack, and the commands that work on it."""
 
     def __init__(self, mesh: Mesh) -> None:
-        self.environment = running_stack(mesh.stack.home.path).release_environment()
+        self._home = mesh.stack.home.path
+        self.environment = running_stack(self._home).training_environment()
         self.registry = Registry(self.environment["MLFLOW_TRACKING_URI"])
         self._scratch = Path(tempfile.mkdtemp(prefix="shelf-"))
 
@@ -46,20 +47,27 @@ class Shelf:
         """A new version; its number."""
         return self.run("training.train", NAME, "--seed", str(seed)).stdout.split()[-1]
 
-    def rollout(
-        self, *arguments: str, check: bool = True, **variables: str
-    ) -> subprocess.CompletedProcess[str]:
-        """Run a command of the release program."""
-        # They are as good as each other, as far as a handful of examples can tell.
-        return self.run("rollout", *arguments, check=check, PMESH_QUALITY_MARGIN="0.5", **variables)
+    def pmesh(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run a command as a person does."""
+        return self.run("pmesh.cli", *arguments, "--home", str(self._home), check=check)
+
+    def start(self, *arguments: str) -> "subprocess.Popen[str]":
+        """The same, while it goes on."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "pmesh.cli", *arguments, "--home", str(self._home)],
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
 
     def run(
-        self, module: str, *arguments: str, check: bool = True, **variables: str
+        self, module: str, *arguments: str, check: bool = True
     ) -> subprocess.CompletedProcess[str]:
         """Run a program with the stack's environment."""
         done = subprocess.run(
             [sys.executable, "-m", module, *arguments],
-            env={**self.environment, **variables},
+            env=self.environment,
             capture_output=True,
             text=True,
             check=False,

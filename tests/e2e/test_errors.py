@@ -17,11 +17,12 @@ from google.protobuf.message import Message
 from google.rpc import code_pb2, status_pb2
 from predict.v1 import model_service_pb2 as models
 from predict.v1 import prediction_service_pb2 as pb
+from predict.v1.model_pb2 import ReleaseAction
 
-from tests.e2e.doors import Answer, Door, refused
 from tests.e2e.mesh import Mesh
-from tests.e2e.refusals import UNKNOWN, check
 from tests.e2e.texts import CANARY, new_text, new_texts
+from tests.parts.doors import Answer, Door, refused
+from tests.parts.refusals import UNKNOWN, check
 
 TOKEN_OF_ANOTHER_LIST = "AAAAAAAAAAAwMTkwMDAwMC0wMDAwLTcwMDAtODAwMC0wMDAwMDAwMDAwMDA="  # noqa: S105
 
@@ -94,17 +95,49 @@ def cases() -> Iterator[Case]:
         ("ListPredictions", pb.ListPredictionsRequest),
         ("ListModels", models.ListModelsRequest),
     ):
-        for size in (-1, 1001, 2**31 - 1):
+        for size in (-1, -(2**31)):
             request = ask_list(page_size=size)
             yield invalid(f"page_size {size}", rpc, request, "OUT_OF_RANGE", "page_size")
         for token in ("?", "abcd", TOKEN_OF_ANOTHER_LIST, "A" * 5000):
             request = ask_list(page_token=token)
             yield invalid(f"token {token[:9]}", rpc, request, "INVALID_PAGE_TOKEN", "page_token")
+    yield from release_cases()
     for rpc, ask_model in (
         ("GetModel", models.GetModelRequest),
         ("ListReleases", models.ListReleasesRequest),
+        ("CreateRelease", models.CreateReleaseRequest),
     ):
         yield not_found("an unknown model", rpc, ask_model(model="nosuch"), "MODEL_NOT_FOUND")
+
+
+def release_cases() -> Iterator[Case]:
+    def ask(**fields: Any) -> models.CreateReleaseRequest:
+        return models.CreateReleaseRequest(**{"model": "sentiment", "version": "1", **fields})
+
+    rpc = "CreateRelease"
+    yield invalid("no version", rpc, ask(version=""), "REQUIRED_FIELD_MISSING", "version")
+    for steps, field in (
+        ([0], "steps[0]"),
+        ([0.001], "steps[0]"),
+        ([50, 100.5], "steps[1]"),
+        ([50, 10], "steps[1]"),
+        ([10, 10], "steps[1]"),
+    ):
+        yield invalid(f"steps {steps}", rpc, ask(steps=steps), "OUT_OF_RANGE", field)
+    promote = ask(action=ReleaseAction.RELEASE_ACTION_PROMOTE)
+    yield invalid("a version to promote", rpc, promote, "UNKNOWN_FIELD", "version")
+    by_hand = ask(action=ReleaseAction.RELEASE_ACTION_SET_TRAFFIC)
+    yield invalid("another action", rpc, by_hand, "WRONG_TYPE", "action")
+    stale = ask(etag="stale")
+    yield Case("a stale etag", rpc, stale, code_pb2.ABORTED, "ETAG_MISMATCH")
+    for rpc, ask_by_id in (
+        ("GetRelease", models.GetReleaseRequest),
+        ("PauseRelease", models.PauseReleaseRequest),
+        ("ResumeRelease", models.ResumeReleaseRequest),
+        ("CancelRelease", models.CancelReleaseRequest),
+    ):
+        yield invalid("a bad id", rpc, ask_by_id(id="7"), "INVALID_ID", "id")
+        yield not_found("an unknown id", rpc, ask_by_id(id=UNKNOWN), "RELEASE_NOT_FOUND")
 
 
 @pytest.mark.usefixtures("nothing_stored")

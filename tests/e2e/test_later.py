@@ -17,11 +17,11 @@ from predict.v1.prediction_service_pb2 import (
 )
 
 from tests.e2e.completions import Completions
-from tests.e2e.doors import Door
 from tests.e2e.feature_rows import read_row
 from tests.e2e.mesh import MODELS, Mesh
 from tests.e2e.oracle import Oracle, agree
 from tests.e2e.texts import new_text
+from tests.parts.doors import Door
 from tests.parts.polling import wait_until
 
 STATES = ["ACCEPTED", "RUNNING", "SUCCEEDED"]

@@ -13,9 +13,9 @@ from predict.v1.prediction_service_pb2 import (
     WaitPredictionRequest,
 )
 
-from tests.e2e.doors import Door
 from tests.e2e.mesh import MODELS, Mesh
 from tests.e2e.texts import new_text, new_texts
+from tests.parts.doors import Door
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +62,33 @@ def test_the_pages_of_a_list_hold_everything_once_and_newest_first(
     )
     assert [p for page in pages for p in page] == made[::-1]
     assert [len(page) for page in pages[:-1]] == [page_size] * (len(pages) - 1)
+
+
+def test_a_page_larger_than_the_largest_is_the_largest(
+    door: Door, made: list[prediction_pb2.Prediction]
+) -> None:
+    start = min((p.create_time for p in made), key=Timestamp.ToNanoseconds)
+    request = ListPredictionsRequest(page_size=2**31 - 1, start_time=start, end_time=after(made))
+    assert walk(door, request) == [made[::-1]]
+
+
+def test_a_list_without_texts_goes_on_from_a_page_with_them(
+    door: Door, made: list[prediction_pb2.Prediction]
+) -> None:
+    start = min((p.create_time for p in made), key=Timestamp.ToNanoseconds)
+    conditions = {"start_time": start, "end_time": after(made)}
+    first = door.call("ListPredictions", ListPredictionsRequest(**conditions, page_size=4)).message
+    rest = ListPredictionsRequest(
+        **conditions,
+        page_size=1000,
+        page_token=first.next_page_token,
+        view=prediction_pb2.PREDICTION_VIEW_BASIC,
+    )
+    (page,) = walk(door, rest)
+    without = [prediction_pb2.Prediction.FromString(p.SerializeToString()) for p in made[::-1]]
+    for prediction in without:
+        prediction.text = ""
+    assert [*first.predictions, *page] == [*made[::-1][:4], *without[4:]]
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -6,13 +6,12 @@ from typing import Any
 import grpc
 import httpx
 import pytest
-from google.protobuf import json_format
-from google.rpc import code_pb2, status_pb2
+from google.rpc import code_pb2
 from predict.v1.prediction_service_pb2 import PredictRequest
 
-from tests.e2e.doors import Answer, failed, refused
 from tests.e2e.mesh import Mesh
-from tests.e2e.refusals import UNKNOWN, check
+from tests.parts.doors import failed, refused
+from tests.parts.refusals import UNKNOWN, check
 
 JSON = {"content-type": "application/json"}
 PREDICT = "/v1/models/sentiment:predict"
@@ -119,8 +118,7 @@ def test_a_body_over_the_limit_is_refused_by_rest(mesh: Mesh) -> None:
     body = json.dumps({"text": "x" * 9_000_000}).encode()
     response = mesh.rest.client.post(PREDICT, content=body, headers=JSON)
     assert response.status_code == httpx.codes.REQUEST_ENTITY_TOO_LARGE
-    status = json_format.Parse(response.text, status_pb2.Status())
-    check(Answer(status), code_pb2.RESOURCE_EXHAUSTED, "MESSAGE_TOO_LARGE")
+    check(refused(response), code_pb2.RESOURCE_EXHAUSTED, "MESSAGE_TOO_LARGE")
 
 
 @pytest.mark.usefixtures("nothing_stored")

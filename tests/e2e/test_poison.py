@@ -12,11 +12,11 @@ from predict.v1.prediction_service_pb2 import (
     WaitPredictionRequest,
 )
 
-from tests.e2e.doors import Answer
 from tests.e2e.mesh import Mesh
 from tests.e2e.oracle import Oracle
 from tests.e2e.texts import new_text
 from tests.e2e.workload import Ask, asks, check_settled, insist_on
+from tests.parts.doors import Answer
 from tests.parts.polling import wait_until
 
 MAX_ATTEMPTS = 5

@@ -1,5 +1,6 @@
 """Versions come and go under load: no request fails, and each answer names who made it."""
 
+import signal
 import threading
 import time
 from collections import Counter, defaultdict
@@ -13,15 +14,16 @@ import pytest
 from google.rpc import code_pb2
 from mlflow import MlflowClient
 from predict.v1 import model_service_pb2 as models
-from predict.v1.model_pb2 import ReleaseAction, ReleaseState
+from predict.v1.model_pb2 import Release, ReleaseAction, ReleaseState
 from predict.v1.prediction_service_pb2 import BatchPredictRequest, PredictRequest
+from predict.v1.release_refusal_pb2 import ReleaseRefusal
 
-from tests.e2e.doors import Answer, Door
 from tests.e2e.mesh import Mesh
-from tests.e2e.refusals import check
 from tests.e2e.shelf import BROKEN, NAME, Shelf
 from tests.e2e.texts import new_text, new_texts
+from tests.parts.doors import Answer, Door
 from tests.parts.polling import wait_until
+from tests.parts.refusals import check
 
 CLIENTS = 3
 TOLERANCE = 1e-4
@@ -32,7 +34,7 @@ def shelf(mesh: Mesh) -> Iterator[Shelf]:
     """At the end all is as it was: version 1 has the traffic, and nothing else is loaded."""
     shelf = Shelf(mesh)
     yield shelf
-    shelf.rollout("release", f"{NAME}@1")
+    shelf.pmesh("release", f"{NAME}@1")
     mesh.query(
         "UPDATE versions SET state = 'DRAINING' WHERE model = 'genre' AND version <> '1'"
         " AND state = 'SERVING' RETURNING 1"
@@ -108,7 +110,7 @@ def test_versions_move_under_load_and_broken_ones_never_serve(
 
     def move(*arguments: str, gives: dict[str, int]) -> None:
         nonlocal moves
-        shelf.rollout(*arguments)
+        shelf.pmesh(*arguments)
         assert traffic(mesh) == gives
         moves += 1
 
@@ -122,7 +124,7 @@ def test_versions_move_under_load_and_broken_ones_never_serve(
 
     def refuse(reason: str) -> None:
         version, before = broken[reason], traffic(mesh)
-        done = shelf.rollout("release", f"{NAME}@{version}", check=False)
+        done = shelf.pmesh("release", f"{NAME}@{version}", check=False)
         assert done.returncode == 1
         assert f"is refused: {reason}" in done.stderr
         assert traffic(mesh) == before
@@ -137,7 +139,9 @@ def test_versions_move_under_load_and_broken_ones_never_serve(
             split(**{f"v{one}": 50, f"v{two}": 50})
             split(**{f"v{one}": 1, f"v{two}": 99})
             split(**{f"v{two}": 100})
-        shelf.rollout("release", f"{NAME}@{three}", "--steps", "10,60,100", "--pause", "0.5")
+        shelf.pmesh(
+            "release", f"{NAME}@{three}", "--steps", "0.1,60,100", "--pause", "0.5", "--wait"
+        )
         assert traffic(mesh) == {three: 100}
         moves += 3
         move("rollback", NAME, gives={two: 100})
@@ -169,7 +173,7 @@ def test_the_split_is_what_it_says_and_a_session_sticks(
     mesh: Mesh, shelf: Shelf, versions: tuple[str, str, str]
 ) -> None:
     one, two, _ = versions
-    shelf.rollout("release", f"{NAME}@{two}", "--canary", "30")
+    shelf.pmesh("release", f"{NAME}@{two}", "--canary", "30")
     counts: Counter[str] = Counter()
     for _ in range(40):
         entries = [{"text": text} for text in new_texts(250)]
@@ -201,7 +205,7 @@ def test_the_split_is_what_it_says_and_a_session_sticks(
     before = {session for session, versions in chosen.items() if versions == {two}}
     set_traffic(mesh.rest, **{f"v{one}": 50, f"v{two}": 50})
     assert all(asked_by(session) == two for session in before)
-    shelf.rollout("rollback", NAME)
+    shelf.pmesh("rollback", NAME)
 
 
 def test_the_registry_s_alias_moves_the_traffic_and_follows_it(
@@ -220,7 +224,7 @@ def test_the_registry_s_alias_moves_the_traffic_and_follows_it(
     wait_until(lambda: traffic(mesh) == {two: 100}, timeout_s=90)
     releases = mesh.grpc.call("ListReleases", models.ListReleasesRequest(model=NAME))
     assert releases.message.releases[0].actor == "registry"
-    shelf.rollout("rollback", NAME)
+    shelf.pmesh("rollback", NAME)
     wait_until(lambda: alias() == one, timeout_s=30)
     assert traffic(mesh) == {one: 100}
 
@@ -229,9 +233,8 @@ def test_a_registry_that_does_not_answer_stops_releases_only(
     mesh: Mesh, shelf: Shelf, versions: tuple[str, str, str]
 ) -> None:
     one, two, _ = versions
-    impatient = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "2", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
     with mesh.stopped("mlflow"), constant_load(mesh) as load:
-        done = shelf.rollout("release", f"{NAME}@{two}", check=False, **impatient)
+        done = shelf.pmesh("release", f"{NAME}@{two}", check=False)
         assert set_traffic(mesh.grpc, **{f"v{one}": 100}).status.code == code_pb2.OK
     assert "is refused: REGISTRY_UNAVAILABLE" in done.stderr
     assert load.failures == []
@@ -253,10 +256,139 @@ def test_the_history_says_who_when_and_why(mesh: Mesh, door: Door) -> None:
     assert older.id < release.id
 
 
+def test_a_canary_of_a_thousandth_is_set_and_shown(
+    mesh: Mesh, shelf: Shelf, versions: tuple[str, str, str], door: Door
+) -> None:
+    one, two, _ = versions
+    shelf.pmesh("release", f"{NAME}@{two}", "--canary", "0.1")
+    model = door.call("GetModel", models.GetModelRequest(model=NAME)).message.model
+    assert [(s.version, s.percent) for s in model.shares] == [(one, 99.9), (two, 0.1)]
+    assert [(s.version, s.percent) for s in model.traffic] == [(one, 100), (two, 0)]
+    assert f"{one}: 99.9 %, {two}: 0.1 %" in shelf.pmesh("history", NAME).stdout
+    request = models.SetTrafficRequest(model=NAME, etag=model.etag)
+    request.shares.add(version=one, percent=99.99)
+    request.shares.add(version=two, percent=0.01)
+    moved = door.call("SetTraffic", request).message.model
+    assert [s.percent for s in moved.shares] == [99.99, 0.01]
+    assert moved.etag != model.etag
+    check(door.call("SetTraffic", request), code_pb2.ABORTED, "ETAG_MISMATCH")
+    assert f"{NAME} is back at {one}: 100 %" in shelf.pmesh("rollback", NAME).stdout
+
+
+def test_a_release_is_paused_resumed_and_cancelled(
+    mesh: Mesh, shelf: Shelf, versions: tuple[str, str, str], door: Door
+) -> None:
+    one, two, _ = versions
+    request = models.CreateReleaseRequest(
+        model=NAME, version=two, steps=[0.5, 20, 100], request_id=str(uuid4()), actor="anna"
+    )
+    request.pause.FromSeconds(3600)
+    accepted = door.call("CreateRelease", request).message.release
+    assert accepted.state == ReleaseState.RELEASE_STATE_ACCEPTED
+    assert (accepted.actor, list(accepted.steps)) == ("anna", [0.5, 20, 100])
+
+    def found() -> Release:
+        get = models.GetReleaseRequest(id=accepted.id)
+        release: Release = door.call("GetRelease", get).message.release
+        return release
+
+    wait_until(lambda: found().steps_done == 1, timeout_s=90)
+    assert door.call("CreateRelease", request).message.release == found()  # the same request_id
+    assert found().next_step_time.seconds > time.time() + 3000
+    running = found()
+    pause = models.PauseReleaseRequest(id=accepted.id, etag=running.etag)
+    paused = door.call("PauseRelease", pause).message.release
+    assert paused.state == ReleaseState.RELEASE_STATE_PAUSED
+    assert not paused.HasField("next_step_time")
+    resume = models.ResumeReleaseRequest(id=accepted.id, etag=running.etag)
+    check(door.call("ResumeRelease", resume), code_pb2.ABORTED, "ETAG_MISMATCH")
+    resume.etag = paused.etag
+    assert door.call("ResumeRelease", resume).status.code == code_pb2.OK
+    wait_until(lambda: found().steps_done == 2, timeout_s=30)
+    assert [(s.version, s.percent) for s in found().shares] == [(one, 80), (two, 20)]
+    cancel = models.CancelReleaseRequest(id=accepted.id)
+    ended = door.call("CancelRelease", cancel).message.release
+    assert ended.state == ReleaseState.RELEASE_STATE_INTERRUPTED
+    check(door.call("CancelRelease", cancel), code_pb2.FAILED_PRECONDITION, "RELEASE_FINISHED")
+    assert traffic(mesh) == {one: 80, two: 20}
+    back = models.CreateReleaseRequest(model=NAME, action=ReleaseAction.RELEASE_ACTION_ROLLBACK)
+    done = door.call("CreateRelease", back).message.release
+    assert done.state == ReleaseState.RELEASE_STATE_DONE
+    assert [(s.version, s.percent) for s in done.shares] == [(one, 100)]
+    back.action = ReleaseAction.RELEASE_ACTION_PROMOTE
+    answer = door.call("CreateRelease", back)
+    check(answer, code_pb2.FAILED_PRECONDITION, "NO_OTHER_VERSION")
+
+
+def test_people_hold_a_release_let_it_go_on_and_end_it(
+    mesh: Mesh, shelf: Shelf, versions: tuple[str, str, str]
+) -> None:
+    one, two, _ = versions
+    steps = ("--steps", "1,2,100", "--pause", "3600", "--reason", "carefully")
+    done = shelf.pmesh("release", f"{NAME}@{two}", *steps)  # does not wait for the hour
+    assert done.stdout == f"{NAME} is at {one}: 99 %, {two}: 1 %\n"
+    assert "running, step 1 of 3" in done.stderr
+    shelf.pmesh("pause", NAME)
+    assert "paused, step 1 of 3" in shelf.pmesh("history", NAME).stdout
+    shelf.pmesh("resume", NAME)
+    wait_until(lambda: traffic(mesh) == {one: 98, two: 2}, timeout_s=30)
+    shelf.pmesh("cancel", NAME)
+    assert traffic(mesh) == {one: 98, two: 2}
+    assert "no release of genre is under way" in shelf.pmesh("pause", NAME, check=False).stderr
+    shelf.pmesh("rollback", NAME)
+
+
+def test_a_release_outlives_the_command_that_asked_for_it(
+    mesh: Mesh, shelf: Shelf, versions: tuple[str, str, str]
+) -> None:
+    two = versions[1]
+    with shelf.start("release", f"{NAME}@{two}") as command:
+        assert command.stderr is not None
+        assert "accepted" in command.stderr.readline()
+        command.send_signal(signal.SIGINT)
+        said = command.communicate(timeout=30)[1]
+    assert "the release goes on" in said
+    assert command.returncode == 128 + signal.SIGINT
+    wait_until(lambda: traffic(mesh) == {two: 100}, timeout_s=90)
+    shelf.pmesh("rollback", NAME)
+
+
+def test_a_release_goes_on_when_its_process_is_killed(
+    mesh: Mesh, shelf: Shelf, versions: tuple[str, str, str]
+) -> None:
+    two = versions[1]
+    request = models.CreateReleaseRequest(model=NAME, version=two, steps=[1, 2, 3, 100])
+    request.pause.FromSeconds(1)
+    release = mesh.grpc.call("CreateRelease", request).message.release
+    for steps in range(1, 5):
+        wait_until(lambda: mesh.stack.part("rollout").pid is not None, timeout_s=60)
+        mesh.stack.kill("rollout")
+
+        def has_taken(steps: int = steps) -> bool:
+            get = models.GetReleaseRequest(id=release.id)
+            return bool(mesh.grpc.call("GetRelease", get).message.release.steps_done >= steps)
+
+        wait_until(has_taken, timeout_s=90)
+    wait_until(lambda: traffic(mesh) == {two: 100}, timeout_s=10)
+    shelf.pmesh("rollback", NAME)
+
+
+def test_a_refusal_is_named_by_the_contract(
+    mesh: Mesh, shelf: Shelf, door: Door, versions: tuple[str, str, str]
+) -> None:
+    done = shelf.pmesh("release", f"{NAME}@999", check=False)
+    assert done.returncode == 1
+    assert "is refused: VERSION_UNKNOWN" in done.stderr
+    request = models.ListReleasesRequest(model=NAME, page_size=1)
+    (release,) = door.call("ListReleases", request).message.releases
+    assert release.refusal_reason == ReleaseRefusal.RELEASE_REFUSAL_VERSION_UNKNOWN
+    assert release.refusal == "VERSION_UNKNOWN"
+
+
 def test_a_split_that_makes_no_sense_is_refused(mesh: Mesh, door: Door) -> None:
     before = traffic(mesh)
     for shares, reason, *fields in (
-        ({}, "INVALID_SPLIT", "traffic"),
+        ({}, "INVALID_SPLIT", "shares"),
         ({"v1": 99}, "INVALID_SPLIT", "traffic"),
         ({"v1": 100, "v2": 100}, "INVALID_SPLIT", "traffic"),
         ({"v1": 0}, "OUT_OF_RANGE", "traffic[0].percent"),
@@ -273,6 +405,15 @@ def test_a_split_that_makes_no_sense_is_refused(mesh: Mesh, door: Door) -> None:
     for _ in range(2):
         twice.traffic.add(version="1", percent=50)
     check(door.call("SetTraffic", twice), code_pb2.INVALID_ARGUMENT, "INVALID_SPLIT", "traffic")
+    both = models.SetTrafficRequest(model=NAME)
+    both.traffic.add(version="1", percent=100)
+    both.shares.add(version="1", percent=100)
+    check(door.call("SetTraffic", both), code_pb2.INVALID_ARGUMENT, "DUPLICATE_FIELD", "traffic")
+    fine = models.SetTrafficRequest(model=NAME)
+    fine.shares.add(version="1", percent=60.555)
+    fine.shares.add(version="2", percent=39.445)
+    answer = door.call("SetTraffic", fine)
+    check(answer, code_pb2.INVALID_ARGUMENT, "OUT_OF_RANGE", "shares[0].percent")
     other = models.SetTrafficRequest(model="nosuch")
     check(door.call("SetTraffic", other), code_pb2.NOT_FOUND, "MODEL_NOT_FOUND")
     assert traffic(mesh) == before

@@ -15,9 +15,9 @@ from predict.v1.prediction_service_pb2 import (
     WaitPredictionRequest,
 )
 
-from tests.e2e.doors import Door
 from tests.e2e.mesh import Mesh
 from tests.e2e.texts import new_text, new_texts
+from tests.parts.doors import Door
 
 CALLS = 64
 KINDS: dict[str, Callable[..., PredictRequest | CreatePredictionRequest]] = {

@@ -13,10 +13,10 @@ from predict.v1.prediction_service_pb2 import (
     PredictResponse,
 )
 
-from tests.e2e.doors import Door
 from tests.e2e.mesh import MODELS, Mesh
 from tests.e2e.oracle import Oracle, agree
 from tests.e2e.texts import new_text, new_texts
+from tests.parts.doors import Door
 
 
 def content(prediction: prediction_pb2.Prediction) -> dict[str, object]:

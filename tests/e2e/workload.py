@@ -11,10 +11,10 @@ from uuid import uuid4
 from google.rpc import code_pb2
 from predict.v1.prediction_service_pb2 import CreatePredictionRequest, PredictRequest
 
-from tests.e2e.doors import Answer
 from tests.e2e.mesh import MODELS, Mesh
 from tests.e2e.oracle import Oracle, agree
 from tests.e2e.texts import new_text
+from tests.parts.doors import Answer
 from tests.parts.polling import wait_until
 
 CLIENTS = 8

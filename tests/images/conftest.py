@@ -2,7 +2,8 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 
 import pytest
 
@@ -40,10 +41,19 @@ def training(images: Images, worker_image: str) -> Container:
 
 
 @pytest.fixture(scope="session")
-def gpu_base(images: Images) -> str:
-    """What Triton runs from."""
-    image = images.build("genre", "--base", "--device", "gpu")
-    return image.replace("/genre:", "/base:").replace("-worker-gpu", "-gpu")
+def triton_image(images: Images) -> str:
+    return images.build("--program", "triton")
+
+
+@pytest.fixture(scope="session")
+def program(images: Images) -> Callable[[str], Container]:
+    """A container of a program's image, which is built when it is first asked for."""
+
+    @cache
+    def container(name: str) -> Container:
+        return images.container(images.build("--program", name))
+
+    return container
 
 
 @pytest.fixture

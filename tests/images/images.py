@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
+import psutil
+
 from tests.images.standins import ROOT, WHEELS, prepare
 
 STAND_IN = "localhost/stand-in"
@@ -157,6 +159,14 @@ class Container:
             env=self._environment,
             start_new_session=True,
         )
+
+    @staticmethod
+    def terminate(process: subprocess.Popen[bytes]) -> int:
+        """SIGTERM to the program, as a container engine does; its exit status."""
+        inside = psutil.Process(process.pid).children(recursive=True)
+        program = next(child for child in inside if child.name().startswith("python"))
+        program.terminate()
+        return process.wait(timeout=60)
 
     @staticmethod
     def stop(process: subprocess.Popen[bytes]) -> None:

@@ -1,10 +1,11 @@
 """What stands in for public images and for torch, on a machine that can pull neither.
 
-Python's slim image is a bookworm made by debootstrap, with Debian's Python 3.11. NVIDIA's Triton
-image is the same. torch is a wheel that points at this machine's packages, which a container
-mounts at MACHINE_PACKAGES: the real one would make a layer of 4.7 GB.
+Python's slim image is a bookworm made by debootstrap, with Debian's Python 3.11 and its shared
+library. NVIDIA's Triton image is the same. torch is a wheel that points at this machine's packages,
+which a container mounts at MACHINE_PACKAGES: the real one would make a layer of 4.7 GB.
 """
 
+import hashlib
 import shutil
 import subprocess
 import sysconfig
@@ -15,7 +16,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 CACHE = ROOT / "build" / "images-test"
 
-DEBIAN_PACKAGES = "python3,python3-pip,ca-certificates"
+DEBIAN_PACKAGES = "python3,python3-pip,libpython3.11,ca-certificates"
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 MACHINE_PACKAGES = "/machine-packages"
 TORCH = "torch-2.13.0+standin"
@@ -44,7 +45,8 @@ def prepare(directory: Path) -> None:
 
 def _bookworm() -> Path:
     """Made once; the next run finds it."""
-    archive = CACHE / "bookworm.tar"
+    packages = hashlib.sha256(DEBIAN_PACKAGES.encode()).hexdigest()[:8]
+    archive = CACHE / f"bookworm-{packages}.tar"
     if not archive.exists():
         CACHE.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory() as scratch:

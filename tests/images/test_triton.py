@@ -14,7 +14,7 @@ from tests.images.standins import MACHINE_PACKAGES, mounted_packages
 from tests.parts.polling import wait_until
 from tests.parts.ports import free_port, listens
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1200)
 
 BIN = f"{MACHINE_PACKAGES}/pytriton/tritonserver/bin"
 KEY = "a-key-for-tests"
@@ -32,8 +32,8 @@ class Ports:
 
 
 @pytest.fixture(scope="module")
-def base(images: Images, gpu_base: str) -> Container:
-    return images.container(gpu_base)
+def base(images: Images, triton_image: str) -> Container:
+    return images.container(triton_image)
 
 
 @pytest.fixture(scope="module")
@@ -59,9 +59,9 @@ def ports(base: Container, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 
 def test_triton_finds_what_its_models_import(
-    images: Images, gpu_base: str, base: Container
+    images: Images, triton_image: str, base: Container
 ) -> None:
-    config = images.describe(gpu_base)["config"]
+    config = images.describe(triton_image)["config"]
     assert config["Cmd"] == ["triton.sh"]
     assert config["User"] == "10001"
     assert base.run("sh", "-c", "command -v python3").strip() == "/opt/venv/bin/python3"

@@ -18,7 +18,7 @@ from tests.parts.postgres import Database
 from tests.parts.requests import Requests, accept
 from tests.parts.words_server import words_server
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1200)
 
 POSTGRES = "/postgres"
 """Where the container finds PostgreSQL's socket."""

@@ -44,6 +44,7 @@ class OipServer:
         answers_as: str | None = None,
         typed: bool = False,
         declares: bool = True,
+        port: int = 0,
     ) -> None:
         """model: "*" for any. says_version: whether answers name the version; a server that does
         not ignores it.
@@ -63,10 +64,14 @@ class OipServer:
         """The texts of each call of ModelInfer."""
         self.wanted: list[list[str]] = []
         """The outputs that each of them named."""
+        self.left_s: list[float | None] = []
+        """What each of them left until its deadline, in seconds."""
         self.metadata_calls = 0
         self.before_metadata: Callable[[], object] = lambda: None
         """May wait, or raise Refusal."""
-        self._port = 0
+        self.before_ready: Callable[[], object] = lambda: None
+        """Likewise, before it says whether a version is ready."""
+        self._port = port
 
     def __enter__(self) -> Self:
         self.start()
@@ -117,6 +122,7 @@ class _Servicer(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[
         return service_pb2.ServerReadyResponse(ready=True)
 
     async def ModelReady(self, request: Any, context: Any) -> Any:
+        await _run(context, self._server.before_ready)
         return service_pb2.ModelReadyResponse(ready=self._knows(request.name, request.version))
 
     async def ModelMetadata(self, request: Any, context: Any) -> Any:
@@ -137,6 +143,7 @@ class _Servicer(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[
         texts, named = _texts(request), [output.name for output in request.outputs]
         self._server.calls.append(texts)
         self._server.wanted.append(named)
+        self._server.left_s.append(context.time_remaining())
         outputs = await _run(context, self._server.answer, texts)
         if _ERROR in outputs and _ERROR not in named and outputs[_ERROR].any():
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the model failed on a text")

@@ -35,7 +35,7 @@ PREDICT = {
 }
 """The path of a gRPC Predict, and what it calls in each file."""
 
-LAYERS = ("unit", "integration", "conformance", "connectconformance", "images", "e2e")
+LAYERS = ("unit", "integration", "conformance", "connectconformance", "images", "landed", "e2e")
 
 
 def sources(*folders: str) -> Iterator[Path]:

@@ -1,11 +1,16 @@
--- Reads a JSON document (RFC 8259) against the fields of a Protobuf message; builds nothing.
+-- Reads a JSON document (RFC 8259) against the names of a Protobuf message; builds nothing, and
+-- leaves the values to the transcoder.
 local find, byte, sub = string.find, string.byte, string.sub
-local kinds, json_strings, utf8 = require("kinds"), require("json_strings"), require("utf8")
-local messages = require("rules").messages
+local checks, strings = require("values"), require("strings")
+local rules = require("rules")
+local messages = rules.messages
 
-local MAX_DEPTH = 32
--- Longer ones are no field's name, and no number, duration, time or enum value.
-local MAX_NAME, MAX_WORD = 128, 64
+-- As deep as Protobuf reads messages.
+local MAX_DEPTH = 100
+-- Longer steps of a path are cut.
+local MAX_NAME = 128
+-- A whole number with more of them may be beyond a double.
+local MAX_DIGITS = 308
 local SPACE, QUOTE, OPEN_OBJECT, CLOSE_OBJECT, OPEN_ARRAY, CLOSE_ARRAY, COMMA, COLON =
   byte(' "{}[],:', 1, 8)
 local LITERALS = {
@@ -15,21 +20,26 @@ local LITERALS = {
 }
 
 -- The document that is being checked. The check does not yield, so one set serves all requests.
--- beyond_ascii: the next byte of the text that is not ASCII. trail: the names and indexes that lead
--- to the value being read. fault: the first one found; after it the scan only looks for broken
--- JSON, so that "this is no JSON" always comes first.
-local text, position, beyond_ascii, trail, fault
+-- trail: the names and indexes that lead to the value being read. fault: the first one found; after
+-- it the scan only looks for broken JSON, so that "this is no JSON" always comes first. type_urls:
+-- the "@type" of each object in an Any, or false, by where it starts; nil before the first Any.
+local text, position, trail, fault, type_urls
 
 -- Ends the scan.
-local function malformed(what)
-  error({ reason = "MALFORMED_JSON", description = what, position = position - 1 }, 0)
+local function malformed(what, at)
+  error({ reason = "MALFORMED_JSON", description = what, position = (at or position) - 1 }, 0)
 end
 
 local function path(depth)
   local parts = {}
   for i = 1, depth do
     local step = trail[i]
-    parts[i] = type(step) == "number" and "[" .. step .. "]" or (i > 1 and "." or "") .. step
+    if type(step) == "number" then
+      parts[i] = "[" .. step .. "]"
+    else
+      step = #step > MAX_NAME and sub(step, 1, MAX_NAME) .. "..." or step
+      parts[i] = i > 1 and "." .. step or step
+    end
   end
   return table.concat(parts)
 end
@@ -39,8 +49,7 @@ local function report(reason, description, depth, expected)
     or { reason = reason, description = description, field = path(depth), expected = expected }
 end
 
-local function wrong_type(field, depth)
-  local expected = kinds.expected(field)
+local function wrong_type(expected, depth)
   report("WRONG_TYPE", "must be " .. expected, depth, expected)
 end
 
@@ -51,32 +60,24 @@ local function next_byte()
   return byte(text, position)
 end
 
--- Steps over a string. Gives its first and last byte, without the quotes, and whether there are
+-- Steps over a string and gives its first and last byte, without the quotes, and whether there are
 -- escapes in it.
 local function string_token(depth)
   local first = position + 1
-  local last, escaped, whole = json_strings.read(text, first)
-  if not last then
-    position = whole
-    malformed(escaped)
-  end
+  local last, escaped, is_text = strings.read(text, first)
+  if not last then malformed(escaped, is_text) end
   position = last + 2
-  if beyond_ascii < first then beyond_ascii = utf8.next_beyond_ascii(text, first) end
-  if not whole or not utf8.valid(text, beyond_ascii, last) then
-    report("INVALID_UTF8", "must be valid Unicode", depth)
-  end
+  if not is_text then report("INVALID_UTF8", "must be valid Unicode", depth) end
   return first, last, escaped
 end
 
--- What a string says; of one too long to mean anything, its beginning as it was sent.
-local function word(first, last, escaped, limit)
-  if last - first >= limit then return sub(text, first, first + limit - 1) .. "..." end
+local function word(first, last, escaped)
   local raw = sub(text, first, last)
-  return escaped and json_strings.unescape(raw) or raw
+  return escaped and not fault and strings.unescape(raw) or raw
 end
 
--- Steps over a number, true, false or null. Gives its token, its first and its last byte.
-local function literal_token()
+-- Steps over a number, true, false or null and gives its token, its first and its last byte.
+local function literal_token(depth)
   local first = position
   local token, pattern = "number", "^-?%d+"
   local literal = LITERALS[byte(text, first)]
@@ -85,10 +86,16 @@ local function literal_token()
   if not last or not literal and last > first and find(text, "^-?0%d", first) then
     malformed("not a value")
   end
-  if not literal and find(text, "^[.eE]", last + 1) then
+  if not literal and (last - first > MAX_DIGITS or find(text, "^[.eE]", last + 1)) then
     local _, fraction = find(text, "^%.%d+", last + 1)
     local _, exponent = find(text, "^[eE][+-]?%d+", (fraction or last) + 1)
     last = exponent or fraction or last
+    local number = sub(text, first, last)
+    -- Of an exponent of many digits Lua makes nil.
+    local size = math.abs(tonumber(number) or find(number, "-", 2, true) and 0 or math.huge)
+    if size == math.huge then
+      wrong_type("a number that a double can hold", depth)
+    end
   end
   position = last + 1
   return token, first, last
@@ -99,13 +106,13 @@ local function scalar(field, depth)
   if byte(text, position) == QUOTE then
     first, last, escaped = string_token(depth)
   else
-    token, first, last = literal_token()
+    token, first, last = literal_token(depth)
   end
   -- null leaves a field unset; the elements of a list or map have no name and take none.
-  if not field or fault or (token == "null" and field.name) then return end
-  local kind = kinds.of(field)
-  if not (kind.tokens[token] and kind.accepts(word(first, last, escaped, MAX_WORD), field)) then
-    wrong_type(field, depth)
+  if not field or fault or token == "null" and field.name then return end
+  local check, fits = checks[field.check], token ~= "null" and not field.opens
+  if not fits or check and not check(token, word(first, last, escaped)) then
+    wrong_type(field.expected, depth)
   end
 end
 
@@ -126,34 +133,54 @@ local function is_empty(close)
   return empty
 end
 
--- Steps over the name of a member. Gives the field that its value must be.
-local function member(field, seen, depth)
-  local first, last, escaped = string_token(depth - 1)
-  if not field or fault then return nil end
-  local name = word(first, last, escaped, MAX_NAME)
-  local found = field.each or messages[field.message][name]
+-- Judges the name of a member, and gives the field that its value must be, if there is one.
+-- members: the fields of the object; nil: it takes any name.
+local function member(name, field, members, seen, taken, depth)
+  local found = members and members[name] or field and field.entry
   local key = found and found.name or name
   trail[depth] = key
-  if not found then
+  if members and not found then
     report("UNKNOWN_FIELD", "there is no such field", depth)
-  elseif seen[key] then
-    report("DUPLICATE_FIELD", seen[key], depth)
+  elseif seen[key] or taken and taken[key] == true then
+    local what = seen[key] and "is given more than once" or "is given by the path"
+    report("DUPLICATE_FIELD", what, depth)
+  elseif field and field.keys == "bool" and name ~= "true" and name ~= "false" then
+    wrong_type("true or false as its key", depth)
   end
-  seen[key] = "is given more than once"
+  seen[key] = true
   return found
 end
 
-local value
+local value, any_members
 
-local function object(field, seen, depth)
+local function object(field, taken, depth)
+  local start, seen = position, {}
+  local members = field and messages[field.message]
+  if field and field.message == "google.protobuf.Any" then members = any_members(depth) end
+  if type_urls then type_urls[start] = type_urls[start] or false end
   if is_empty(CLOSE_OBJECT) then return end
   repeat
     if next_byte() ~= QUOTE then malformed("expected a name in quotes") end
-    local member_field = member(field, seen, depth)
+    local name = word(string_token(depth - 1))
+    local found = not fault and member(name, field, members, seen, taken, depth) or nil
     if next_byte() ~= COLON then malformed('expected ":"') end
     position = position + 1
-    value(member_field, nil, depth)
+    local url = type_urls and name == "@type" and next_byte() == QUOTE and position + 1
+    value(found, taken and found and taken[found.name], depth)
+    if url then type_urls[start] = strings.unescape(sub(text, url, position - 2)) end
   until not another(CLOSE_OBJECT)
+end
+
+-- The members of an Any: those of the type that it names. As "@type" may stand behind them, the
+-- object is read twice; not more often, however many are one in the other.
+function any_members(depth)
+  local start = position
+  type_urls = type_urls or {}
+  if type_urls[start] == nil then
+    object(nil, nil, depth)
+    position = start
+  end
+  return rules.types[type_urls[start]]
 end
 
 local function array(each, depth)
@@ -167,36 +194,35 @@ local function array(each, depth)
 end
 
 -- field: what the value must be; nil takes anything. Its place is trail[1..depth].
--- seen: of an object, what there is to say of a member that comes again.
-function value(field, seen, depth)
+-- taken: the fields in it that the path gives.
+function value(field, taken, depth)
   local c = next_byte()
+  if field and field.any then field = nil end
   if c ~= OPEN_OBJECT and c ~= OPEN_ARRAY then return scalar(field, depth) end
   if depth == MAX_DEPTH then malformed("nested too deeply") end
-  local token = c == OPEN_OBJECT and "object" or "array"
-  if field and not kinds.of(field).tokens[token] then
-    wrong_type(field, depth)
+  if field and field.opens ~= c then
+    wrong_type(field.expected, depth)
     field = nil
   end
   if c == OPEN_OBJECT then
-    object(field, seen or {}, depth + 1)
+    object(field, taken, depth + 1)
   else
     array(field and field.each, depth + 1)
   end
 end
 
-local function document(message, seen)
-  value({ kind = "message", message = message }, seen, 0)
+local function document(root)
+  value(root.field, root.taken, #trail)
   if next_byte() then malformed("more than one value") end
 end
 
--- The fault of a document that should be a message, or nil: {reason, description} with the field
--- and what was expected there, or with the position (in bytes, from 0) where the JSON breaks.
--- bound: names of fields that the path has given.
-return function(body, message, bound)
-  text, position, beyond_ascii, trail, fault = body, 1, 0, {}, nil
-  local seen = {}
-  for _, name in ipairs(bound) do seen[name] = "is given by the path" end
-  local whole, broken = pcall(document, message, seen)
+-- The fault of a document, or nil: {reason, description} with the field and what was expected
+-- there, or with the position (in bytes, from 0) where the JSON breaks.
+-- root: the field that the document must be, its name if it is not the whole message, and what of
+-- it the path gives.
+return function(body, root)
+  text, position, trail, fault, type_urls = body, 1, { root.name }, nil, nil
+  local whole, broken = pcall(document, root)
   text = nil
   if whole then return fault end
   if type(broken) ~= "table" then error(broken, 0) end

@@ -1,54 +1,75 @@
--- Reads a query string against the fields of a Protobuf message.
-local kinds, utf8 = require("kinds"), require("utf8")
-local messages = require("rules").messages
+-- Reads the parameters of a path and a query against the fields of a Protobuf message.
+local checks, messages, strings = require("values"), require("rules").messages, require("strings")
 
 local MAX_NAME = 128
 
 local query_check = {}
 
 -- What percent-encoded text says.
-function query_check.decode(s)
+local function decode(s)
   return (s:gsub("%%(%x%x)", function(hex) return string.char(tonumber(hex, 16)) end))
-end
-
-function query_check.is_text(s)
-  return utf8.valid(s, utf8.next_beyond_ascii(s, 1), #s)
 end
 
 local function fault(reason, field, description, expected)
   return { reason = reason, field = field, description = description, expected = expected }
 end
 
-local function parameter_fault(name, text, fields, seen)
-  if not query_check.is_text(name) then
+-- The field that a parameter names with dots, and its canonical name; nil for that of the body.
+local function find_field(name, binding)
+  local message, field, path = binding.query, nil, nil
+  for step in (name .. "."):gmatch("([^.]*)%.") do
+    field = message and messages[message][step]
+    if not field then return nil end
+    path = path and path .. "." .. field.name or field.name
+    if path == binding.root.name then return nil end
+    message = field.message
+  end
+  return field, path
+end
+
+local function value_fault(field, path, text)
+  if not strings.is_text(text) then return fault("INVALID_UTF8", path, "must be valid UTF-8") end
+  local value = field.each or field
+  local check = checks[value.check]
+  if value.opens or check and not check("parameter", text) then
+    return fault("WRONG_TYPE", path, "must be " .. value.expected, value.expected)
+  end
+end
+
+local function parameter_fault(pair, binding, seen)
+  local name, equals, text = pair:gsub("%+", " "):match("^([^=]*)(=?)(.*)$")
+  name, text = decode(name), decode(text)
+  if not strings.is_text(name) then
     return fault("INVALID_UTF8", "", "has a parameter's name that is not valid UTF-8")
   end
-  local field = fields and fields[name]
+  local field, path = find_field(name, binding)
   if not field then
     return fault("UNKNOWN_FIELD", name:sub(1, MAX_NAME), "there is no such parameter")
   end
-  if seen[field.name] then return fault("DUPLICATE_FIELD", field.name, seen[field.name]) end
-  if not query_check.is_text(text) then
-    return fault("INVALID_UTF8", field.name, "must be valid UTF-8")
+  if seen[path] then return fault("DUPLICATE_FIELD", path, seen[path]) end
+  -- The transcoder passes over a parameter without a value.
+  if equals == "" and not field.text then
+    return fault("WRONG_TYPE", path, "must be " .. field.expected, field.expected)
   end
-  local is_list = field.kind == "list"
-  local value = is_list and field.each or field
-  if not kinds.of(value).accepts(text, value) then
-    local expected = kinds.expected(value)
-    return fault("WRONG_TYPE", field.name, "must be " .. expected, expected)
-  end
-  if not is_list then seen[field.name] = "is given more than once" end
+  if not field.each then seen[path] = "is given more than once" end
+  return value_fault(field, path, text)
 end
 
--- The fault of a query, or nil. message: nil if no parameter is allowed. bound: names of fields
--- that the path has given.
-function query_check.fault(query, message, bound)
+-- The fault of the variables of a path, or nil.
+function query_check.path_fault(path, binding)
+  local values = { path:match(binding.values) }
+  for i, variable in ipairs(binding.variables) do
+    local found = value_fault(variable.field, variable.path, decode(values[i]))
+    if found then return found end
+  end
+end
+
+-- The fault of a query, or nil.
+function query_check.fault(query, binding)
   local seen = {}
-  for _, name in ipairs(bound) do seen[name] = "is given by the path" end
+  for _, variable in ipairs(binding.variables) do seen[variable.path] = "is given by the path" end
   for pair in query:gmatch("[^&]+") do
-    local name, text = pair:gsub("%+", " "):match("^([^=]*)=?(.*)$")
-    name, text = query_check.decode(name), query_check.decode(text)
-    local found = parameter_fault(name, text, messages[message], seen)
+    local found = parameter_fault(pair, binding, seen)
     if found then return found end
   end
 end

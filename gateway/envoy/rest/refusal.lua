@@ -1,11 +1,11 @@
 -- Refuses a request with a google.rpc.Status as JSON, the same as the transcoder makes of the
 -- errors of the application.
-local utf8, rules = require("utf8"), require("rules")
+local strings, rules = require("strings"), require("rules")
 
 local ESCAPES = { ['"'] = '\\"', ["\\"] = "\\\\" }
 
 local function quoted(s)
-  if not utf8.valid(s, 1, #s) then s = s:gsub("[\128-\255]", "?") end
+  if not strings.is_text(s) then s = s:gsub("[\128-\255]", "?") end
   return '"' .. s:gsub('["\\%z\1-\31]', function(c)
     return ESCAPES[c] or string.format("\\u%04x", c:byte())
   end) .. '"'
@@ -24,30 +24,39 @@ local function bad_request(reason, field, description)
     .. quoted(field) .. ',"description":' .. quoted(description) .. ',"reason":"' .. reason .. '"}]}'
 end
 
-local refusal = {}
-
-function refusal.send(handle, reason, message, metadata, more)
-  local status = rules.reasons[reason]
-  local details = error_info(reason, metadata) .. (more and more.details or "")
-  handle:respond(
-    { [":status"] = status.http, ["content-type"] = "application/json", allow = more and more.allow },
-    '{"code":' .. status.code .. ',"message":' .. quoted(message) .. ',"details":[' .. details .. "]}"
-  )
+local function status(reason, message, details)
+  return '{"code":' .. rules.reasons[reason].code .. ',"message":' .. quoted(message)
+    .. ',"details":[' .. details .. "]}"
 end
 
--- Refuses what a check has found: {reason, description, field, expected or position}.
-function refusal.send_fault(handle, fault)
+local refusal = {}
+
+-- The Status of what a check has found: {reason, description, field, expected or position}.
+function refusal.status_of(fault)
   if fault.position then
     local position = tostring(fault.position)
     local message = "the body is not JSON: " .. fault.description .. " at byte " .. position
-    return refusal.send(handle, fault.reason, message, { { "position", position } })
+    return status(fault.reason, message, error_info(fault.reason, { { "position", position } }))
   end
   local message = (fault.field == "" and "the request" or fault.field) .. ": " .. fault.description
   local metadata = { { "field", fault.field } }
   if fault.expected then metadata[2] = { "expected", fault.expected } end
-  refusal.send(handle, fault.reason, message, metadata, {
-    details = "," .. bad_request(fault.reason, fault.field, fault.description),
-  })
+  local details = error_info(fault.reason, metadata) .. ","
+    .. bad_request(fault.reason, fault.field, fault.description)
+  return status(fault.reason, message, details)
+end
+
+local function respond(handle, reason, body, allow)
+  local http = rules.reasons[reason].http
+  handle:respond({ [":status"] = http, ["content-type"] = "application/json", allow = allow }, body)
+end
+
+function refusal.send(handle, reason, message, metadata, allow)
+  respond(handle, reason, status(reason, message, error_info(reason, metadata)), allow)
+end
+
+function refusal.send_fault(handle, fault)
+  respond(handle, fault.reason, refusal.status_of(fault))
 end
 
 return refusal

@@ -2,9 +2,8 @@
 -- with bare text, and gives response_body its meaning. It sees no gRPC and no gRPC-Web.
 local check_json, query_check = require("json_check"), require("query_check")
 local refusal, rules = require("refusal"), require("rules")
+local answers = require("answers")
 
--- Where a request leaves word for its response.
-local METADATA = "rest_front"
 -- The transcoder reads no compressed gRPC.
 local COMPRESSION = { "grpc-encoding", "grpc-accept-encoding" }
 -- What the transcoder leaves of a gRPC answer.
@@ -14,25 +13,27 @@ local function remove(headers, names)
   for _, name in ipairs(names) do headers:remove(name) end
 end
 
--- The binding's methods and the path's values, or nil.
-local function find_route(path)
+-- The number of the binding of a path, which ends in a slash, or nil and the methods that the path
+-- takes, if it is one.
+local function find_binding(path, method)
+  local allow
   for _, route in ipairs(rules.routes) do
-    local values = { path:match(route.pattern) }
-    if values[1] then return route, values end
-  end
-end
-
-local function path_fault(bound, values)
-  for i, name in ipairs(bound) do
-    if not query_check.is_text(query_check.decode(values[i])) then
-      return { reason = "INVALID_UTF8", field = name, description = "must be valid UTF-8" }
+    if path:find(route.pattern) then
+      local binding = route.methods[method] or route.methods["*"]
+      if binding then return binding end
+      allow = allow or route.allow
     end
   end
+  return nil, allow
 end
 
 -- What curl says of any -d, and what says nothing, is taken for JSON as well.
 local JSON_TYPES =
   { ["application/json"] = true, ["application/x-www-form-urlencoded"] = true, [""] = true }
+
+local function is_json(content_type)
+  return JSON_TYPES[content_type] or JSON_TYPES[content_type:lower():match("^[^;%s]*")]
+end
 
 local function refuse_size(handle)
   local limit = tostring(rules.max_body_bytes)
@@ -52,48 +53,63 @@ local function accept_body(handle, binding)
   local size = buffer and buffer:length() or 0
   if size == 0 then return true end
   if size > rules.max_body_bytes then return refuse_size(handle) end
-  if not binding.body then
+  if binding.root.raw then return true end
+  if not binding.root.field then
     local fault = { reason = "UNKNOWN_FIELD", field = "", description = "takes no body" }
     return refusal.send_fault(handle, fault)
   end
-  if not JSON_TYPES[content_type:lower():match("^[^;%s]*")] or coding ~= "identity" then
+  if not is_json(content_type) or coding ~= "identity" then
     local message = "the body must be application/json, without a content coding"
     return refusal.send(handle, "UNSUPPORTED_CONTENT_TYPE", message, { { "content_type", content_type } })
   end
-  local fault = check_json(buffer:getBytes(0, size), binding.message, binding.bound)
+  local body = buffer:getBytes(0, size)
+  local fault = check_json(body, binding.root)
   if fault then return refusal.send_fault(handle, fault) end
+  -- The transcoder waits for what may still come after a number.
+  if body:byte(-1) >= 0x30 and body:byte(-1) <= 0x39 then buffer:setBytes(body .. "\n") end
   return true
 end
 
-function envoy_on_request(handle)
+local function check(handle)
   local headers = handle:headers()
-  local path, query = headers:get(":path"):match("^([^?]*)%??(.*)$")
-  local route, values = find_route(path)
-  if not route then
+  local whole, method = headers:get(":path"), headers:get(":method")
+  if not whole then -- CONNECT
+    return refusal.send(handle, "PATH_NOT_FOUND", "there is no path", { { "path", "" } })
+  end
+  local path, query = whole:match("^([^?]*)%??(.*)$")
+  local slashed = path .. "/"
+  local number, allow = find_binding(slashed, method)
+  if allow then
+    return refusal.send(handle, "METHOD_NOT_ALLOWED", "the path takes " .. allow,
+      { { "method", method }, { "allow", allow } }, allow)
+  elseif not number then
     return refusal.send(handle, "PATH_NOT_FOUND", "no rpc is bound to this path", { { "path", path } })
   end
-  local method = headers:get(":method")
-  local binding = route.methods[method]
-  if not binding then
-    return refusal.send(handle, "METHOD_NOT_ALLOWED", "the path takes " .. route.allow,
-      { { "method", method }, { "allow", route.allow } }, { allow = route.allow })
-  end
-  local fault = path_fault(binding.bound, values)
-    or query_check.fault(query, not binding.body and binding.message, binding.bound)
+  local binding = rules.bindings[number]
+  local fault = binding.checked or path:find("[%%\128-\255]")
+  fault = fault and query_check.path_fault(slashed, binding)
+    or query ~= "" and query_check.fault(query, binding)
   if fault then return refusal.send_fault(handle, fault) end
+  -- The transcoder takes the end of ".../verb" for the verb of "...:verb"; not when it is encoded.
+  local verb = binding.open and path:match("/([^/]+)$")
+  if verb and rules.verbs[verb] then
+    local encoded = ("%%%02X"):format(verb:byte()) .. verb:sub(2)
+    headers:replace(":path", path:sub(1, -#verb - 1) .. encoded .. whole:sub(#path + 1))
+  end
   remove(headers, COMPRESSION)
-  if accept_body(handle, binding) and binding.response_body then
-    handle:streamInfo():dynamicMetadata():set(METADATA, "response_body", binding.response_body)
+  if accept_body(handle, binding) then answers.expect(handle, number) end
+end
+
+-- Envoy lets pass what a script fails at.
+function envoy_on_request(handle)
+  local done, failure = pcall(check, handle)
+  if not done then
+    handle:logErr(tostring(failure))
+    refusal.send(handle, "INTERNAL", "an internal error", {})
   end
 end
 
--- Answers with the one field of the message that is the response_body: {"prediction":X} becomes X.
 function envoy_on_response(handle)
   remove(handle:headers(), REMAINS)
-  local name = (handle:streamInfo():dynamicMetadata():get(METADATA) or {}).response_body
-  if not name or handle:headers():get(":status") ~= "200" then return end
-  local buffer = handle:body(true)
-  local body = buffer:getBytes(0, buffer:length())
-  local prefix = '{"' .. name .. '":'
-  if body:sub(1, #prefix) == prefix then buffer:setBytes(body:sub(#prefix + 1, -2)) end
+  answers.rewrite(handle)
 end

@@ -20,6 +20,8 @@ NAMES = [
     "0002_releases.sql",
     "0003_programs.sql",
     "0004_requests_by_version.sql",
+    "0005_durable_releases.sql",
+    "0006_callers.sql",
 ]
 
 
@@ -184,7 +186,7 @@ def test_versions_and_traffic_and_requests_of_before_stay(empty: Database) -> No
         ("1", "SERVING", "a", ["no", "yes"], None),
         ("2", "REFUSED", "b", ["no", "yes"], None),
     ]
-    assert rows(empty, "SELECT * FROM traffic") == [("m", "1", 100)]
+    assert rows(empty, "SELECT * FROM traffic") == [("m", "1", 100, None)]
     assert rows(empty, "SELECT state::text, actor, holder FROM releases") == [
         ("DONE", "anna", None)
     ]

@@ -70,38 +70,22 @@ def test_a_row_that_names_a_connection_of_before_counts_for_nothing(
             assert held
 
 
-def test_a_release_is_abandoned_when_its_connection_ends(two: Two) -> None:
+def test_what_a_program_of_before_left_running_is_abandoned(two: Two, database: Database) -> None:
     mine, connection = two
-    release = ReleaseStore(connection).begin("genre", "1", "RELEASE", actor="anna", reason="")
-    own = mine.begin("genre", "2", "RELEASE", actor="anna", reason="")
+    own = (
+        "INSERT INTO releases (model, version, action, actor, reason, state, holder)"
+        " VALUES ('genre', '7', 'RELEASE', 'anna', '', 'RUNNING', rollout_v1.this_backend())"
+    )
+    connection.execute(own)
     assert mine.interrupt("genre") == []
-    assert mine.is_running(release)
     connection.close()
-    wait_until(lambda: mine.interrupt("genre") == ["1"], timeout_s=10)
-    assert not mine.is_running(release)
-    assert mine.is_running(own)
-
-
-def test_what_a_version_before_left_running_is_abandoned(two: Two, database: Database) -> None:
+    wait_until(lambda: mine.interrupt("genre") == ["7"], timeout_s=10)
     with database.connect() as owner:
         owner.execute(
             "INSERT INTO releases (model, version, action, actor, reason, state)"
             " VALUES ('genre', '7', 'RELEASE', 'anna', '', 'RUNNING')"
         )
-    assert two[0].interrupt("genre") == ["7"]
-
-
-def test_traffic_moves_by_the_published_function(two: Two) -> None:
-    mine, _ = two
-    release = mine.begin("sentiment", "2", "RELEASE", actor="anna", reason="")
-    with mine.traffic_held("sentiment"):
-        mine.move_traffic("sentiment", {"1": 90, "2": 10}, release)
-    mine.done(release)
-    assert mine.traffic("sentiment") == {"1": 90, "2": 10}
-    for shares, sqlstate in (({"1": 99}, "PM001"), ({"1": 50, "9": 50}, "PM002")):
-        with pytest.raises(psycopg.Error) as refused:
-            mine.move_traffic("sentiment", shares, release)
-        assert refused.value.sqlstate == sqlstate
+    assert mine.interrupt("genre") == ["7"]
 
 
 def test_labels_and_address_of_a_version_stay_until_they_are_given_anew(

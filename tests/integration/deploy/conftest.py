@@ -1,16 +1,23 @@
 """The jobs as a pipeline uses them, with real servers around them."""
 
-from collections.abc import Iterator
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import psycopg
 import pytest
 
-from database.logins import ROLLOUT
+from database.logins import GATEWAY, ROLLOUT
 from database.registration import Registration, register_models
 from models.genre.model import Model
+from pmesh.stack.readiness import answers_http
 from tests.integration.deploy.jobs import Jobs
 from tests.parts.catalog import environment
+from tests.parts.polling import wait_until
+from tests.parts.ports import free_port
 from tests.parts.postgres import Database, Postgres
 from tests.parts.triton import Triton
 
@@ -35,17 +42,40 @@ def catalog(postgres: Postgres, triton: Triton) -> Iterator[Database]:
 
 
 @pytest.fixture(scope="package")
-def jobs(tmp_path_factory: pytest.TempPathFactory, triton: Triton, catalog: Database) -> Jobs:
-    """The jobs on one registry, one Triton and one database."""
+def jobs(
+    tmp_path_factory: pytest.TempPathFactory, triton: Triton, catalog: Database
+) -> Iterator[Jobs]:
+    """The jobs on one registry, one Triton and one database, with a gateway and who releases."""
     directory: Path = tmp_path_factory.mktemp("jobs")
-    return Jobs(
-        directory,
-        {
-            **environment(catalog, ROLLOUT),
-            **triton.environment,
-            "MLFLOW_TRACKING_URI": f"sqlite:///{directory}/mlflow.db",
-        },
-    )
+    registry = {"MLFLOW_TRACKING_URI": f"sqlite:///{directory}/mlflow.db"}
+    port = free_port()
+    gateway = {
+        "PMESH_GATEWAY_PORT": str(port),
+        "PMESH_GATEWAY_ADMIN_PORT": str(free_port()),
+        "PMESH_GATEWAY_METRICS_PORT": str(free_port()),
+        "PMESH_FEATURES_SPOOL": str(directory / "spool"),
+    }
+    (directory / "spool").mkdir()
+    with ExitStack() as programs:
+        variables = environment(catalog, GATEWAY) | gateway
+        programs.enter_context(running("gateway.main", directory=directory, variables=variables))
+        variables = environment(catalog, ROLLOUT) | triton.environment | registry
+        programs.enter_context(
+            running("rollout", "watch", directory=directory, variables=variables)
+        )
+        wait_until(lambda: answers_http(port, "/healthz"), timeout_s=60)
+        yield Jobs(directory, {**registry, "PMESH_GATEWAY": f"127.0.0.1:{port}"})
+
+
+@contextmanager
+def running(
+    module: str, *arguments: str, directory: Path, variables: Mapping[str, str]
+) -> Iterator[None]:
+    """A program, until the end of the block."""
+    command = [sys.executable, "-P", "-m", module, *arguments]
+    with subprocess.Popen(command, cwd=directory, env={**os.environ, **variables}) as process:
+        yield
+        process.terminate()
 
 
 @pytest.fixture(scope="package")

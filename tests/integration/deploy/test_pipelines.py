@@ -18,6 +18,13 @@ SCRIPTS = sorted(JOBS.glob("*.sh"))
 
 CALL = re.compile(r"(deploy/jobs/\S+\.sh|\.ci/run)\b([^\n|)']*)")
 OPTION = re.compile(r"--[a-z]+")
+READ = re.compile(r"^  ([A-Z][A-Z_*]+(?:, [A-Z_]+)*)  ", re.MULTILINE)
+FAMILIES = {
+    "PG*": {"PGHOST", "PGPORT", "PGDATABASE", "PGUSER", "PGPASSWORD"},
+    "AWS_*": {"AWS_DEFAULT_REGION"},  # who may: the runner's role
+}
+OF_THE_RUNNER = {"PATH", "PIP_CONFIG_FILE", "PYTHON_IMAGE", "TRITON_IMAGE"}
+GIVEN = "GIVEN_"
 
 
 def lint(tool: str, *files: Path) -> None:
@@ -65,3 +72,67 @@ def test_a_workflow_reads_the_inputs_that_it_declares(workflow: Path) -> None:
     # An input in a script would be run as a part of it.
     steps = [step for job in fields["jobs"].values() for step in job["steps"]]
     assert not [step for step in steps if "${{" in step.get("run", "")]
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
+def test_a_workflow_gives_scripts_the_environment_that_they_read(workflow: Path) -> None:
+    for job in yaml.safe_load(workflow.read_text())["jobs"].values():
+        given = set(job.get("env", {}))
+        for step in job["steps"]:
+            run = step.get("run", "")
+            given |= {name.removeprefix(GIVEN) for name in step.get("env", {}) if GIVEN in name}
+            here = given | set(step.get("env", {})) | set(re.findall(r"\b([A-Z]+)=\$", run))
+            for script, _ in CALL.findall(run):
+                if script.startswith("deploy/"):
+                    assert variables(script) - here <= OF_THE_RUNNER, script
+
+
+def variables(script: str) -> set[str]:
+    """Those that its help lists."""
+    usage = subprocess.check_output([ROOT / script, "--help"], text=True)
+    names = ", ".join(READ.findall(usage.partition("\nenvironment:\n")[2])).split(", ")
+    assert "PATH" in names or "IMAGE_BUILDER" in names
+    return {name for listed in names for name in FAMILIES.get(listed, {listed})}
+
+
+def test_a_variable_that_is_unset_in_github_leaves_the_runner_its_own(tmp_path: Path) -> None:
+    steps = 0
+    for workflow in WORKFLOWS:
+        for job in yaml.safe_load(workflow.read_text())["jobs"].values():
+            if "self-hosted" not in job["runs-on"]:
+                continue
+            (step,) = [s for s in job["steps"] if any(GIVEN in n for n in s.get("env", {}))]
+            environments = [job.get("env", {}), *(s.get("env", {}) for s in job["steps"])]
+            of_vars = {n for env in environments for n, value in env.items() if "vars." in value}
+            assert of_vars == set(step["env"])
+            name = next(iter(step["env"])).removeprefix(GIVEN)
+            for value in ("", "there:1"):
+                file = tmp_path / f"{workflow.name}{value}"
+                environment = {**os.environ, GIVEN + name: value, name: "own:1"}
+                command = ["bash", "-e", "-o", "pipefail", "-c", step["run"]]
+                subprocess.run(command, env=environment | {"GITHUB_ENV": str(file)}, check=True)
+                assert file.read_text() == (f"{name}={value}\n" if value else "")
+            steps += 1
+    assert steps == 3
+
+
+def test_the_readme_names_the_variables_and_secrets_of_github() -> None:
+    text = "".join(workflow.read_text() for workflow in WORKFLOWS)
+    names = set(re.findall(r"\b(?:vars|secrets)\.(\w+)", text))
+    readme = (ROOT / "deploy/README.md").read_text()
+    assert not {name for name in names if f"`{name}`" not in readme}
+
+
+@pytest.mark.parametrize(
+    ("program", "folder"),
+    [(name, name) for name in ("gateway", "features", "relay", "rollout")]
+    + [("runtime", "model_runtime")],
+)
+def test_the_readme_tells_a_program_what_provision_was_told(program: str, folder: str) -> None:
+    readme = (ROOT / "deploy/README.md").read_text()
+    (row,) = re.findall(rf"^\| {program} \| .*$", readme, re.MULTILINE)
+    source = "".join(file.read_text() for file in (ROOT / folder).glob("*.py"))
+    read = set(re.findall(r'setting\(\s*"(PMESH_\w+)"', source))
+    assert read
+    shared = read & (variables("deploy/jobs/provision.sh") | {"PMESH_TOPIC_ARN"})
+    assert not {name for name in shared if name not in row}

@@ -2,15 +2,18 @@
 
 import psycopg
 import pytest
-from psycopg_pool import AsyncConnectionPool
 
-from contract.errors import VersionNotServing
+from contract.errors import EtagMismatch, VersionNotServing
 from database.registration import Registration, register_models
+from gateway.release import Signature
 from gateway.store.catalog import Catalog
+from gateway.store.connections import Connections
 from gateway.store.releases import TrafficStore
 from rollout.store import ReleaseStore as Rollout
 from tests.parts.catalog import register
 from tests.parts.postgres import Database
+
+ANNA = Signature(actor="anna", reason="why")
 
 
 @pytest.fixture
@@ -23,8 +26,8 @@ def models(database: Database) -> None:
 
 
 @pytest.fixture
-async def catalog(models: None, pool: AsyncConnectionPool) -> Catalog:
-    catalog = Catalog(pool)
+async def catalog(models: None, connections: Connections) -> Catalog:
+    catalog = Catalog(connections)
     await catalog.refresh()
     return catalog
 
@@ -51,20 +54,46 @@ async def test_only_registered_models_are_listed(catalog: Catalog, database: Dat
     assert (model.description, model.address, model.feature_share) == ("new", "h:2", 0.25)
 
 
-async def test_a_split_is_set_and_noted(catalog: Catalog, pool: AsyncConnectionPool) -> None:
-    releases = TrafficStore(pool)
-    await releases.set_traffic("sentiment", {"9": 60, "10": 40}, actor="anna", reason="why")
+async def test_clients_are_told_the_labels_of_what_serves(
+    catalog: Catalog, connections: Connections, database: Database
+) -> None:
+    declared = catalog.models["sentiment"].labels
+    releases = TrafficStore(connections)
+    for shares, labels in (
+        ({"9": 6_000, "10": 4_000}, declared),
+        ({"9": 4_000, "10": 6_000}, ["b", "a"]),
+    ):
+        await releases.set_shares("sentiment", shares, ANNA, etag="")
+        await catalog.refresh()
+        assert catalog.models["sentiment"].labels == labels
+    with psycopg.connect(database.conninfo, autocommit=True) as connection:
+        to_come = Registration(
+            id="sentiment", description="", labels=["a", "b", "c"], address="h:2"
+        )
+        register_models(connection, [to_come])
     await catalog.refresh()
-    assert catalog.models["sentiment"].traffic == {"9": 60, "10": 40}
+    assert catalog.models["sentiment"].labels == ["b", "a"]
+
+
+async def test_a_split_is_set_and_noted(catalog: Catalog, connections: Connections) -> None:
+    releases = TrafficStore(connections)
+    await releases.set_shares("sentiment", {"9": 5_951, "10": 4_049}, ANNA, etag="")
+    await catalog.refresh()
+    model = catalog.models["sentiment"]
+    assert model.traffic == {"9": 5_951, "10": 4_049}
+    assert model.percent == {"9": 60, "10": 40}
     (release,) = await releases.list("sentiment", before_id=None, limit=10)
-    noted = (release.action, release.actor, release.reason, release.state, release.traffic)
-    assert noted == ("SET_TRAFFIC", "anna", "why", "DONE", {"9": 60, "10": 40})
+    noted = (release.action, release.actor, release.reason, release.state, release.shares)
+    assert noted == ("SET_TRAFFIC", "anna", "why", "DONE", model.traffic)
+    with pytest.raises(EtagMismatch):
+        await releases.set_shares("sentiment", {"9": 10_000}, ANNA, etag="stale")
+    await releases.set_shares("sentiment", {"9": 10_000}, ANNA, etag=model.etag)
 
 
 async def test_a_split_with_a_version_that_does_not_serve_changes_nothing(
-    catalog: Catalog, pool: AsyncConnectionPool
+    catalog: Catalog, connections: Connections
 ) -> None:
-    releases = TrafficStore(pool)
+    releases = TrafficStore(connections)
     with pytest.raises(VersionNotServing):
-        await releases.set_traffic("sentiment", {"9": 60, "8": 40}, actor="anna", reason="")
+        await releases.set_shares("sentiment", {"9": 6_000, "8": 4_000}, ANNA, etag="")
     assert await releases.list("sentiment", before_id=None, limit=10) == []

@@ -10,15 +10,17 @@ import psycopg
 import pytest
 import uvloop
 
+from gateway.store.connections import Connections
 from gateway.store.hot_statement import HotStatement
 from tests.parts.postgres import Database, Postgres
 
 DOUBLED = "SELECT (value::int * 2)::text FROM json_array_elements_text($1::json) AS t (value)"
+SLOW = "SELECT $1::text, pg_sleep($1::float8)"
 
 
 @pytest.fixture
 async def statement(database: Database) -> AsyncIterator[HotStatement]:
-    statement = HotStatement(DOUBLED, conninfo=database.conninfo)
+    statement = HotStatement(DOUBLED, Connections(conninfo=database.conninfo))
     yield statement
     await statement.close()
 
@@ -41,14 +43,15 @@ async def test_an_error_is_psycopgs_and_the_next_call_is_well(statement: HotStat
 
 
 async def test_a_statement_that_cannot_be_prepared_says_so(database: Database) -> None:
-    statement = HotStatement("SELECT * FROM nowhere WHERE $1", conninfo=database.conninfo)
+    connections = Connections(conninfo=database.conninfo)
+    statement = HotStatement("SELECT * FROM nowhere WHERE $1", connections)
     with pytest.raises(psycopg.errors.UndefinedTable):
         await statement.execute(b"")
     await statement.close()
 
 
 async def test_a_call_that_is_given_up_leaves_nothing_for_the_next(database: Database) -> None:
-    slow = HotStatement("SELECT $1::text, pg_sleep($1::float8)", conninfo=database.conninfo)
+    slow = HotStatement(SLOW, Connections(conninfo=database.conninfo))
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.1):
             await slow.execute(b"5")
@@ -68,7 +71,7 @@ async def test_a_connection_that_was_lost_while_idle_costs_no_call(
 async def test_a_connection_that_is_lost_meanwhile_is_an_operational_error(
     database: Database,
 ) -> None:
-    slow = HotStatement("SELECT $1::text, pg_sleep($1::float8)", conninfo=database.conninfo)
+    slow = HotStatement(SLOW, Connections(conninfo=database.conninfo))
     assert await slow.execute(b"0") == ["0"]
     call = asyncio.create_task(slow.execute(b"30"))
     await asyncio.sleep(0.1)
@@ -96,7 +99,9 @@ def test_a_server_that_closes_while_it_is_written_to_is_an_operational_error() -
     """libpq closes the socket then, and uvloop ends the process if it still watches it."""
 
     async def execute(port: int) -> None:
-        statement = HotStatement(DOUBLED, conninfo=f"host=127.0.0.1 port={port} sslmode=disable")
+        statement = HotStatement(
+            DOUBLED, Connections(conninfo=f"host=127.0.0.1 port={port} sslmode=disable")
+        )
         with pytest.raises(psycopg.OperationalError):
             await statement.execute(b"[" + b"1," * 20_000_000 + b"1]")
         await statement.close()

@@ -1,6 +1,7 @@
 """The gateway's micro-batches, against a server of the Open Inference Protocol that is not ours."""
 
 import asyncio
+import logging
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -12,9 +13,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from contract.errors import ModelFailed, ModelUnavailable, Overloaded
+from contract.errors import DeadlineExceeded, ModelFailed, ModelUnavailable, Overloaded
+from gateway import request_context
+from gateway.logs import add_request_id
 from gateway.models import Models
 from gateway.store.catalog import Model, Version
+from inference.calls import PROBE_TEXT
 from tests.parts.oip_server import OipServer, Refusal
 from tests.parts.words import LABELS, POISON
 from tests.parts.words_server import MODEL, VERSION, Outputs, good_words, words_server
@@ -81,6 +85,7 @@ def open_models(models: dict[str, Model], sink: Sink, **limits: float) -> Models
         "batches_per_server": 4,
         "max_waiting": 100,
         "max_inference_s": 5.0,
+        "max_call_s": 5.0,
     }
     return Models(lambda: models, features=sink, **{**defaults, **limits})  # type: ignore[arg-type]
 
@@ -195,6 +200,94 @@ async def test_a_batch_that_is_not_ended_in_time_keeps_the_next_one_waiting() ->
             assert not any("good" in texts for texts in server.calls)
             release.set()
             assert await waiting in LABELS
+
+
+async def ask_until(models: Models, text: str, seconds: float) -> str:
+    """As a call with a deadline does."""
+    deadline = asyncio.get_running_loop().time() + seconds
+    async with asyncio.timeout_at(deadline):
+        answer = await models.predict(
+            MODEL, VERSION, prediction_id="id", text=text, deadline=deadline
+        )
+    return answer.output.label
+
+
+async def test_a_batch_has_the_latest_deadline_and_each_caller_leaves_at_its_own() -> None:
+    gate = Gate()
+    with words_server(gate.answer) as server:
+        async with open_models(catalog(server.address), Sink(), max_inference_s=60) as opened:
+            callers = [asyncio.create_task(ask_until(opened, "good", s)) for s in (0.3, 20, 5)]
+            with pytest.raises(TimeoutError):
+                await callers[0]
+            assert [caller.done() for caller in callers] == [True, False, False]
+            gate.opened.set()
+            assert await callers[1] in LABELS
+            assert await callers[2] in LABELS
+        assert server.calls == [["good"] * 3]
+        (left_s,) = server.left_s
+        assert left_s is not None
+        assert 5 < left_s <= 20
+
+
+async def test_no_deadline_is_later_than_a_server_may_take(
+    opened: tuple[Models, Sink], server: OipServer
+) -> None:
+    await ask(opened[0], "good")
+    await ask_until(opened[0], "good", 600)
+    assert all(left_s is not None and left_s <= 5.1 for left_s in server.left_s)
+
+
+async def test_a_caller_in_a_hurry_takes_no_healthy_version_from_the_others() -> None:
+    """The server was slower than the caller could wait, and is well: the next batch goes to it."""
+
+    def answer(texts: Sequence[str]) -> Outputs:
+        if "slow" in texts:
+            time.sleep(0.3)
+        return good_words(texts)
+
+    with words_server(answer) as server:
+        async with open_models(catalog(server.address), Sink(), max_inference_s=60) as opened:
+            for _ in range(5):
+                hurried = asyncio.create_task(ask_until(opened, "slow", 0.05))
+                await asyncio.sleep(0.01)
+                other = asyncio.create_task(ask_until(opened, "good", 20))
+                with pytest.raises(Exception, match=r"deadline|^$"):
+                    await hurried
+                assert await other in LABELS
+        assert server.calls.count([PROBE_TEXT]) <= 5  # each question was answered at once
+
+
+async def test_a_caller_whose_time_is_over_before_its_batch_costs_the_server_nothing(
+    opened: tuple[Models, Sink], server: OipServer
+) -> None:
+    now = asyncio.get_running_loop().time()
+    with pytest.raises(DeadlineExceeded):
+        await opened[0].predict(MODEL, VERSION, prediction_id="id", text="good", deadline=now - 1)
+    assert await ask(opened[0], "good") in LABELS
+    assert server.calls == [["good"]]
+
+
+async def test_a_batch_belongs_to_no_request() -> None:
+    """Whoever made it start: a line that it logs would name the wrong one."""
+    seen: list[str] = []
+
+    def answer(texts: Sequence[str]) -> Outputs:
+        raise Refusal(grpc.StatusCode.DATA_LOSS)
+
+    class Lines(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            add_request_id(record)
+            seen.append(record.request_id)  # type: ignore[attr-defined]
+
+    handler = Lines()
+    logging.getLogger("inference.server").addHandler(handler)
+    with words_server(answer) as server:
+        async with open_models(catalog(server.address), Sink()) as opened:
+            request_context.enter(request_context.RequestContext(id="mine"))
+            with pytest.raises(ModelUnavailable):
+                await ask(opened, "good")
+    logging.getLogger("inference.server").removeHandler(handler)
+    assert seen == ["-"]
 
 
 async def test_what_waits_is_bounded() -> None:

@@ -92,6 +92,31 @@ async def test_predictions_of_one_commit_share_one_event_a_model(
     }
 
 
+TRACES = [f"00-{n:032x}-{n:016x}-01" for n in (1, 2)]
+
+
+async def test_an_event_of_one_request_has_its_trace_and_one_of_several_has_none(
+    store: PredictionStore, database: Database
+) -> None:
+    await store.insert_finished(finished("sentiment"), "", traceparent=TRACES[0])
+    await asyncio.gather(
+        *(store.insert_finished(finished("genre"), "", traceparent=trace) for trace in TRACES)
+    )
+    await asyncio.gather(
+        *(store.insert_accepted(accepted(), "", traceparent=trace) for trace in (*TRACES, ""))
+    )
+    with database.connect() as connection:
+        events = connection.execute("SELECT event, model, traceparent FROM outbox").fetchall()
+    told = sorted((str(e["event"]), str(e["model"]), e["traceparent"] or "") for e in events)
+    assert told == [
+        ("inference_request", "sentiment", ""),
+        ("inference_request", "sentiment", TRACES[0]),
+        ("inference_request", "sentiment", TRACES[1]),
+        ("job_completed", "genre", ""),
+        ("job_completed", "sentiment", TRACES[0]),
+    ]
+
+
 @pytest.mark.parametrize("together", [True, False])
 async def test_a_request_id_stands_for_one_prediction(
     store: PredictionStore, database: Database, together: bool
@@ -222,6 +247,26 @@ async def test_a_search_ends_with_the_first_text_beyond_the_bytes(store: Predict
         return len(rows)
 
     assert [await found(n) for n in (0, 999, 1000, 2500, 9999)] == [1, 1, 2, 3, 4]
+
+
+async def test_a_search_without_texts_is_not_ended_by_them(store: PredictionStore) -> None:
+    for _ in range(4):
+        await store.insert_finished(finished(text="x" * 1000), "")
+    rows = await store.search(
+        ListFilter(), before_id=None, limit=10, max_bytes=999, with_text=False
+    )
+    assert [(row.text, row.version) for row in rows] == [("", "1")] * 4
+
+
+async def test_reads_of_one_query_have_their_texts_or_not(store: PredictionStore) -> None:
+    predictions = [finished(text=f"text {n}") for n in range(3)]
+    for prediction in predictions:
+        await store.insert_finished(prediction, "")
+    asked = [(p.id, with_text) for p in predictions for with_text in (True, False, True)]
+    found = await asyncio.gather(*(store.get(id_, with_text=texted) for id_, texted in asked))
+    assert [p.text for p in found if p] == [
+        text for n in range(3) for text in (f"text {n}", "", f"text {n}")
+    ]
 
 
 async def test_a_day_that_the_default_partition_took_over_holds_up_no_other(

@@ -74,13 +74,14 @@ def mesh(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 def _gateway(patch: pytest.MonkeyPatch, database: Database, directory: Path) -> GatewayProcess:
+    port, admin_port, metrics_port = free_ports(3)
     environment = catalog.environment(database, GATEWAY) | {
         "PMESH_FEATURES_SPOOL": str(directory / "spool"),
+        "PMESH_GATEWAY_METRICS_PORT": str(metrics_port),
         "PMESH_GATEWAY_MAX_INFERENCE_S": str(MAX_INFERENCE_S),
     }
     for name, value in environment.items():
         patch.setenv(name, value)
-    port, admin_port = free_ports(2)
     return GatewayProcess(
         log=directory / "gateway.log", settings=Front(port=port, admin_port=admin_port)
     )

@@ -232,3 +232,39 @@ async def test_what_a_server_says_of_a_failure_is_passed_on_to_nobody() -> None:
         await ask(server.address, ["good"])
     assert "secret" not in str(raised.value)
     assert "secret" not in str(raised.value.metadata)
+
+
+async def test_a_server_says_whether_a_version_is_ready() -> None:
+    server = words_server()
+    server.start()
+    async with ModelServer(server.address) as asked:
+        assert await asked.is_ready("words", "1", timeout_s=5)
+        assert not await asked.is_ready("words", "2", timeout_s=5)
+        server.stop()
+        with pytest.raises(ModelUnavailable):
+            await asked.is_ready("words", "1", timeout_s=5)
+
+
+@pytest.mark.parametrize(
+    ("code", "ready"), [(grpc.StatusCode.UNIMPLEMENTED, True), (grpc.StatusCode.INTERNAL, False)]
+)
+async def test_a_server_without_the_question_has_nothing_against_a_version(
+    code: grpc.StatusCode, ready: bool
+) -> None:
+    def refuse() -> None:
+        raise Refusal(code)
+
+    with words_server() as server:
+        server.before_ready = refuse
+        async with ModelServer(server.address) as asked:
+            assert await asked.is_ready("words", "1", timeout_s=5) is ready
+
+
+async def test_a_server_that_does_not_say_in_time_may_be_busy() -> None:
+    release = threading.Event()
+    with words_server() as server:
+        server.before_ready = lambda: release.wait(10)
+        async with ModelServer(server.address) as asked:
+            with pytest.raises(DeadlineExceeded):
+                await asked.is_ready("words", "1", timeout_s=0.1)
+            release.set()

@@ -150,7 +150,7 @@ def test_an_answer_that_the_bus_does_not_take_is_an_error_and_holds_up_no_other(
     small = requests.send("a text")
     worker = start_worker()
     for answer in requests.wait_for_answers(large):
-        assert reason(answer) == "INTERNAL"
+        assert reason(answer) == "UNDELIVERABLE"
         assert answer["claimToken"] == str(requests.get(answer["predictionId"])["claim_token"])
         assert "featuresUri" not in answer
     (answer,) = requests.wait_for_answers(small)

@@ -1,7 +1,10 @@
 """An artifact that runs in a process of its own, and how it fails there."""
 
 import json
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 import pytest
@@ -93,20 +96,26 @@ def test_a_process_that_ends(artifact: Path, end: str, detail: str) -> None:
 
 
 def test_a_process_that_does_not_end_is_killed_with_its_children(
-    artifact: Path, tmp_path: Path
+    artifact: Path,
 ) -> None:
-    pid_file = tmp_path / "pid"
+    mark = f"60.{uuid4().int % 10**9}"  # a length of sleep that is nobody else's
     patch(
         artifact,
         "time.sleep(float(text.split()[1]))",
-        f"import subprocess; child = subprocess.Popen(['sleep', '60'])\n"
-        f"                open({str(pid_file)!r}, 'w').write(str(child.pid)); time.sleep(60)",
+        f"import subprocess; subprocess.Popen(['sleep', {mark!r}], start_new_session=True)\n"
+        f"                time.sleep(60)",
     )
     failed = failure(artifact, "sleep 60", timeout_s=10)
     assert failed.kind is Failure.TIMEOUT
     assert failed.detail == "no answer within 10 s"
-    child = Path("/proc", pid_file.read_text(), "stat")
-    wait_until(lambda: not child.exists() or child.read_text().split()[2] == "Z")
+    wait_until(lambda: mark not in " ".join(commands()))
+
+
+def commands() -> Iterator[str]:
+    """The command lines of all processes."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            yield path.read_text(errors="replace")
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import json
 import random
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from contract.ids import uuid7
 from tests.integration.relay.conftest import StartRelay
@@ -26,6 +27,41 @@ def test_a_request_is_on_the_bus_once_it_is_accepted(
     assert message["MessageAttributes"]["version"]["StringValue"] == "1"
     wait_until(lambda: requests.get(prediction_id)["publish_time"] is not None)
     assert requests.query("SELECT * FROM outbox") == []
+
+
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+def test_a_message_says_which_trace_it_belongs_to(
+    start_relay: StartRelay, requests: Requests, bus: Bus
+) -> None:
+    requests.accept(2, model="genre")
+    completions = bus.watch("job_completed")
+    requests.execute(
+        "UPDATE outbox SET traceparent = %s WHERE id = (SELECT id FROM outbox LIMIT 1)", (TRACE,)
+    )
+    requests.execute(
+        "INSERT INTO outbox (id, event, model, payload, traceparent)"
+        " SELECT uuidv7(), 'job_completed', model, events_v1.job_completed(model, now(), '[{}]'), t"
+        " FROM (VALUES ('genre', %s), ('sentiment', %s), ('sentiment', NULL)) AS v (model, t)",
+        (TRACE, TRACE),
+    )
+    start_relay()
+    asked, told = [], []
+    wait_until(lambda: asked.extend(bus.receive("predict-genre")) or len(asked) == 2)
+    wait_until(lambda: told.extend(bus.receive(completions)) or len(told) == 2)
+    assert sorted(map(trace, asked)) == ["", TRACE]
+    # What was merged belongs to no one trace.
+    assert {model(message): trace(message) for message in told} == {"genre": TRACE, "sentiment": ""}
+    bus.unwatch(completions)
+
+
+def trace(message: dict[str, Any]) -> str:
+    return str(message["MessageAttributes"].get("traceparent", {}).get("StringValue", ""))
+
+
+def model(message: dict[str, Any]) -> str:
+    return str(message["MessageAttributes"]["action"]["StringValue"])
 
 
 def test_every_committed_event_is_published_and_none_of_an_aborted_transaction(
@@ -133,7 +169,7 @@ def test_a_request_that_the_bus_does_not_take_fails_and_holds_up_no_other(
     assert requests.get(poison)["error"]["details"] == [
         {
             "@type": "type.googleapis.com/google.rpc.ErrorInfo",
-            "reason": "INTERNAL",
+            "reason": "UNDELIVERABLE",
             "domain": "predict.v1",
         }
     ]

@@ -9,15 +9,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
+from predict.v1.release_refusal_pb2 import ReleaseRefusal
 
+from contract.settings import read
 from modelkit.dataset import write_examples
 from modelkit.golden import EDGE_TEXTS
 from modelkit.registry import CHAMPION
 from modelkit.values import ForeignVersion
+from rollout import wiring
 from rollout.refusal import Reason, Refused
-from rollout.traffic import roll_back
+from rollout.settings import ForeignSettings
 from tests.integration.rollout.tiny.model import Model
-from tests.integration.rollout.workshop import EXAMPLES, NAME, TEXTS, Workshop
+from tests.integration.rollout.workshop import ALL, EXAMPLES, NAME, TEXTS, Workshop
 from tests.parts.oip_server import Answer, OipServer
 from tests.parts.ports import free_port
 
@@ -67,7 +70,7 @@ def golden_file(folder: Path, change: Callable[[Any], None] = lambda _: None) ->
 def test_it_serves_and_what_was_not_checked_is_noted(workshop: Workshop, server: OipServer) -> None:
     name_it(workshop, server.address)
     workshop.release(VERSION, uri=f"http://127.0.0.1:{free_port()}")
-    assert workshop.store.traffic(NAME) == {VERSION: 100}
+    assert workshop.traffic() == {VERSION: ALL}
     row = workshop.query("SELECT state::text, labels, address, sha256 FROM versions")
     assert row == [("SERVING", LABELS, server.address, "")]
     last = workshop.last_release()
@@ -78,6 +81,13 @@ def test_it_serves_and_what_was_not_checked_is_noted(workshop: Workshop, server:
         " examples"
     )
     assert workshop.serving.laid(NAME) == set()
+
+
+def test_where_there_is_no_triton_versions_of_ours_are_refused(workshop: Workshop) -> None:
+    release = workshop.accept("1")
+    wiring.releaser(workshop.store, read(ForeignSettings, {})).carry_on(NAME)
+    wiring.housekeeping(workshop.store, read(ForeignSettings, {}), None).look()
+    assert workshop.row(release)["refusal"] == "TRITON_UNAVAILABLE"
 
 
 def test_its_files_are_checked(workshop: Workshop, server: OipServer, tmp_path: Path) -> None:
@@ -98,35 +108,36 @@ def test_it_is_compared_with_the_champion_on_triton_and_the_other_way_round(
     server.answer = tiny(skill=0.5)
     with pytest.raises(Refused) as refused:
         workshop.release(VERSION)
-    assert refused.value.reason is Reason.QUALITY_WORSE
-    assert workshop.store.traffic(NAME) == {ours: 100}
+    assert refused.value.reason == Reason.QUALITY_WORSE
+    assert workshop.traffic() == {ours: ALL}
     server.answer = tiny(skill=0.95)
-    workshop.release(VERSION, steps=[10])
-    assert workshop.store.traffic(NAME) == {ours: 90, VERSION: 10}
+    workshop.release(VERSION, steps=[1_000])
+    assert workshop.traffic() == {ours: 9_000, VERSION: 1_000}
     workshop.release(VERSION)
 
     worse = workshop.register(Model(skill=0.5))
     with pytest.raises(Refused) as refused:
         workshop.release(worse)
-    assert refused.value.reason is Reason.QUALITY_WORSE
+    assert refused.value.reason == Reason.QUALITY_WORSE
     assert f"than version {VERSION}" in refused.value.detail
-    assert roll_back(workshop.store, NAME, actor="anna", reason="") == {ours: 100}
+    workshop.shift("ROLLBACK")
+    assert workshop.traffic() == {ours: ALL}
 
 
 def test_tidying_up_and_the_registry_leave_it_alone(workshop: Workshop, server: OipServer) -> None:
     name_it(workshop, server.address)
     workshop.release(VERSION)
     workshop.settle()
-    workshop.watcher().look()
+    workshop.look()
     assert workshop.states()[VERSION] == "SERVING"
-    assert workshop.store.traffic(NAME) == {VERSION: 100}
+    assert workshop.traffic() == {VERSION: ALL}
 
 
 def test_a_server_that_is_away_is_refused_and_its_version_is_not(workshop: Workshop) -> None:
     name_it(workshop, f"127.0.0.1:{free_port()}")
     with pytest.raises(Refused) as refused:
         workshop.release(VERSION)
-    assert refused.value.reason is Reason.SERVER_UNAVAILABLE
+    assert refused.value.reason == Reason.SERVER_UNAVAILABLE
     assert workshop.states() == {VERSION: "RETIRED"}
 
 
@@ -148,9 +159,9 @@ def test_a_server_that_ignores_versions_may_not_stand_for_two(workshop: Workshop
             workshop.values = replace(workshop.values, foreign=named)
             with pytest.raises(Refused) as refused:
                 workshop.release(other)
-            assert refused.value.reason is Reason.VERSIONS_IGNORED
+            assert refused.value.reason == Reason.VERSIONS_IGNORED
             assert f"{VERSION} too" in refused.value.detail
-    assert workshop.store.traffic(NAME) == {VERSION: 100}
+    assert workshop.traffic() == {VERSION: ALL}
 
 
 def test_a_server_that_heeds_versions_may_stand_for_two(
@@ -160,7 +171,7 @@ def test_a_server_that_heeds_versions_may_stand_for_two(
     known = workshop.values.foreign[VERSION]
     workshop.values = replace(workshop.values, foreign={VERSION: known, "913": known})
     workshop.release(VERSION)
-    assert workshop.store.traffic(NAME) == {VERSION: 100}
+    assert workshop.traffic() == {VERSION: ALL}
 
 
 def test_a_number_that_the_registry_has_too_is_refused_however_it_is_asked_for(
@@ -172,10 +183,10 @@ def test_a_number_that_the_registry_has_too_is_refused_however_it_is_asked_for(
         workshop.values = replace(workshop.values, foreign={number: known})
         with pytest.raises(Refused) as refused:
             workshop.release(number)
-        assert refused.value.reason is Reason.AMBIGUOUS
+        assert refused.value.reason == Reason.AMBIGUOUS
         workshop.registry.set_alias(NAME, CHAMPION, number)
-        workshop.watcher().look()
-    assert workshop.store.traffic(NAME) == {}
+        workshop.look()
+    assert workshop.traffic() == {}
     assert workshop.query("SELECT actor, refusal FROM releases ORDER BY id") == [
         ("tester", "AMBIGUOUS"),
         ("registry", "AMBIGUOUS"),
@@ -193,9 +204,9 @@ def test_an_alias_on_the_number_of_a_version_of_others_that_serves_is_refused(
         workshop.release(number)
         assert workshop.register() == number
         workshop.registry.set_alias(NAME, CHAMPION, number)
-        workshop.watcher().look()
+        workshop.look()
     assert workshop.last_release()["refusal"] == "AMBIGUOUS"
-    assert workshop.store.traffic(NAME) == {number: 100}
+    assert workshop.traffic() == {number: ALL}
 
 
 def with_neighbours(outputs: Outputs) -> Outputs:
@@ -205,7 +216,7 @@ def with_neighbours(outputs: Outputs) -> Outputs:
     return {"scores": scores}
 
 
-BROKEN: dict[str, tuple[Reason, Callable[[Outputs], Outputs]]] = {
+BROKEN: dict[str, tuple[ReleaseRefusal, Callable[[Outputs], Outputs]]] = {
     "another name": (Reason.OUTPUT_NAME, lambda o: {"probabilities": o["scores"]}),
     "another type": (Reason.OUTPUT_TYPE, lambda o: {"scores": o["scores"] > 0.5}),
     "a label too few": (Reason.OUTPUT_SHAPE, lambda o: {"scores": o["scores"][:, :2]}),
@@ -220,7 +231,7 @@ BROKEN: dict[str, tuple[Reason, Callable[[Outputs], Outputs]]] = {
 def test_a_server_that_answers_nonsense_is_refused(
     workshop: Workshop,
     server: OipServer,
-    reason: Reason,
+    reason: ReleaseRefusal,
     change: Callable[[Outputs], Outputs],
 ) -> None:
     good = tiny()
@@ -228,9 +239,9 @@ def test_a_server_that_answers_nonsense_is_refused(
     name_it(workshop, server.address)
     with pytest.raises(Refused) as refused:
         workshop.release(VERSION)
-    assert refused.value.reason is reason, refused.value.detail
+    assert refused.value.reason == reason, refused.value.detail
     assert workshop.states() == {VERSION: "REFUSED"}
-    assert workshop.store.traffic(NAME) == {}
+    assert workshop.traffic() == {}
 
 
 def test_what_a_server_says_when_it_fails_is_not_passed_on(
@@ -243,7 +254,7 @@ def test_what_a_server_says_when_it_fails_is_not_passed_on(
     name_it(workshop, server.address)
     with pytest.raises(Refused) as refused:
         workshop.release(VERSION)
-    assert refused.value.reason is Reason.FAILS
+    assert refused.value.reason == Reason.FAILS
     assert "UNKNOWN" in refused.value.detail
     assert EDGE_TEXTS[2] not in refused.value.detail
     assert "cannot read" not in refused.value.detail
@@ -254,7 +265,7 @@ def test_a_server_of_another_version_is_refused(workshop: Workshop) -> None:
         name_it(workshop, server.address)
         with pytest.raises(Refused) as refused:
             workshop.release(VERSION)
-    assert refused.value.reason is Reason.FAILS  # NOT_FOUND
+    assert refused.value.reason == Reason.FAILS  # NOT_FOUND
 
 
 @pytest.mark.parametrize("labels", [LABELS[::-1], LABELS[:2], [*LABELS, "letter"]])
@@ -283,9 +294,9 @@ def test_other_golden_answers_are_refused(
     server: OipServer,
     tmp_path: Path,
     change: Callable[[Any], None],
-    reason: Reason,
+    reason: ReleaseRefusal,
 ) -> None:
     name_it(workshop, server.address, golden=golden_file(tmp_path, change))
     with pytest.raises(Refused) as refused:
         workshop.release(VERSION)
-    assert refused.value.reason is reason
+    assert refused.value.reason == reason

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 import yaml
 from mlflow import MlflowClient
+from predict.v1.release_refusal_pb2 import ReleaseRefusal
 
-from rollout.refusal import Reason, Refused
+from rollout.refusal import Reason, Refused, refusal_name
 from tests.integration.rollout.tiny.model import Model
 from tests.integration.rollout.workshop import (
+    ALL,
     NAME,
     TEXTS,
     Mutation,
@@ -56,7 +58,7 @@ def other_golden_answers(artifact: Path) -> None:
     file.write_text(json.dumps(golden))
 
 
-MUTATIONS: dict[str, tuple[Reason, Mutation]] = {
+MUTATIONS: dict[str, tuple[ReleaseRefusal, Mutation]] = {
     "renamed output": (Reason.OUTPUT_NAME, output(0, name="probabilities")),
     "other declared type": (Reason.OUTPUT_TYPE, output(0, type="float64")),
     "other type": (Reason.OUTPUT_TYPE, in_code("0.1, np.float32)", "0.1, np.float64)")),
@@ -125,15 +127,19 @@ def champion(workshop: Workshop) -> str:
     return version
 
 
-def check_refused(workshop: Workshop, champion: str, version: str, reason: Reason) -> str:
+def check_refused(workshop: Workshop, champion: str, version: str, reason: ReleaseRefusal) -> str:
     """Nothing has changed but the history; answers with what it says."""
     last = workshop.last_release()
-    assert (last["version"], last["state"], last["refusal"]) == (version, "REFUSED", reason)
-    assert last["traffic"] is None
+    assert (last["version"], last["state"], last["refusal"]) == (
+        version,
+        "REFUSED",
+        refusal_name(reason),
+    )
+    assert last["shares"] is None
     known = reason not in (Reason.VERSION_UNKNOWN, Reason.REGISTRY_UNAVAILABLE)
     refused = {version: "REFUSED"} if known else {}
     assert workshop.states() == {champion: "SERVING"} | refused
-    assert workshop.store.traffic(NAME) == {champion: 100}
+    assert workshop.traffic() == {champion: ALL}
     assert workshop.loaded() == {champion}
     assert workshop.serving.laid(NAME) == {champion}
     scores = workshop.ask(champion, TEXTS[:3])["scores"]
@@ -143,23 +149,23 @@ def check_refused(workshop: Workshop, champion: str, version: str, reason: Reaso
 
 @pytest.mark.parametrize(("reason", "mutation"), MUTATIONS.values(), ids=MUTATIONS.keys())
 def test_a_broken_version_is_refused(
-    workshop: Workshop, champion: str, reason: Reason, mutation: Mutation
+    workshop: Workshop, champion: str, reason: ReleaseRefusal, mutation: Mutation
 ) -> None:
     version = workshop.register(None, mutation)
     with pytest.raises(Refused) as refused:
         workshop.release(version)
-    assert refused.value.reason is reason, refused.value.detail
+    assert refused.value.reason == reason, refused.value.detail
     assert check_refused(workshop, champion, version, reason) == refused.value.detail
 
 
 def test_a_good_version_is_accepted(workshop: Workshop, champion: str) -> None:
     version = workshop.register(Model(skill=0.95))
     workshop.release(version)
-    assert workshop.store.traffic(NAME) == {version: 100}
+    assert workshop.traffic() == {version: ALL}
     assert workshop.states() == {champion: "SERVING", version: "SERVING"}
     assert workshop.loaded() == {champion, version}
     last = workshop.last_release()
-    assert (last["state"], last["traffic"]) == ("DONE", {version: 100})
+    assert last["state"] == "DONE"
     assert (last["actor"], last["reason"]) == ("tester", "a test")
     assert f"version {version} is" in last["detail"]
 

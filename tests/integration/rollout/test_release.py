@@ -1,18 +1,20 @@
 """Versions come into service, share the traffic, and go."""
 
-from pathlib import Path
+import os
+from collections.abc import Callable
 
 import psycopg
 import pytest
 
+from inference.repository import RepositoryApi
+from modelkit import isolation, sandbox
 from modelkit.abstract_model import Example
 from rollout.refusal import Reason, Refused
-from rollout.release import Busy, TakenOver
-from rollout.store import ModelNotRegistered, ReleaseStore
-from rollout.tidy import tidy
-from rollout.traffic import NothingToDo, promote, roll_back
+from rollout.release import MOST_ATTEMPTS
+from rollout.serving import Serving
+from rollout.store import ReleaseStore
 from tests.integration.rollout.tiny.model import Model
-from tests.integration.rollout.workshop import EXAMPLES, IDLE_S, NAME, TEXTS, Workshop, in_code
+from tests.integration.rollout.workshop import ALL, EXAMPLES, NAME, Ended, Workshop, in_code
 from tests.parts.ports import free_port
 from tests.parts.requests import accept
 
@@ -25,21 +27,25 @@ def versions(workshop: Workshop) -> list[str]:
     return versions
 
 
-def test_a_canary_gets_its_share_and_is_promoted(workshop: Workshop, versions: list[str]) -> None:
+def test_a_canary_gets_its_share(workshop: Workshop, versions: list[str]) -> None:
     first, second, _ = versions
     workshop.release(second, steps=[10])
-    assert workshop.store.traffic(NAME) == {first: 90, second: 10}
-    assert promote(workshop.store, NAME, actor="anna", reason="it does well") == second
-    assert workshop.store.traffic(NAME) == {second: 100}
+    assert workshop.traffic() == {first: 9_990, second: 10}
     last = workshop.last_release()
-    assert (last["action"], last["actor"], last["reason"]) == ("PROMOTE", "anna", "it does well")
-    with pytest.raises(NothingToDo):
-        promote(workshop.store, NAME, actor="anna", reason="")
+    assert (last["state"], last["actor"], last["reason"]) == ("DONE", "tester", "a test")
+    assert "is not distinguishable from version" in last["detail"]
 
 
 def test_steps_follow_each_other(workshop: Workshop, versions: list[str]) -> None:
-    workshop.release(versions[1], steps=[10, 50, 100])
-    assert workshop.store.traffic(NAME) == {versions[1]: 100}
+    first, second, _ = versions
+    seen = []
+    workshop.release(
+        second,
+        steps=[10, 5_000, ALL],
+        tell=lambda said: seen.append(workshop.traffic()) if "next step" in said else None,
+    )
+    assert seen == [{first: 9_990, second: 10}, {first: 5_000, second: 5_000}]
+    assert workshop.traffic() == {second: ALL}
     assert workshop.last_release()["state"] == "DONE"
 
 
@@ -48,17 +54,15 @@ def test_a_rollback_is_one_transaction_and_the_version_drains(
 ) -> None:
     first, second, _ = versions
     workshop.release(second)
-    assert roll_back(workshop.store, NAME, actor="anna", reason="bad") == {first: 100}
-    assert workshop.store.traffic(NAME) == {first: 100}
+    workshop.shift("ROLLBACK")
+    assert workshop.traffic() == {first: ALL}
     assert workshop.states()[second] == "DRAINING"
     assert second in workshop.loaded()  # it may be in the midst of a call
     workshop.settle()
     assert workshop.loaded() == {first}
     assert workshop.states()[second] == "RETIRED"
-    with pytest.raises(NothingToDo):
-        roll_back(workshop.store, NAME, actor="anna", reason="")
     workshop.release(second)  # it may come again
-    assert workshop.store.traffic(NAME) == {second: 100}
+    assert workshop.traffic() == {second: ALL}
 
 
 def test_only_what_is_used_or_is_the_way_back_stays_loaded(
@@ -84,13 +88,30 @@ def test_a_version_with_unfinished_work_is_not_unloaded(
     first, second, _ = versions
     workshop.release(second)
     accept(workshop.connection, ["a text"], model=NAME, version=second)
-    roll_back(workshop.store, NAME, actor="anna", reason="")
+    workshop.shift("ROLLBACK")
     workshop.connection.execute("UPDATE versions SET update_time = now() - interval '1 hour'")
-    tidy(workshop.store, workshop.serving, NAME, idle_s=IDLE_S)
+    workshop.housekeeping().tidy(NAME)
     assert workshop.loaded() == {first, second}
     workshop.connection.execute("UPDATE requests SET state = 'SUCCEEDED'")
     workshop.settle()
     assert workshop.loaded() == {first}
+
+
+@pytest.mark.skipif(
+    not isolation.can_confine() and "CI" not in os.environ, reason="the system has no namespaces"
+)
+def test_a_sandbox_that_fails_interrupts_a_release_and_refuses_no_version(
+    workshop: Workshop, versions: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, second, _ = versions
+    fails = ("sh", "-c", f"exit {sandbox.FAILED}")  # as where no process is left
+    with monkeypatch.context() as patch:
+        patch.setattr(isolation, "_SANDBOX", fails)
+        with pytest.raises(Ended, match="SandboxFailed"):
+            workshop.release(second)
+    assert workshop.last_release()["state"] == "INTERRUPTED"
+    workshop.release(second)
+    assert workshop.traffic() == {second: ALL}
 
 
 @pytest.mark.parametrize("way", ["rollback", "set_traffic"])
@@ -103,19 +124,33 @@ def test_a_stepped_release_stops_when_somebody_else_moves_the_traffic(
         if "next step" not in said:
             return
         if way == "rollback":
-            roll_back(workshop.store, NAME, actor="anna", reason="errors")
-        else:  # as the gateway does
-            release = workshop.store.begin(NAME, "", "SET_TRAFFIC", actor="api", reason="")
-            workshop.store.move_traffic(NAME, {first: 100}, release)
-            workshop.store.done(release)
+            workshop.shift("ROLLBACK")
+        else:
+            workshop.set_traffic(NAME, **{f"v{first}": ALL})
 
-    with pytest.raises(TakenOver):
-        workshop.release(second, steps=[10, 100], tell=meanwhile)
-    assert workshop.store.traffic(NAME) == {first: 100}
-    ((state, detail),) = workshop.query(
-        "SELECT state::text, detail FROM releases WHERE version = %s AND action = 'RELEASE'", second
-    )
-    assert (state, detail) == ("INTERRUPTED", "somebody moved the traffic")
+    with pytest.raises(Ended, match="somebody moved the traffic"):
+        workshop.release(second, steps=[1_000, ALL], tell=meanwhile)
+    assert workshop.traffic() == {first: ALL}
+
+
+@pytest.mark.parametrize("what", ["pause", "cancel"])
+def test_a_release_that_is_stopped_during_the_checks_moves_nothing(
+    workshop: Workshop, versions: list[str], what: str
+) -> None:
+    first, second, _ = versions
+
+    def meanwhile(said: str) -> None:
+        if said.startswith("warming up"):
+            ((release,),) = workshop.query("SELECT id FROM releases ORDER BY id DESC LIMIT 1")
+            stop = {"pause": "pause_release", "cancel": "cancel_release"}[what]
+            workshop.query(f"SELECT releases_v1.{stop}(%s, '')", release)
+
+    with pytest.raises(Ended, match=r"PAUSED|cancelled"):
+        workshop.release(second, tell=meanwhile)
+    assert workshop.traffic() == {first: ALL}
+    assert workshop.states()[second] == "LOADING"
+    workshop.settle()
+    assert workshop.loaded() == {first}
 
 
 def test_a_rollback_during_the_checks_stands(workshop: Workshop, versions: list[str]) -> None:
@@ -124,11 +159,11 @@ def test_a_rollback_during_the_checks_stands(workshop: Workshop, versions: list[
 
     def meanwhile(said: str) -> None:
         if said.startswith("warming up"):
-            roll_back(workshop.store, NAME, actor="anna", reason="errors")
+            workshop.shift("ROLLBACK")
 
-    with pytest.raises(TakenOver):
+    with pytest.raises(Ended, match="somebody moved the traffic"):
         workshop.release(third, tell=meanwhile)
-    assert workshop.store.traffic(NAME) == {first: 100}
+    assert workshop.traffic() == {first: ALL}
     workshop.settle()
     assert workshop.loaded() == {first}
 
@@ -138,7 +173,7 @@ def test_a_version_that_drains_goes_on_draining_when_its_release_is_refused(
 ) -> None:
     first, second, _ = versions
     workshop.release(second)
-    roll_back(workshop.store, NAME, actor="anna", reason="")
+    workshop.shift("ROLLBACK")
     with pytest.raises(Refused):
         workshop.release(second, uri=f"http://127.0.0.1:{free_port()}")
     assert workshop.states() == {first: "SERVING", second: "DRAINING"}
@@ -186,7 +221,7 @@ def test_the_way_back_must_answer_to_be_released_again(
     with pytest.raises(Refused) as refused:
         workshop.release(first)
     assert refused.value.reason == Reason.WARM_UP_FAILED
-    assert workshop.store.traffic(NAME) == {second: 100}
+    assert workshop.traffic() == {second: ALL}
 
 
 def test_a_number_that_stands_for_other_files_is_refused(
@@ -194,7 +229,7 @@ def test_a_number_that_stands_for_other_files_is_refused(
 ) -> None:
     first, second, _ = versions
     workshop.release(second)
-    roll_back(workshop.store, NAME, actor="anna", reason="")
+    workshop.shift("ROLLBACK")
     link = workshop.serving.artifact(NAME, second)
     link.unlink()
     link.symlink_to(workshop.serving.artifact(NAME, first).readlink())
@@ -205,77 +240,99 @@ def test_a_number_that_stands_for_other_files_is_refused(
 
 
 def test_a_release_that_has_ended_holds_nothing(workshop: Workshop, versions: list[str]) -> None:
-    workshop.release(versions[1], steps=[10, 100])
+    workshop.release(versions[1], steps=[10, ALL])
     assert workshop.query("SELECT model FROM release_locks") == []
     locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"
     assert workshop.query(locks) == [(0,)]
 
 
-def test_one_process_at_a_time_releases_a_model(workshop: Workshop, versions: list[str]) -> None:
+def test_one_process_at_a_time_brings_versions_in(workshop: Workshop, versions: list[str]) -> None:
+    release = workshop.accept(versions[1])
     with (
         psycopg.connect(workshop.connection.info.dsn, autocommit=True) as connection,
         ReleaseStore(connection).lock(NAME) as held,
     ):
         assert held
-        with pytest.raises(Busy):
-            workshop.release(versions[1])
-    workshop.release(versions[1])
+        workshop.releaser(workshop.registry).carry_on(NAME)
+        assert workshop.row(release)["state"] == "ACCEPTED"
+    workshop.releaser(workshop.registry).carry_on(NAME)
+    assert workshop.row(release)["state"] == "DONE"
 
 
-@pytest.mark.parametrize("name", ["genre", "genre@", "genre@0", "genre@007", "genre@" + "9" * 20])
-def test_what_names_no_version_is_refused_before_anything_is_noted(
-    workshop: Workshop, name: str
+def test_releases_are_carried_out_in_the_order_of_their_acceptance(
+    workshop: Workshop, versions: list[str]
 ) -> None:
-    done = workshop.run("release", name)
-    assert done.returncode == 2
-    assert "names no version" in done.stderr
-    assert workshop.query("SELECT * FROM releases") == []
+    _, second, third = versions
+    releases = [workshop.accept(version) for version in (second, third)]
+    workshop.releaser(workshop.registry).carry_on(NAME)
+    assert [workshop.row(release)["state"] for release in releases] == ["DONE", "DONE"]
+    assert workshop.traffic() == {third: ALL}
 
 
-def test_a_model_that_is_not_listed_is_refused(workshop: Workshop) -> None:
-    with pytest.raises(ModelNotRegistered):
-        promote(workshop.store, "nosuch", actor="anna", reason="")
-    done = workshop.run("release", "nosuch@1")
-    assert done.returncode == 1
-    assert "there is no model 'nosuch'" in done.stderr.splitlines()[-1]
+def test_a_release_may_allow_a_loss(workshop: Workshop, versions: list[str]) -> None:
+    worse = workshop.register(Model(skill=0.2))
+    refused, allowed = workshop.accept(worse), workshop.accept(worse, margin=1)
+    workshop.releaser(workshop.registry).carry_on(NAME)
+    assert workshop.row(refused)["refusal"] == "QUALITY_WORSE"
+    assert workshop.row(allowed)["state"] == "DONE"
 
 
-PLACES = [
-    "rollout.gate:Gate.check:before",
-    "triton_repo.writer:_write_content:after",
-    "rollout.serving:write_version:after",
-    "rollout.serving:Serving.bring_in:after",
-    "rollout.serving:Serving.warm_up:before",
-    "rollout.store:ReleaseStore.move_traffic:before",
-    "rollout.store:ReleaseStore.move_traffic:after",
-    "rollout.store:ReleaseStore.done:before",
-]
-
-
-@pytest.mark.parametrize("place", PLACES)
-def test_a_release_that_is_killed_at_any_step_is_completed_or_undone(
-    workshop: Workshop, versions: list[str], place: str, tmp_path: Path
+def test_what_goes_wrong_without_a_reason_is_noted(
+    workshop: Workshop, versions: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first, second, _ = versions
-    marker = tmp_path / "marker"
-    killed = workshop.run("release", f"{NAME}@{second}", **workshop.fault(place, marker))
-    assert killed.returncode == -9, killed.stderr
-    assert len(marker.read_text().splitlines()) == 1
-    traffic = workshop.store.traffic(NAME)
-    assert traffic in ({first: 100}, {second: 100})
+    def full(*_: object, **__: object) -> None:
+        raise OSError("no space left on device")
 
+    monkeypatch.setattr("rollout.serving.write_version", full)
+    with pytest.raises(Ended, match="OSError: no space left on device"):
+        workshop.release(versions[1])
     workshop.settle()
-    assert workshop.store.traffic(NAME) == traffic
-    assert workshop.last_release()["state"] == "INTERRUPTED"
-    serving = {version for version, state in workshop.states().items() if state == "SERVING"}
-    assert serving == ({first, second} if traffic == {second: 100} else {first})
-    assert workshop.loaded() == serving
+    assert workshop.states() == {versions[0]: "SERVING", versions[1]: "RETIRED"}
 
-    workshop.release(second)
-    assert workshop.store.traffic(NAME) == {second: 100}
-    assert workshop.loaded() == {first, second}
-    contents = workshop.serving.repository / NAME / ".content"
-    laid = {(workshop.serving.repository / NAME / version).resolve() for version in (first, second)}
-    assert set(contents.iterdir()) == laid
-    answered = workshop.ask(second, TEXTS[:2])["features"][:, 0]
-    assert answered.tolist() == [1, 1]
+
+@pytest.mark.parametrize("error", [ValueError, lambda said: Refused(Reason.LOAD_FAILED, said)])
+@pytest.mark.parametrize("said", ["a\0b", "a\udc80b", "b" * 10_000, 7])
+def test_whatever_an_error_says_ends_its_own_release_and_no_other(
+    workshop: Workshop,
+    versions: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    error: Callable[[object], Exception],
+    said: object,
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error(said)
+
+    releases = [workshop.accept(version) for version in versions[1:]]
+    monkeypatch.setattr("rollout.serving.write_version", fail)
+    workshop.releaser(workshop.registry).carry_on(NAME)
+    rows = [workshop.row(release) for release in releases]
+    assert {row["state"] for row in rows} <= {"REFUSED", "INTERRUPTED"}
+    assert all(str(said)[0] in row["detail"] for row in rows)
+    assert max(len(row["detail"]) for row in rows) <= 1000
+
+
+def test_a_triton_that_is_away_refuses_a_version_for_now(
+    workshop: Workshop, versions: list[str]
+) -> None:
+    nobody = RepositoryApi(f"127.0.0.1:{free_port()}", key="any")
+    there, workshop.serving = (
+        workshop.serving,
+        Serving(repository=workshop.serving.repository, triton=nobody, device="cpu"),
+    )
+    release = workshop.accept(versions[1])
+    workshop.releaser(workshop.registry).carry_on(NAME)
+    workshop.serving = there
+    assert workshop.row(release)["refusal"] == "TRITON_UNAVAILABLE"
+
+
+def test_a_release_whose_process_dies_each_time_is_given_up(
+    workshop: Workshop, versions: list[str]
+) -> None:
+    release, next_one = (workshop.accept(version) for version in versions[1:])
+    for attempt in range(1, MOST_ATTEMPTS + 1):
+        assert workshop.store.take_up(release) == attempt
+    workshop.releaser(workshop.registry).carry_on(NAME)
+    row = workshop.row(release)
+    assert (row["state"], row["steps_done"]) == ("INTERRUPTED", 0)
+    assert "ended in each of" in row["detail"]
+    assert workshop.row(next_one)["state"] == "DONE"

@@ -5,12 +5,15 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
 import psycopg
+from mlflow import MlflowClient
+from psycopg.types.json import Jsonb
 
 from database.registration import Registration, register_models
 from inference.blocking import infer
@@ -19,16 +22,17 @@ from modelkit.artifact import write_artifact
 from modelkit.dataset import write_examples
 from modelkit.golden import Golden
 from modelkit.mlmodel import write_mlmodel
-from modelkit.registry import EVALUATION_FILE, Registry
+from modelkit.registry import CHAMPION, EVALUATION_FILE, Registry
 from modelkit.values import ModelEntry
+from rollout.alias import AliasFollower
 from rollout.foreign import ForeignVersions
 from rollout.gate import Gate
+from rollout.housekeeping import Housekeeping
 from rollout.own import OwnVersions, Tell
+from rollout.refusal import Reason, Refused
 from rollout.release import Releaser
 from rollout.serving import Serving
 from rollout.store import ReleaseStore
-from rollout.tidy import tidy
-from rollout.watch import Watcher
 from tests.integration.rollout.tiny.model import Model
 from tests.parts.faults import FAULTS
 from tests.parts.polling import wait_until
@@ -47,8 +51,15 @@ TEXTS = [example.text for example in EXAMPLES]
 IDLE_S = 0.5
 MARGIN = 0.02
 
+ALL = 10_000
+"""Basis points."""
+
 Mutation = Callable[[Path], None]
 """Changes an artifact before it is registered."""
+
+
+class Ended(Exception):
+    """A release was taken out of its hands, paused or cancelled."""
 
 
 class Workshop:
@@ -59,20 +70,32 @@ class Workshop:
         self.registry = Registry(tracking_uri)
         self.triton = triton
         self._database = database
-        self.connection = psycopg.connect(database.conninfo, autocommit=True)
+        self.connection = self.connect()
         self.store = ReleaseStore(self.connection)
         self.serving = Serving(repository=triton.repository, triton=triton.control, device="cpu")
         self.values = ModelEntry(id=NAME, description="", labels=list(Model.labels))
         """What values.yaml says."""
-        model = Registration(
-            id=NAME, description="", labels=list(Model.labels), address=triton.address
-        )
-        register_models(self.connection, [model])
+        self._listed: list[Registration] = []
+        self.list_model(NAME)
 
     def close(self) -> None:
-        """Leave Triton with nothing loaded."""
+        """Leave Triton with nothing loaded, and the registry without an alias."""
+        if self.registry.alias(NAME, CHAMPION):
+            MlflowClient(self.tracking_uri).delete_registered_model_alias(NAME, CHAMPION)
         self.connection.close()
         self.serving.take_out(NAME, self.serving.laid(NAME))
+
+    def connect(self) -> "psycopg.Connection[Any]":
+        """One more connection, as another process has it."""
+        return psycopg.connect(self._database.conninfo, autocommit=True)
+
+    def list_model(self, model: str, *versions: str) -> None:
+        """Have the database list one more model, with versions that serve."""
+        labels, address = list(Model.labels), self.triton.address
+        self._listed.append(Registration(id=model, description="", labels=labels, address=address))
+        register_models(self.connection, self._listed)
+        for version in versions:
+            self.store.set_version(model, version, "SERVING")
 
     def register(
         self,
@@ -101,24 +124,72 @@ class Workshop:
         self,
         version: str,
         *,
-        steps: Sequence[int] = (100,),
+        steps: Sequence[int] = (ALL,),
         uri: str = "",
         tell: Tell = lambda _: None,
-    ) -> None:
-        """Release in this process. Raises what Releaser.release raises."""
-        releaser = self._releaser(Registry(uri or self.tracking_uri), tell)
-        releaser.release(NAME, version, steps=steps, pause_s=0.1, actor="tester", reason="a test")
+    ) -> str:
+        """Ask for a release and carry it out, step by step; its id. Raises Refused, Ended."""
+        release = self.accept(version, steps=steps)
+        self.releaser(Registry(uri or self.tracking_uri), tell).carry_on(NAME)
+        while (state := self.row(release)["state"]) == "RUNNING":
+            tell("the next step")
+            self.take_steps()
+        row = self.row(release)
+        if state == "REFUSED":
+            raise Refused(getattr(Reason, row["refusal"]), row["detail"])
+        if state != "DONE":
+            raise Ended(f"{state}: {row['detail']}")
+        return release
 
-    def watcher(self, tell: Tell = lambda _: None) -> Watcher:
-        """The release process, to be made look by hand."""
-        return Watcher(
-            store=self.store,
-            registry=self.registry,
-            releaser=self._releaser(self.registry, tell),
-            serving=self.serving,
-            foreign=self.foreign(self.registry),
-            idle_s=IDLE_S,
+    def accept(
+        self,
+        version: str,
+        *,
+        model: str = NAME,
+        steps: Sequence[int] = (ALL,),
+        margin: float | None = None,
+    ) -> str:
+        """Ask for a release as the gateway does, whose steps are due at once; its id."""
+        ((release,),) = self.query(
+            "SELECT releases_v1.create_release(%s, %s, %s, '0', %s, 'tester', 'a test', '', NULL)",
+            *(model, version, list(steps), margin),
         )
+        return str(release)
+
+    def shift(self, action: str) -> None:
+        """PROMOTE or ROLLBACK, as the gateway does it."""
+        self.query(
+            "SELECT releases_v1.shift(%s, %s::release_action, 'anna', 'errors', '', NULL)",
+            *(NAME, action),
+        )
+
+    def traffic(self, model: str = NAME) -> dict[str, int]:
+        """The present split in basis points."""
+        ((shares,),) = self.query("SELECT releases_v1.shares(%s)", model)
+        return dict(shares)
+
+    def set_traffic(self, model: str, **shares: int) -> None:
+        """As the gateway does it: v1=10_000."""
+        split = Jsonb({version.removeprefix("v"): points for version, points in shares.items()})
+        self.query("SELECT releases_v1.set_shares(%s, %s, 'api', '', '')", model, split)
+
+    def take_steps(self) -> None:
+        """Take the steps that are due, as the release process does."""
+        for release in self.store.steps_due():
+            self.store.take_step(release)
+
+    def look(self, tell: Tell = lambda _: None) -> None:
+        """All that the release process does, once."""
+        self.housekeeping().look()
+        self.releaser(self.registry, tell).carry_on(NAME)
+        self.take_steps()
+
+    def housekeeping(self) -> Housekeeping:
+        """What looks after the rest."""
+        aliases = AliasFollower(
+            store=self.store, registry=self.registry, foreign=self.foreign(self.registry)
+        )
+        return Housekeeping(store=self.store, serving=self.serving, aliases=aliases, idle_s=IDLE_S)
 
     def foreign(self, registry: Registry) -> ForeignVersions:
         """The versions of others, as `values` says now."""
@@ -126,19 +197,19 @@ class Workshop:
             store=self.store,
             registry=registry,
             triton_address=self.triton.address,
-            margin=MARGIN,
             values=lambda _: self.values,
         )
 
-    def _releaser(self, registry: Registry, tell: Tell) -> Releaser:
+    def releaser(self, registry: Registry, tell: Tell = lambda _: None) -> Releaser:
+        """What carries releases out, in this process."""
         foreign = self.foreign(registry)
-        gate = Gate(registry=registry, serving=self.serving, foreign=foreign, margin=MARGIN)
+        gate = Gate(registry=registry, serving=self.serving, foreign=foreign)
         return Releaser(
             store=self.store,
             own=OwnVersions(store=self.store, gate=gate, serving=self.serving, tell=tell),
             foreign=foreign,
+            margin=MARGIN,
             idle_s=IDLE_S,
-            patience_s=1,
             tell=tell,
         )
 
@@ -149,23 +220,29 @@ class Workshop:
         """
 
         def done() -> bool:
-            tidy(self.store, self.serving, NAME, idle_s=IDLE_S)
-            abandoned = self.query("SELECT FROM releases WHERE state = 'RUNNING'")
-            return not abandoned and not self.store.versions_in(NAME, "DRAINING")
+            self.housekeeping().tidy(NAME)
+            held = self.query("SELECT FROM release_locks")
+            return not held and not self.store.versions_in(NAME, "DRAINING")
 
         wait_until(done, timeout_s=20)
         wait_until(lambda: self.loaded() == self.serving.laid(NAME), timeout_s=20)
 
-    def run(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-        """Run the program as a person does."""
-        return subprocess.run(
-            [sys.executable, "-P", "-m", "rollout", *arguments],
+    @contextmanager
+    def watch(self, **variables: str) -> "Iterator[subprocess.Popen[bytes]]":
+        """The release process, until the end of the block; then it must stop by itself."""
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "rollout", "watch"],
             env={**self.environment, **variables},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
         )
+        try:
+            yield process
+        finally:
+            process.terminate()
+            process.wait(30)
+
+    def wait_for(self, release: str, *states: str) -> None:
+        """Wait until a release is in one of these states."""
+        wait_until(lambda: self.row(release)["state"] in states, timeout_s=200)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -176,6 +253,7 @@ class Workshop:
             "MLFLOW_TRACKING_URI": self.tracking_uri,
             **self.triton.environment,
             "PMESH_ROLLOUT_IDLE_S": str(IDLE_S),
+            "PMESH_ROLLOUT_POLL_S": "0.5",
         }
 
     def fault(self, place: str, marker: Path) -> dict[str, str]:
@@ -186,12 +264,22 @@ class Workshop:
         """Ask the database."""
         return self.connection.execute(sql, parameters).fetchall()
 
+    def row(self, release: str) -> Mapping[str, Any]:
+        """A release as clients see it."""
+        columns = ("state", "refusal", "detail", "steps_done", "shares")
+        (row,) = self.query(
+            "SELECT state, refusal, detail, steps_done, shares FROM releases_v1.releases"
+            " WHERE id = %s",
+            release,
+        )
+        return dict(zip(columns, row, strict=True))
+
     def last_release(self) -> Mapping[str, Any]:
         """The newest row of the history."""
-        columns = ("version", "action", "actor", "reason", "state", "refusal", "detail", "traffic")
+        columns = ("version", "action", "actor", "reason", "state", "refusal", "detail", "shares")
         (row,) = self.query(
-            "SELECT version, action::text, actor, reason, state::text, refusal, detail, traffic"
-            " FROM releases ORDER BY id DESC LIMIT 1"
+            "SELECT version, action::text, actor, reason, state, refusal, detail, shares"
+            " FROM releases_v1.releases ORDER BY id DESC LIMIT 1"
         )
         return dict(zip(columns, row, strict=True))
 

@@ -25,7 +25,13 @@ def test_every_reason_has_a_code_and_an_http_status(reason: ErrorReason) -> None
 
 def test_only_what_may_succeed_later_says_when_to_try_again() -> None:
     retried = {reasons.reason_name(r) for r in reasons.all_reasons() if reasons.retry_delay_s(r)}
-    assert retried == {"OVERLOADED", "MODEL_UNAVAILABLE", "STORE_UNAVAILABLE", "SHUTTING_DOWN"}
+    assert retried == {
+        "OVERLOADED",
+        "MODEL_NOT_RELEASED",
+        "MODEL_UNAVAILABLE",
+        "STORE_UNAVAILABLE",
+        "SHUTTING_DOWN",
+    }
     assert Overloaded().retry_delay_s == 0.5
 
 

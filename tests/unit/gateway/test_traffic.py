@@ -1,6 +1,8 @@
 """Which version of a model answers."""
 
+import hashlib
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -20,7 +22,7 @@ MODEL = Model(
     description="",
     labels=["a", "b"],
     address="here:1",
-    traffic={"9": 30, "10": 70},
+    traffic={"9": 3_000, "10": 7_000},
     versions={number: version(number, state) for number, state in STATES.items()},
 )
 
@@ -44,6 +46,33 @@ def test_the_policy_splits_by_key_and_sticks_to_it() -> None:
     assert chosen == [choose(n) for n in range(10_000)]
     # 5 standard deviations of a binomial of 10,000 at 0.3.
     assert abs(Counter(chosen)["9"] - 3000) < 230
+
+
+def as_before(traffic: dict[str, int], key: str) -> str:
+    """The choice of gateways that knew whole percents only."""
+    digest = hashlib.blake2b(key.encode(), digest_size=8).digest()
+    point = int.from_bytes(digest, "big") % 100
+    for version in sorted(traffic, key=int):
+        point -= traffic[version]
+        if point < 0:
+            return version
+    raise AssertionError
+
+
+def test_a_key_keeps_the_version_that_it_had_where_shares_are_whole_percents() -> None:
+    for traffic in ({"9": 30, "10": 70}, {"1": 1, "2": 98, "3": 1}):
+        model = replace(MODEL, traffic={version: 100 * p for version, p in traffic.items()})
+        for key in (f"key-{n}" for n in range(2_000)):
+            chosen = choose_version(model, pinned="", sticky_key=key)
+            assert chosen == as_before(traffic, key)
+
+
+def test_a_thousandth_of_the_keys_goes_to_a_canary_of_a_thousandth() -> None:
+    model = replace(MODEL, traffic={"1": 9_990, "2": 10})
+    keys = (f"key-{n}" for n in range(100_000))
+    chosen = Counter(choose_version(model, pinned="", sticky_key=key) for key in keys)
+    # 5 standard deviations of a binomial of 100,000 at 0.001.
+    assert abs(chosen["2"] - 100) < 50
 
 
 def test_a_model_must_exist_and_be_released() -> None:

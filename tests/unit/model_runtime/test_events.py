@@ -3,7 +3,7 @@
 import json
 
 from bus.events import from_message, to_entry, to_envelope
-from contract.errors import ModelFailed, Unpublishable
+from contract.errors import ModelFailed, Undeliverable
 from inference.output import Output
 from model_runtime.responding import failed, instead_of, succeeded
 from tests.parts.claims import invented_claim
@@ -38,9 +38,9 @@ def test_a_failure_carries_its_reason_and_no_text() -> None:
 
 def test_an_error_may_stand_in_for_an_answer() -> None:
     event = succeeded("sentiment", CLAIM, OUTPUT, "s3://b/k#row=0")
-    other = instead_of(event, Unpublishable())
+    other = instead_of(event, Undeliverable())
     assert other.event_id != event.event_id
-    expected = failed("sentiment", CLAIM, Unpublishable())
+    expected = failed("sentiment", CLAIM, Undeliverable())
     expected.event_id = other.event_id
     assert other == expected
     assert event.HasField("output")

@@ -29,6 +29,7 @@ def test_the_environment_is_read() -> None:
         ("PMESH_DEVICE", "tpu"),
         ("PMESH_QUALITY_MARGIN", "some"),
         ("PMESH_QUALITY_MARGIN", "-1"),
+        ("PMESH_QUALITY_MARGIN", "1.1"),
         ("PMESH_ROLLOUT_IDLE_S", "nan"),
     ],
 )

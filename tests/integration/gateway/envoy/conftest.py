@@ -1,10 +1,11 @@
-"""One gateway with the echo application for all tests of Envoy's filters."""
+"""One gateway for each contract, for all tests of Envoy's filters."""
 
 from collections.abc import Iterator
 
 import pytest
 
 from tests.integration.gateway.envoy.gateway_process import GatewayProcess, echo_settings
+from tests.integration.gateway.envoy.kinds_gateway import KindsGateway
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +16,10 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess
         yield process
     # The REST front filter lets a request pass when its script fails, and says so here.
     assert "[lua]" not in process.log
+
+
+@pytest.fixture(scope="session")
+def kinds_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KindsGateway]:
+    with KindsGateway(directory=tmp_path_factory.mktemp("kinds")) as gateway:
+        yield gateway
+    assert "[lua]" not in gateway.log

@@ -3,10 +3,12 @@
 import contextlib
 import http.client
 import json
+import os
 import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -44,15 +46,21 @@ class Answer:
 class GatewayProcess:
     """Started and serving inside `with`; what it wrote to stderr is in `log`."""
 
-    def __init__(self, *, log: Path, settings: Front) -> None:
+    def __init__(
+        self, *, log: Path, settings: Front, environment: Mapping[str, str] | None = None
+    ) -> None:
+        """environment: of the application, beside the tests' own."""
         self.settings = settings
+        self._environment = os.environ | (environment or {})
         self.port = settings.port
         self._log = log
 
     def __enter__(self) -> Self:
         program = PROGRAM.format(settings=self.settings)
         with self._log.open("wb") as stderr:
-            self.process = subprocess.Popen([sys.executable, "-c", program], stderr=stderr)
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", program], stderr=stderr, env=self._environment
+            )
         wait_until(self._serves_or_ended, timeout_s=30)
         return self
 
@@ -101,6 +109,14 @@ class GatewayProcess:
             return self.request("GET", "/healthz", timeout_s=1).status == 200
         except OSError:
             return False
+
+
+def refuses_connections(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    except ConnectionRefusedError:
+        return True
+    return False
 
 
 def free_ports(count: int) -> list[int]:

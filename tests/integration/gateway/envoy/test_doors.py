@@ -79,6 +79,17 @@ def test_another_web_page_may_not_call(gateway: GatewayProcess) -> None:
     assert "access-control-allow-origin" not in answer.headers
 
 
+def test_a_web_page_may_give_and_read_the_id_of_a_request(gateway: GatewayProcess) -> None:
+    origin = {"origin": "https://app.example.com"}
+    preflight = gateway.request("OPTIONS", PREDICT, headers=origin | PREFLIGHT)
+    assert {"x-request-id", "traceparent"} < set(
+        preflight.headers["access-control-allow-headers"].split(", ")
+    )
+    answer = gateway.request("GET", "/v1/models", headers=origin)
+    assert "x-request-id" in answer.headers["access-control-expose-headers"].split(", ")
+    assert answer.headers["x-request-id"]
+
+
 def test_healthz_answers_without_the_application(gateway: GatewayProcess) -> None:
     answer = gateway.request("GET", "/healthz")
     assert (answer.status, answer.body) == (200, b"")

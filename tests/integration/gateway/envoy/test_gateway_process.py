@@ -15,16 +15,9 @@ from tests.integration.gateway.envoy.gateway_process import (
     Answer,
     GatewayProcess,
     echo_settings,
+    refuses_connections,
 )
 from tests.parts.polling import wait_until
-
-
-def refuses_connections(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port), timeout=5).close()
-    except ConnectionRefusedError:
-        return True
-    return False
 
 
 def test_a_drain_lets_calls_end_and_refuses_new_ones(tmp_path: Path) -> None:

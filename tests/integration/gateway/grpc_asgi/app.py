@@ -1,4 +1,4 @@
-"""What pyvoy loads in the tests: the probe, and `/drain` to drain its server."""
+"""What pyvoy loads in the tests: the probe, and `/drain` and `/stop` to do that to its server."""
 
 from grpc import Status as GrpcStatus
 from grpc import StatusCode
@@ -12,10 +12,14 @@ from tests.parts.asgi_app import App
 
 class DrainableApp(App):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] != "/drain":
+        if scope["type"] != "http" or scope["path"] not in ("/drain", "/stop"):
             await super().__call__(scope, receive, send)
             return
-        await self.server.drain(float(scope["query_string"]))
+        if scope["path"] == "/drain":
+            self.server.drain()
+        else:
+            self.server.stop()
+            await self.server.unwind()
         await send({"type": "http.response.start", "status": 200, "headers": []})
         body = b"%d left" % self.server.in_flight
         await send({"type": "http.response.body", "body": body, "more_body": False})
@@ -40,6 +44,7 @@ strict_app = _app(
         on_error=_hide,
         on_undecodable=_explain,
         max_receive_bytes=100,
-        timeouts_s={f"/{SERVICE}/Wait": 0.2},
+        timeout_s=0.2,
+        unbounded=(f"/{SERVICE}/PingPong", f"/{SERVICE}/WaitInStream"),
     )
 )

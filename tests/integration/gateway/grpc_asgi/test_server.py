@@ -1,11 +1,9 @@
-"""The gateway's server: its hooks, its limit and its drain."""
+"""The gateway's server: its hooks and its limit."""
 
-import asyncio
 from collections.abc import Iterator
 from uuid import uuid4
 
 import grpc
-import httpx
 import pytest
 
 from tests.integration.gateway.grpc_asgi.probe import SERVICE, ProbeStub, text
@@ -22,11 +20,6 @@ def envoy() -> Iterator[Envoy]:
 @pytest.fixture
 def address(envoy: Envoy) -> str:
     return envoy.address
-
-
-async def drain(address: str, timeout_s: float) -> str:
-    async with httpx.AsyncClient(timeout=20) as client:
-        return (await client.get(f"http://{address}/drain?{timeout_s}")).text
 
 
 async def test_the_hook_for_errors_decides_what_a_client_sees(probe: ProbeStub) -> None:
@@ -66,33 +59,3 @@ async def test_the_limit_of_a_message_is_a_setting(probe: ProbeStub) -> None:
     with pytest.raises(grpc.aio.AioRpcError) as raised:
         await probe.Echo(text("x" * 99))
     assert raised.value.details() == "SERVER: Received message larger than max (101 vs. 100)"
-
-
-async def test_a_drain_of_an_idle_server_is_done_at_once(address: str) -> None:
-    assert await drain(address, 60) == "0 left"
-
-
-async def test_a_drain_waits_for_calls_that_end_in_time(address: str, probe: ProbeStub) -> None:
-    stream = probe.PingPong()
-    await stream.write(text("1"))
-    assert (await stream.read()).value == "pong 1"
-    draining = asyncio.create_task(drain(address, 60))
-    await stream.write(text("2"))
-    assert (await stream.read()).value == "pong 2"
-    assert not draining.done()
-    await stream.done_writing()
-    assert await stream.code() is grpc.StatusCode.OK
-    assert await draining == "0 left"
-
-
-async def test_a_drain_ends_what_is_left_as_unavailable(address: str, probe: ProbeStub) -> None:
-    name = uuid4().hex
-    unary, stream, duplex = probe.Wait(text(name)), probe.WaitInStream(text(name)), probe.PingPong()
-    assert (await stream.read()).value == name
-    await duplex.write(text("1"))
-    assert (await duplex.read()).value == "pong 1"
-    await probe.wait_until_observed(f"{name} started")
-    assert await drain(address, 0.1) == "0 left"
-    for call in (unary, stream, duplex):
-        assert await call.code() is grpc.StatusCode.UNAVAILABLE
-    await probe.wait_until_observed(f"{name} cancelled")

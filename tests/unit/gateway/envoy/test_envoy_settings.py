@@ -17,6 +17,7 @@ def test_every_variable_sets_its_field() -> None:
         "PMESH_GATEWAY_ADMIN_PORT": "19901",
         "PMESH_GATEWAY_CORS_ORIGINS": "https://a.example.com, https://b.example.com",
         "PMESH_GATEWAY_MAX_CONNECTIONS": "10",
+        "PMESH_GATEWAY_DRAIN_DELAY_S": "1.5",
         "PMESH_GATEWAY_DRAIN_S": "2.5",
     }
     assert read(Front, environ) == Front(
@@ -25,6 +26,7 @@ def test_every_variable_sets_its_field() -> None:
         admin_port=19901,
         cors_origins=("https://a.example.com", "https://b.example.com"),
         max_connections=10,
+        drain_delay_s=1.5,
         drain_s=2.5,
     )
 
@@ -40,6 +42,7 @@ def test_every_variable_sets_its_field() -> None:
         ("PMESH_GATEWAY_MAX_CONNECTIONS", "0.5"),
         ("PMESH_GATEWAY_DRAIN_S", "nan"),
         ("PMESH_GATEWAY_DRAIN_S", "inf"),
+        ("PMESH_GATEWAY_DRAIN_DELAY_S", "-1"),
     ],
 )
 def test_a_bad_number_is_refused_by_the_name_of_its_variable(variable: str, value: str) -> None:

@@ -44,8 +44,14 @@ def test_the_command_line_trains_with_that(
     monkeypatch.setattr("signal.signal", lambda *_: None)
     home = Path("unused")
     given = names(programs.run_training(home, "genre", "training.train"))
+    assert "MLFLOW_TRACKING_URI" in given
     assert not given & RELEASES_ONLY
-    assert names(programs.run_release(home, "genre")) >= RELEASES_ONLY
+
+
+def test_a_start_asks_the_gateway_for_releases_and_holds_no_secret(stack: LocalStack) -> None:
+    (job,) = (part for part in stack.parts() if part.name == "training")
+    assert job.environment["PMESH_GATEWAY"] == "127.0.0.1:8080"
+    assert not job.environment.keys() & RELEASES_ONLY
 
 
 def test_a_start_trains_with_that(
@@ -56,7 +62,7 @@ def test_a_start_trains_with_that(
     given = tmp_path / "given"
     stand_in = ("sh", "-c", f"env > {given}; echo 1")
     monkeypatch.setattr(first_releases, "program", lambda *_: stand_in)
-    assert first_releases._train("genre") == "1"
+    assert first_releases._train("genre", "http://127.0.0.1:4") == "1"
     seen = names(given.read_text().splitlines())
     assert "MLFLOW_TRACKING_URI" in seen
     assert not seen & RELEASES_ONLY

@@ -1,0 +1,39 @@
+"""What a client sees of a call that fails: a status with a reason, and nothing of our insides."""
+
+from typing import Any
+
+import grpc
+
+from gateway.grpc_asgi.status import RpcFailure, Status, UndecodableRequest
+from gateway.interceptors.interceptor import Context, Handler, Rpc, code_of
+from gateway.servicers import failures
+
+
+def explain(rpc: Rpc, handler: Handler) -> Handler:
+    """Turns what a handler raises into the status of the call; a code that it has set stays.
+
+    What is inside of this sees messages only: a request that is none is refused here.
+    """
+
+    async def run(request: Any, context: Context) -> Any:
+        try:
+            if isinstance(request, UndecodableRequest):
+                raise request
+            return await handler(request, context)
+        except grpc.aio.AbortError:
+            raise
+        except Exception as error:
+            status = _status(rpc, error)
+        if (code := code_of(context)) is not grpc.StatusCode.OK:
+            status = Status(code, status.details or "", tuple(status.trailing_metadata or ()))
+        return await context.abort_with_status(status)
+
+    return run
+
+
+def _status(rpc: Rpc, error: Exception) -> grpc.Status:
+    if isinstance(error, RpcFailure):  # of a stream's later messages
+        return failures.on_failure(rpc.path, error.status)
+    if isinstance(error, UndecodableRequest):
+        return failures.on_undecodable(rpc.path, error.payload, error.error)
+    return failures.on_error(rpc.path, error)

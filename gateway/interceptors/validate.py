@@ -1,0 +1,33 @@
+"""No handler sees a request that breaks a rule of its fields."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+from google.protobuf import descriptor_pool
+from google.protobuf.message_factory import GetMessageClass
+
+from gateway.interceptors.interceptor import Context, Handler, Rpc
+from gateway.validation import check, learn
+
+
+def validate(rpc: Rpc, handler: Handler) -> Handler:
+    """Checks each request as protos/predict/v1 states the rules."""
+    try:
+        method = descriptor_pool.Default().FindMethodByName(rpc.name.replace("/", "."))
+    except KeyError:  # one that nobody registered, or without a descriptor of its own
+        return handler
+    learn(GetMessageClass(method.input_type))
+
+    async def checked(requests: Any) -> AsyncIterator[Any]:
+        async for request in requests:
+            check(request)
+            yield request
+
+    async def run_unary(request: Any, context: Context) -> Any:
+        check(request)
+        return await handler(request, context)
+
+    async def run_stream(requests: Any, context: Context) -> Any:
+        return await handler(checked(requests), context)
+
+    return run_stream if method.client_streaming else run_unary

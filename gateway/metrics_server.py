@@ -1,0 +1,112 @@
+"""Where Prometheus reads the metrics: a port of its own, which no client of the gateway reaches."""
+
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from ipaddress import ip_address
+from socketserver import TCPServer
+from typing import Any
+from urllib.parse import urlsplit
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
+
+from prometheus_client import CollectorRegistry, make_wsgi_app
+from prometheus_client.registry import Collector
+
+READ_S = 2.0
+"""In which a request must have come and been answered: there is one at a time."""
+
+Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+@contextmanager
+def metrics_server(address: str, port: int, collector: Collector) -> Iterator[None]:
+    """Answers at http://address:port/metrics, in a thread.
+
+    address: an IP address. Raises OSError if nothing can listen there.
+    """
+    registry = CollectorRegistry()
+    registry.register(collector)
+    with _listen(address, port) as server:
+        application: Application = make_wsgi_app(registry)
+        if ip_address(address).is_loopback:
+            application = _without_foreign_names(application)
+        server.set_app(application)
+        thread = threading.Thread(
+            target=server.serve_forever, args=(0.1,), name="metrics", daemon=True
+        )
+        thread.start()
+        try:
+            yield
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def _listen(address: str, port: int) -> WSGIServer:
+    try:
+        kind = _ServerV6 if ip_address(address).version == 6 else _Server
+        return kind((address, port), _Handler)
+    except ValueError as error:
+        raise OSError(f"metrics at {address}:{port}: it is no IP address") from error
+    except OSError as error:
+        reason = os.strerror(error.errno or 0)
+        raise OSError(f"metrics at {address}:{port}: {reason}") from error
+
+
+def _without_foreign_names(application: Application) -> Application:
+    """A web page may have a name of its own resolved to this machine, and read what it likes."""
+
+    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if _is_local(environ.get("HTTP_HOST", "")):
+            return application(environ, start_response)
+        start_response("403 Forbidden", [("Content-Type", "text/plain")])
+        return [b"the Host must be localhost or an IP address\n"]
+
+    return answer
+
+
+def _is_local(host: str) -> bool:
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+        return name == "localhost" or bool(ip_address(name))
+    except ValueError:
+        return False
+
+
+class _Server(WSGIServer):
+    """One request at a time."""
+
+    def server_bind(self) -> None:
+        TCPServer.server_bind(self)  # HTTPServer's would ask the DNS for our name
+        host, self.server_port = self.server_address[:2]
+        self.server_name = str(host)
+        self.setup_environ()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Whoever asked has gone: that is no news either."""
+
+
+class _ServerV6(_Server):
+    address_family = socket.AF_INET6
+
+
+class _Handler(WSGIRequestHandler):
+    """One request, in time, whoever asks however slowly."""
+
+    def setup(self) -> None:
+        super().setup()
+        self._deadline = threading.Timer(READ_S, self._give_up)
+        self._deadline.daemon = True
+        self._deadline.start()
+
+    def finish(self) -> None:
+        self._deadline.cancel()
+        super().finish()
+
+    def _give_up(self) -> None:
+        self.connection.shutdown(socket.SHUT_RDWR)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """A look at the metrics is no news."""

@@ -1,0 +1,88 @@
+"""Whether the gateway can answer: as a whole, by service and by model.
+
+Names are those of grpc.health.v1: "" is the whole, a service has its full name, a model is
+"models/ID".
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+
+from gateway.store.catalog import Model
+
+PREDICTIONS = "predict.v1.PredictionService"
+LOOK_S = 0.5
+"""Between two looks, for those who are told of changes."""
+_MODELS = "models/"
+
+
+class Readiness:
+    """The rule; what it depends on is asked when it is asked."""
+
+    def __init__(
+        self,
+        *,
+        services: Sequence[str],
+        models: Callable[[], Mapping[str, Model]],
+        model_answers: Callable[[Model], bool],
+        store_answers: Callable[[], bool],
+    ) -> None:
+        """models: the catalog as it now stands, by id."""
+        self._services = services
+        self._models = models
+        self._model_answers = model_answers
+        self._store_answers = store_answers
+        self._is_leaving = False
+        self._changed = asyncio.Event()
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether nothing will be ready any more."""
+        return self._is_leaving
+
+    def leave(self) -> None:
+        """Call nothing ready from now on."""
+        self._is_leaving = True
+        self._tell()
+
+    def is_ready(self, name: str) -> bool | None:
+        """Whether this can answer; None if there is no such thing."""
+        if name.startswith(_MODELS):
+            model = self._models().get(name.removeprefix(_MODELS))
+            return None if model is None else not self._is_leaving and self._model_answers(model)
+        if name and name not in self._services:
+            return None
+        if self._is_leaving or not self._store_answers():
+            return False
+        return name not in ("", PREDICTIONS) or self._any_model_answers()
+
+    def not_ready(self) -> list[str]:
+        """The services and models that cannot answer."""
+        return [name for name, ready in self._states().items() if not ready]
+
+    def change(self) -> asyncio.Event:
+        """What is set when anything may have changed since now."""
+        return self._changed
+
+    async def run(self) -> None:
+        """Look for changes until cancelled."""
+        known = self._states()
+        while True:
+            await asyncio.sleep(LOOK_S)
+            found = self._states()
+            if found != known:
+                known = found
+                self._tell()
+
+    def _states(self) -> dict[str, bool | None]:
+        names = [*self._services, *(_MODELS + model for model in self._models())]
+        return {name: self.is_ready(name) for name in names}
+
+    def _any_model_answers(self) -> bool:
+        """Models that serve are not to suffer from one that does not. Without any, the gateway
+        answers all that it can be asked."""
+        models = self._models()
+        return not models or any(map(self._model_answers, models.values()))
+
+    def _tell(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()

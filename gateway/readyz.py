@@ -1,0 +1,24 @@
+"""GET /readyz: 200 or 503, and the names of what cannot answer."""
+
+import orjson
+
+from gateway.grpc_asgi import asgi
+from gateway.grpc_asgi.asgi import Receive, Scope, Send
+from gateway.readiness import Readiness
+
+PATH = "/readyz"
+_HEADERS = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
+
+
+class Readyz:
+    """An ASGI application of one path, for the methods that router.MOUNTS lets through."""
+
+    def __init__(self, readiness: Readiness) -> None:
+        self._readiness = readiness
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        ready = bool(self._readiness.is_ready(""))
+        body = orjson.dumps({"ready": ready, "notReady": self._readiness.not_ready()})
+        await send(asgi.start(_HEADERS, trailers=False, status=200 if ready else 503))
+        await send(asgi.END if scope["method"] == "HEAD" else {**asgi.END, "body": body})

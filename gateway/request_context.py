@@ -1,0 +1,36 @@
+"""What is known of the request that is being worked on, wherever in its task one asks."""
+
+import asyncio
+from contextvars import ContextVar
+from typing import NamedTuple
+
+
+class RequestContext(NamedTuple):
+    """What the interceptors find out; what they set in a call's task, its own tasks see too."""
+
+    id: str
+    """As the client sees it; bounded and printable. "-" outside of a request."""
+    caller: str = ""
+    """Who asks, as a trusted proxy says; empty: callers are not told apart."""
+    deadline: float | None = None
+    """On the clock of the event loop, in seconds; None: there is none."""
+    traceparent: str = ""
+    """The W3C trace that the request belongs to; empty: none."""
+
+
+OUTSIDE = RequestContext(id="-")
+_current: ContextVar[RequestContext] = ContextVar("request", default=OUTSIDE)
+
+current = _current.get
+"""The context of the request that the present task works for."""
+
+enter = _current.set
+"""Make a context the present one. A call has a task of its own, which ends with it."""
+
+
+def limit(timeout_s: float) -> None:
+    """Bring the deadline forward, if it is later than this many seconds from now."""
+    context = current()
+    deadline = asyncio.get_running_loop().time() + timeout_s
+    if context.deadline is None or context.deadline > deadline:
+        enter(context._replace(deadline=deadline))

@@ -1,0 +1,112 @@
+"""A few connections to the database, each opened by whoever needs one and finds none free.
+
+So the errors of opening are those of the call that needs it, at once, and the first call after an
+outage ends it: nothing is waited for that others try again in the background.
+"""
+
+import asyncio
+import select
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Self
+
+import psycopg
+from psycopg import errors, pq
+
+from contract.errors import StoreUnavailable
+from database.connections import bounded
+from gateway.store.silence import LOOK_S, Silence
+
+Connection = psycopg.AsyncConnection[Any]
+
+FIRST_TRY_S = 0.5  # between tries of `wait`
+
+
+class Connections:
+    """Shared by all that ask the database; `async with` closes what is free at its end."""
+
+    def __init__(self, size: int = 1, *, conninfo: str = "") -> None:
+        """size: of what `connection` hands out at once. conninfo: as the PG* variables say."""
+        self._conninfo = conninfo
+        self._slots = asyncio.Semaphore(size)
+        self._free: list[Connection] = []
+        self.silence = Silence(self._look)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.silence.close()
+        for connection in self._free:
+            await connection.close()
+
+    async def wait(self, timeout_s: float) -> None:
+        """Until the database takes a connection. Raises what it says in the end."""
+        deadline = asyncio.get_running_loop().time() + timeout_s
+        while True:
+            try:
+                return await self._look()
+            except psycopg.OperationalError:
+                if asyncio.get_running_loop().time() > deadline:
+                    raise
+            await asyncio.sleep(FIRST_TRY_S)
+
+    async def open(self) -> Connection:
+        """A new one, with autocommit, which is the caller's.
+
+        Raises psycopg.OperationalError, and StoreUnavailable where there is no answer.
+        """
+        self.silence.check()
+        try:
+            async with asyncio.timeout(LOOK_S):
+                return await self._connect()
+        except (TimeoutError, errors.ConnectionTimeout) as error:
+            self.silence.notice()
+            raise StoreUnavailable from error
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        """One of those that are shared, for the length of the block.
+
+        Raises as `open` does, and passes on what the block raises.
+        """
+        self.silence.check()
+        async with self._slots:
+            connection = await self._take() or await self.open()
+            try:
+                with self.silence.watching(connection.pgconn):
+                    yield connection
+            except psycopg.Error:
+                # It may lead to a server that is no longer the primary.
+                await connection.close()
+                raise
+            finally:
+                await self._give_back(connection)
+
+    async def _take(self) -> Connection | None:
+        while self._free:
+            connection = self._free.pop()
+            if _is_quiet(connection):
+                return connection
+            await connection.close()
+        return None
+
+    async def _give_back(self, connection: Connection) -> None:
+        if connection.pgconn.transaction_status == pq.TransactionStatus.IDLE:
+            self._free.append(connection)
+        else:
+            await connection.close()
+
+    async def _connect(self) -> Connection:
+        return await psycopg.AsyncConnection.connect(bounded(self._conninfo), autocommit=True)
+
+    async def _look(self) -> None:
+        connection = await self._connect()
+        await connection.close()
+
+
+def _is_quiet(connection: Connection) -> bool:
+    """Whether nothing has come on a free connection: it would be the end of it."""
+    poll = select.poll()
+    poll.register(connection.pgconn.socket, select.POLLIN)
+    return not poll.poll(0)

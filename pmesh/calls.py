@@ -1,0 +1,57 @@
+"""Calls of the gateway that fail, with what to do about them."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import grpc
+from google.rpc.status_pb2 import Status
+from grpc_status import rpc_status
+
+from contract.status import error_info
+
+_REMEDIES = {
+    "MODEL_NOT_FOUND": "curl http://{address}/v1/models lists the models",
+    "MODEL_NOT_RELEASED": "pmesh train {model}, then pmesh release {model}@VERSION",
+    "MODEL_UNAVAILABLE": "pmesh status, then pmesh logs triton",
+    "NO_OTHER_VERSION": "pmesh release {model}@VERSION",
+    "OVERLOADED": "wait a moment; or use --later, which queues the work",
+    "STORE_UNAVAILABLE": "pmesh status, then pmesh logs postgres",
+}
+
+
+class CallFailedError(Exception):
+    """The gateway refused a call, or there is none."""
+
+    def __init__(
+        self, message: str, *, reason: str = "", remedy: str = "", status: Status | None = None
+    ) -> None:
+        super().__init__(f"{message} ({reason})" if reason else message)
+        self.remedy = remedy
+        self.status = status
+        """As the gateway gave it; None if it gave no answer."""
+
+
+@contextmanager
+def failures(address: str, model: str = "", **remedies: str) -> Iterator[None]:
+    """What stubs raise as CallFailedError.
+
+    address: of the gateway. model: that it is about. remedies: for reasons that mean something
+    else here.
+    """
+    try:
+        yield
+    except grpc.RpcError as error:
+        raise _explain(error, address, model, _REMEDIES | remedies) from error
+
+
+def _explain(
+    error: grpc.RpcError, address: str, model: str, remedies: Mapping[str, str]
+) -> CallFailedError:
+    assert isinstance(error, grpc.Call)  # what stubs raise is both
+    status = rpc_status.from_call(error)
+    if status is None:  # not from the gateway
+        nobody = f"nothing answers at {address}: {error.details()}"
+        return CallFailedError(nobody, remedy="pmesh status, or pmesh up")
+    reason = error_info(status).reason
+    remedy = remedies.get(reason, "").format(model=model, address=address)
+    return CallFailedError(status.message, reason=reason, remedy=remedy, status=status)

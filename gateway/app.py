@@ -67,15 +67,13 @@ DATABASE_S = 30.0
 class Application:
     """Serves gRPC and /readyz once the lifespan has started."""
 
-    def __init__(self) -> None:
-        self._server: Server | None = None
-        self._router: Router | None = None
+    _router: Router
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one call, or run the lifespan of the process."""
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
-        elif self._router is not None:
+        else:
             await self._router(scope, receive, send)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
@@ -83,10 +81,8 @@ class Application:
         log_to_stderr()
         async with AsyncExitStack() as stack:
             try:
-                self._server, readiness = await _open(stack, read(Settings, os.environ))
-                self._router = Router(
-                    grpc=self._server, mounts={readyz.PATH: readyz.Readyz(readiness)}
-                )
+                server, readiness = await _open(stack, read(Settings, os.environ))
+                self._router = Router(grpc=server, mounts={readyz.PATH: readyz.Readyz(readiness)})
             except Exception as error:
                 log.critical("the gateway cannot start: %s", error)
                 await send({"type": "lifespan.startup.failed", "message": str(error)})
@@ -94,8 +90,8 @@ class Application:
             spare_the_collector()
             await send({"type": "lifespan.startup.complete"})
             await receive()  # lifespan.shutdown: what could be answered has been
-            self._server.stop()
-            await self._server.unwind()
+            server.stop()
+            await server.unwind()
         await send({"type": "lifespan.shutdown.complete"})
 
 

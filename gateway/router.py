@@ -28,15 +28,12 @@ class Router:
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Hand one HTTP request on."""
-        return self._application(scope)(scope, receive, send)
-
-    def _application(self, scope: Scope) -> Application:
         for name, value in scope["headers"]:
             if name == b"content-type":
                 if value.startswith(b"application/grpc"):
-                    return self._grpc
+                    return self._grpc(scope, receive, send)
                 break
-        return self._mounted(scope["path"])
+        return self._mounted(scope["path"])(scope, receive, send)
 
     def _mounted(self, path: str) -> Application:
         if path.startswith(self._prefixes):

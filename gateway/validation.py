@@ -4,6 +4,7 @@ protos/predict/v1 states the rules with buf.validate, and protovalidate judges t
 raises InvalidArgument with the field and a stable reason.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import protovalidate
@@ -16,14 +17,19 @@ from predict.v1.error_reason_pb2 import ErrorReason
 from contract.errors import InvalidArgument
 from contract.reasons import reason_of_rule
 from contract.rules import rules_of
+from gateway.plain_rules import plain_check
 
 MAX_BATCH_TEXT_BYTES = 2 * 1024 * 1024  # the answers, with the texts in them, stay below 4 MiB
 
 _VALIDATOR = protovalidate.Validator()
+_PLAIN: dict[type[Message], Callable[[Message], bool]] = {}
 
 
 def check(message: Message) -> None:
     """Refuse a message for the first rule of a field that it violates."""
+    keeps_rules = _PLAIN.get(type(message))
+    if keeps_rules is not None and keeps_rules(message):
+        return
     try:
         _VALIDATOR.validate(message, fail_fast=True)
     except protovalidate.ValidationError as error:
@@ -38,7 +44,9 @@ def learn(kind: type[Message]) -> None:
 
     Raises protovalidate.CompilationError for rules that make no sense.
     """
-    _VALIDATOR.collect_violations(kind())
+    violations = _VALIDATOR.collect_violations(kind())
+    needed = {_elements(violation.proto.field)[0].field_name for violation in violations}
+    _PLAIN[kind] = plain_check(kind.DESCRIPTOR, needed=needed)
 
 
 def _refusal(message: Message, violation: protovalidate.Violation) -> InvalidArgument:

@@ -56,7 +56,7 @@ async def test_a_file_is_closed_when_it_is_full(tmp_path: Path) -> None:
     assert first[0].partition("#")[0] == second[0].partition("#")[0]
     assert second[-1].endswith("#row=5999")
     assert third[0].endswith("#row=0")
-    assert [len(found) for _, found, _ in whole_files(tmp_path)] == [6000, 3000]
+    assert {len(found) for _, found, _ in whole_files(tmp_path)} == {6000, 3000}
 
 
 async def test_beyond_its_bound_it_says_that_there_are_no_features(

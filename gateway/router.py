@@ -14,7 +14,8 @@ MOUNTS: Mapping[str, tuple[str, ...]] = {
     "/readyz": ("GET", "HEAD"),
 }
 """The paths beside gRPC and REST, each with all below it, and the HTTP methods that it takes: Envoy
-has a route for each, past the filters of REST. gateway.app says which application is there."""
+has a route for each, past the filters of REST, and refuses other methods. gateway.app says which
+application is there."""
 
 
 class Router:
@@ -40,10 +41,11 @@ class Router:
             for prefix, application in self._mounts.items():
                 if path == prefix or path.startswith(f"{prefix}/"):
                     return application
-        return _not_found
+        return not_found
 
 
-async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
+async def not_found(scope: Scope, receive: Receive, send: Send) -> None:
+    """The application of a path where there is none."""
     error = PathNotFound(scope["path"])
     headers = [(b"content-type", b"application/json")]
     await send(asgi.start(headers, trailers=False, status=http_status(error.reason)))

@@ -147,7 +147,7 @@ def _route(match: dict[str, Any], per_filter: dict[str, Any]) -> dict[str, Any]:
 
 
 def _mount(path: str, methods: Sequence[str]) -> dict[str, Any]:
-    """What the application answers as it is; another method is a path that REST does not know."""
+    """What the application answers as it is; the REST front refuses other methods."""
     method = {"safe_regex": {"regex": "|".join(methods)}}
     match = {
         "path_separated_prefix": path,

@@ -24,6 +24,13 @@ def read(port: int, *, address: str = "127.0.0.1", host: str = "") -> httpx.Resp
         return client.get(f"http://{address}:{port}/metrics", headers=headers)
 
 
+@pytest.mark.parametrize("path", ["/", "/favicon.ico", "/metrics/", "/healthz"])
+def test_there_is_nothing_beside_the_metrics(port: int, path: str) -> None:
+    with metrics_server("127.0.0.1", port, Calls()), httpx.Client(trust_env=False) as client:
+        answer = client.get(f"http://127.0.0.1:{port}{path}")
+    assert (answer.status_code, answer.text) == (404, "the metrics are at /metrics\n")
+
+
 def test_a_histogram_counts_what_is_at_most_its_bound(port: int) -> None:
     calls = Calls()
     series = calls.of(RPC)

@@ -16,7 +16,7 @@ from predict.v1 import model_service_pb2_grpc, prediction_service_pb2_grpc
 
 from contract.settings import read
 from features.spool import Spool
-from gateway import drain, readyz
+from gateway import drain
 from gateway.drain import Stage
 from gateway.grpc_asgi import Server
 from gateway.grpc_asgi.asgi import Receive, Scope, Send
@@ -34,7 +34,8 @@ from gateway.metrics_server import metrics_server
 from gateway.models import Models
 from gateway.predictions import PredictionService
 from gateway.readiness import Readiness
-from gateway.router import Router
+from gateway.readyz import Readyz
+from gateway.router import READYZ, Router
 from gateway.servicers import failures, standard
 from gateway.servicers.health import HealthServicer
 from gateway.servicers.models import ModelServicer
@@ -82,7 +83,7 @@ class Application:
         async with AsyncExitStack() as stack:
             try:
                 server, readiness = await _open(stack, read(Settings, os.environ))
-                self._router = Router(grpc=server, mounts={readyz.PATH: readyz.Readyz(readiness)})
+                self._router = Router(grpc=server, mounts={READYZ: Readyz(readiness)})
             except Exception as error:
                 log.critical("the gateway cannot start: %s", error)
                 await send({"type": "lifespan.startup.failed", "message": str(error)})

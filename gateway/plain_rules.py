@@ -19,9 +19,12 @@ _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _BYTES_OF_A_CHARACTER = 4  # at most, in UTF-8
 
 # What means the same to Python as to RE2: a whole value, made of plain characters and classes...
-_WHOLE = re.compile(r"\^((?:[A-Za-z0-9_-]|\[[A-Za-z0-9_-]+\]|\{[0-9,]+\})+)\$")
-# ...and, in CEL, any character but those of a class.
-_ANOTHER = re.compile(r"this == '' \|\| this\.matches\(r'(\[\^[^]]+\])'\)")
+_WHOLE = re.compile(r"\^((?:(?:[A-Za-z0-9_-]|\[[A-Za-z0-9_-]+\])(?:\{[0-9]+(?:,[0-9]*)?\})?)+)\$")
+# ...and, in CEL, any character but those of a class, whose escapes are \t, \r, \xhh and \x{hhhh}.
+_ANOTHER = re.compile(
+    r"this == '' \|\| this\.matches\(r'"
+    r"(\[\^(?:[A-Za-z0-9_-]|\\t|\\r|\\x[0-9a-f]{2}|\\x\{[0-9a-f]{4}\})+\])'\)"
+)
 _CODE_POINT = re.compile(r"\\x\{([0-9a-f]{4})\}")
 
 
@@ -32,6 +35,8 @@ def plain_check(kind: Any, *, needed: Container[str]) -> Callable[[Any], bool]:
     """
     rules = kind.GetOptions().Extensions[validate_pb2.message]
     if rules.ByteSize() or any(_has_rules(oneof) for oneof in kind.oneofs):
+        return lambda message: False
+    if any(field.has_presence and field.name in needed for field in kind.fields):
         return lambda message: False
     unset = [field.name for field in kind.fields if field.has_presence]
     fields = [

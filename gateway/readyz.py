@@ -5,9 +5,8 @@ import orjson
 from gateway.grpc_asgi import asgi
 from gateway.grpc_asgi.asgi import Receive, Scope, Send
 from gateway.readiness import Readiness
-from gateway.router import not_found
+from gateway.router import READYZ, not_found
 
-PATH = "/readyz"
 _HEADERS = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
 
 
@@ -19,7 +18,7 @@ class Readyz:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["path"] != PATH:
+        if scope["path"] != READYZ:
             await not_found(scope, receive, send)
             return
         ready = bool(self._readiness.is_ready(""))

@@ -10,8 +10,9 @@ from gateway.grpc_asgi.asgi import Receive, Scope, Send
 
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+READYZ = "/readyz"
 MOUNTS: Mapping[str, tuple[str, ...]] = {
-    "/readyz": ("GET", "HEAD"),
+    READYZ: ("GET", "HEAD"),
 }
 """The paths beside gRPC and REST, each with all below it, and the HTTP methods that it takes: Envoy
 has a route for each, past the filters of REST, and refuses other methods. gateway.app says which

@@ -45,17 +45,19 @@ def learn(kind: type[Message]) -> None:
     Raises protovalidate.CompilationError for rules that make no sense.
     """
     violations = _VALIDATOR.collect_violations(kind())
-    needed = {_elements(violation.proto.field)[0].field_name for violation in violations}
+    paths = [_elements(violation.proto.field) for violation in violations]
+    needed = {path[0].field_name for path in paths if path}
     _PLAIN[kind] = plain_check(kind.DESCRIPTOR, needed=needed)
 
 
 def _refusal(message: Message, violation: protovalidate.Violation) -> InvalidArgument:
     path, field = _blamed(message, violation)
-    rules = rules_of(field)
+    rules = FieldRules() if field is None else rules_of(field)
     rule = [element.field_name for element in _elements(violation.proto.rule)]
     if rule[:2] == ["repeated", "items"]:
         rules, rule = rules.repeated.items, rule[2:]
-    name = violation.proto.rule_id if rule[0] == "cel" else ".".join(rule)
+    # What belongs to no field has no path of its rule.
+    name = violation.proto.rule_id if rule[:1] in ([], ["cel"]) else ".".join(rule)
     return InvalidArgument(
         reason_of_rule(name),
         path,
@@ -73,14 +75,17 @@ _WORDS = {
 
 
 def _blamed(message: Message, violation: protovalidate.Violation) -> tuple[str, Any]:
-    """The path of the field that is to blame, such as "shares[0].percent", and its descriptor."""
-    steps = []
+    """The path of what is to blame, such as "shares[0].percent", and the descriptor of the field.
+
+    That is None for a oneof, and for a whole message, whose path is that of the field it is in.
+    """
+    steps, field = [], None
     kind: Any = message.DESCRIPTOR
     for element in _elements(violation.proto.field):
-        field = kind.fields_by_name[element.field_name]
-        kind = field.message_type
+        field = kind.fields_by_name.get(element.field_name)
+        kind = field and field.message_type
         index = f"[{element.subscript.value}]" if element.subscript else ""
-        steps.append(field.name + index)
+        steps.append(element.field_name + index)
     return ".".join(steps), field
 
 

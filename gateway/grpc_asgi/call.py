@@ -68,6 +68,15 @@ class Call(Context):
     async def read_only(self) -> Any:
         """Begins the call with the message of a request that must have exactly one."""
         self.begin()
+        if self._method.request_timeout_s is None:
+            return await self._read_only()
+        try:
+            async with asyncio.timeout(self._method.request_timeout_s):
+                return await self._read_only()
+        except TimeoutError:
+            raise RpcFailure(_DEADLINE_EXCEEDED.code, _DEADLINE_EXCEEDED.details) from None
+
+    async def _read_only(self) -> Any:
         event = await self._receive()
         payload = whole_payload(event, self._method.max_message_bytes)
         if payload is None:

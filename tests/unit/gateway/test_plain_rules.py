@@ -102,13 +102,16 @@ def kind_of(
     *,
     optional: bool = False,
     repeated: bool = False,
+    nested: bool = False,
     message: validate_pb2.MessageRules | None = None,
 ) -> type[Message]:
-    """A message whose string `field` has these rules."""
+    """A message whose `field`, a string or the same message, has these rules."""
     file = descriptor_pb2.FileDescriptorProto(name=f"{name}.proto", package="test", syntax="proto3")
     made = file.message_type.add(name=name)
     field = made.field.add(name="field", number=1, type="TYPE_STRING", label="LABEL_OPTIONAL")
     field.options.Extensions[validate_pb2.field].CopyFrom(rules)
+    if nested:
+        field.type, field.type_name = field.TYPE_MESSAGE, f".test.{name}"
     if repeated:
         field.label = field.LABEL_REPEATED
     if optional:
@@ -125,6 +128,12 @@ def string(**rules: Any) -> validate_pb2.FieldRules:
     return validate_pb2.FieldRules(string=validate_pb2.StringRules(**rules))
 
 
+def another(characters: str) -> validate_pb2.FieldRules:
+    expression = f"this == '' || this.matches(r'{characters}')"
+    rule = validate_pb2.Rule(id="x", message="is bad", expression=expression)
+    return validate_pb2.FieldRules(cel=[rule])
+
+
 OTHER_RULES = {
     "const": string(const="a"),
     "length": string(min_len=2),
@@ -133,6 +142,11 @@ OTHER_RULES = {
     "any": string(pattern="^a.c$"),
     "part": string(pattern="a"),
     "digit": string(pattern=r"^\d$"),
+    "literal": string(pattern="^[a-z]{,3}$"),
+    "spaces": another(r"[^\S]"),
+    "digits": another(r"[^\D]"),
+    "wide": another(r"[^\x{1F600}]"),
+    "property": another(r"[^\p{Z}]"),
     "known": string(email=True),
     "ignored": validate_pb2.FieldRules(
         ignore=validate_pb2.IGNORE_ALWAYS, string=validate_pb2.StringRules(const="a")
@@ -161,6 +175,14 @@ def test_so_is_what_may_be_set_and_empty() -> None:
     assert check_of(kind)(kind())
     assert not check_of(kind)(kind(field=""))
     assert not check_of(kind)(kind(field="a"))
+
+
+@pytest.mark.parametrize("nested", [True, False])
+def test_so_is_what_must_be_set(nested: bool) -> None:
+    rules = validate_pb2.FieldRules(required=True)
+    kind = kind_of(f"Needed{nested}", rules, optional=not nested, nested=nested)
+    assert is_refused(kind())
+    assert not check_of(kind)(kind())
 
 
 def test_so_is_what_there_are_several_of() -> None:

@@ -52,6 +52,21 @@ def test_a_second_signal_ends_the_drain(tmp_path: Path) -> None:
         connection.close()
 
 
+def test_an_envoy_that_dies_in_the_drain_is_no_good_end(tmp_path: Path) -> None:
+    settings = echo_settings()
+    admin = EnvoyAdmin(port=settings.admin_port)
+    with GatewayProcess(log=tmp_path / "log", settings=settings) as gateway:
+        connection = socket.create_connection(("127.0.0.1", settings.port))
+        connection.sendall(b"GET /v1/predictions/x:wait?timeout=600s HTTP/1.1\r\nhost: x\r\n\r\n")
+        wait_until(lambda: not admin.is_drained())
+        [envoy] = psutil.Process(gateway.process.pid).children()
+        gateway.process.send_signal(signal.SIGTERM)
+        wait_until(lambda: refuses_connections(settings.port))
+        envoy.kill()
+        assert gateway.process.wait(15) == 1
+        connection.close()
+
+
 def test_envoy_is_set_up_for_throughput(tmp_path: Path) -> None:
     with GatewayProcess(log=tmp_path / "log", settings=echo_settings()) as gateway:
         (envoy,) = psutil.Process(gateway.process.pid).children()

@@ -226,7 +226,7 @@ async def test_a_batch_has_the_latest_deadline_and_each_caller_leaves_at_its_own
         assert server.calls == [["good"] * 3]
         (left_s,) = server.left_s
         assert left_s is not None
-        assert 5 < left_s <= 20
+        assert 5 < left_s < 21  # gRPC rounds it up, to a tenth
 
 
 async def test_no_deadline_is_later_than_a_server_may_take(

@@ -34,11 +34,13 @@ def plain_check(kind: Any, *, needed: Container[str]) -> Callable[[Any], bool]:
     kind: the descriptor of its type. needed: the fields that may not be zero or empty.
     """
     rules = kind.GetOptions().Extensions[validate_pb2.message]
-    if rules.ByteSize() or any(_has_rules(oneof) for oneof in kind.oneofs):
-        return lambda message: False
-    if any(field.has_presence and field.name in needed for field in kind.fields):
-        return lambda message: False
     unset = [field.name for field in kind.fields if field.has_presence]
+    if (
+        rules.ByteSize()
+        or any(_has_rules(oneof) for oneof in kind.oneofs)
+        or any(name in needed for name in unset)
+    ):
+        return lambda message: False
     fields = [
         (field.name, field.name in needed, _tests(field))
         for field in kind.fields

@@ -6,6 +6,8 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -38,33 +40,32 @@ def test_a_drain_lets_calls_end_and_refuses_new_ones(tmp_path: Path) -> None:
     assert [answer.status for answer in answers] == [200]
 
 
-def test_a_second_signal_ends_the_drain(tmp_path: Path) -> None:
+@contextmanager
+def draining(log: Path) -> Iterator[GatewayProcess]:
+    """A gateway that waits for a call to end."""
     settings = echo_settings()
     admin = EnvoyAdmin(port=settings.admin_port)
-    with GatewayProcess(log=tmp_path / "log", settings=settings) as gateway:
+    with GatewayProcess(log=log, settings=settings) as gateway:
         connection = socket.create_connection(("127.0.0.1", settings.port))
         connection.sendall(b"GET /v1/predictions/x:wait?timeout=600s HTTP/1.1\r\nhost: x\r\n\r\n")
         wait_until(lambda: not admin.is_drained())
         gateway.process.send_signal(signal.SIGTERM)
         wait_until(lambda: refuses_connections(settings.port))
+        yield gateway
+        connection.close()
+
+
+def test_a_second_signal_ends_the_drain(tmp_path: Path) -> None:
+    with draining(tmp_path / "log") as gateway:
         gateway.process.send_signal(signal.SIGINT)
         assert gateway.process.wait(15) == 0
-        connection.close()
 
 
 def test_an_envoy_that_dies_in_the_drain_is_no_good_end(tmp_path: Path) -> None:
-    settings = echo_settings()
-    admin = EnvoyAdmin(port=settings.admin_port)
-    with GatewayProcess(log=tmp_path / "log", settings=settings) as gateway:
-        connection = socket.create_connection(("127.0.0.1", settings.port))
-        connection.sendall(b"GET /v1/predictions/x:wait?timeout=600s HTTP/1.1\r\nhost: x\r\n\r\n")
-        wait_until(lambda: not admin.is_drained())
-        [envoy] = psutil.Process(gateway.process.pid).children()
-        gateway.process.send_signal(signal.SIGTERM)
-        wait_until(lambda: refuses_connections(settings.port))
+    with draining(tmp_path / "log") as gateway:
+        (envoy,) = psutil.Process(gateway.process.pid).children()
         envoy.kill()
         assert gateway.process.wait(15) == 1
-        connection.close()
 
 
 def test_envoy_is_set_up_for_throughput(tmp_path: Path) -> None:

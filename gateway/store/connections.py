@@ -86,7 +86,7 @@ class Connections:
     async def _take(self) -> Connection | None:
         while self._free:
             connection = self._free.pop()
-            if is_quiet(connection):
+            if is_quiet(connection.pgconn):
                 return connection
             await connection.close()
         return None
@@ -105,10 +105,10 @@ class Connections:
         await connection.close()
 
 
-def is_quiet(connection: Connection) -> bool:
-    """Whether a connection on which nothing is asked can be used: what comes would be its end."""
-    if connection.pgconn.status == pq.ConnStatus.BAD:
+def is_quiet(link: pq.abc.PGconn) -> bool:
+    """Whether nothing lies ready to be read, the end of the connection included."""
+    if link.status == pq.ConnStatus.BAD:
         return False
     poll = select.poll()
-    poll.register(connection.pgconn.socket, select.POLLIN)
+    poll.register(link.socket, select.POLLIN)
     return not poll.poll(0)

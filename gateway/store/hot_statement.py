@@ -43,7 +43,7 @@ class HotStatement:
         says nothing of whether it was committed.
         """
         self._silence.check()
-        if self._connection is not None and not is_quiet(self._connection):
+        if self._connection is not None and not is_quiet(self._connection.pgconn):
             await self._drop()  # it has ended, though the loop may not have seen it yet
         if self._connection is None:
             await self._connect()
@@ -107,7 +107,8 @@ class HotStatement:
         """The next result, none after the last; what has not arrived is waited for here: libpq
         would stop the whole loop for it."""
         while link.is_busy():
-            await self._until_readable()
+            if is_quiet(link):  # uvloop tells of a connection's end once, as of what came before it
+                await self._until_readable()
             link.consume_input()
         return link.get_result()
 

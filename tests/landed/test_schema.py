@@ -108,7 +108,7 @@ class Mesh:
             "PMESH_FEATURES_SPOOL": str(self._folder / f"{name}-spool"),
         }
         with release.running("gateway.main", self._folder / f"{name}.log", variables):
-            wait_until(lambda: listens(port), timeout_s=30)
+            wait_until(lambda: listens(port))
             with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
                 yield Clients(channel)
 

@@ -51,14 +51,14 @@ class Envoy:
         traceback: TracebackType | None,
     ) -> None:
         self.process.terminate()
-        self.process.wait(timeout=10)
+        self.process.wait(100)
         self._log.close()
         self._directory.cleanup()
 
     def log(self) -> str:
         return Path(self._log.name).read_text()
 
-    def _wait_for_port(self, admin_path: Path, timeout_s: float = 20) -> int:
+    def _wait_for_port(self, admin_path: Path, timeout_s: float = 100) -> int:
         deadline = time.monotonic() + timeout_s
         while time.monotonic() < deadline and self.process.poll() is None:
             try:

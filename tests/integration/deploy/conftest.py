@@ -63,7 +63,7 @@ def jobs(
         programs.enter_context(
             running("rollout", "watch", directory=directory, variables=variables)
         )
-        wait_until(lambda: answers_http(port, "/healthz"), timeout_s=60)
+        wait_until(lambda: answers_http(port, "/healthz"))
         yield Jobs(directory, {**registry, "PMESH_GATEWAY": f"127.0.0.1:{port}"})
 
 

@@ -120,7 +120,7 @@ def test_a_server_that_dies_with_a_last_word_is_an_operational_error(tmp_path: P
     async def execute() -> None:
         statement = HotStatement(DOUBLED, Connections(conninfo=f"host={tmp_path} port=1"))
         with pytest.raises(psycopg.OperationalError):
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(100):
                 await statement.execute(b"[1]")
         await statement.close()
 

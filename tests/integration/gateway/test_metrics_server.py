@@ -8,14 +8,14 @@ import pytest
 
 from gateway.metrics import BOUNDS_S, Calls
 from gateway.metrics_server import metrics_server
-from tests.integration.gateway.envoy.gateway_process import free_ports
+from tests.parts.ports import free_port
 
 RPC = "predict.v1.PredictionService/Predict"
 
 
 @pytest.fixture
 def port() -> int:
-    return free_ports(1)[0]
+    return free_port()
 
 
 def read(port: int, *, address: str = "127.0.0.1", host: str = "") -> httpx.Response:

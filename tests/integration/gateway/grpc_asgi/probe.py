@@ -241,7 +241,7 @@ class ProbeStub:
     async def observed(self) -> list[str]:
         return (await self.Observed(StringValue())).value.split(",")
 
-    async def wait_until_observed(self, event: str, *, timeout_s: float = 5) -> None:
+    async def wait_until_observed(self, event: str, *, timeout_s: float = 100) -> None:
         deadline = time.monotonic() + timeout_s
         while event not in await self.observed():
             assert time.monotonic() < deadline, f"not observed within {timeout_s} s: {event}"

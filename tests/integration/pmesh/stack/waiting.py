@@ -8,7 +8,7 @@ from pmesh.stack.supervisor import Supervisor
 
 
 async def wait_for(
-    supervisor: Supervisor, name: str, holds: Callable[[PartStatus], bool], timeout_s: float = 15
+    supervisor: Supervisor, name: str, holds: Callable[[PartStatus], bool], timeout_s: float = 100
 ) -> PartStatus:
     """The status of a part once it holds. Raises TimeoutError."""
     async with asyncio.timeout(timeout_s):

@@ -69,7 +69,7 @@ WHERE r.id = ANY (%(ids)s::uuid[])
 -- Reads which predictions the clients' request_ids stand for.
 SELECT request_id::text, id::text FROM request_ids WHERE request_id = ANY (%(request_ids)s::uuid[])
 
--- name: hold_snapshot
+-- name: hold_record
 -- Has the statements of a search see the same record.
 SET TRANSACTION ISOLATION LEVEL REPEATABLE READ
 

@@ -36,7 +36,7 @@ async def find_page(
     until = time.monotonic() + SEARCH_S
     conditions = {name: value or None for name, value in asdict(where).items()}
     found: list[str] = []
-    await connection.execute(_SQL["hold_snapshot"])
+    await connection.execute(_SQL["hold_record"])
     for ids in newest_first(_bounds(where, before_id)):
         if len(found) == limit or max_bytes < 0:
             break

@@ -28,7 +28,12 @@ STATEMENTS = [
     for package, filename in places
     for name, statement in named_sql.load(package, filename).items()
 ]
-ANYBODYS = {"gateway.store-limit_search", "gateway.store-hold_snapshot", "rollout-notify"}
+ANYBODYS = {
+    "gateway.store-hold_record",
+    "gateway.store-limit_search",
+    "gateway.store-hold_snapshot",
+    "rollout-notify",
+}
 """These touch nothing of ours."""
 REFUSED = (errors.InsufficientPrivilege, errors.UndefinedTable, errors.UndefinedFunction)
 """A role that may not use a schema does not find what lies there."""

@@ -233,6 +233,19 @@ class PredictionFinished(PredictError):
         )
 
 
+class PredictionUnfinished(PredictError):
+    """The prediction has not reached a terminal state, as the call needs."""
+
+    reason = ErrorReason.ERROR_REASON_PREDICTION_UNFINISHED
+
+    def __init__(self, prediction: str, state: str) -> None:
+        super().__init__(
+            f"prediction {prediction!r} is {state}; cancel it first",
+            prediction=prediction,
+            state=state,
+        )
+
+
 class PredictionFailed(PredictError):
     """The prediction that a request_id stands for has failed before."""
 

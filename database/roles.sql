@@ -20,15 +20,18 @@ REVOKE ALL ON ALL FUNCTIONS IN SCHEMA
 
 -- The gateway records and reads predictions, reads the catalog, and asks for releases.
 GRANT USAGE ON SCHEMA public, catalog_v1, events_v1, gateway_v1, releases_v1 TO pmesh_gateway;
-GRANT SELECT (id, model, version, text, state, create_time, complete_time, expire_time, error),
-      INSERT (id, model, version, text, state, create_time, complete_time, expire_time, caller),
+GRANT SELECT (id, model, version, text, state, create_time, complete_time, expire_time, error,
+              tags, erase_time),
+      INSERT (id, model, version, text, state, create_time, complete_time, expire_time, caller,
+              error, tags),
       UPDATE (state, complete_time)
     ON requests TO pmesh_gateway;
 GRANT SELECT, INSERT ON predictions, request_ids TO pmesh_gateway;
 GRANT INSERT (id, event, model, version, payload, traceparent) ON outbox TO pmesh_gateway;
 GRANT SELECT ON models, traffic, catalog_v1.versions, releases, releases_v1.releases
     TO pmesh_gateway;
-GRANT EXECUTE ON FUNCTION uuid_at, notify_changed, gateway_v1.set_traffic TO pmesh_gateway;
+GRANT EXECUTE ON FUNCTION uuid_at, notify_changed, gateway_v1.set_traffic, gateway_v1.erase
+    TO pmesh_gateway;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA events_v1 TO pmesh_gateway;
 GRANT EXECUTE ON FUNCTION
     releases_v1.shares, releases_v1.traffic_etag, releases_v1.from_percent, releases_v1.set_shares,

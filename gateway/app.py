@@ -29,9 +29,10 @@ from gateway.interceptors.measure import measure
 from gateway.interceptors.name_caller import name_caller
 from gateway.interceptors.validate import validate
 from gateway.logs import log_to_stderr
-from gateway.metrics import Calls
+from gateway.metrics import Calls, Unrecorded
 from gateway.metrics_server import metrics_server
 from gateway.models import Models
+from gateway.outcomes import Outcomes
 from gateway.predictions import PredictionService
 from gateway.readiness import Readiness
 from gateway.readyz import Readyz
@@ -123,6 +124,7 @@ class Parts(NamedTuple):
     changes: Changes
     models: Models
     predictions: PredictionService
+    unrecorded: Unrecorded
 
 
 async def open_parts(stack: AsyncExitStack, settings: Settings) -> Parts:
@@ -155,8 +157,10 @@ async def open_parts(stack: AsyncExitStack, settings: Settings) -> Parts:
     store = await stack.enter_async_context(
         PredictionStore(connections, max_waiting=settings.max_waiting)
     )
-    predictions = PredictionService(store=store, models=models, changes=changes)
-    return Parts(connections, catalog, changes, models, predictions)
+    unrecorded = Unrecorded()
+    outcomes = await stack.enter_async_context(Outcomes(store, unrecorded))
+    predictions = PredictionService(store=store, models=models, changes=changes, outcomes=outcomes)
+    return Parts(connections, catalog, changes, models, predictions, unrecorded)
 
 
 def register(parts: Parts, settings: Settings, server: Registrar, calls: Calls) -> grpc.aio.Server:
@@ -167,7 +171,10 @@ def register(parts: Parts, settings: Settings, server: Registrar, calls: Calls) 
     intercepted = Intercepted(server, interceptors(settings, calls))
     registry = cast(grpc.aio.Server, intercepted)  # it has what the generated functions call
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
-        PredictionServicer(parts.predictions, max_call_s=settings.max_call_s), registry
+        PredictionServicer(
+            parts.predictions, max_call_s=settings.max_call_s, unrecorded=parts.unrecorded
+        ),
+        registry,
     )
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(
         ModelServicer(parts.catalog, TrafficStore(parts.connections)), registry
@@ -185,7 +192,9 @@ async def _open(stack: AsyncExitStack, settings: Settings) -> tuple[Server, Read
         unbounded=UNBOUNDED,
     )
     calls = Calls()
-    stack.enter_context(metrics_server(settings.metrics_address, settings.metrics_port, calls))
+    stack.enter_context(
+        metrics_server(settings.metrics_address, settings.metrics_port, calls, parts.unrecorded)
+    )
     registry = register(parts, settings, server, calls)
     readiness = Readiness(
         services=SERVICES,

@@ -52,6 +52,10 @@ def write_prediction(
         prediction.output.write_to(message.output)
     if prediction.error is not None:
         message.error.CopyFrom(prediction.error)
+    if prediction.erase_time is not None:
+        _set_time(message.erase_time, prediction.erase_time)
+    if prediction.tags:
+        message.tags.update(prediction.tags)
 
 
 def _set_time(timestamp: Timestamp, moment: datetime) -> None:

@@ -1,6 +1,6 @@
 """A prediction as the gateway holds it; the message for clients is made in convert.py."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -42,6 +42,11 @@ class Prediction:
     error: status_pb2.Status | None = None
     caller: str = ""
     """Who asked for it, where that is known; kept with it, and not read again."""
+    tags: dict[str, str] | None = None
+    """What its client says of it; None: nothing."""
+    erase_time: datetime | None = None
+    is_sent: bool = field(default=False, compare=False)
+    """Whether a row of it may be in the record: it has gone to the database."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ Calls of one kind that come together go together: writes in one commit, reads in
 """
 
 import asyncio
-from collections.abc import Awaitable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, Self
 
@@ -13,7 +13,7 @@ from psycopg import errors
 from psycopg.rows import TupleRow
 
 from contract.errors import ListTooBroad
-from contract.status import status_from_json
+from contract.status import status_from_json, status_to_json
 from database import named_sql
 from gateway.batching import Batcher
 from gateway.prediction import ListFilter, Prediction, State
@@ -78,13 +78,14 @@ class PredictionStore:
 
     def insert_finished(
         self, prediction: Prediction, request_key: str, *, traceparent: str = ""
-    ) -> Awaitable[bool]:
-        """Record a SUCCEEDED prediction and its event; False if the request_key is taken."""
+    ) -> asyncio.Future[bool]:
+        """Record a prediction with its terminal state, and its event; False if the request_key is
+        taken."""
         return self._finished.submit((prediction, request_key, traceparent))
 
     def insert_accepted(
         self, prediction: Prediction, request_key: str, *, traceparent: str = ""
-    ) -> Awaitable[bool]:
+    ) -> asyncio.Future[bool]:
         """Record an ACCEPTED prediction and its event; False if the request_key is taken."""
         return self._accepted.submit((prediction, request_key, traceparent))
 
@@ -135,6 +136,10 @@ class PredictionStore:
         async with self._connections.connection() as connection:
             await connection.execute(_SQL["cancel"], {"id": prediction_id}, prepare=False)
 
+    async def erase(self, prediction_id: str) -> None:
+        """Erase what a finished prediction holds of a person; again is no harm."""
+        await self._execute("erase", {"id": prediction_id})
+
     async def _insert_finished(self, batch: list[Write]) -> list[bool]:
         return _written(batch, await self._hot.execute(_document(batch)))
 
@@ -181,6 +186,8 @@ def _as_asked(prediction: Prediction | None, read: Read) -> Prediction | None:
 
 def _document(batch: list[Write]) -> bytes:
     """The rows go as one JSON document: psycopg takes several times as long for arrays."""
+    for prediction, _, _ in batch:
+        prediction.is_sent = True
     return orjson.dumps([_row(*write) for write in batch])
 
 
@@ -209,17 +216,23 @@ def _row(prediction: Prediction, request_key: str, traceparent: str) -> dict[str
         row["caller"] = prediction.caller
     if traceparent:
         row["traceparent"] = traceparent
+    if prediction.tags:
+        row["tags"] = prediction.tags
     if (output := prediction.output) is not None:
         row["label"] = output.label
         row["confidence"] = output.confidence
         row["scores"] = output.scores
         row["value"] = output.value
+    elif prediction.state.terminal:
+        row["state"] = prediction.state
+        if prediction.error is not None:
+            row["error"] = status_to_json(prediction.error)
     return row
 
 
 def _prediction(row: Sequence[Any]) -> Prediction:
-    (id_, model, version, text, state, created, completed, expires, error, label, *output) = row
-    confidence, scores, value, features_uri = output
+    (id_, model, version, text, state, created, completed, expires, error, *more) = row
+    tags, erased, label, confidence, scores, value, features_uri = more
     return Prediction(
         id=id_,
         model=model,
@@ -232,4 +245,6 @@ def _prediction(row: Sequence[Any]) -> Prediction:
         output=Output(label, confidence, scores, value) if label is not None else None,
         features_uri=features_uri or "",
         error=status_from_json(error) if error is not None else None,
+        tags=tags,
+        erase_time=erased,
     )

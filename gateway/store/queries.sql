@@ -1,10 +1,11 @@
 -- name: insert_finished
--- Records predictions made now, and tells of them with one event a model. A row whose
--- request_id is taken is left out; the answer is the ids of those.
+-- Records predictions made now, and those that failed, which say their state; tells of them with one
+-- event a model. A row whose request_id is taken is left out; the answer is the ids of those.
 WITH input AS MATERIALIZED (
     SELECT * FROM json_to_recordset(%(rows)s::json) AS i (
         id uuid, request_id uuid, model text, version text, text text,
         create_time timestamptz, complete_time timestamptz, caller text, traceparent text,
+        state text, error jsonb, tags jsonb,
         label text, confidence float8, scores jsonb, value float8, features_uri text)
 ), claimed AS (
     INSERT INTO request_ids (request_id, id)
@@ -13,17 +14,20 @@ WITH input AS MATERIALIZED (
 ), fresh AS MATERIALIZED (
     SELECT * FROM input WHERE request_id IS NULL OR id IN (SELECT id FROM claimed)
 ), new_requests AS (
-    INSERT INTO requests (id, model, version, text, state, create_time, complete_time, caller)
-    SELECT id, model, version, text, 'SUCCEEDED', create_time, complete_time, coalesce(caller, '')
+    INSERT INTO requests (id, model, version, text, state, create_time, complete_time, caller, error,
+                          tags)
+    SELECT id, model, version, text, coalesce(state, 'SUCCEEDED')::prediction_state, create_time,
+           complete_time, coalesce(caller, ''), error, tags
     FROM fresh
 ), new_predictions AS (
     INSERT INTO predictions (id, label, confidence, scores, value, features_uri)
-    SELECT id, label, confidence, scores, value, features_uri FROM fresh
+    SELECT id, label, confidence, scores, value, features_uri FROM fresh WHERE state IS NULL
 ), events AS (
     INSERT INTO outbox (id, event, model, payload, traceparent)
     SELECT uuidv7(), 'job_completed', model, events_v1.job_completed(
         model, max(complete_time),
-        jsonb_agg(events_v1.completed_prediction(id, version, 'SUCCEEDED'))),
+        jsonb_agg(events_v1.completed_prediction(
+            id, version, coalesce(state, 'SUCCEEDED')))),
         CASE count(*) WHEN 1 THEN min(traceparent) END  -- several belong to no one trace
     FROM fresh GROUP BY model
 )
@@ -35,7 +39,8 @@ SELECT id::text FROM input WHERE id NOT IN (SELECT id FROM fresh)
 WITH input AS MATERIALIZED (
     SELECT * FROM json_to_recordset(%(rows)s::json) AS i (
         id uuid, request_id uuid, model text, version text, text text,
-        create_time timestamptz, expire_time timestamptz, caller text, traceparent text)
+        create_time timestamptz, expire_time timestamptz, caller text, traceparent text,
+        tags jsonb)
 ), claimed AS (
     INSERT INTO request_ids (request_id, id)
     SELECT request_id, id FROM input WHERE request_id IS NOT NULL
@@ -43,8 +48,9 @@ WITH input AS MATERIALIZED (
 ), fresh AS MATERIALIZED (
     SELECT * FROM input WHERE request_id IS NULL OR id IN (SELECT id FROM claimed)
 ), new_requests AS (
-    INSERT INTO requests (id, model, version, text, state, create_time, expire_time, caller)
-    SELECT id, model, version, text, 'ACCEPTED', create_time, expire_time, coalesce(caller, '')
+    INSERT INTO requests (id, model, version, text, state, create_time, expire_time, caller, tags)
+    SELECT id, model, version, text, 'ACCEPTED', create_time, expire_time, coalesce(caller, ''),
+           tags
     FROM fresh
 ), events AS (
     INSERT INTO outbox (id, event, model, version, payload, traceparent)
@@ -59,8 +65,8 @@ SELECT id::text FROM input, wake WHERE id NOT IN (SELECT id FROM fresh)
 -- name: get
 -- Reads predictions by id, some of them with their texts.
 SELECT r.id::text, r.model, r.version, CASE WHEN r.id = ANY (%(texted)s::uuid[]) THEN r.text END,
-       r.state::text, r.create_time, r.complete_time, r.expire_time, r.error,
-       p.label, p.confidence, p.scores, p.value, p.features_uri
+       r.state::text, r.create_time, r.complete_time, r.expire_time, r.error, r.tags,
+       r.erase_time, p.label, p.confidence, p.scores, p.value, p.features_uri
 FROM requests r
 LEFT JOIN predictions p ON p.id = r.id AND p.id = ANY (%(ids)s::uuid[])
 WHERE r.id = ANY (%(ids)s::uuid[])
@@ -119,3 +125,7 @@ WITH free AS MATERIALIZED (
     FROM cancelled
 )
 SELECT notify_changed(ARRAY[id]) FROM cancelled
+
+-- name: erase
+-- Takes from a finished prediction what it holds of a person.
+SELECT gateway_v1.erase(%(id)s::uuid)

@@ -84,6 +84,7 @@ def cases() -> Iterator[Case]:
         ("WaitPrediction", pb.WaitPredictionRequest),
         ("WatchPrediction", pb.WatchPredictionRequest),
         ("CancelPrediction", pb.CancelPredictionRequest),
+        ("DeletePrediction", pb.DeletePredictionRequest),
     ):
         for bad in ("7", UNKNOWN.replace("-", ""), "{" + UNKNOWN + "}", "'; --"):
             yield invalid(f"id {bad}", rpc, ask_by_id(id=bad), "INVALID_ID", "id")

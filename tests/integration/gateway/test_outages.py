@@ -43,6 +43,7 @@ async def calls(database: Database, connections: Connections, store: PredictionS
             ListFilter(), before_id=None, limit=10, max_bytes=1000
         ),
         "CancelPrediction": lambda: store.cancel(uuid7()),
+        "DeletePrediction": lambda: store.erase(uuid7()),
         "SetTraffic": lambda: traffic.set_shares("sentiment", {"1": 10_000}, ANNA, etag=""),
         "ListReleases": lambda: traffic.list("sentiment", before_id=None, limit=10),
         "the catalog": catalog.refresh,
@@ -204,7 +205,13 @@ async def test_a_server_that_became_read_only_is_left_for_one_that_is_not(
     """As after a failover: the connection is well, and leads to the wrong one."""
     writing = {
         name: calls[name]
-        for name in ("Predict", "CreatePrediction", "CancelPrediction", "SetTraffic")
+        for name in (
+            "Predict",
+            "CreatePrediction",
+            "CancelPrediction",
+            "DeletePrediction",
+            "SetTraffic",
+        )
     }
     name = psycopg.sql.Identifier(database.environment["PGDATABASE"])
     change = psycopg.sql.SQL("ALTER DATABASE {} SET default_transaction_read_only = {}")

@@ -71,7 +71,7 @@ def rule_names(rules: Message) -> Iterator[str]:
             for rule, bound in value.ListFields():
                 if rule.name == "items":
                     yield from rule_names(bound)
-                else:
+                else:  # those of a map's keys are one, and those of its values
                     yield f"{option.name}.{rule.name}"
 
 

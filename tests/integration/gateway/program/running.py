@@ -70,9 +70,11 @@ class Running:
         model: Model,
         process: "subprocess.Popen[bytes]",
         model_address: str,
+        metrics_url: str,
     ) -> None:
         self.process = process
         self.model_address = model_address
+        self.metrics_url = metrics_url
         self.address = f"127.0.0.1:{port}"
         self.grpc = Grpc(grpc.insecure_channel(self.address))
         url = f"http://{self.address}"
@@ -119,7 +121,8 @@ def running(database: Database, spool: str) -> Iterator[Running]:
             "PMESH_FEATURES_SPOOL": spool,
         }
         process = subprocess.Popen([sys.executable, "-m", "gateway.main"], env=variables)
-        found = Running(port, database, model, process, server.address)
+        metrics_url = f"http://127.0.0.1:{metrics_port}/metrics"
+        found = Running(port, database, model, process, server.address, metrics_url)
         try:
             wait_until(lambda: _serves(found.rest.client))
             for name in ("sentiment", "silent"):

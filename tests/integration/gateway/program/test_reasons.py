@@ -124,6 +124,11 @@ def cancel_what_is_finished(gateway: Running, door: Door) -> Answer:
     return door.call("CancelPrediction", pb.CancelPredictionRequest(id=id_))
 
 
+def erase_what_is_not_finished(gateway: Running, door: Door) -> Answer:
+    (id_,) = gateway.requests.accept()
+    return door.call("DeletePrediction", pb.DeletePredictionRequest(id=id_))
+
+
 def cancel_what_is_held(gateway: Running, door: Door) -> Answer:
     (id_,) = gateway.requests.accept()
     with gateway.database.connect() as connection, connection.transaction():
@@ -236,6 +241,7 @@ WAYS = {
     ),
     "OUT_OF_RANGE": asking("ListModels", models.ListModelsRequest(page_size=-1)),
     "INVALID_ID": predicting(version="0"),
+    "INVALID_TAGS": predicting(tags={"Channel": "mail"}),
     "INVALID_PAGE_TOKEN": asking("ListModels", models.ListModelsRequest(page_token=NO_TOKEN)),
     "INVALID_SPLIT": asking(
         "SetTraffic", models.SetTrafficRequest(model="sentiment", traffic=SPLIT)
@@ -252,6 +258,7 @@ WAYS = {
     "METHOD_NOT_ALLOWED": Way(None, http("DELETE", PREDICT)),
     "REQUEST_ID_REUSED": through_both(reuse_a_request_id),
     "PREDICTION_FINISHED": through_both(cancel_what_is_finished),
+    "PREDICTION_UNFINISHED": through_both(erase_what_is_not_finished),
     "MODEL_NOT_RELEASED": predicting(model="unreleased"),
     "VERSION_NOT_SERVING": asking(
         "SetTraffic",

@@ -42,8 +42,8 @@ GRANT EXECUTE ON FUNCTION
 
 -- The relay empties the outbox and finishes requests, and reads no text.
 GRANT USAGE ON SCHEMA public, catalog_v1, events_v1, relay_v1 TO pmesh_relay;
-GRANT SELECT (id, model, version, state, expire_time, attempt, publish_time, lease_until,
-              claim_token),
+GRANT SELECT (id, model, version, state, create_time, expire_time, attempt, publish_time,
+              lease_until, claim_token),
       UPDATE (state, complete_time, error, publish_time, lease_until)
     ON requests TO pmesh_relay;
 GRANT SELECT (id), INSERT ON predictions TO pmesh_relay;
@@ -58,7 +58,7 @@ GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA events_v1 TO pmesh_relay;
 -- Releases keep the versions and the history, and see of requests only whether a version has work.
 GRANT USAGE ON SCHEMA public, releases_v1, rollout_v1 TO pmesh_rollout;
 GRANT SELECT (id, labels, listed) ON models TO pmesh_rollout;
-GRANT SELECT (model, version, state) ON requests TO pmesh_rollout;
+GRANT SELECT (id, model, version, state) ON requests TO pmesh_rollout;
 GRANT SELECT ON traffic TO pmesh_rollout;
 GRANT SELECT, INSERT, UPDATE (state, sha256, labels, address, update_time)
     ON versions TO pmesh_rollout;

@@ -7,14 +7,14 @@ from collections.abc import Awaitable
 from datetime import datetime
 from typing import Protocol
 
-from contract.errors import LabelNotFound
+from contract.label_errors import LabelNotFound
 from gateway import pages
 from gateway.label import Label, LabelFilter, LabelPage, Statement
 from gateway.prediction import ListFilter, Page, State
 from gateway.predictions import PredictionService
 
 
-class Store(Protocol):
+class Labels(Protocol):
     """The record of labels."""
 
     def attach(self, statement: Statement) -> Awaitable[Label]: ...
@@ -30,7 +30,7 @@ class FeedbackService:
     The doors give what keeps to the rules of the contract, and ids in small letters.
     """
 
-    def __init__(self, *, store: Store, predictions: PredictionService) -> None:
+    def __init__(self, *, store: Labels, predictions: PredictionService) -> None:
         self._store = store
         self._predictions = predictions
 

@@ -9,15 +9,17 @@ from predict.v1.error_reason_pb2 import ErrorReason
 from psycopg import errors
 
 from contract.errors import (
-    ExternalIdReused,
     InvalidArgument,
+    ListTooBroad,
+    PredictionNotFound,
+    RequestIdReused,
+)
+from contract.label_errors import (
+    ExternalIdReused,
     LabelCorrected,
     LabelNotOfModel,
-    ListTooBroad,
     PredictionErased,
-    PredictionNotFound,
     PredictionUnfinished,
-    RequestIdReused,
     TooManyLabels,
 )
 from database import named_sql
@@ -26,6 +28,7 @@ from gateway.label import DecidedLabel, Label, LabelFilter, Statement
 from gateway.store.connections import Connection, Connections
 
 _SQL = named_sql.load("gateway.store", "labels.sql")
+_LIMIT = named_sql.load("gateway.store")["limit_search"]
 
 MAX_ROWS = 512
 """Of a commit."""
@@ -77,9 +80,9 @@ class LabelStore:
         conditions |= {"with_history": where.with_history, "before_id": before_id, "limit": limit}
         try:
             async with self._connections.connection() as connection, connection.transaction():
-                await connection.execute(_SQL["limit_search"], {"limit": f"{SEARCH_S}s"})
+                await connection.execute(_LIMIT, {"limit": f"{SEARCH_S}s"})
                 # Not prepared: the best plan depends on which conditions are given.
-                cursor = await connection.execute(_SQL["search"], conditions, prepare=False)
+                cursor = await connection.execute(_SQL["search_labels"], conditions, prepare=False)
                 return [Label(*row) for row in await cursor.fetchall()]
         except errors.QueryCanceled as error:
             raise ListTooBroad(SEARCH_S) from error

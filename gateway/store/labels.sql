@@ -12,7 +12,7 @@ SELECT id::text, prediction_id::text, model, label, source::text, annotator, adj
        label_time, create_time, external_id, choice, weight
 FROM labels_v1.withdraw(%(id)s::uuid, %(caller)s) WHERE id IS NOT NULL
 
--- name: search
+-- name: search_labels
 -- Reads a page of labels, the last recorded first.
 SELECT l.id::text, l.prediction_id::text, l.model, l.label, l.source::text, l.annotator,
        l.adjudicated, l.label_time, l.create_time, l.external_id, l.choice, l.weight
@@ -41,7 +41,3 @@ ORDER BY l.id DESC LIMIT %(limit)s
 -- Reads the labels that count for predictions.
 SELECT prediction_id::text, label, source::text, annotators, update_time
 FROM labels_v1.decided WHERE prediction_id = ANY (%(ids)s::uuid[])
-
--- name: limit_search
--- Bounds a search by conditions that few labels meet.
-SELECT set_config('statement_timeout', %(limit)s, true)

@@ -22,6 +22,7 @@ NAMES = [
     "0004_requests_by_version.sql",
     "0005_durable_releases.sql",
     "0006_callers.sql",
+    "0008_labels.sql",
 ]
 
 

@@ -9,15 +9,9 @@ from uuid import uuid4
 
 import pytest
 
-from contract.errors import (
-    ExternalIdReused,
-    InvalidArgument,
-    LabelCorrected,
-    LabelNotOfModel,
-    PredictionNotFound,
-    RequestIdReused,
-)
+from contract.errors import InvalidArgument, PredictionNotFound, RequestIdReused
 from contract.ids import uuid7
+from contract.label_errors import ExternalIdReused, LabelCorrected, LabelNotOfModel
 from gateway.label import Label, LabelFilter, Source, Statement
 from gateway.prediction import ListFilter, Prediction, State
 from gateway.store.connections import Connections
@@ -299,7 +293,9 @@ async def test_what_wants_a_label_is_what_none_counts_for(
     store: PredictionStore, labels: LabelStore
 ) -> None:
     confidences = (0.9, 0.4, 0.6, 0.5, 0.7)
-    ids = [await predicted(store, confidence=sure) for sure in confidences]
+    ids = sorted(uuid7() for _ in confidences)  # those of one millisecond have no order
+    for id_, sure in zip(ids, confidences, strict=True):
+        await predicted(store, id=id_, confidence=sure)
     await predicted(store, version="2")
     label = await labels.attach(said(ids[3]))
     where = ListFilter(model="sentiment", state=State.SUCCEEDED, version="1", unlabeled=True)

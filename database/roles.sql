@@ -10,16 +10,18 @@ END $$;
 
 -- From nothing, so that this file is all that holds.
 REVOKE ALL ON SCHEMA
-    public, catalog_v1, events_v1, gateway_v1, relay_v1, releases_v1, rollout_v1, worker_v1
+    public, catalog_v1, events_v1, gateway_v1, labels_v1, relay_v1, releases_v1, rollout_v1,
+    worker_v1
     FROM PUBLIC, pmesh_gateway, pmesh_relay, pmesh_rollout, pmesh_worker;
-REVOKE ALL ON ALL TABLES IN SCHEMA public, catalog_v1, releases_v1
+REVOKE ALL ON ALL TABLES IN SCHEMA public, catalog_v1, labels_v1, releases_v1
     FROM PUBLIC, pmesh_gateway, pmesh_relay, pmesh_rollout, pmesh_worker;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA
-    public, events_v1, gateway_v1, relay_v1, releases_v1, rollout_v1, worker_v1
+    public, events_v1, gateway_v1, labels_v1, relay_v1, releases_v1, rollout_v1, worker_v1
     FROM PUBLIC, pmesh_gateway, pmesh_relay, pmesh_rollout, pmesh_worker;
 
--- The gateway records and reads predictions, reads the catalog, and asks for releases.
-GRANT USAGE ON SCHEMA public, catalog_v1, events_v1, gateway_v1, releases_v1 TO pmesh_gateway;
+-- The gateway records and reads predictions and labels, reads the catalog, and asks for releases.
+GRANT USAGE ON SCHEMA public, catalog_v1, events_v1, gateway_v1, labels_v1, releases_v1
+    TO pmesh_gateway;
 GRANT SELECT (id, model, version, text, state, create_time, complete_time, expire_time, error,
               tags, erase_time),
       INSERT (id, model, version, text, state, create_time, complete_time, expire_time, caller,
@@ -30,6 +32,8 @@ GRANT SELECT, INSERT ON predictions, request_ids TO pmesh_gateway;
 GRANT INSERT (id, event, model, version, payload, traceparent) ON outbox TO pmesh_gateway;
 GRANT SELECT ON models, traffic, catalog_v1.versions, releases, releases_v1.releases
     TO pmesh_gateway;
+GRANT SELECT ON labels, labels_v1.newest, labels_v1.decided TO pmesh_gateway;
+GRANT EXECUTE ON FUNCTION labels_v1.attach, labels_v1.withdraw TO pmesh_gateway;
 GRANT EXECUTE ON FUNCTION uuid_at, notify_changed, gateway_v1.set_traffic, gateway_v1.erase
     TO pmesh_gateway;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA events_v1 TO pmesh_gateway;

@@ -12,12 +12,17 @@ from typing import NamedTuple, cast
 
 import grpc
 from grpc_health.v1 import health_pb2_grpc
-from predict.v1 import model_service_pb2_grpc, prediction_service_pb2_grpc
+from predict.v1 import (
+    feedback_service_pb2_grpc,
+    model_service_pb2_grpc,
+    prediction_service_pb2_grpc,
+)
 
 from contract.settings import read
 from features.spool import Spool
 from gateway import drain
 from gateway.drain import Stage
+from gateway.feedback import FeedbackService
 from gateway.grpc_asgi import Server
 from gateway.grpc_asgi.asgi import Receive, Scope, Send
 from gateway.interceptors.bound import bound
@@ -38,6 +43,7 @@ from gateway.readiness import Readiness
 from gateway.readyz import Readyz
 from gateway.router import READYZ, Router
 from gateway.servicers import failures, standard
+from gateway.servicers.feedback import FeedbackServicer
 from gateway.servicers.health import HealthServicer
 from gateway.servicers.models import ModelServicer
 from gateway.servicers.predictions import PredictionServicer
@@ -45,12 +51,17 @@ from gateway.settings import Settings
 from gateway.store.catalog import Catalog
 from gateway.store.changes import Changes
 from gateway.store.connections import Connections
+from gateway.store.labels import LabelStore
 from gateway.store.predictions import PredictionStore
 from gateway.store.releases import TrafficStore
 
 log = logging.getLogger(__name__)
 
-SERVICES = ("predict.v1.PredictionService", "predict.v1.ModelService")
+SERVICES = (
+    "predict.v1.PredictionService",
+    "predict.v1.ModelService",
+    "predict.v1.FeedbackService",
+)
 
 UNBOUNDED = {
     "/predict.v1.PredictionService/BatchPredict": "each of its texts has the bound",
@@ -178,6 +189,13 @@ def register(parts: Parts, settings: Settings, server: Registrar, calls: Calls) 
     )
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(
         ModelServicer(parts.catalog, TrafficStore(parts.connections)), registry
+    )
+    feedback = FeedbackService(
+        store=LabelStore(parts.connections, max_waiting=settings.max_waiting),
+        predictions=parts.predictions,
+    )
+    feedback_service_pb2_grpc.add_FeedbackServiceServicer_to_server(
+        FeedbackServicer(feedback), registry
     )
     return registry
 

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from google.rpc import status_pb2
 
+from gateway.label import DecidedLabel
 from inference.output import Output
 
 
@@ -40,6 +41,8 @@ class Prediction:
     output: Output | None = None
     features_uri: str = ""
     error: status_pb2.Status | None = None
+    label: DecidedLabel | None = None
+    """What is true of the text, where that was asked for and somebody has said it."""
     caller: str = ""
     """Who asked for it, where that is known; kept with it, and not read again."""
     tags: dict[str, str] | None = None
@@ -58,6 +61,9 @@ class ListFilter:
     version: str = ""
     start_time: datetime | None = None
     end_time: datetime | None = None
+    unlabeled: bool = field(default=False, repr=False)
+    """Only those that no label counts for. Not in the repr, which the page tokens of gateways of
+    before are bound to."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,8 @@ from gateway.request_context import RequestContext
 from gateway.request_keys import request_key
 
 MAX_PAGE_TEXT_BYTES = 2 * 1024 * 1024
+UNCERTAIN_OF = 10_000
+"""So many of the newest are looked at for those that models were the least sure of."""
 CHANGE_PAUSES_S = (0, 0.05, 0.1, 0.2, 0.3, 0.4)
 """Before each try to change a prediction that others may hold."""
 
@@ -41,7 +43,9 @@ class Store(Protocol):
     def insert_accepted(
         self, prediction: Prediction, request_key: str, *, traceparent: str
     ) -> asyncio.Future[bool]: ...
-    async def get(self, prediction_id: str, *, with_text: bool) -> Prediction | None: ...
+    async def get(
+        self, prediction_id: str, *, with_text: bool, with_label: bool = False
+    ) -> Prediction | None: ...
     async def find(self, request_key: str) -> Prediction | None: ...
     async def search(
         self,
@@ -51,6 +55,7 @@ class Store(Protocol):
         limit: int,
         max_bytes: int,
         with_text: bool,
+        least_confident_of: int = 0,
     ) -> list[Prediction]: ...
     async def cancel(self, prediction_id: str) -> None: ...
     async def erase(self, prediction_id: str) -> None: ...
@@ -162,11 +167,16 @@ class PredictionService:
             raise seen from None
         return _same_request(await self._winner(key), model, text, request_id)
 
-    async def get(self, prediction_id: str, *, with_text: bool = True) -> Prediction:
+    async def get(
+        self, prediction_id: str, *, with_text: bool = True, with_label: bool = False
+    ) -> Prediction:
         """Read one prediction."""
-        if prediction := await self._store.get(prediction_id, with_text=with_text):
-            return prediction
-        raise PredictionNotFound(prediction_id)
+        prediction = await self._store.get(
+            prediction_id, with_text=with_text, with_label=with_label
+        )
+        if prediction is None:
+            raise PredictionNotFound(prediction_id)
+        return prediction
 
     async def search(
         self, where: ListFilter, *, page_size: int, page_token: str, with_text: bool = True
@@ -185,11 +195,26 @@ class PredictionService:
             max_bytes=MAX_PAGE_TEXT_BYTES,
             with_text=with_text,
         )
-        sizes = accumulate(len(prediction.text.encode()) for prediction in found)
-        fitting = sum(size <= MAX_PAGE_TEXT_BYTES for size in sizes)
-        page = found[: min(limit, max(fitting, 1))]
+        page = _fitting(found)[:limit]
         more = len(found) > len(page)
         return Page(page, pages.encode_token(page[-1].id, where) if more else "")
+
+    async def search_uncertain(
+        self, where: ListFilter, *, page_size: int, page_token: str, with_text: bool = True
+    ) -> Page:
+        """Read the predictions that models were the least sure of, of the newest; as `search`,
+        but for the order, and one page only.
+        """
+        pages.decode_id(page_token, "uncertain")  # which no page has given
+        found = await self._store.search(
+            where,
+            before_id=None,
+            limit=pages.size_to_use(page_size),
+            max_bytes=MAX_PAGE_TEXT_BYTES,
+            with_text=with_text,
+            least_confident_of=UNCERTAIN_OF,
+        )
+        return Page(_fitting(found), "")
 
     async def wait(
         self, prediction_id: str, *, at_most: timedelta, with_text: bool = True
@@ -299,6 +324,12 @@ def _new(
         caller=request.caller,
         tags=dict(tags) if tags else None,
     )
+
+
+def _fitting(found: list[Prediction]) -> list[Prediction]:
+    """Those whose texts go into one page, and the first in any case."""
+    sizes = accumulate(len(prediction.text.encode()) for prediction in found)
+    return found[: max(sum(size <= MAX_PAGE_TEXT_BYTES for size in sizes), 1)]
 
 
 def _same_request(known: Prediction, model: str, text: str, request_id: str) -> Prediction:

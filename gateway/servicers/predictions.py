@@ -132,7 +132,9 @@ class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
     ) -> pb.GetPredictionResponse:
         """Answer with the prediction as it stands."""
         with_text = has_text(request.view)
-        prediction = await self._service.get(request.id.lower(), with_text=with_text)
+        prediction = await self._service.get(
+            request.id.lower(), with_text=with_text, with_label=with_text
+        )
         return _filled(pb.GetPredictionResponse(), prediction)
 
     async def ListPredictions(

@@ -19,6 +19,7 @@ from gateway.batching import Batcher
 from gateway.prediction import ListFilter, Prediction, State
 from gateway.store.connections import Connection, Connections
 from gateway.store.hot_statement import HotStatement
+from gateway.store.labels import decided
 from gateway.store.search import SEARCH_S, find_page
 from inference.output import Output
 
@@ -37,6 +38,7 @@ class Read(NamedTuple):
 
     prediction_id: str
     with_text: bool
+    with_label: bool
 
 
 class PredictionStore:
@@ -89,9 +91,11 @@ class PredictionStore:
         """Record an ACCEPTED prediction and its event; False if the request_key is taken."""
         return self._accepted.submit((prediction, request_key, traceparent))
 
-    async def get(self, prediction_id: str, *, with_text: bool = True) -> Prediction | None:
+    async def get(
+        self, prediction_id: str, *, with_text: bool = True, with_label: bool = False
+    ) -> Prediction | None:
         """Read a prediction by its id, a canonical UUID; without its text, that is ""."""
-        return await self._reads.submit(Read(prediction_id, with_text))
+        return await self._reads.submit(Read(prediction_id, with_text, with_label))
 
     async def find(self, request_key: str) -> Prediction | None:
         """Read the prediction that a request_key, a canonical UUID, stands for."""
@@ -106,11 +110,15 @@ class PredictionStore:
         limit: int,
         max_bytes: int,
         with_text: bool = True,
+        least_confident_of: int = 0,
     ) -> list[Prediction]:
         """Read predictions, newest first; only older ones than before_id, if given.
 
         The last one is at the most the first whose text goes beyond max_bytes in all. Raises
         ListTooBroad.
+
+        least_confident_of: if not 0, of so many newest ones those that their models were the
+        least sure of, which then come first.
         """
         try:
             async with (
@@ -122,11 +130,18 @@ class PredictionStore:
                     connection,
                     where,
                     before_id=before_id,
-                    limit=limit,
+                    limit=least_confident_of or limit,
                     max_bytes=max_bytes,
-                    with_text=with_text,
+                    with_text=with_text and not least_confident_of,
                 )
-                found = await _read(connection, ids, texted=ids if with_text else [])
+                if least_confident_of:
+                    page = {"limit": limit, "max_bytes": max_bytes, "with_text": with_text}
+                    cursor = await connection.execute(
+                        _SQL["least_confident"], {"ids": ids, **page}, prepare=False
+                    )
+                    ids = [id for (id,) in await cursor.fetchall()]
+                whole = ids if with_text else []
+                found = await _read(connection, ids, texted=whole, labelled=whole)
                 return [found[id] for id in ids]
         except errors.QueryCanceled as error:
             raise ListTooBroad(SEARCH_S) from error
@@ -153,6 +168,7 @@ class PredictionStore:
                 connection,
                 {read.prediction_id for read in reads},
                 texted={read.prediction_id for read in reads if read.with_text},
+                labelled={read.prediction_id for read in reads if read.with_label},
             )
         return [_as_asked(found.get(read.prediction_id), read) for read in reads]
 
@@ -169,19 +185,35 @@ class PredictionStore:
 
 
 async def _read(
-    connection: Connection, ids: Collection[str], *, texted: Collection[str]
+    connection: Connection,
+    ids: Collection[str],
+    *,
+    texted: Collection[str],
+    labelled: Collection[str],
 ) -> dict[str, Prediction]:
-    """Those that there are, by id; without their texts, unless they are among texted."""
-    parameters = {"ids": list(ids), "texted": list(texted)}
+    """Those that there are, by id; those of texted with their texts, of labelled with labels."""
+    parameters = {"ids": list(ids), "texted": list(texted), "labelled": list(labelled)}
     cursor = await connection.execute(_SQL["get"], parameters, prepare=False)
-    return {row[0]: _prediction(row) for row in await cursor.fetchall()}
+    found, with_labels = {}, []
+    for *row, has_labels in await cursor.fetchall():
+        found[row[0]] = _prediction(row)
+        if has_labels:
+            with_labels.append(row[0])
+    if with_labels:
+        for id, label in (await decided(connection, with_labels)).items():
+            found[id].label = label
+    return found
 
 
 def _as_asked(prediction: Prediction | None, read: Read) -> Prediction | None:
-    """Another read of the same prediction may have asked for its text."""
-    if prediction is None or read.with_text:
+    """Another read of the same prediction may have asked for its text or label."""
+    if prediction is None or (read.with_text and read.with_label):
         return prediction
-    return replace(prediction, text="")
+    return replace(
+        prediction,
+        text=prediction.text if read.with_text else "",
+        label=prediction.label if read.with_label else None,
+    )
 
 
 def _document(batch: list[Write]) -> bytes:

@@ -63,10 +63,12 @@ WITH input AS MATERIALIZED (
 SELECT id::text FROM input, wake WHERE id NOT IN (SELECT id FROM fresh)
 
 -- name: get
--- Reads predictions by id, some of them with their texts.
+-- Reads predictions by id, some of them with their texts, and for some whether they have labels.
 SELECT r.id::text, r.model, r.version, CASE WHEN r.id = ANY (%(texted)s::uuid[]) THEN r.text END,
        r.state::text, r.create_time, r.complete_time, r.expire_time, r.error, r.tags,
-       r.erase_time, p.label, p.confidence, p.scores, p.value, p.features_uri
+       r.erase_time, p.label, p.confidence, p.scores, p.value, p.features_uri,
+       r.id = ANY (%(labelled)s::uuid[]) AND EXISTS (
+           SELECT FROM labels l WHERE l.prediction_id = r.id)
 FROM requests r
 LEFT JOIN predictions p ON p.id = r.id AND p.id = ANY (%(ids)s::uuid[])
 WHERE r.id = ANY (%(ids)s::uuid[])
@@ -98,11 +100,26 @@ FROM (
           AND (%(state)s::prediction_state IS NULL OR state = %(state)s)
           AND (%(start_time)s::timestamptz IS NULL OR create_time >= %(start_time)s)
           AND (%(end_time)s::timestamptz IS NULL OR create_time < %(end_time)s)
+          AND (%(unlabeled)s::boolean IS NULL OR (  -- looked up for each
+              SELECT l.id FROM labels_v1.newest l
+              WHERE l.prediction_id = requests.id AND l.label IS NOT NULL LIMIT 1) IS NULL)
         ORDER BY id DESC LIMIT %(limit)s
     ) AS newest
 ) AS page
 WHERE bytes_before <= %(max_bytes)s
 ORDER BY id DESC
+
+-- name: least_confident
+-- Sorts predictions for a page; what follows max_bytes of text is left out.
+SELECT id::text
+FROM (
+    SELECT r.id, p.confidence, sum(octet_length(r.text)) OVER (ORDER BY p.confidence, r.id DESC)
+               - octet_length(r.text) AS bytes_before
+    FROM requests r JOIN predictions p ON p.id = r.id AND p.id = ANY (%(ids)s::uuid[])
+    WHERE r.id = ANY (%(ids)s::uuid[])
+) AS sorted
+WHERE bytes_before <= %(max_bytes)s OR NOT %(with_text)s
+ORDER BY confidence, id DESC LIMIT %(limit)s
 
 -- name: cancel
 -- Takes a prediction back unless it is finished, and tells of it; if its time is over, it expires.

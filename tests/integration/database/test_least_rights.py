@@ -16,6 +16,7 @@ PROGRAMS = {
     "pmesh_gateway": [
         ("gateway.store", "queries.sql"),
         ("gateway.store", "catalog.sql"),
+        ("gateway.store", "labels.sql"),
         ("gateway.store", "releases.sql"),
     ],
     "pmesh_relay": [("relay", "queries.sql")],

@@ -23,6 +23,7 @@ NAMES = [
     "0005_durable_releases.sql",
     "0006_callers.sql",
     "0007_outcomes.sql",
+    "0008_labels.sql",
 ]
 
 

@@ -12,6 +12,8 @@ from google.protobuf.descriptor_pb2 import MethodOptions
 from google.protobuf.message import Message
 from predict.v1 import (
     error_traits_pb2,
+    feedback_service_pb2,
+    label_pb2,
     model_pb2,
     model_service_pb2,
     prediction_pb2,
@@ -24,7 +26,7 @@ from contract.rules import rules_of
 
 METHODS: list[MethodDescriptor] = [
     method
-    for file in (prediction_service_pb2, model_service_pb2)
+    for file in (prediction_service_pb2, model_service_pb2, feedback_service_pb2)
     for service in file.DESCRIPTOR.services_by_name.values()
     for method in service.methods
 ]
@@ -36,6 +38,7 @@ RESOURCES: list[Any] = [
     prediction_pb2.Prediction.DESCRIPTOR,
     model_pb2.Model.DESCRIPTOR,
     model_pb2.Release.DESCRIPTOR,
+    label_pb2.Label.DESCRIPTOR,
 ]
 
 

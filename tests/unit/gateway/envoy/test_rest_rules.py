@@ -55,6 +55,11 @@ def test_every_binding_of_the_contract_is_a_route() -> None:
         ("^/v1/releases/[^/:]+:pause/$", "POST"),
         ("^/v1/releases/[^/:]+:resume/$", "POST"),
         ("^/v1/releases/[^/:]+:cancel/$", "POST"),
+        ("^/v1/predictions/[^/:]+/labels/$", "POST"),
+        ("^/v1/labels:batchAttach/$", "POST"),
+        ("^/v1/labels/[^/:]+/$", "DELETE"),
+        ("^/v1/labels/$", "GET"),
+        ("^/v1/models/[^/:]+:listUnlabeled/$", "GET"),
     }
 
 

@@ -14,6 +14,7 @@ import grpc
 from grpc_health.v1 import health_pb2_grpc
 from predict.v1 import model_service_pb2_grpc, prediction_service_pb2_grpc
 
+from contract.metrics_server import metrics_server
 from contract.settings import read
 from features.spool import Spool
 from gateway import drain
@@ -30,7 +31,6 @@ from gateway.interceptors.name_caller import name_caller
 from gateway.interceptors.validate import validate
 from gateway.logs import log_to_stderr
 from gateway.metrics import Calls
-from gateway.metrics_server import metrics_server
 from gateway.models import Models
 from gateway.predictions import PredictionService
 from gateway.readiness import Readiness

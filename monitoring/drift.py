@@ -1,4 +1,4 @@
-"""How far an hour is from its reference: the answers, their confidence, the texts' length and words.
+"""How far an hour is from its reference: answers, confidence, and the texts' length and words.
 
 The distance of two histograms is Jensen and Shannon's, as Evidently and SciPy have it: the root of
 the mean of both's divergence from their middle, with natural logarithms. Source: Lin, IEEE
@@ -15,8 +15,16 @@ from monitoring.counts import Counts, Histogram, Words
 from monitoring.figures import Figure, Interval
 from monitoring.intervals import Z, weighted_share
 
-THRESHOLD = 0.1
-"""Of distances, as Evidently has it; and by how much the share of unknown words may grow."""
+DISTANCE = 0.1
+"""From which on two histograms count as different, as in Evidently."""
+UNKNOWN_WORDS = 0.02
+"""By how much the share of unknown words may grow."""
+THRESHOLDS = {
+    "label_drift": DISTANCE,
+    "confidence_drift": DISTANCE,
+    "length_drift": DISTANCE,
+    "vocabulary_drift": UNKNOWN_WORDS,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +49,7 @@ def figures(counts: Counts, profile: Profile) -> Iterator[Figure]:
             yield Figure(metric, value, sum(current.values()), interval)
 
 
-def distance(
-    reference: Mapping[str, int], current: Mapping[str, int]
-) -> tuple[float, Interval]:
+def distance(reference: Mapping[str, int], current: Mapping[str, int]) -> tuple[float, Interval]:
     """The Jensen-Shannon distance of two histograms with rows, 0 to 0.83, and its interval.
 
     The interval is that of the divergence, its root's: without the bias that chance gives it,
@@ -94,9 +100,12 @@ def vocabulary_drift(unknown: Figure, expected: float) -> Figure:
     return Figure("vocabulary_drift", unknown.value - expected, unknown.rows, interval)
 
 
-def is_drift(figure: Figure) -> bool:
-    """Whether it says that the hour is not of the reference's kind, beyond chance."""
-    return figure.interval is not None and figure.interval.low > THRESHOLD
+def is_drift(metric: str, low: float | None) -> bool:
+    """Whether a figure says that the hour is not of the reference's kind, beyond chance.
+
+    low: where its interval begins, if it has one.
+    """
+    return low is not None and low > THRESHOLDS.get(metric, math.inf)
 
 
 def _variance(pulls: list[tuple[float, float]]) -> float:

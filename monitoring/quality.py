@@ -1,8 +1,8 @@
 """How right a version is, by the labels that count: from its confusion, bins and sums.
 
 Rows weigh the inverse of the probability with which they were chosen to be labelled, so that
-labelling the hard ones does not make a model look worse than it is; a row of which that is not known
-weighs 1. All means are Hájek's, sum(w x) / sum(w).
+labelling the hard ones does not make a model look worse than it is; a row of which that is not
+known weighs 1. All means are Hájek's, sum(w x) / sum(w).
 """
 
 from collections import defaultdict

@@ -97,8 +97,7 @@ SELECT slice, CASE WHEN bin IS NULL THEN 'no confidence' ELSE 'confidence' END, 
        count(*), ARRAY[]::float8[]
 FROM sliced WHERE label IS NOT NULL GROUP BY slice, bin
 UNION ALL
-SELECT slice, 'length', ARRAY[floor(log(2, greatest(characters, 1)))::integer::text], count(*),
-       ARRAY[]::float8[]
+SELECT slice, 'length', ARRAY[monitoring_v1.length_bin(characters)], count(*), ARRAY[]::float8[]
 FROM sliced WHERE characters IS NOT NULL GROUP BY slice, 3
 UNION ALL
 SELECT slice, 'words', ARRAY[]::text[], count(*),
@@ -164,6 +163,17 @@ ORDER BY hour
 -- name: places
 -- How often each place of a word is taken.
 SELECT place, words FROM monitoring_v1.places(%(model)s, %(version)s, %(from)s, %(to)s)
+
+-- name: lengths_of
+-- How many of these texts are of each bin of length.
+SELECT monitoring_v1.length_bin(length(t.text)), count(*)
+FROM unnest(%(texts)s::text[]) AS t (text) GROUP BY 1
+
+-- name: places_of
+-- How often each place of a word is taken by these texts.
+SELECT monitoring_v1.place(word), count(*)
+FROM unnest(%(texts)s::text[]) AS t (text) CROSS JOIN LATERAL monitoring_v1.words(t.text) AS word
+GROUP BY 1
 
 -- name: write_reference
 -- Sets what the hours of a model, or of a version, are compared with.

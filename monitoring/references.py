@@ -51,9 +51,7 @@ class Reference:
     vocabulary: Vocabulary | None
 
     @classmethod
-    def of(
-        cls, name: str, counts: Mapping[str, Counts], places: Iterable[tuple[int, int]]
-    ) -> Self:
+    def of(cls, name: str, counts: Mapping[str, Counts], places: Iterable[tuple[int, int]]) -> Self:
         """Of what was counted in a window, by slice."""
         profiles = {
             slice_: Profile(found.labels, found.confidences, found.lengths)

@@ -1,7 +1,7 @@
 """What the job reads and writes in PostgreSQL."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -57,6 +57,21 @@ class Size:
     version: str
     rows: int
     unfinished: int
+
+
+@dataclass(frozen=True, slots=True)
+class Latest:
+    """A figure of a model's newest hour."""
+
+    model: str
+    version: str
+    slice: str
+    metric: str
+    value: float
+    low: float | None
+    high: float | None
+    rows: int
+    hour: datetime
 
 
 def connect(conninfo: str = "") -> "psycopg.Connection[Any]":
@@ -121,6 +136,14 @@ class QualityStore:
         given = _given(model, window) | {"version": version}
         return [(place, words) for place, words in self._fetch("places", **given)]
 
+    def lengths_of(self, texts: Sequence[str]) -> dict[str, int]:
+        """Bin of length -> how many of these texts are in it."""
+        return dict(self._fetch("lengths_of", texts=list(texts)))
+
+    def places_of(self, texts: Sequence[str]) -> list[tuple[int, int]]:
+        """The places of the words of these texts, each with how many words are at it."""
+        return [(place, words) for place, words in self._fetch("places_of", texts=list(texts))]
+
     def write_hour(
         self,
         model: str,
@@ -183,9 +206,12 @@ class QualityStore:
             self._execute("forget_reference", model=model)
             self._execute("mark_all", model=model)
 
-    def latest(self, limit: int) -> list[tuple[Any, ...]]:
-        """The figures of each model's newest hour; at most so many."""
-        return self._fetch("latest", now=self.begin().hour, limit=limit)
+    def latest(self, limit: int) -> list[Latest]:
+        """The figures of each model's newest hour with requests that is over, of the last day.
+
+        At most so many; those of all rows come first.
+        """
+        return [Latest(*row) for row in self._fetch("latest", now=self.begin().hour, limit=limit)]
 
     def _fetch(self, query: str, **given: Any) -> list[tuple[Any, ...]]:
         return self._connection.execute(_SQL[query], given).fetchall()

@@ -49,6 +49,11 @@ CREATE OR REPLACE FUNCTION monitoring_v1.length_slice(characters integer) RETURN
                              WHEN characters < 1000 THEN '200-999'
                              ELSE '1000-' END;
 
+-- The bin of a text's length: the power of two.
+CREATE OR REPLACE FUNCTION monitoring_v1.length_bin(characters integer) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN floor(log(2, greatest(characters, 1)))::integer::text;
+
 -- The requests of a model that were asked for in a window, of one version or (null) of all. What
 -- was erased has no characters, no script and no words. known: the places of the words of a
 -- reference; with null, all words are unknown. truth: of an answer, the label that counts; weight:

@@ -37,7 +37,7 @@ class Observed:
 
 def observe(connection: "Connection[Any]", rows: Iterable[Observed], *, seed: int = 0) -> list[str]:
     """Record them, in one transaction; answers with their ids."""
-    chance = random.Random(seed)
+    chance = random.Random(seed)  # noqa: S311
     recorded = [_recorded(row, uuid7_at(row.time, chance)) for row in rows]
     with connection.transaction():
         connection.execute(

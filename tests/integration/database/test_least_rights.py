@@ -18,6 +18,7 @@ PROGRAMS = {
         ("gateway.store", "catalog.sql"),
         ("gateway.store", "releases.sql"),
     ],
+    "pmesh_monitoring": [("monitoring", "queries.sql")],
     "pmesh_relay": [("relay", "queries.sql")],
     "pmesh_rollout": [("rollout", "queries.sql")],
     "pmesh_worker": [("model_runtime", "queries.sql")],
@@ -28,7 +29,10 @@ STATEMENTS = [
     for package, filename in places
     for name, statement in named_sql.load(package, filename).items()
 ]
-ANYBODYS = {"gateway.store-limit_search", "gateway.store-hold_snapshot", "rollout-notify"}
+ANYBODYS = {
+    *("gateway.store-limit_search", "gateway.store-hold_snapshot", "rollout-notify"),
+    "monitoring-begin",
+}
 """These touch nothing of ours."""
 REFUSED = (errors.InsufficientPrivilege, errors.UndefinedTable, errors.UndefinedFunction)
 """A role that may not use a schema does not find what lies there."""
@@ -85,7 +89,9 @@ def test_a_worker_may_run_only_its_own(
             check(connection, "pmesh_worker", statement)
 
 
-@pytest.mark.parametrize("role", ["pmesh_relay", "pmesh_rollout", "pmesh_worker"])
+@pytest.mark.parametrize(
+    "role", ["pmesh_monitoring", "pmesh_relay", "pmesh_rollout", "pmesh_worker"]
+)
 def test_only_the_gateway_reads_texts(connection: "psycopg.Connection[Any]", role: str) -> None:
     check(connection, "pmesh_gateway", TEXTS)
     connection.rollback()

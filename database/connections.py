@@ -4,6 +4,8 @@ Left to the system, a caller would wait for about 15 minutes for an answer that 
 Source: https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
 """
 
+from typing import Any
+
 from psycopg.conninfo import make_conninfo
 
 BOUNDS: dict[str, str | int] = {
@@ -14,6 +16,9 @@ BOUNDS: dict[str, str | int] = {
     "tcp_user_timeout": 15_000,  # ms, until what was sent must have arrived
 }
 """libpq's parameters. On a Unix socket, those of TCP mean nothing."""
+
+UNPREPARED: dict[str, Any] = {"prepare_threshold": None}
+"""psycopg's parameters for connections that ask for predictions: contract/days.py says why."""
 
 
 def bounded(conninfo: str = "") -> str:

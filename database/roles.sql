@@ -4,22 +4,25 @@
 DO $$ BEGIN
     EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
     EXECUTE format('GRANT CONNECT ON DATABASE %I'
-                   ' TO pmesh_gateway, pmesh_relay, pmesh_rollout, pmesh_worker',
+                   ' TO pmesh_gateway, pmesh_monitoring, pmesh_relay, pmesh_rollout, pmesh_worker',
                    current_database());
 END $$;
 
 -- From nothing, so that this file is all that holds.
 REVOKE ALL ON SCHEMA
-    public, catalog_v1, events_v1, gateway_v1, relay_v1, releases_v1, rollout_v1, worker_v1
-    FROM PUBLIC, pmesh_gateway, pmesh_relay, pmesh_rollout, pmesh_worker;
-REVOKE ALL ON ALL TABLES IN SCHEMA public, catalog_v1, releases_v1
-    FROM PUBLIC, pmesh_gateway, pmesh_relay, pmesh_rollout, pmesh_worker;
+    public, catalog_v1, events_v1, gateway_v1, labels_v1, monitoring_v1, relay_v1, releases_v1,
+    rollout_v1, worker_v1
+    FROM PUBLIC, pmesh_gateway, pmesh_monitoring, pmesh_relay, pmesh_rollout, pmesh_worker;
+REVOKE ALL ON ALL TABLES IN SCHEMA public, catalog_v1, labels_v1, releases_v1
+    FROM PUBLIC, pmesh_gateway, pmesh_monitoring, pmesh_relay, pmesh_rollout, pmesh_worker;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA
-    public, events_v1, gateway_v1, relay_v1, releases_v1, rollout_v1, worker_v1
-    FROM PUBLIC, pmesh_gateway, pmesh_relay, pmesh_rollout, pmesh_worker;
+    public, events_v1, gateway_v1, labels_v1, monitoring_v1, relay_v1, releases_v1, rollout_v1,
+    worker_v1
+    FROM PUBLIC, pmesh_gateway, pmesh_monitoring, pmesh_relay, pmesh_rollout, pmesh_worker;
 
--- The gateway records and reads predictions, reads the catalog, and asks for releases.
-GRANT USAGE ON SCHEMA public, catalog_v1, events_v1, gateway_v1, releases_v1 TO pmesh_gateway;
+-- The gateway records and reads predictions and labels, reads the catalog, and asks for releases.
+GRANT USAGE ON SCHEMA public, catalog_v1, events_v1, gateway_v1, labels_v1, releases_v1
+    TO pmesh_gateway;
 GRANT SELECT (id, model, version, text, state, create_time, complete_time, expire_time, error),
       INSERT (id, model, version, text, state, create_time, complete_time, expire_time, caller),
       UPDATE (state, complete_time)
@@ -28,6 +31,8 @@ GRANT SELECT, INSERT ON predictions, request_ids TO pmesh_gateway;
 GRANT INSERT (id, event, model, version, payload, traceparent) ON outbox TO pmesh_gateway;
 GRANT SELECT ON models, traffic, catalog_v1.versions, releases, releases_v1.releases
     TO pmesh_gateway;
+GRANT SELECT ON labels, labels_v1.newest, labels_v1.decided TO pmesh_gateway;
+GRANT EXECUTE ON FUNCTION labels_v1.attach, labels_v1.withdraw TO pmesh_gateway;
 GRANT EXECUTE ON FUNCTION uuid_at, notify_changed, gateway_v1.set_traffic TO pmesh_gateway;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA events_v1 TO pmesh_gateway;
 GRANT EXECUTE ON FUNCTION
@@ -38,8 +43,8 @@ GRANT EXECUTE ON FUNCTION
 
 -- The relay empties the outbox and finishes requests, and reads no text.
 GRANT USAGE ON SCHEMA public, catalog_v1, events_v1, relay_v1 TO pmesh_relay;
-GRANT SELECT (id, model, version, state, expire_time, attempt, publish_time, lease_until,
-              claim_token),
+GRANT SELECT (id, model, version, state, create_time, expire_time, attempt, publish_time,
+              lease_until, claim_token),
       UPDATE (state, complete_time, error, publish_time, lease_until)
     ON requests TO pmesh_relay;
 GRANT SELECT (id), INSERT ON predictions TO pmesh_relay;
@@ -54,7 +59,7 @@ GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA events_v1 TO pmesh_relay;
 -- Releases keep the versions and the history, and see of requests only whether a version has work.
 GRANT USAGE ON SCHEMA public, releases_v1, rollout_v1 TO pmesh_rollout;
 GRANT SELECT (id, labels, listed) ON models TO pmesh_rollout;
-GRANT SELECT (model, version, state) ON requests TO pmesh_rollout;
+GRANT SELECT (id, model, version, state) ON requests TO pmesh_rollout;
 GRANT SELECT ON traffic TO pmesh_rollout;
 GRANT SELECT, INSERT, UPDATE (state, sha256, labels, address, update_time)
     ON versions TO pmesh_rollout;
@@ -71,3 +76,17 @@ GRANT EXECUTE ON FUNCTION
 -- A worker claims requests of its model, and keeps the claims.
 GRANT USAGE ON SCHEMA worker_v1 TO pmesh_worker;
 GRANT EXECUTE ON FUNCTION worker_v1.model, worker_v1.claim, worker_v1.extend TO pmesh_worker;
+
+-- Monitoring counts predictions and labels by functions that give it no text.
+GRANT USAGE ON SCHEMA public, monitoring_v1 TO pmesh_monitoring;
+GRANT SELECT (id, model, version, state) ON requests TO pmesh_monitoring;
+GRANT SELECT (id, retention_days) ON models TO pmesh_monitoring;
+GRANT SELECT, INSERT, DELETE ON quality_metrics, monitoring_stale TO pmesh_monitoring;
+GRANT SELECT, UPDATE (through) ON monitoring_progress TO pmesh_monitoring;
+GRANT SELECT, INSERT, UPDATE (rows, unfinished, computed_at) ON monitoring_hours
+    TO pmesh_monitoring;
+GRANT SELECT, INSERT, DELETE,
+      UPDATE (name, rows, profiles, vocabulary, unknown_words, create_time)
+    ON monitoring_references TO pmesh_monitoring;
+GRANT EXECUTE ON FUNCTION uuid_at TO pmesh_monitoring;
+GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA monitoring_v1 TO pmesh_monitoring;

@@ -11,25 +11,29 @@ SELECT clock_timestamp(), date_trunc('hour', clock_timestamp(), 'UTC')
 SELECT date_trunc('hour', uuid_extract_timestamp(id), 'UTC')
 FROM requests WHERE model = %(model)s ORDER BY id LIMIT 1
 
+-- name: progress
+-- How far the hours of a model were made.
+SELECT through FROM monitoring_progress WHERE model = %(model)s
+
 -- name: due
 -- The hours of a model that are to be made, the oldest first: those since the last run and a few
 -- before it, as what was under way then has come to its rows since; those with unfinished requests;
--- and those in which something has changed. Not those that were made since this run began.
+-- and those in which something has changed. Not those that were made since this run began, nor those
+-- whose rows may be deleted.
 SELECT due.hour
 FROM (
-    SELECT generate_series(
-        coalesce(p.through - %(settle)s::interval, %(first)s), %(now)s::timestamptz,
-        interval '1 hour') AS hour
-    FROM monitoring_progress p WHERE p.model = %(model)s
+    SELECT generate_series(%(first)s::timestamptz, %(now)s, interval '1 hour') AS hour
     UNION
     SELECT hour FROM monitoring_hours WHERE model = %(model)s AND unfinished > 0
     UNION
     SELECT hour FROM monitoring_stale WHERE model = %(model)s AND hour <= %(now)s
 ) AS due
-LEFT JOIN monitoring_hours h ON h.model = %(model)s AND h.hour = due.hour
-WHERE h.computed_at < %(begun)s OR h.hour IS NULL OR EXISTS (
-    SELECT FROM monitoring_stale s WHERE s.model = %(model)s AND s.hour = due.hour
-)
+JOIN models m ON m.id = %(model)s
+LEFT JOIN monitoring_hours h ON h.model = m.id AND h.hour = due.hour
+WHERE due.hour > %(now)s::timestamptz - m.retention_days * interval '1 day' + interval '1 hour'
+  AND (h.computed_at < %(begun)s OR h.hour IS NULL OR EXISTS (
+    SELECT FROM monitoring_stale s WHERE s.model = m.id AND s.hour = due.hour
+  ))
 ORDER BY due.hour
 
 -- name: hold
@@ -48,7 +52,9 @@ DELETE FROM monitoring_stale WHERE model = %(model)s AND hour = %(hour)s
 
 -- name: drop_marks
 -- Takes the marks of hours that are not made any more.
-DELETE FROM monitoring_stale WHERE model = %(model)s AND hour < %(kept)s
+DELETE FROM monitoring_stale s USING models m
+WHERE s.model = m.id AND m.id = %(model)s
+  AND s.hour <= %(now)s::timestamptz - m.retention_days * interval '1 day' + interval '1 hour'
 
 -- name: sizes
 -- How many requests each version had in a window, and how many of these are unfinished.

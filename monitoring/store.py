@@ -11,7 +11,7 @@ from psycopg import IsolationLevel
 from psycopg.types.json import Json
 
 from database import named_sql
-from database.connections import bounded
+from database.connections import UNPREPARED, bounded
 from monitoring.counts import Counts, by_slice
 from monitoring.figures import Figure
 from monitoring.references import (
@@ -76,7 +76,7 @@ class Latest:
 
 def connect(conninfo: str = "") -> "psycopg.Connection[Any]":
     """A connection whose transactions each see one state of the record. Raises psycopg.Error."""
-    connection = psycopg.connect(bounded(conninfo), autocommit=True)
+    connection = psycopg.connect(bounded(conninfo), autocommit=True, **UNPREPARED)
     connection.isolation_level = IsolationLevel.REPEATABLE_READ
     return connection
 
@@ -101,11 +101,19 @@ class QualityStore:
         return Start(*self._fetch("begin")[0])
 
     def due(self, model: str, start: Start) -> list[datetime]:
-        """The hours that are to be made, the oldest first."""
+        """The hours that are to be made, the oldest first; forgets that others have changed."""
+        self._execute("drop_marks", model=model, now=start.hour)
+        given = {"first": self._first(model), "now": start.hour, "begun": start.begun}
+        return [hour for (hour,) in self._fetch("due", model=model, **given)]
+
+    def _first(self, model: str) -> datetime | None:
+        """From which hour on all are due; None where there was no request yet."""
+        ((through,),) = self._fetch("progress", model=model)
+        if through is not None:
+            settled: datetime = through - SETTLE
+            return settled
         first = self._fetch("first_hour", model=model)
-        given = {"settle": SETTLE, "now": start.hour, "begun": start.begun}
-        rows = self._fetch("due", model=model, first=first[0][0] if first else None, **given)
-        return [hour for (hour,) in rows]
+        return first[0][0] if first else None
 
     def hold(self, model: str, hour: datetime) -> None:
         """Keep other jobs from the model until the transaction ends, which makes this hour.

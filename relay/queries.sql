@@ -30,7 +30,7 @@ WITH RECURSIVE waiting AS (  -- as above, from version to version
     SELECT *, count(*) OVER () AS versions FROM waiting WHERE model = ANY (%(models)s)
 ), in_flight AS MATERIALIZED (
     SELECT model, version, count(*) AS size FROM requests
-    WHERE model = ANY (%(models)s) AND publish_time IS NOT NULL
+    WHERE id >= %(since)s::uuid AND model = ANY (%(models)s) AND publish_time IS NOT NULL
       AND state IN ('ACCEPTED', 'RUNNING')
     GROUP BY model, version
 )
@@ -39,7 +39,7 @@ SELECT o.id::text, o.event, o.model, o.version,
        o.prediction_id::text,
        EXISTS (
            SELECT FROM requests r
-           WHERE r.id = o.prediction_id AND r.state IN ('ACCEPTED', 'RUNNING')
+           WHERE r.id >= %(since)s::uuid AND r.id = o.prediction_id AND r.state IN ('ACCEPTED', 'RUNNING')
              AND (r.expire_time IS NULL OR r.expire_time > now())
        ) AS wanted,
        o.traceparent
@@ -106,7 +106,8 @@ WITH free AS MATERIALIZED (
     WHERE id = ANY (%(ids)s::uuid[]) AND state IN ('ACCEPTED', 'RUNNING')
     FOR UPDATE SKIP LOCKED
 )
-UPDATE requests r SET publish_time = now() FROM free WHERE r.id = free.id
+UPDATE requests r SET publish_time = now()
+FROM free WHERE r.id = free.id AND r.id = ANY (%(ids)s::uuid[])
 
 -- name: answer
 -- Finishes requests with what their models answered, where the answer shows the token of the
@@ -121,7 +122,8 @@ WITH given AS (
             features_uri)
 ), fitting AS MATERIALIZED (
     SELECT g.* FROM given g
-    JOIN requests r ON r.id = g.id AND r.model = g.model AND r.version = g.version
+    JOIN requests r ON r.id = g.id AND r.id = ANY (%(id)s::uuid[])
+         AND r.model = g.model AND r.version = g.version
          AND r.claim_token = g.claim_token AND r.state = 'RUNNING'
     JOIN models m ON m.id = r.model
     LEFT JOIN catalog_v1.versions v ON v.model = r.model AND v.version = r.version
@@ -129,13 +131,14 @@ WITH given AS (
        OR ARRAY(SELECT jsonb_object_keys(g.scores)) <@ coalesce(v.labels, m.labels)
 ), free AS MATERIALIZED (
     SELECT r.id FROM fitting f
-    JOIN requests r ON r.id = f.id AND r.claim_token = f.claim_token AND r.state = 'RUNNING'
+    JOIN requests r ON r.id = f.id AND r.id = ANY (%(id)s::uuid[])
+         AND r.claim_token = f.claim_token AND r.state = 'RUNNING'
     FOR UPDATE OF r SKIP LOCKED
 ), finished AS (
     UPDATE requests r
     SET state = (CASE WHEN f.error IS NULL THEN 'SUCCEEDED' ELSE 'FAILED' END)::prediction_state,
         error = f.error, complete_time = now(), lease_until = NULL
-    FROM fitting f JOIN free USING (id) WHERE r.id = f.id
+    FROM fitting f JOIN free USING (id) WHERE r.id = f.id AND r.id = ANY (%(id)s::uuid[])
     RETURNING r.id, r.state
 ), answered AS (
     INSERT INTO predictions (id, label, confidence, scores, value, features_uri)
@@ -153,29 +156,32 @@ WITH given AS (
     SELECT * FROM unnest(%(ids)s::uuid[], %(errors)s::jsonb[]) AS g (id, error)
 ), unfinished AS MATERIALIZED (
     SELECT r.id, g.error FROM given g
-    JOIN requests r ON r.id = g.id AND r.state IN ('ACCEPTED', 'RUNNING')
+    JOIN requests r ON r.id = g.id AND r.id = ANY (%(ids)s::uuid[])
+         AND r.state IN ('ACCEPTED', 'RUNNING')
     FOR UPDATE OF r SKIP LOCKED
 )
 UPDATE requests r
 SET state = 'FAILED', error = u.error, complete_time = now(), lease_until = NULL
-FROM unfinished u WHERE r.id = u.id
+FROM unfinished u WHERE r.id = u.id AND r.id = ANY (%(ids)s::uuid[])
 RETURNING r.id::text, r.model, r.version, r.state::text
 
 -- name: expire
--- Gives up unfinished requests whose time is over.
+-- Gives up unfinished requests whose time is over; one that was given none has the longest.
 WITH due AS MATERIALIZED (
     SELECT id FROM requests
-    WHERE state IN ('ACCEPTED', 'RUNNING') AND expire_time <= now()
+    WHERE id >= %(since)s::uuid AND id < %(until)s::uuid AND state IN ('ACCEPTED', 'RUNNING')
+      AND (expire_time <= now()
+           OR expire_time IS NULL AND create_time <= now() - %(max_ttl)s::interval)
     LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 )
 UPDATE requests r SET state = 'EXPIRED', complete_time = now(), lease_until = NULL
-FROM due WHERE r.id = due.id
+FROM due WHERE r.id = due.id AND r.id >= %(since)s::uuid AND r.id < %(until)s::uuid
 RETURNING r.id::text, r.model, r.version, r.state::text
 
 -- name: lock_exhausted
 -- Unfinished requests that no worker works on or may claim again.
 SELECT id::text, attempt FROM requests
-WHERE model = %(model)s AND state = 'RUNNING' AND attempt >= %(max_attempts)s
+WHERE id >= %(since)s::uuid AND model = %(model)s AND state = 'RUNNING' AND attempt >= %(max_attempts)s
   AND publish_time <= now() - make_interval(secs => %(age_s)s) AND lease_until <= now()
 LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 
@@ -184,7 +190,7 @@ LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 SELECT m.id FROM models m
 WHERE EXISTS (
     SELECT FROM requests r
-    WHERE r.model = m.id AND r.state IN ('ACCEPTED', 'RUNNING')
+    WHERE r.id >= %(since)s::uuid AND r.model = m.id AND r.state IN ('ACCEPTED', 'RUNNING')
       AND r.publish_time <= now() - make_interval(secs => %(age_s)s)
       AND (r.lease_until IS NULL OR r.lease_until <= now())
 )
@@ -194,14 +200,15 @@ WHERE EXISTS (
 -- or of all if it is null.
 WITH stuck AS MATERIALIZED (
     SELECT id FROM requests
-    WHERE model = %(model)s AND state IN ('ACCEPTED', 'RUNNING')
+    WHERE id >= %(since)s::uuid AND model = %(model)s AND state IN ('ACCEPTED', 'RUNNING')
       AND publish_time <= now() - make_interval(secs => %(age_s)s)
       AND (lease_until IS NULL OR lease_until <= now())
       AND attempt < %(max_attempts)s
       AND (%(ids)s::uuid[] IS NULL OR id = ANY (%(ids)s::uuid[]))
     LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 ), unpublished AS (
-    UPDATE requests r SET publish_time = NULL FROM stuck WHERE r.id = stuck.id
+    UPDATE requests r SET publish_time = NULL
+    FROM stuck WHERE r.id = stuck.id AND r.id >= %(since)s::uuid
     RETURNING r.id, r.model, r.version
 )
 INSERT INTO outbox (id, event, model, version, payload)

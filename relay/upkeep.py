@@ -1,11 +1,15 @@
-"""The tables' upkeep: partitions for the days to come, and old request_ids away."""
+"""The tables' upkeep: partitions for the days to come, old request_ids away, and no request of old
+days left unfinished."""
 
 import logging
 
 import psycopg
+from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from database import named_sql
+from database.connections import UNPREPARED, bounded
+from relay.sweeps import expire_left_behind
 
 log = logging.getLogger(__name__)
 
@@ -29,3 +33,5 @@ class Upkeep:
                 # a transaction does not end. To try again at once would keep others waiting anew,
                 # and there are days enough.
                 log.error("%s: %s", query, error.diag.message_primary)
+        async with await AsyncConnection.connect(bounded(), **UNPREPARED) as connection:
+            await expire_left_behind(connection)

@@ -22,7 +22,7 @@ import psycopg
 
 from contract.arguments import whole_number
 from contract.settings import read
-from database.connections import bounded
+from database.connections import UNPREPARED, bounded
 from rollout.settings import ForeignSettings, Settings
 from rollout.store import ReleaseStore
 
@@ -104,7 +104,7 @@ def _listen(
 
 def _connect(*, lock_s: int) -> "psycopg.Connection":
     """lock_s: that a statement waits for what others hold, such as the traffic of a model."""
-    connection = psycopg.connect(bounded(), autocommit=True)
+    connection = psycopg.connect(bounded(), autocommit=True, **UNPREPARED)
     connection.execute(f"SET lock_timeout = '{lock_s}s'")
     return connection
 

@@ -132,7 +132,7 @@ SELECT version FROM versions v
 WHERE model = %(model)s AND state = 'DRAINING'
   AND update_time < now() - %(drain_s)s * interval '1 s'
   AND NOT EXISTS (SELECT FROM requests r
-                  WHERE r.model = v.model AND r.version = v.version
+                  WHERE r.id >= %(since)s::uuid AND r.model = v.model AND r.version = v.version
                     AND r.state IN ('ACCEPTED', 'RUNNING'))
 
 -- name: alias

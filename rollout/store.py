@@ -7,6 +7,7 @@ from typing import Any, NamedTuple, cast
 import psycopg
 from psycopg.rows import class_row
 
+from contract.days import unfinished_since
 from database import named_sql
 from rollout.refusal import OUTAGES, Refused, refusal_name
 
@@ -48,7 +49,7 @@ class ReleaseStore:
     """Reads and writes on one connection; psycopg's errors are passed on."""
 
     def __init__(self, connection: "psycopg.Connection[Any]") -> None:
-        """connection: with autocommit."""
+        """connection: with autocommit, and UNPREPARED."""
         self._connection = connection
 
     @property
@@ -190,7 +191,8 @@ class ReleaseStore:
 
     def drained(self, model: str, drain_s: float) -> list[str]:
         """The versions that nothing uses any more."""
-        return self._column("drained", model=model, drain_s=drain_s)
+        since = unfinished_since()
+        return self._column("drained", model=model, drain_s=drain_s, since=since)
 
     def alias(self, model: str, alias: str) -> Alias:
         """What is known of an alias."""

@@ -5,7 +5,7 @@ Calls of one kind that come together go together: writes in one commit, reads in
 
 import asyncio
 from collections.abc import Awaitable, Collection, Sequence
-from dataclasses import asdict
+from dataclasses import replace
 from typing import Any, NamedTuple, Self
 
 import orjson
@@ -17,17 +17,15 @@ from contract.status import status_from_json
 from database import named_sql
 from gateway.batching import Batcher
 from gateway.prediction import ListFilter, Prediction, State
-from gateway.store.connections import Connections
+from gateway.store.connections import Connection, Connections
 from gateway.store.hot_statement import HotStatement
+from gateway.store.search import SEARCH_S, find_page
 from inference.output import Output
 
 _SQL = named_sql.load("gateway.store")
 
 MAX_ROWS = 512
 """Of a commit, or of a read."""
-
-SEARCH_S = 5
-"""What a search may take: conditions that few predictions meet have it read many."""
 
 
 Write = tuple[Prediction, str, str]
@@ -113,33 +111,29 @@ class PredictionStore:
         The last one is at the most the first whose text goes beyond max_bytes in all. Raises
         ListTooBroad.
         """
-        conditions = {name: value or None for name, value in asdict(where).items()}
         try:
             async with (
                 self._searches,
                 self._connections.connection() as connection,
                 connection.transaction(),
             ):
-                await connection.execute(_SQL["limit_search"], {"limit": f"{SEARCH_S}s"})
-                # Not prepared: the best plan depends on which conditions are given.
-                cursor = await connection.execute(
-                    _SQL["search"],
-                    {
-                        **conditions,
-                        "before_id": before_id,
-                        "limit": limit,
-                        "max_bytes": max_bytes,
-                        "with_text": with_text,
-                    },
-                    prepare=False,
+                ids = await find_page(
+                    connection,
+                    where,
+                    before_id=before_id,
+                    limit=limit,
+                    max_bytes=max_bytes,
+                    with_text=with_text,
                 )
-                return [_prediction(row) for row in await cursor.fetchall()]
+                found = await _read(connection, ids, texted=ids if with_text else [])
+                return [found[id] for id in ids]
         except errors.QueryCanceled as error:
             raise ListTooBroad(SEARCH_S) from error
 
     async def cancel(self, prediction_id: str) -> None:
         """Cancel a prediction if it is unfinished, and nobody is changing it at this moment."""
-        await self._execute("cancel", {"id": prediction_id})
+        async with self._connections.connection() as connection:
+            await connection.execute(_SQL["cancel"], {"id": prediction_id}, prepare=False)
 
     async def _insert_finished(self, batch: list[Write]) -> list[bool]:
         return _written(batch, await self._hot.execute(_document(batch)))
@@ -149,10 +143,13 @@ class PredictionStore:
         return _written(batch, [row[0] for row in rows])
 
     async def _get(self, reads: list[Read]) -> list[Prediction | None]:
-        ids, texted = zip(*set(reads), strict=True)
-        rows = await self._execute("get", {"ids": list(ids), "with_text": list(texted)})
-        found = {Read(row[0], with_text): _prediction(row) for with_text, *row in rows}
-        return [found.get(read) for read in reads]
+        async with self._connections.connection() as connection:
+            found = await _read(
+                connection,
+                {read.prediction_id for read in reads},
+                texted={read.prediction_id for read in reads if read.with_text},
+            )
+        return [_as_asked(found.get(read.prediction_id), read) for read in reads]
 
     async def _find(self, request_ids: list[str]) -> list[str | None]:
         rows = await self._execute("find", {"request_ids": request_ids})
@@ -160,9 +157,26 @@ class PredictionStore:
         return [found.get(request_id) for request_id in request_ids]
 
     async def _execute(self, query: str, parameters: dict[str, Any]) -> list[TupleRow]:
+        """For what looks for nothing among the predictions: contract.days says why."""
         async with self._connections.connection() as connection:
             cursor = await connection.execute(_SQL[query], parameters, prepare=True)
             return await cursor.fetchall()
+
+
+async def _read(
+    connection: Connection, ids: Collection[str], *, texted: Collection[str]
+) -> dict[str, Prediction]:
+    """Those that there are, by id; without their texts, unless they are among texted."""
+    parameters = {"ids": list(ids), "texted": list(texted)}
+    cursor = await connection.execute(_SQL["get"], parameters, prepare=False)
+    return {row[0]: _prediction(row) for row in await cursor.fetchall()}
+
+
+def _as_asked(prediction: Prediction | None, read: Read) -> Prediction | None:
+    """Another read of the same prediction may have asked for its text."""
+    if prediction is None or read.with_text:
+        return prediction
+    return replace(prediction, text="")
 
 
 def _document(batch: list[Write]) -> bytes:

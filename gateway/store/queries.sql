@@ -57,49 +57,46 @@ WITH input AS MATERIALIZED (
 SELECT id::text FROM input, wake WHERE id NOT IN (SELECT id FROM fresh)
 
 -- name: get
--- Reads predictions by id, each with its text or without; the first column says which.
-SELECT i.with_text, r.id::text, r.model, r.version, CASE WHEN i.with_text THEN r.text END,
+-- Reads predictions by id, some of them with their texts.
+SELECT r.id::text, r.model, r.version, CASE WHEN r.id = ANY (%(texted)s::uuid[]) THEN r.text END,
        r.state::text, r.create_time, r.complete_time, r.expire_time, r.error,
        p.label, p.confidence, p.scores, p.value, p.features_uri
-FROM unnest(%(ids)s::uuid[], %(with_text)s::boolean[]) AS i (id, with_text)
-JOIN requests r ON r.id = i.id
-LEFT JOIN predictions p ON p.id = i.id
+FROM requests r
+LEFT JOIN predictions p ON p.id = r.id AND p.id = ANY (%(ids)s::uuid[])
+WHERE r.id = ANY (%(ids)s::uuid[])
 
 -- name: find
 -- Reads which predictions the clients' request_ids stand for.
 SELECT request_id::text, id::text FROM request_ids WHERE request_id = ANY (%(request_ids)s::uuid[])
+
+-- name: hold_snapshot
+-- Has the statements of a search see the same record.
+SET TRANSACTION ISOLATION LEVEL REPEATABLE READ
 
 -- name: limit_search
 -- Bounds a search by conditions that few predictions meet.
 SELECT set_config('statement_timeout', %(limit)s, true)
 
 -- name: search
--- Reads a page of predictions, newest first; what follows max_bytes of text is left for the next.
-WITH page AS (
-    SELECT r.*, sum(octet_length(r.text)) OVER (ORDER BY r.id DESC) - octet_length(r.text)
-               AS bytes_before
+-- Finds the newest predictions between two ids, for a page; what follows max_bytes of text is left
+-- for the next.
+SELECT id::text, bytes
+FROM (
+    SELECT id, bytes, sum(bytes) OVER (ORDER BY id DESC) - bytes AS bytes_before
     FROM (
-        SELECT id, model, version, CASE WHEN %(with_text)s THEN text ELSE '' END AS text, state,
-               create_time, complete_time, expire_time, error
-        FROM requests r
-        WHERE (%(model)s::text IS NULL OR r.model = %(model)s)
-          AND (%(version)s::text IS NULL OR r.version = %(version)s)
-          AND (%(state)s::prediction_state IS NULL OR r.state = %(state)s)
-          -- An id is made up to a moment before its create_time.
-          AND (%(start_time)s::timestamptz IS NULL
-               OR r.id >= uuid_at(%(start_time)s - interval '1 s')
-                  AND r.create_time >= %(start_time)s)
-          AND (%(end_time)s::timestamptz IS NULL
-               OR r.id < uuid_at(%(end_time)s + interval '1 s') AND r.create_time < %(end_time)s)
-          AND (%(before_id)s::uuid IS NULL OR r.id < %(before_id)s)
-        ORDER BY r.id DESC LIMIT %(limit)s
-    ) AS r
-)
-SELECT r.id::text, r.model, r.version, r.text, r.state::text, r.create_time, r.complete_time,
-       r.expire_time, r.error, p.label, p.confidence, p.scores, p.value, p.features_uri
-FROM page r LEFT JOIN predictions p ON p.id = r.id
-WHERE r.bytes_before <= %(max_bytes)s
-ORDER BY r.id DESC
+        SELECT id, CASE WHEN %(with_text)s THEN octet_length(text) ELSE 0 END AS bytes
+        FROM requests
+        WHERE id >= %(since)s::uuid AND id < %(until)s::uuid
+          AND (%(model)s::text IS NULL OR model = %(model)s)
+          AND (%(version)s::text IS NULL OR version = %(version)s)
+          AND (%(state)s::prediction_state IS NULL OR state = %(state)s)
+          AND (%(start_time)s::timestamptz IS NULL OR create_time >= %(start_time)s)
+          AND (%(end_time)s::timestamptz IS NULL OR create_time < %(end_time)s)
+        ORDER BY id DESC LIMIT %(limit)s
+    ) AS newest
+) AS page
+WHERE bytes_before <= %(max_bytes)s
+ORDER BY id DESC
 
 -- name: cancel
 -- Takes a prediction back unless it is finished, and tells of it; if its time is over, it expires.
@@ -112,7 +109,7 @@ WITH free AS MATERIALIZED (
     SET state = (CASE WHEN expire_time <= now() THEN 'EXPIRED' ELSE 'CANCELLED' END)
                 ::prediction_state,
         complete_time = now()
-    FROM free WHERE r.id = free.id
+    FROM free WHERE r.id = free.id AND r.id = %(id)s::uuid
     RETURNING r.id, r.model, r.version, r.state, r.complete_time
 ), event AS (
     INSERT INTO outbox (id, event, model, version, payload)

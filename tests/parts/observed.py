@@ -42,8 +42,8 @@ def observe(connection: "Connection[Any]", rows: Iterable[Observed], *, seed: in
     with connection.transaction():
         connection.execute(
             "INSERT INTO requests (id, model, version, text, state, create_time, complete_time,"
-            " reason, tags)"
-            " SELECT id, model, version, text, state, create_time, complete_time, reason, tags"
+            " error, tags)"
+            " SELECT id, model, version, text, state, create_time, complete_time, error, tags"
             " FROM json_populate_recordset(NULL::requests, %s)",
             (json.dumps(recorded),),
         )
@@ -119,7 +119,9 @@ def _recorded(row: Observed, prediction_id: str) -> dict[str, Any]:
         "complete_time": None
         if seconds is None
         else (row.time + timedelta(seconds=seconds)).isoformat(),
-        "reason": row.reason,
+        "error": {"code": 13, "message": "", "details": [{"reason": row.reason}]}
+        if row.reason
+        else None,
         "tags": row.tags,
         "label": row.label,
         "confidence": str(row.confidence),

@@ -15,10 +15,14 @@ from monitoring.counts import Counts, Histogram, Words
 from monitoring.figures import Figure, Interval
 from monitoring.intervals import Z, weighted_share
 
+RARE = 3.090232306167813  # of the normal distribution, for 0.999
 DISTANCE = 0.1
 """From which on two histograms count as different, as in Evidently."""
 UNKNOWN_WORDS = 0.02
 """By how much the share of unknown words may grow."""
+LEAST_ROWS = 30
+"""With fewer in the hour, none of these intervals can be relied on: nothing is told from chance.
+Source: Cochran, section 6.8, of ratios."""
 THRESHOLDS = {
     "label_drift": DISTANCE,
     "confidence_drift": DISTANCE,
@@ -52,19 +56,22 @@ def figures(counts: Counts, profile: Profile) -> Iterator[Figure]:
 def distance(reference: Mapping[str, int], current: Mapping[str, int]) -> tuple[float, Interval]:
     """The Jensen-Shannon distance of two histograms with rows, 0 to 0.83, and its interval.
 
-    The interval is that of the divergence, its root's: without the bias that chance gives it,
-    (k - 1) (1/n + 1/m) / 8 for k bins, with a variance by the delta method and, so that it does not
-    vanish where both are alike, that of the chi-squared law which the divergence of samples of one
-    distribution has. Source: Menéndez et al., Journal of the Franklin Institute 334, 1997.
+    Of samples of one distribution, 8 / (1/n + 1/m) times the divergence is chi-squared with k - 1
+    degrees of freedom for k bins: so large does chance make it. The interval is without that mean,
+    with a variance by the delta method and that of the law. Source: Menéndez et al., Journal of the
+    Franklin Institute 334, 1997. It begins at 0 where Pearson's test of homogeneity, which is right
+    with fewer rows, says that chance makes such a table more often than once in a thousand times,
+    and where there are too few rows for that.
     """
     n, m = sum(reference.values()), sum(current.values())
     bins = sorted(reference.keys() | current.keys())
     pulls_p: list[tuple[float, float]] = []
     pulls_q: list[tuple[float, float]] = []
-    divergence = 0.0
+    divergence = pearson = 0.0
     for key in bins:
         p, q = reference.get(key, 0) / n, current.get(key, 0) / m
         middle = (p + q) / 2
+        pearson += n * m * (p - q) ** 2 / (n * p + m * q)
         for share, pulls in ((p, pulls_p), (q, pulls_q)):
             pull = math.log(share / middle) / 2 if share else 0.0
             pulls.append((share, pull))
@@ -76,7 +83,8 @@ def distance(reference: Mapping[str, int], current: Mapping[str, int]) -> tuple[
     half = Z * math.sqrt(variance)
     value = math.sqrt(divergence)
     centre = divergence - free * chance
-    low = math.sqrt(max(centre - half, 0.0))
+    is_chance = m < LEAST_ROWS or pearson <= _chi_squared(free)
+    low = 0.0 if is_chance else math.sqrt(max(centre - half, 0.0))
     return value, Interval(low, max(value, math.sqrt(max(centre + half, 0.0))))
 
 
@@ -106,6 +114,14 @@ def is_drift(metric: str, low: float | None) -> bool:
     low: where its interval begins, if it has one.
     """
     return low is not None and low > THRESHOLDS.get(metric, math.inf)
+
+
+def _chi_squared(free: int) -> float:
+    """What is exceeded once in a thousand times. Source: Wilson and Hilferty, PNAS 17, 1931."""
+    if not free:
+        return 0.0
+    part = 2 / (9 * free)
+    return float(free * (1 - part + RARE * math.sqrt(part)) ** 3)
 
 
 def _variance(pulls: list[tuple[float, float]]) -> float:

@@ -60,14 +60,14 @@ def _watch(_: argparse.Namespace) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    defaults, quality = Defaults(settings.tracking_uri), Quality()
+    quality = Quality()
     with metrics_server(settings.metrics_address, settings.metrics_port, quality):
         while not stop.is_set():
             due = time.time() + _pause_s()
             try:
                 with connect() as connection:
                     store = QualityStore(connection)
-                    _tell(run(store, defaults, stop=stop.is_set))
+                    _tell(run(store, Defaults(settings.tracking_uri), stop=stop.is_set))
                     quality.read(store)
             except psycopg.OperationalError as error:
                 log.warning("PostgreSQL does not answer: %s", error)

@@ -4,7 +4,7 @@ import logging
 from collections import Counter
 
 from monitoring.drift import Profile
-from monitoring.held_out import RegistryAway, held_out
+from monitoring.held_out import HeldOut, RegistryAway, held_out
 from monitoring.references import Reference, Vocabulary
 from monitoring.store import HOUR, QualityStore, Start, Window
 
@@ -15,45 +15,53 @@ FIRST_ROWS = 1_000
 
 
 class Defaults:
-    """Finds the references that versions lack, once for each."""
+    """Finds the references that versions lack; one for each run, as it asks the registry once."""
 
     def __init__(self, tracking_uri: str) -> None:
         """tracking_uri: of the registry; "" if there is none, and all have first answers only."""
         self._tracking_uri = tracking_uri
+        self._held_out: dict[tuple[str, str], HeldOut | RegistryAway | None] = {}
 
-    def find(self, store: QualityStore, model: str, start: Start) -> bool:
-        """Whether any was found; its hours are then to be made anew. Raises psycopg.Error."""
-        found = [
-            self._find(store, model, version, start) for version in store.without_reference(model)
-        ]
-        return any(found)
+    def find(self, store: QualityStore, model: str, version: str, start: Start) -> bool:
+        """Whether one was found; the version's hours are then to be made anew.
 
-    def _find(self, store: QualityStore, model: str, version: str, start: Start) -> bool:
-        try:
-            reference = self._held_out(store, model, version)
-        except RegistryAway as error:  # it may have them: the first answers are for those without
-            log.warning("%s@%s has no reference yet: %s", model, version, error)
-            return False
-        if reference is None:
-            reference = _first_answers(store, model, version, start)
-        if reference is not None:
-            store.set_reference(model, version, reference)
-        return reference is not None
+        Raises psycopg.Error.
+        """
+        match self._ask(model, version):
+            case RegistryAway():  # it may have them: the first answers are for those without
+                return False
+            case HeldOut() as found:
+                reference = _of_held_out(store, version, found)
+            case None:
+                answers = _first_answers(store, model, version, start)
+                if answers is None:
+                    return False
+                reference = answers
+        store.set_reference(model, version, reference)
+        return True
 
-    def _held_out(self, store: QualityStore, model: str, version: str) -> Reference | None:
+    def _ask(self, model: str, version: str) -> HeldOut | RegistryAway | None:
         if not self._tracking_uri:
             return None
-        found = held_out(self._tracking_uri, model, version)
-        if found is None:
-            return None
-        lengths = Counter(store.lengths_of(found.texts))
-        return Reference(
-            name=f"held-out data of version {version}",
-            rows=sum(found.labels.values()),
-            # Its files do not say which answer is of which text, so that slices cannot be told.
-            profiles={"": Profile(found.labels, found.confidences, lengths)},
-            vocabulary=Vocabulary.of(store.places_of(found.texts)),
-        )
+        key = (model, version)
+        if key not in self._held_out:
+            try:
+                self._held_out[key] = held_out(self._tracking_uri, model, version)
+            except RegistryAway as error:
+                log.warning("%s@%s has no reference yet: %s", model, version, error)
+                self._held_out[key] = error
+        return self._held_out[key]
+
+
+def _of_held_out(store: QualityStore, version: str, found: HeldOut) -> Reference:
+    lengths = Counter(store.lengths_of(found.texts))
+    return Reference(
+        name=f"held-out data of version {version}",
+        rows=sum(found.labels.values()),
+        # Its files do not say which answer is of which text, so that slices cannot be told.
+        profiles={"": Profile(found.labels, found.confidences, lengths)},
+        vocabulary=Vocabulary.of(store.places_of(found.texts)),
+    )
 
 
 def _first_answers(store: QualityStore, model: str, version: str, start: Start) -> Reference | None:

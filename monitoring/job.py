@@ -5,7 +5,7 @@ started twice or runs beside another one counts nothing twice.
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,9 +18,6 @@ from monitoring.references import Reference
 from monitoring.store import HOUR, QualityStore, Size, Start, Window
 
 log = logging.getLogger(__name__)
-
-PASSES = 3
-"""Of a run: hours are made again where one has found a reference for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,41 +66,59 @@ def _run_model(
     stop: Callable[[], bool],
 ) -> Made:
     hours = made = 0
-    for _ in range(PASSES):
+    has_found = True
+    while has_found:
+        has_found = False
         due = store.due(model, start)
         for done, hour in enumerate(due, start=1):
             if stop():
                 return Made(model, hours, made)
-            made += make_hour(store, model, hour, start)
-            hours += 1
+            outcome = make_hour(store, model, hour, start)
+            hours, made = hours + 1, made + outcome.figures
+            for version in outcome.without_reference:
+                has_found |= defaults.find(store, model, version, start)
             tell(Step(model, done, len(due)))
-        if not defaults.find(store, model, start):
-            break
     return Made(model, hours, made)
 
 
-def make_hour(store: QualityStore, model: str, hour: datetime, start: Start) -> int:
-    """Make one hour, unless another job has meanwhile; how many figures it has."""
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of an hour."""
+
+    figures: int
+    without_reference: tuple[str, ...] = ()
+    """Versions that were compared with nothing."""
+
+
+def make_hour(store: QualityStore, model: str, hour: datetime, start: Start) -> Outcome:
+    """Make one hour, unless another job has meanwhile."""
     while True:
         try:
             with store.transaction():
                 store.hold(model, hour)
                 if not store.take(model, hour, start):
-                    return 0
+                    return Outcome(figures=0)
                 window = Window(hour, hour + HOUR)
                 sizes = store.sizes(model, window)
-                found = _figures(store, model, window, sizes)
-                return store.write_hour(model, hour, found, sizes)
+                references = store.references(model) if sizes else {}
+                found = _figures(store, model, window, sizes, references)
+                written = store.write_hour(model, hour, found, sizes)
         except errors.SerializationFailure:  # another job has just made an hour of the model
             log.debug("begun anew: %s %s", model, hour)
+        else:
+            lacking = [size.version for size in sizes if not {"", size.version} & references.keys()]
+            return Outcome(written, tuple(lacking))
 
 
 def _figures(
-    store: QualityStore, model: str, window: Window, sizes: list[Size]
+    store: QualityStore,
+    model: str,
+    window: Window,
+    sizes: list[Size],
+    references: Mapping[str, Reference],
 ) -> Iterator[tuple[str, str, Figure]]:
-    references = store.references(model) if sizes else {}
     for size in sizes:
-        reference: Reference | None = references.get("") or references.get(size.version)
+        reference = references.get("") or references.get(size.version)
         vocabulary = reference.vocabulary if reference else None
         counts = store.counts(model, size.version, window, vocabulary)
         for slice_, figure in figures(counts, reference):

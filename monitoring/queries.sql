@@ -150,15 +150,6 @@ SET rows = excluded.rows, unfinished = excluded.unfinished, computed_at = exclud
 SELECT version, name, rows, profiles, vocabulary, unknown_words
 FROM monitoring_references WHERE model = %(model)s
 
--- name: without_reference
--- The versions of a model that have figures and no reference.
-SELECT DISTINCT version FROM quality_metrics q
-WHERE model = %(model)s AND slice = '' AND metric = 'volume' AND NOT EXISTS (
-    SELECT FROM monitoring_references r
-    WHERE r.model = q.model AND r.version IN ('', q.version)
-)
-ORDER BY version
-
 -- name: volumes
 -- How much a version was asked in each of its hours that are over, the oldest first.
 SELECT hour, value::bigint FROM quality_metrics

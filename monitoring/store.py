@@ -181,10 +181,6 @@ class QualityStore:
             found[version] = Reference(name, rows, profiles_from_json(profiles), vocabulary)
         return found
 
-    def without_reference(self, model: str) -> list[str]:
-        """The versions that have figures and nothing to compare them with."""
-        return [version for (version,) in self._fetch("without_reference", model=model)]
-
     def volumes(self, model: str, version: str, start: Start) -> list[tuple[datetime, int]]:
         """How much a version was asked in each of its hours that are over, the oldest first."""
         rows = self._fetch("volumes", model=model, version=version, now=start.hour)

@@ -35,7 +35,9 @@ class Observed:
     weight: float | None = None
 
 
-def observe(connection: "Connection[Any]", rows: Iterable[Observed], *, seed: int = 0) -> list[str]:
+def observe(
+    connection: "Connection[Any]", rows: Iterable[Observed], *, seed: int | str = 0
+) -> list[str]:
     """Record them, in one transaction; answers with their ids."""
     chance = random.Random(seed)  # noqa: S311
     recorded = [_recorded(row, uuid7_at(row.time, chance)) for row in rows]

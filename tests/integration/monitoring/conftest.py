@@ -36,7 +36,7 @@ class Monitoring:
     now: datetime
     """The hour that was under way when the test began."""
 
-    def observe(self, rows: Iterable[Observed], *, seed: int = 0) -> list[str]:
+    def observe(self, rows: Iterable[Observed], *, seed: int | str = 0) -> list[str]:
         with self.database.connect() as connection:
             return observe(connection, list(rows), seed=seed)
 

@@ -124,6 +124,13 @@ SELECT slice, 'brier', ARRAY[]::text[], count(*),
              sum(weight * weight * brier * brier)]
 FROM judged WHERE brier < 'Infinity' GROUP BY slice
 
+-- name: sample
+-- Answers of a version in a window, by chance and the same each time, as Evidently sees them.
+SELECT label, least(floor(confidence * 10), 9)::text, monitoring_v1.length_bin(characters), truth
+FROM monitoring_v1.observations(%(model)s, %(version)s, %(from)s, %(to)s, NULL)
+WHERE label IS NOT NULL AND confidence BETWEEN 0 AND 1 AND characters IS NOT NULL
+ORDER BY right(id::text, 12), id LIMIT %(limit)s
+
 -- name: forget_hour
 -- Takes the figures of an hour away.
 DELETE FROM quality_metrics WHERE model = %(model)s AND hour = %(hour)s

@@ -3,8 +3,8 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import UTC, date, datetime, timedelta
+from typing import Any, NamedTuple
 
 import psycopg
 from psycopg import IsolationLevel
@@ -41,6 +41,12 @@ class Window:
         return f"{self.start:%Y-%m-%dT%H:%MZ} to {self.end:%Y-%m-%dT%H:%MZ}"
 
 
+def day_window(day: date) -> Window:
+    """A day in UTC."""
+    begin = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    return Window(begin, begin + timedelta(days=1))
+
+
 @dataclass(frozen=True, slots=True)
 class Start:
     """When a run began, by the database's clock."""
@@ -57,6 +63,15 @@ class Size:
     version: str
     rows: int
     unfinished: int
+
+
+class Sampled(NamedTuple):
+    """An answer, with the bins of its confidence and of its text's length."""
+
+    label: str
+    confidence: str
+    length: str
+    truth: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +158,11 @@ class QualityStore:
         """The places of the words of a window, each with how many words are at it."""
         given = _given(model, window) | {"version": version}
         return [(place, words) for place, words in self._fetch("places", **given)]
+
+    def sample(self, model: str, version: str, window: Window, limit: int) -> list[Sampled]:
+        """Answers by chance, at most so many, the same each time."""
+        given = _given(model, window) | {"version": version, "limit": limit}
+        return [Sampled(*row) for row in self._fetch("sample", **given)]
 
     def lengths_of(self, texts: Sequence[str]) -> dict[str, int]:
         """Bin of length -> how many of these texts are in it."""

@@ -64,5 +64,6 @@ def command_line() -> typer.Typer:
     group = typer.Typer(help="How well each model does, hour by hour.", no_args_is_help=True)
     group.command()(monitor.run)
     group.command()(monitor.reference)
+    group.command()(monitor.report)
     application.add_typer(group, name="monitor")
     return application

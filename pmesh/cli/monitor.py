@@ -105,6 +105,66 @@ def reference(
         console.print(f"{whose:<14} {one.name}, {one.rows} answers", markup=False)
 
 
+def report(
+    model: ModelArgument,
+    day: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="In UTC; default: today.")
+    ] = None,
+    home: HomeOption = HOME,
+) -> None:
+    """Write Evidently's reports of a day: drift and quality, of each version that was asked.
+
+    They are HTML, and open in a browser. The first time installs Evidently, some 700 MB, into an
+    environment of its own.
+
+    [bold]pmesh monitor report sentiment --day 2026-11-26[/]
+    """
+    from monitoring.choice import CannotChoose, check_model
+    from monitoring.report import ReportFailed, write_reports
+    from monitoring.store import day_window
+    from pmesh.stack.own_environment import InstallFailed
+
+    date = (day or datetime.now(UTC)).date()
+    with _store(home) as store:
+        try:
+            check_model(store, model)
+            sizes = store.sizes(model, day_window(date))
+            if not sizes:
+                fail(f"{model} was not asked on {date}")
+            python = _evidently(home)
+            for size in sizes:
+                with messages.status(f"{model}@{size.version}"):
+                    folder = home.resolve() / "reports"
+                    reports = write_reports(
+                        store, model, size.version, date, python=python, folder=folder
+                    )
+                for written in reports:
+                    console.print(written.file.as_uri(), markup=False)
+        except (CannotChoose, ReportFailed, InstallFailed) as error:
+            fail(str(error))
+
+
+def _evidently(home: Path) -> Path:
+    """The python of Evidently's environment, installed if need be."""
+    from importlib.resources import as_file, files
+
+    from rich.progress import Progress
+
+    from pmesh.stack.own_environment import python_of
+
+    with (
+        as_file(files("monitoring") / "evidently.txt") as lock,
+        Progress(console=messages, transient=True) as progress,
+    ):
+        bar = progress.add_task("Evidently", total=None)
+        return python_of(
+            home.resolve(),
+            "evidently",
+            lock,
+            lambda done, of: progress.update(bar, completed=done, total=of),
+        )
+
+
 @contextmanager
 def _store(home: Path) -> "Iterator[QualityStore]":
     import psycopg

@@ -82,7 +82,7 @@ def _run_model(
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class MadeHour:
     """What became of an hour."""
 
     figures: int
@@ -90,14 +90,14 @@ class Outcome:
     """Versions that were compared with nothing."""
 
 
-def make_hour(store: QualityStore, model: str, hour: datetime, start: Start) -> Outcome:
+def make_hour(store: QualityStore, model: str, hour: datetime, start: Start) -> MadeHour:
     """Make one hour, unless another job has meanwhile."""
     while True:
         try:
             with store.transaction():
                 store.hold(model, hour)
                 if not store.take(model, hour, start):
-                    return Outcome(figures=0)
+                    return MadeHour(figures=0)
                 window = Window(hour, hour + HOUR)
                 sizes = store.sizes(model, window)
                 references = store.references(model) if sizes else {}
@@ -107,7 +107,7 @@ def make_hour(store: QualityStore, model: str, hour: datetime, start: Start) -> 
             log.debug("begun anew: %s %s", model, hour)
         else:
             lacking = [size.version for size in sizes if not {"", size.version} & references.keys()]
-            return Outcome(written, tuple(lacking))
+            return MadeHour(written, tuple(lacking))
 
 
 def _figures(

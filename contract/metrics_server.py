@@ -21,7 +21,7 @@ Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 @contextmanager
-def metrics_server(address: str, port: int, collector: "Collector") -> Iterator[None]:
+def metrics_server(address: str, port: int, *collectors: "Collector") -> Iterator[None]:
     """Answers at http://address:port/metrics, in a thread.
 
     address: an IP address. Raises OSError if nothing can listen there.
@@ -29,7 +29,8 @@ def metrics_server(address: str, port: int, collector: "Collector") -> Iterator[
     from prometheus_client import CollectorRegistry, make_wsgi_app  # not all programs have it
 
     registry = CollectorRegistry()
-    registry.register(collector)
+    for collector in collectors:
+        registry.register(collector)
     with _listen(address, port) as server:
         application = _only_metrics(make_wsgi_app(registry))
         if ip_address(address).is_loopback:

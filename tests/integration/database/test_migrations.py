@@ -22,6 +22,9 @@ NAMES = [
     "0004_requests_by_version.sql",
     "0005_durable_releases.sql",
     "0006_callers.sql",
+    "0007_outcomes.sql",
+    "0008_labels.sql",
+    "0010_quality.sql",
 ]
 
 

@@ -56,7 +56,13 @@ def observe(
             (json.dumps(recorded),),
         )
     said = [
-        Said(row["id"], observed.truth, weight=observed.weight, time=observed.time + _HOUR)
+        Said(
+            row["id"],
+            observed.truth,
+            weight=observed.weight,
+            time=observed.time + _HOUR,
+            model=observed.model,
+        )
         for row, observed in zip(recorded, rows, strict=True)
         if observed.truth is not None
     ]

@@ -12,7 +12,7 @@ GENERATED := build/gen/predict/v1/descriptors.binpb
 PROTOS := $(wildcard protos/predict/v1/*.proto protos/predict/events/v1/*.proto)
 
 # The extras that images are made of.
-IMAGES := gateway relay features runtime train rollout
+IMAGES := gateway relay features runtime train rollout monitoring
 COMPILE = $(UV) pip compile --quiet --no-header --no-annotate --universal --python-version 3.11
 
 # protoc looks for its plugins on PATH.

@@ -4,20 +4,21 @@
 DO $$ BEGIN
     EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
     EXECUTE format('GRANT CONNECT ON DATABASE %I'
-                   ' TO pmesh_gateway, pmesh_relay, pmesh_rollout, pmesh_worker',
+                   ' TO pmesh_gateway, pmesh_monitoring, pmesh_relay, pmesh_rollout, pmesh_worker',
                    current_database());
 END $$;
 
 -- From nothing, so that this file is all that holds.
 REVOKE ALL ON SCHEMA
-    public, catalog_v1, events_v1, gateway_v1, labels_v1, relay_v1, releases_v1, rollout_v1,
-    worker_v1
-    FROM PUBLIC, pmesh_gateway, pmesh_relay, pmesh_rollout, pmesh_worker;
+    public, catalog_v1, events_v1, gateway_v1, labels_v1, monitoring_v1, relay_v1, releases_v1,
+    rollout_v1, worker_v1
+    FROM PUBLIC, pmesh_gateway, pmesh_monitoring, pmesh_relay, pmesh_rollout, pmesh_worker;
 REVOKE ALL ON ALL TABLES IN SCHEMA public, catalog_v1, labels_v1, releases_v1
-    FROM PUBLIC, pmesh_gateway, pmesh_relay, pmesh_rollout, pmesh_worker;
+    FROM PUBLIC, pmesh_gateway, pmesh_monitoring, pmesh_relay, pmesh_rollout, pmesh_worker;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA
-    public, events_v1, gateway_v1, labels_v1, relay_v1, releases_v1, rollout_v1, worker_v1
-    FROM PUBLIC, pmesh_gateway, pmesh_relay, pmesh_rollout, pmesh_worker;
+    public, events_v1, gateway_v1, labels_v1, monitoring_v1, relay_v1, releases_v1, rollout_v1,
+    worker_v1
+    FROM PUBLIC, pmesh_gateway, pmesh_monitoring, pmesh_relay, pmesh_rollout, pmesh_worker;
 
 -- The gateway records and reads predictions and labels, reads the catalog, and asks for releases.
 GRANT USAGE ON SCHEMA public, catalog_v1, events_v1, gateway_v1, labels_v1, releases_v1
@@ -78,3 +79,17 @@ GRANT EXECUTE ON FUNCTION
 -- A worker claims requests of its model, and keeps the claims.
 GRANT USAGE ON SCHEMA worker_v1 TO pmesh_worker;
 GRANT EXECUTE ON FUNCTION worker_v1.model, worker_v1.claim, worker_v1.extend TO pmesh_worker;
+
+-- Monitoring counts predictions and labels by functions that give it no text.
+GRANT USAGE ON SCHEMA public, monitoring_v1 TO pmesh_monitoring;
+GRANT SELECT (id, model, version, state) ON requests TO pmesh_monitoring;
+GRANT SELECT (id, retention_days) ON models TO pmesh_monitoring;
+GRANT SELECT, INSERT, DELETE ON quality_metrics, monitoring_stale TO pmesh_monitoring;
+GRANT SELECT, UPDATE (through) ON monitoring_progress TO pmesh_monitoring;
+GRANT SELECT, INSERT, UPDATE (rows, unfinished, computed_at) ON monitoring_hours
+    TO pmesh_monitoring;
+GRANT SELECT, INSERT, DELETE,
+      UPDATE (name, rows, profiles, vocabulary, unknown_words, create_time)
+    ON monitoring_references TO pmesh_monitoring;
+GRANT EXECUTE ON FUNCTION uuid_at TO pmesh_monitoring;
+GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA monitoring_v1 TO pmesh_monitoring;

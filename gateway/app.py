@@ -18,6 +18,7 @@ from predict.v1 import (
     prediction_service_pb2_grpc,
 )
 
+from contract.metrics_server import metrics_server
 from contract.settings import read
 from features.spool import Spool
 from gateway import drain
@@ -35,7 +36,6 @@ from gateway.interceptors.name_caller import name_caller
 from gateway.interceptors.validate import validate
 from gateway.logs import log_to_stderr
 from gateway.metrics import Calls, Unrecorded
-from gateway.metrics_server import metrics_server
 from gateway.models import Models
 from gateway.outcomes import Outcomes
 from gateway.predictions import PredictionService

@@ -10,6 +10,7 @@ from pmesh.cli import (
     history,
     logs,
     models,
+    monitor,
     predict,
     provision,
     release,
@@ -60,4 +61,9 @@ def command_line() -> typer.Typer:
     group.command()(models.new)
     group.command("list")(models.list_models)
     application.add_typer(group, name="models")
+    group = typer.Typer(help="How well each model does, hour by hour.", no_args_is_help=True)
+    group.command()(monitor.run)
+    group.command()(monitor.reference)
+    group.command()(monitor.report)
+    application.add_typer(group, name="monitor")
     return application

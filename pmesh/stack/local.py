@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import psycopg
 
-from database.logins import GATEWAY, RELAY, ROLLOUT, worker_login
+from database.logins import GATEWAY, MONITORING, RELAY, ROLLOUT, worker_login
 from database.migrate import migrate
 from inference.repository import Loaded
 from pmesh.provisioning import register
@@ -21,6 +21,7 @@ from pmesh.stack.readiness import until_http
 from pmesh.stack.services import (
     features_part,
     gateway_part,
+    monitoring_part,
     program,
     relay_part,
     rollout_part,
@@ -37,6 +38,7 @@ _ANSWERS_S = 15.0
 PORTS = (
     *("postgres", "aws", "s3", "mlflow"),
     *("triton-metrics", "gateway-admin", "gateway-metrics", "rollout-webhook"),
+    "monitoring-metrics",
 )
 """What needs a port on loopback, the gateway's public one aside."""
 
@@ -102,12 +104,15 @@ class LocalStack:
             ),
             self._first_releases(),
             self._rollout(),
+            monitoring_part(
+                metrics_port=self._ports["monitoring-metrics"],
+                environment=self.monitoring_environment(),
+            ),
         ]
 
     def training_environment(self) -> dict[str, str]:
         """The environment of the programs that train and evaluate models."""
-        mlflow = f"http://127.0.0.1:{self._ports['mlflow']}"
-        return training_environment(self._base, mlflow=mlflow)
+        return training_environment(self._base, mlflow=self.mlflow)
 
     def release_environment(self) -> dict[str, str]:
         """The environment of the process that releases them."""
@@ -118,6 +123,19 @@ class LocalStack:
             "PMESH_TRITON_KEY": self._triton.key,
             "PMESH_TRITON_REPOSITORY": str(self._triton.repository),
         }
+
+    def monitoring_environment(self) -> dict[str, str]:
+        """The environment of the process that makes the figures of each hour."""
+        return {**self.training_environment(), **self._postgres.environment(MONITORING.name)}
+
+    def monitoring_conninfo(self) -> str:
+        """By which a command does the same."""
+        return self._postgres.conninfo(MONITORING.name)
+
+    @property
+    def mlflow(self) -> str:
+        """The URL of the registry."""
+        return f"http://127.0.0.1:{self._ports['mlflow']}"
 
     def _first_releases(self) -> Part:
         models = [model.id for model in self._models if model.is_trained_here]

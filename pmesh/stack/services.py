@@ -1,4 +1,4 @@
-"""The project's own processes: gateway, shipper, relay, rollout, and one worker for each model."""
+"""The project's own processes, and one worker for each model."""
 
 import sys
 from collections.abc import Callable, Mapping
@@ -101,4 +101,18 @@ def rollout_part(
         background=True,
         niceness=5,
         stop_timeout_s=15,  # what it has begun goes on at its next start
+    )
+
+
+def monitoring_part(*, metrics_port: int, environment: Mapping[str, str]) -> Part:
+    """Makes the figures of each hour, and tells the newest to Prometheus."""
+    return Part(
+        name="monitoring",
+        command=program("monitoring", "watch"),
+        environment={**environment, "PMESH_MONITORING_METRICS_PORT": str(metrics_port)},
+        needs=("postgres",),
+        uses=("mlflow",),
+        is_ready=lambda: answers_http(metrics_port, "/metrics"),
+        background=True,
+        niceness=10,
     )

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 CONTRACTS = ("contract", "database", "bus", "inference", "features")
-PROGRAMS = ("gateway", "relay", "model_runtime", "training", "rollout")
+PROGRAMS = ("gateway", "relay", "model_runtime", "training", "rollout", "monitoring")
 OTHERS = ("modelkit", "models", "triton_repo", "pmesh")
 ROOMS = (*CONTRACTS, *PROGRAMS, *OTHERS)
 

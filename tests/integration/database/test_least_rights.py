@@ -19,6 +19,7 @@ PROGRAMS = {
         ("gateway.store", "labels.sql"),
         ("gateway.store", "releases.sql"),
     ],
+    "pmesh_monitoring": [("monitoring", "queries.sql")],
     "pmesh_relay": [("relay", "queries.sql")],
     "pmesh_rollout": [("rollout", "queries.sql")],
     "pmesh_worker": [("model_runtime", "queries.sql")],
@@ -33,6 +34,7 @@ ANYBODYS = {
     "gateway.store-hold_record",
     "gateway.store-limit_search",
     "gateway.store-hold_snapshot",
+    "monitoring-begin",
     "rollout-notify",
 }
 """These touch nothing of ours."""
@@ -91,7 +93,9 @@ def test_a_worker_may_run_only_its_own(
             check(connection, "pmesh_worker", statement)
 
 
-@pytest.mark.parametrize("role", ["pmesh_relay", "pmesh_rollout", "pmesh_worker"])
+@pytest.mark.parametrize(
+    "role", ["pmesh_monitoring", "pmesh_relay", "pmesh_rollout", "pmesh_worker"]
+)
 def test_only_the_gateway_reads_texts(connection: "psycopg.Connection[Any]", role: str) -> None:
     check(connection, "pmesh_gateway", TEXTS)
     connection.rollback()

@@ -24,6 +24,7 @@ NAMES = [
     "0006_callers.sql",
     "0007_outcomes.sql",
     "0008_labels.sql",
+    "0009_quality.sql",
 ]
 
 

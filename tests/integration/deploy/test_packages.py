@@ -31,6 +31,7 @@ PROGRAMS = {
     "relay": ["relay"],
     "features": ["features"],
     "runtime": ["contract", "bus", "database", "inference", "features", "model_runtime"],
+    "monitoring": ["database", "monitoring"],
     "train": ["modelkit", "training", "models.genre"],
     "rollout": [
         "rollout",

@@ -11,6 +11,7 @@ PLACES = [
     ("gateway.store", "releases.sql"),
     ("relay", "queries.sql"),
     ("rollout", "queries.sql"),
+    ("monitoring", "queries.sql"),
     ("model_runtime", "queries.sql"),
 ]
 

@@ -125,11 +125,6 @@ def cancel_what_is_finished(gateway: Running, door: Door) -> Answer:
     return door.call("CancelPrediction", pb.CancelPredictionRequest(id=id_))
 
 
-def erase_what_is_not_finished(gateway: Running, door: Door) -> Answer:
-    (id_,) = gateway.requests.accept()
-    return door.call("DeletePrediction", pb.DeletePredictionRequest(id=id_))
-
-
 def cancel_what_is_held(gateway: Running, door: Door) -> Answer:
     (id_,) = gateway.requests.accept()
     with gateway.database.connect() as connection, connection.transaction():
@@ -300,7 +295,6 @@ WAYS = {
     "METHOD_NOT_ALLOWED": Way(None, http("DELETE", PREDICT)),
     "REQUEST_ID_REUSED": through_both(reuse_a_request_id),
     "PREDICTION_FINISHED": through_both(cancel_what_is_finished),
-    "PREDICTION_UNFINISHED": through_both(erase_what_is_not_finished),
     "MODEL_NOT_RELEASED": predicting(model="unreleased"),
     "VERSION_NOT_SERVING": asking(
         "SetTraffic",

@@ -1,4 +1,4 @@
-"""Where Prometheus reads the metrics: a port of its own, which no client of the gateway reaches."""
+"""Where Prometheus reads a program's metrics: a port of its own, which no client reaches."""
 
 import os
 import socket
@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from ipaddress import ip_address
 from socketserver import TCPServer
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
-from prometheus_client import CollectorRegistry, make_wsgi_app
-from prometheus_client.registry import Collector
+if TYPE_CHECKING:
+    from prometheus_client.registry import Collector
 
 READ_S = 2.0
 """In which a request must have come and been answered: there is one at a time."""
@@ -21,11 +21,13 @@ Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 @contextmanager
-def metrics_server(address: str, port: int, *collectors: Collector) -> Iterator[None]:
+def metrics_server(address: str, port: int, *collectors: "Collector") -> Iterator[None]:
     """Answers at http://address:port/metrics, in a thread.
 
     address: an IP address. Raises OSError if nothing can listen there.
     """
+    from prometheus_client import CollectorRegistry, make_wsgi_app  # not all programs have it
+
     registry = CollectorRegistry()
     for collector in collectors:
         registry.register(collector)

@@ -1,0 +1,130 @@
+"""Makes the figures of each hour, and tells the newest to Prometheus.
+
+    python -P -m monitoring run                   once: all that is due
+    python -P -m monitoring watch                 now and after each hour, and answers at /metrics
+    python -P -m monitoring reference sentiment --from 2026-11-01T00:00 --to 2026-11-08T00:00
+
+PostgreSQL is found by PG*, the registry by MLFLOW_TRACKING_URI, which may be left out.
+"""
+
+import argparse
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from datetime import UTC, datetime
+
+import psycopg
+
+from contract.metrics_server import metrics_server
+from contract.settings import read
+from monitoring.choice import CannotChoose, check_model, choose
+from monitoring.defaults import Defaults
+from monitoring.job import Made, run
+from monitoring.prometheus import Quality
+from monitoring.settings import Settings, WatchSettings
+from monitoring.store import HOUR, QualityStore, Window, connect
+
+log = logging.getLogger("monitoring")
+
+AFTER_HOUR_S = 120.0
+"""From an hour's end to its run: the last of its rows are then committed."""
+RETRY_S = 30.0
+"""Between runs while PostgreSQL is away."""
+
+
+def main() -> None:
+    """Do what the command line says; exit with one line if it cannot be done."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    arguments = _parser().parse_args()
+    try:
+        arguments.run(arguments)
+    except (ValueError, OSError) as error:
+        sys.exit(f"monitoring: {error}")
+    except psycopg.OperationalError as error:
+        sys.exit(f"monitoring: PostgreSQL does not answer: {error}")
+    except psycopg.Error as error:
+        sys.exit(f"monitoring: PostgreSQL refuses: {error.diag.message_primary}")
+
+
+def _run(_: argparse.Namespace) -> None:
+    defaults = Defaults(read(Settings, os.environ).tracking_uri)
+    with connect() as connection:
+        _tell(run(QualityStore(connection), defaults))
+
+
+def _watch(_: argparse.Namespace) -> None:
+    settings = read(WatchSettings, os.environ)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    quality = Quality()
+    with metrics_server(settings.metrics_address, settings.metrics_port, quality):
+        while not stop.is_set():
+            due = time.time() + _pause_s()
+            try:
+                with connect() as connection:
+                    store = QualityStore(connection)
+                    _tell(run(store, Defaults(settings.tracking_uri), stop=stop.is_set))
+                    quality.read(store)
+            except psycopg.OperationalError as error:
+                log.warning("PostgreSQL does not answer: %s", error)
+                due = time.time() + RETRY_S
+            stop.wait(max(due - time.time(), 0))
+
+
+def _pause_s() -> float:
+    """Until the hour that is under way is over, and a little longer."""
+    hour_s = HOUR.total_seconds()
+    return hour_s - (time.time() - AFTER_HOUR_S) % hour_s
+
+
+def _tell(done: list[Made]) -> None:
+    for made in done:
+        if made.hours:
+            log.info("%s: %d figures of %d hours", made.model, made.figures, made.hours)
+
+
+def _reference(arguments: argparse.Namespace) -> None:
+    with connect() as connection:
+        store = QualityStore(connection)
+        if arguments.default:
+            check_model(store, arguments.model)
+            store.forget_reference(arguments.model)
+        elif arguments.start and arguments.end:
+            choose(store, arguments.model, Window(arguments.start, arguments.end))
+        elif arguments.start or arguments.end:
+            raise CannotChoose("a window has both --from and --to")
+        check_model(store, arguments.model)
+        for version, reference in sorted(store.references(arguments.model).items()):
+            print(version or "all", reference.name, f"{reference.rows} rows", sep="\t")
+
+
+def moment(text: str) -> datetime:
+    """A time in ISO 8601; UTC, if it does not say. Raises ValueError."""
+    found = datetime.fromisoformat(text)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -P -m monitoring",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("run", help="make what is due").set_defaults(run=_run)
+    commands.add_parser("watch", help="again and again").set_defaults(run=_watch)
+    reference = commands.add_parser("reference", help="what the hours of a model are compared with")
+    reference.add_argument("model", metavar="MODEL")
+    reference.add_argument("--from", dest="start", type=moment, metavar="TIME", help="ISO 8601")
+    reference.add_argument("--to", dest="end", type=moment, metavar="TIME", help="not in it")
+    reference.add_argument("--default", action="store_true", help="forget the chosen one")
+    reference.set_defaults(run=_reference)
+    return parser
+
+
+if __name__ == "__main__":
+    main()

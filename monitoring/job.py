@@ -1,0 +1,125 @@
+"""The hourly job: makes every hour that is due, each from its rows, whole and in one transaction.
+
+An hour is computed from scratch and replaces what was there, so that a job that was killed, was
+started twice or runs beside another one counts nothing twice.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from psycopg import errors
+
+from monitoring.assembly import figures
+from monitoring.defaults import Defaults
+from monitoring.figures import Figure
+from monitoring.references import Reference
+from monitoring.store import HOUR, QualityStore, Size, Start, Window
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a run has done for a model."""
+
+    model: str
+    hours: int
+    figures: int
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """An hour that a run has come to."""
+
+    model: str
+    done: int
+    of: int
+
+
+def run(
+    store: QualityStore,
+    defaults: Defaults,
+    *,
+    models: list[str] | None = None,
+    tell: Callable[[Step], None] = lambda _: None,
+    stop: Callable[[], bool] = lambda: False,
+) -> list[Made]:
+    """Make what is due of these models, or of all. Raises psycopg.Error.
+
+    tell: called after each hour. stop: asked before each; what is left then is due still.
+    """
+    start = store.begin()
+    return [
+        _run_model(store, defaults, model, start, tell, stop)
+        for model in (store.models() if models is None else models)
+    ]
+
+
+def _run_model(
+    store: QualityStore,
+    defaults: Defaults,
+    model: str,
+    start: Start,
+    tell: Callable[[Step], None],
+    stop: Callable[[], bool],
+) -> Made:
+    hours = made = 0
+    has_found = True
+    while has_found:
+        has_found = False
+        due = store.due(model, start)
+        for done, hour in enumerate(due, start=1):
+            if stop():
+                return Made(model, hours, made)
+            outcome = make_hour(store, model, hour, start)
+            hours, made = hours + 1, made + outcome.figures
+            for version in outcome.without_reference:
+                has_found |= defaults.find(store, model, version, start)
+            tell(Step(model, done, len(due)))
+    return Made(model, hours, made)
+
+
+@dataclass(frozen=True, slots=True)
+class MadeHour:
+    """What became of an hour."""
+
+    figures: int
+    without_reference: tuple[str, ...] = ()
+    """Versions that were compared with nothing."""
+
+
+def make_hour(store: QualityStore, model: str, hour: datetime, start: Start) -> MadeHour:
+    """Make one hour, unless another job has meanwhile."""
+    while True:
+        try:
+            with store.transaction():
+                store.hold(model, hour)
+                if not store.take(model, hour, start):
+                    return MadeHour(figures=0)
+                window = Window(hour, hour + HOUR)
+                sizes = store.sizes(model, window)
+                references = store.references(model) if sizes else {}
+                found = _figures(store, model, window, sizes, references)
+                written = store.write_hour(model, hour, found, sizes)
+        except errors.SerializationFailure:  # another job has just made an hour of the model
+            log.debug("begun anew: %s %s", model, hour)
+        else:
+            lacking = [size.version for size in sizes if not {"", size.version} & references.keys()]
+            return MadeHour(written, tuple(lacking))
+
+
+def _figures(
+    store: QualityStore,
+    model: str,
+    window: Window,
+    sizes: list[Size],
+    references: Mapping[str, Reference],
+) -> Iterator[tuple[str, str, Figure]]:
+    for size in sizes:
+        reference = references.get("") or references.get(size.version)
+        vocabulary = reference.vocabulary if reference else None
+        counts = store.counts(model, size.version, window, vocabulary)
+        for slice_, figure in figures(counts, reference):
+            yield size.version, slice_, figure

@@ -1,0 +1,23 @@
+"""What monitoring can be told by its environment. PostgreSQL is found by PG*."""
+
+from dataclasses import dataclass
+
+from contract.settings import setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The settings of the job."""
+
+    tracking_uri: str = setting("MLFLOW_TRACKING_URI", "")
+    """Where the registry has the held-out data of versions; "" for none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WatchSettings(Settings):
+    """Of the process that stays."""
+
+    metrics_address: str = setting("PMESH_MONITORING_METRICS_ADDRESS", "127.0.0.1")
+    """IP address at which Prometheus reads the figures."""
+    metrics_port: int = setting("PMESH_MONITORING_METRICS_PORT", 9465, least=1, most=65535)
+    """Port for that."""

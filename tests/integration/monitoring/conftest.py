@@ -1,0 +1,127 @@
+"""A database with two models, and the monitoring job on it, connected as its own login."""
+
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from database.logins import MONITORING
+from monitoring.defaults import Defaults
+from monitoring.job import Made, run
+from monitoring.store import QualityStore, Window, connect
+from tests.parts.catalog import environment, register
+from tests.parts.observed import MODEL, Observed, Said, observe, say
+from tests.parts.postgres import Database
+
+HOUR = timedelta(hours=1)
+NO_REGISTRY = Defaults("")
+
+Figures = Mapping[tuple[str, str, str, str], dict[str, Any]]
+"""(hour, version, slice, metric) -> the row; the hour as "-2": two before this one."""
+
+
+@dataclass
+class Monitoring:
+    """The record of a test, and what the job makes of it."""
+
+    database: Database
+    variables: dict[str, str]
+    now: datetime
+    """The hour that was under way when the test began."""
+
+    def observe(self, rows: Iterable[Observed], *, seed: int | str = 0) -> list[str]:
+        with self.database.connect() as connection:
+            return observe(connection, list(rows), seed=seed)
+
+    def say(self, *said: Said) -> None:
+        with self.database.connect() as connection:
+            say(connection, said)
+
+    def run(self) -> list[Made]:
+        """What the command `run` does, in this process."""
+        with self.store() as store:
+            return run(store, NO_REGISTRY)
+
+    def store(self) -> "Store":
+        return Store(self.conninfo)
+
+    @property
+    def conninfo(self) -> str:
+        names = {"PGHOST": "host", "PGPORT": "port", "PGUSER": "user", "PGDATABASE": "dbname"}
+        names["PGPASSWORD"] = "password"
+        return make_conninfo(**{names[k]: v for k, v in self.variables.items() if k in names})
+
+    def figures(self, where: str = "true") -> Figures:
+        with self.database.connect() as connection:
+            columns = "hour, version, slice, metric, value, low, high, rows, reference"
+            query = f"SELECT {columns} FROM quality_metrics WHERE {where}"  # noqa: S608
+            rows = connection.execute(query.encode()).fetchall()
+        return {
+            (self.name(row.pop("hour")), row.pop("version"), row.pop("slice"), row.pop("metric")): (
+                row
+            )
+            for row in rows
+        }
+
+    def name(self, hour: datetime) -> str:
+        return str(round((hour - self.now) / HOUR))
+
+    def from_scratch(self) -> Figures:
+        """What a job makes that has never run before; what was made is then that."""
+        self.execute(
+            "TRUNCATE quality_metrics, monitoring_hours, monitoring_stale;"
+            " DELETE FROM monitoring_references WHERE version <> '';"
+            " UPDATE monitoring_progress SET through = NULL"
+        )
+        self.run()
+        return self.figures()
+
+    def execute(self, sql: str) -> None:
+        with self.database.connect() as connection:
+            connection.execute(sql.encode())
+
+    def window(self, start: int, end: int) -> Window:
+        """In hours from now."""
+        return Window(self.now + start * HOUR, self.now + end * HOUR)
+
+    def process(self, patch: str = "", *arguments: str) -> "subprocess.Popen[str]":
+        """`python -m monitoring run` as a process. patch: Python that runs before it."""
+        code = f"{patch}\nimport sys\nsys.argv[1:] = {list(arguments or ('run',))!r}\n"
+        code += "from monitoring.__main__ import main\nmain()\n"
+        return subprocess.Popen(
+            [sys.executable, "-P", "-c", code],
+            env={**self.variables, "PYTHONPATH": str(Path(__file__).parents[3])},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+
+class Store:
+    """A connection of the job's login, for a block."""
+
+    def __init__(self, conninfo: str) -> None:
+        self._conninfo = conninfo
+
+    def __enter__(self) -> QualityStore:
+        self._connection = connect(self._conninfo)
+        return QualityStore(self._connection)
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
+
+
+@pytest.fixture
+def monitoring(database: Database) -> Monitoring:
+    register(database, {MODEL: ["1", "2"], "genre": ["1"]})
+    variables = environment(database, MONITORING)
+    with psycopg.connect(database.conninfo) as connection:
+        ((hour,),) = connection.execute("SELECT date_trunc('hour', now(), 'UTC')").fetchall()
+    return Monitoring(database, variables, hour.astimezone(UTC))

@@ -240,7 +240,7 @@ class PredictionUnfinished(PredictError):
 
     def __init__(self, prediction: str, state: str) -> None:
         super().__init__(
-            f"prediction {prediction!r} is {state}; cancel it first",
+            f"prediction {prediction!r} is {state}, not finished",
             prediction=prediction,
             state=state,
         )

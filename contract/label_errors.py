@@ -7,17 +7,6 @@ from predict.v1.error_reason_pb2 import ErrorReason
 from contract.errors import InvalidArgument, PredictError
 
 
-class PredictionUnfinished(PredictError):
-    """The prediction is not in a terminal state yet, which the call needs."""
-
-    reason = ErrorReason.ERROR_REASON_PREDICTION_UNFINISHED
-
-    def __init__(self, prediction: str, state: str) -> None:
-        super().__init__(
-            f"prediction {prediction!r} is still {state}", prediction=prediction, state=state
-        )
-
-
 class PredictionErased(PredictError):
     """The text of the prediction is gone, so that nothing can be said of it."""
 

@@ -12,6 +12,7 @@ from contract.errors import (
     InvalidArgument,
     ListTooBroad,
     PredictionNotFound,
+    PredictionUnfinished,
     RequestIdReused,
 )
 from contract.label_errors import (
@@ -19,7 +20,6 @@ from contract.label_errors import (
     LabelCorrected,
     LabelNotOfModel,
     PredictionErased,
-    PredictionUnfinished,
     TooManyLabels,
 )
 from database import named_sql

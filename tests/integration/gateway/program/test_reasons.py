@@ -205,7 +205,9 @@ def label_what_is_unfinished(gateway: Running, door: Door) -> Answer:
 
 def label_what_is_erased(gateway: Running, door: Door) -> Answer:
     id_ = predict(door).message.prediction.id
-    gateway.requests.execute("UPDATE requests SET text = '' WHERE id = %s", (id_,))
+    gateway.requests.execute(
+        "UPDATE requests SET text = '', erase_time = now() WHERE id = %s", (id_,)
+    )
     return attach(door, id_)
 
 

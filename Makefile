@@ -29,7 +29,7 @@ run: $(INSTALLED) $(GENERATED) ## Install, start everything, make the first pred
 test: unit ## Run the tests, on real servers; half an hour
 	@$(BIN)/pytest --ignore tests/unit --ignore tests/images --ignore tests/landed
 
-unit: $(INSTALLED) $(GENERATED) ## Run the tests that need no server; a minute
+unit: $(INSTALLED) $(GENERATED) ## Run the tests that need no server; half a minute
 	@$(BIN)/pytest tests/unit
 
 test-landed: $(INSTALLED) $(GENERATED) ## Run the last landed release's programs on this schema; a minute

@@ -38,7 +38,7 @@ class InvalidArgument(PredictError):
     """A field of the request has a value that no call could accept."""
 
     def __init__(self, reason: ErrorReason, field: str, message: str, **metadata: object) -> None:
-        super().__init__(f"{field}: {message}", field=field, **metadata)
+        super().__init__(f"{field or 'the request'}: {message}", field=field, **metadata)
         self.reason = reason
         self.description = message
 

@@ -68,9 +68,10 @@ def metadata_keys(reason: ErrorReason) -> tuple[set[str], set[str]]:
 def reason_of_rule(rule: str) -> ErrorReason:
     """Why a request is refused that violates a rule of buf.validate.
 
-    rule: its path in FieldRules, such as "string.max_bytes", or the id of one in CEL.
+    rule: its path in FieldRules, such as "string.max_bytes", or the id of one in CEL. One that no
+    reason names is OUT_OF_RANGE.
     """
-    return _reasons_by_rule()[rule]
+    return _reasons_by_rule().get(rule, ErrorReason.ERROR_REASON_OUT_OF_RANGE)
 
 
 @cache

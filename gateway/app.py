@@ -1,6 +1,6 @@
 """The ASGI application inside Envoy: builds the objects at start, takes them down at the end.
 
-Read `_open` from top to bottom as the wiring diagram of the gateway.
+Read it from `open_parts` to the bottom as the wiring diagram of the gateway.
 """
 
 import asyncio
@@ -8,7 +8,7 @@ import gc
 import logging
 import os
 from contextlib import AsyncExitStack
-from typing import cast
+from typing import NamedTuple, cast
 
 import grpc
 from grpc_health.v1 import health_pb2_grpc
@@ -16,14 +16,14 @@ from predict.v1 import model_service_pb2_grpc, prediction_service_pb2_grpc
 
 from contract.settings import read
 from features.spool import Spool
-from gateway import drain, readyz
+from gateway import drain
 from gateway.drain import Stage
 from gateway.grpc_asgi import Server
 from gateway.grpc_asgi.asgi import Receive, Scope, Send
 from gateway.interceptors.bound import bound
 from gateway.interceptors.explain import explain
 from gateway.interceptors.identify import identify
-from gateway.interceptors.intercepted import Intercepted
+from gateway.interceptors.intercepted import Intercepted, Registrar
 from gateway.interceptors.interceptor import Interceptor
 from gateway.interceptors.measure import measure
 from gateway.interceptors.name_caller import name_caller
@@ -34,7 +34,8 @@ from gateway.metrics_server import metrics_server
 from gateway.models import Models
 from gateway.predictions import PredictionService
 from gateway.readiness import Readiness
-from gateway.router import Router
+from gateway.readyz import Readyz
+from gateway.router import READYZ, Router
 from gateway.servicers import failures, standard
 from gateway.servicers.health import HealthServicer
 from gateway.servicers.models import ModelServicer
@@ -67,15 +68,13 @@ DATABASE_S = 30.0
 class Application:
     """Serves gRPC and /readyz once the lifespan has started."""
 
-    def __init__(self) -> None:
-        self._server: Server | None = None
-        self._router: Router | None = None
+    _router: Router
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one call, or run the lifespan of the process."""
         if scope["type"] == "lifespan":
             await self._lifespan(receive, send)
-        elif self._router is not None:
+        else:
             await self._router(scope, receive, send)
 
     async def _lifespan(self, receive: Receive, send: Send) -> None:
@@ -83,10 +82,8 @@ class Application:
         log_to_stderr()
         async with AsyncExitStack() as stack:
             try:
-                self._server, readiness = await _open(stack, read(Settings, os.environ))
-                self._router = Router(
-                    grpc=self._server, mounts={readyz.PATH: readyz.Readyz(readiness)}
-                )
+                server, readiness = await _open(stack, read(Settings, os.environ))
+                self._router = Router(grpc=server, mounts={READYZ: Readyz(readiness)})
             except Exception as error:
                 log.critical("the gateway cannot start: %s", error)
                 await send({"type": "lifespan.startup.failed", "message": str(error)})
@@ -94,8 +91,8 @@ class Application:
             spare_the_collector()
             await send({"type": "lifespan.startup.complete"})
             await receive()  # lifespan.shutdown: what could be answered has been
-            self._server.stop()
-            await self._server.unwind()
+            server.stop()
+            await server.unwind()
         await send({"type": "lifespan.shutdown.complete"})
 
 
@@ -118,7 +115,18 @@ def interceptors(settings: Settings, calls: Calls) -> tuple[Interceptor, ...]:
     )
 
 
-async def _open(stack: AsyncExitStack, settings: Settings) -> tuple[Server, Readiness]:
+class Parts(NamedTuple):
+    """What the servicers work with."""
+
+    connections: Connections
+    catalog: Catalog
+    changes: Changes
+    models: Models
+    predictions: PredictionService
+
+
+async def open_parts(stack: AsyncExitStack, settings: Settings) -> Parts:
+    """Connect to all that the gateway needs; the stack closes it."""
     connections = await stack.enter_async_context(Connections(settings.database_connections))
     await connections.wait(DATABASE_S)
 
@@ -148,7 +156,27 @@ async def _open(stack: AsyncExitStack, settings: Settings) -> tuple[Server, Read
         PredictionStore(connections, max_waiting=settings.max_waiting)
     )
     predictions = PredictionService(store=store, models=models, changes=changes)
+    return Parts(connections, catalog, changes, models, predictions)
 
+
+def register(parts: Parts, settings: Settings, server: Registrar, calls: Calls) -> grpc.aio.Server:
+    """Put the contract's services on a server, our own or one of grpc.aio.
+
+    Answers with where to register others, so that the interceptors are around them too.
+    """
+    intercepted = Intercepted(server, interceptors(settings, calls))
+    registry = cast(grpc.aio.Server, intercepted)  # it has what the generated functions call
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
+        PredictionServicer(parts.predictions, max_call_s=settings.max_call_s), registry
+    )
+    model_service_pb2_grpc.add_ModelServiceServicer_to_server(
+        ModelServicer(parts.catalog, TrafficStore(parts.connections)), registry
+    )
+    return registry
+
+
+async def _open(stack: AsyncExitStack, settings: Settings) -> tuple[Server, Readiness]:
+    parts = await open_parts(stack, settings)
     server = Server(
         on_error=failures.on_error,
         on_failure=failures.on_failure,
@@ -158,19 +186,12 @@ async def _open(stack: AsyncExitStack, settings: Settings) -> tuple[Server, Read
     )
     calls = Calls()
     stack.enter_context(metrics_server(settings.metrics_address, settings.metrics_port, calls))
-    intercepted = Intercepted(server, interceptors(settings, calls))
-    registry = cast(grpc.aio.Server, intercepted)  # it has what the generated functions call
-    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
-        PredictionServicer(predictions, max_call_s=settings.max_call_s), registry
-    )
-    model_service_pb2_grpc.add_ModelServiceServicer_to_server(
-        ModelServicer(catalog, TrafficStore(connections)), registry
-    )
+    registry = register(parts, settings, server, calls)
     readiness = Readiness(
         services=SERVICES,
-        models=lambda: catalog.models,
-        model_answers=models.answers,
-        store_answers=lambda: changes.is_heard() and not connections.silence.is_noticed,
+        models=lambda: parts.catalog.models,
+        model_answers=parts.models.answers,
+        store_answers=lambda: parts.changes.is_heard() and not parts.connections.silence.is_noticed,
     )
     stack.callback(asyncio.create_task(readiness.run()).cancel)
     health_pb2_grpc.add_HealthServicer_to_server(HealthServicer(readiness), registry)
@@ -179,7 +200,7 @@ async def _open(stack: AsyncExitStack, settings: Settings) -> tuple[Server, Read
     def on_stage(stage: Stage) -> None:
         readiness.leave()
         if stage is not Stage.LEAVING:
-            changes.end()
+            parts.changes.end()
             server.drain()
         if stage is Stage.OVER:
             server.stop()

@@ -93,14 +93,7 @@ def split_from_proto(request: SetTrafficRequest) -> dict[str, int]:
 
 def plan_from_proto(request: CreateReleaseRequest) -> Plan:
     """What is asked for, with the defaults; refuses what does not go with the action."""
-    action = _ACTIONS.get(request.action)
-    if action is None:
-        raise InvalidArgument(
-            ErrorReason.ERROR_REASON_WRONG_TYPE,
-            "action",
-            "cannot be asked for by CreateRelease",
-            expected=" or ".join(Action),
-        )
+    action = _ACTIONS[request.action]
     if action is not Action.RELEASE:
         for field in ("version", "steps", "pause", "quality_margin"):
             if any(known.name == field for known, _ in request.ListFields()):

@@ -86,13 +86,19 @@ def _serve(settings: Front, envoy: "subprocess.Popen[bytes]", pipe: DrainPipe) -
     log.info("http://%s:%d/readyz tells when it can answer", settings.address, settings.port)
     stop = _wait_for_stop(envoy)
     if stop is None:
-        log.error("envoy ended with status %d", envoy.returncode)
-        return envoy.returncode if envoy.returncode > 0 else 1
+        return _status_of_lost(envoy)
     log.info("%s: draining for up to %g s", stop.name, settings.drain_delay_s + settings.drain_s)
     _drain(settings, pipe)
+    if envoy.poll():
+        return _status_of_lost(envoy)
     _stop(envoy)
     log.info("stopped")
     return 0
+
+
+def _status_of_lost(envoy: "subprocess.Popen[bytes]") -> int:
+    log.error("envoy ended with status %d", envoy.returncode)
+    return envoy.returncode if envoy.returncode > 0 else 1
 
 
 def _wait_for_stop(envoy: "subprocess.Popen[bytes]") -> signal.Signals | None:

@@ -29,7 +29,7 @@ def metrics_server(address: str, port: int, collector: Collector) -> Iterator[No
     registry = CollectorRegistry()
     registry.register(collector)
     with _listen(address, port) as server:
-        application: Application = make_wsgi_app(registry)
+        application = _only_metrics(make_wsgi_app(registry))
         if ip_address(address).is_loopback:
             application = _without_foreign_names(application)
         server.set_app(application)
@@ -53,6 +53,16 @@ def _listen(address: str, port: int) -> WSGIServer:
     except OSError as error:
         reason = os.strerror(error.errno or 0)
         raise OSError(f"metrics at {address}:{port}: {reason}") from error
+
+
+def _only_metrics(application: Application) -> Application:
+    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if environ["PATH_INFO"] == "/metrics":
+            return application(environ, start_response)
+        start_response("404 Not Found", [("Content-Type", "text/plain")])
+        return [b"the metrics are at /metrics\n"]
+
+    return answer
 
 
 def _without_foreign_names(application: Application) -> Application:

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple, Protocol
 
@@ -106,7 +106,7 @@ class Models:
             Place(model.id, version, model.address_of(version)) in away for version in model.traffic
         )
 
-    async def predict(
+    def predict(
         self,
         model: str,
         version: str,
@@ -114,7 +114,7 @@ class Models:
         prediction_id: str,
         text: str,
         deadline: float | None = None,
-    ) -> Answer:
+    ) -> Awaitable[Answer]:
         """Have one text predicted, together with what else waits for this version.
 
         deadline: on the loop's clock; the server is asked until the latest one of its batch.
@@ -125,7 +125,7 @@ class Models:
         if self.probes.away and place in self.probes.away:
             raise ModelUnavailable(model)
         batcher = self._batchers.get(place) or self._add_batcher(place)
-        return await batcher.submit(Entry(prediction_id, text, deadline))
+        return batcher.submit(Entry(prediction_id, text, deadline))
 
     def _add_batcher(self, place: Place) -> Batcher[Entry, Answer]:
         self._batchers = {at: kept for at, kept in self._batchers.items() if self._serves(at)}

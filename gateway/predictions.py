@@ -4,7 +4,7 @@ No gRPC, no SQL: servicers call this, and this calls the store and the models.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
@@ -22,6 +22,7 @@ from contract.ids import uuid7
 from gateway import pages, request_context
 from gateway.models import Answer
 from gateway.prediction import ListFilter, Page, Prediction, State
+from gateway.request_context import RequestContext
 from gateway.request_keys import request_key
 
 MAX_PAGE_TEXT_BYTES = 2 * 1024 * 1024
@@ -32,12 +33,12 @@ CANCEL_PAUSES_S = (0, 0.05, 0.1, 0.2, 0.3, 0.4)
 class Store(Protocol):
     """The record of predictions."""
 
-    async def insert_finished(
+    def insert_finished(
         self, prediction: Prediction, request_key: str, *, traceparent: str
-    ) -> bool: ...
-    async def insert_accepted(
+    ) -> Awaitable[bool]: ...
+    def insert_accepted(
         self, prediction: Prediction, request_key: str, *, traceparent: str
-    ) -> bool: ...
+    ) -> Awaitable[bool]: ...
     async def get(self, prediction_id: str, *, with_text: bool) -> Prediction | None: ...
     async def find(self, request_key: str) -> Prediction | None: ...
     async def search(
@@ -56,9 +57,9 @@ class Models(Protocol):
     """The models, by id and version."""
 
     def choose_version(self, model: str, *, pinned: str, sticky_key: str) -> str: ...
-    async def predict(
+    def predict(
         self, model: str, version: str, *, prediction_id: str, text: str, deadline: float | None
-    ) -> Answer: ...
+    ) -> Awaitable[Answer]: ...
 
 
 class Changes(Protocol):
@@ -82,19 +83,17 @@ class PredictionService:
         self._models = models
         self._changes = changes
 
-    async def predict(
-        self, *, model: str, text: str, request_id: str, version: str, session: str
-    ) -> Prediction:
+    async def predict(self, *, model: str, text: str, request_id: str, version: str) -> Prediction:
         """Predict now; the prediction is durable when this returns.
 
         request_id: "" or a UUID of the caller's; a known one gives the prediction it stands for.
-        version: "" leaves the choice to the traffic policy, sticky by session ("" for none).
+        version: "" leaves the choice to the traffic policy, sticky by the caller's session.
         """
         request = request_context.current()
         key = request_key(request.caller, request_id)
         if key and (known := await self._store.find(key)):
             return await self._finished(known, model, text, request_id)
-        prediction = self._new(model, text, version, session or request_id)
+        prediction = self._new(model, text, version, request, sticky_key=request_id)
         answer = await self._models.predict(
             model,
             prediction.version,
@@ -110,7 +109,7 @@ class PredictionService:
         return await self._finished(await self._winner(key), model, text, request_id)
 
     async def create(
-        self, *, model: str, text: str, request_id: str, version: str, session: str, ttl: timedelta
+        self, *, model: str, text: str, request_id: str, version: str, ttl: timedelta
     ) -> Prediction:
         """Accept a text to be predicted later; it is durable when this returns.
 
@@ -120,7 +119,7 @@ class PredictionService:
         key = request_key(request.caller, request_id)
         if key and (known := await self._store.find(key)):
             return _same_request(known, model, text, request_id)
-        prediction = self._new(model, text, version, session or request_id)
+        prediction = self._new(model, text, version, request, sticky_key=request_id)
         prediction.expire_time = prediction.create_time + ttl
         if await self._store.insert_accepted(prediction, key, traceparent=request.traceparent):
             return prediction
@@ -206,10 +205,13 @@ class PredictionService:
                 raise PredictionFinished(prediction_id, prediction.state)
         raise StoreUnavailable()
 
-    def _new(self, model: str, text: str, version: str, sticky_key: str) -> Prediction:
+    def _new(
+        self, model: str, text: str, version: str, request: RequestContext, *, sticky_key: str
+    ) -> Prediction:
+        """sticky_key: of a request without a session; "" for none."""
         prediction_id = uuid7()
         chosen = self._models.choose_version(
-            model, pinned=version, sticky_key=sticky_key or prediction_id
+            model, pinned=version, sticky_key=request.session or sticky_key or prediction_id
         )
         return Prediction(
             id=prediction_id,
@@ -218,7 +220,7 @@ class PredictionService:
             text=text,
             state=State.ACCEPTED,
             create_time=datetime.now(UTC),
-            caller=request_context.current().caller,
+            caller=request.caller,
         )
 
     async def _winner(self, key: str) -> Prediction:

@@ -5,8 +5,8 @@ import orjson
 from gateway.grpc_asgi import asgi
 from gateway.grpc_asgi.asgi import Receive, Scope, Send
 from gateway.readiness import Readiness
+from gateway.router import READYZ, not_found
 
-PATH = "/readyz"
 _HEADERS = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
 
 
@@ -18,6 +18,9 @@ class Readyz:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
+        if scope["path"] != READYZ:
+            await not_found(scope, receive, send)
+            return
         ready = bool(self._readiness.is_ready(""))
         body = orjson.dumps({"ready": ready, "notReady": self._readiness.not_ready()})
         await send(asgi.start(_HEADERS, trailers=False, status=200 if ready else 503))

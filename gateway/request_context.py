@@ -16,6 +16,8 @@ class RequestContext(NamedTuple):
     """On the clock of the event loop, in seconds; None: there is none."""
     traceparent: str = ""
     """The W3C trace that the request belongs to; empty: none."""
+    session: str = ""
+    """The client's, to which the choice of a version sticks; empty: none."""
 
 
 OUTSIDE = RequestContext(id="-")

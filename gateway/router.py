@@ -10,11 +10,13 @@ from gateway.grpc_asgi.asgi import Receive, Scope, Send
 
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+READYZ = "/readyz"
 MOUNTS: Mapping[str, tuple[str, ...]] = {
-    "/readyz": ("GET", "HEAD"),
+    READYZ: ("GET", "HEAD"),
 }
 """The paths beside gRPC and REST, each with all below it, and the HTTP methods that it takes: Envoy
-has a route for each, past the filters of REST. gateway.app says which application is there."""
+has a route for each, past the filters of REST, and refuses other methods. gateway.app says which
+application is there."""
 
 
 class Router:
@@ -28,25 +30,23 @@ class Router:
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Hand one HTTP request on."""
-        return self._application(scope)(scope, receive, send)
-
-    def _application(self, scope: Scope) -> Application:
         for name, value in scope["headers"]:
             if name == b"content-type":
                 if value.startswith(b"application/grpc"):
-                    return self._grpc
+                    return self._grpc(scope, receive, send)
                 break
-        return self._mounted(scope["path"])
+        return self._mounted(scope["path"])(scope, receive, send)
 
     def _mounted(self, path: str) -> Application:
         if path.startswith(self._prefixes):
             for prefix, application in self._mounts.items():
                 if path == prefix or path.startswith(f"{prefix}/"):
                     return application
-        return _not_found
+        return not_found
 
 
-async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
+async def not_found(scope: Scope, receive: Receive, send: Send) -> None:
+    """The application of a path where there is none."""
     error = PathNotFound(scope["path"])
     headers = [(b"content-type", b"application/json")]
     await send(asgi.start(headers, trailers=False, status=http_status(error.reason)))

@@ -35,8 +35,8 @@ class Settings:
     caller_header: str = setting(
         "PMESH_GATEWAY_CALLER_HEADER",
         "",
-        matching=re.compile("[a-z0-9]+(-[a-z0-9]+)*"),
-        meaning="the name of a header, in lower case",
+        matching=re.compile("(?!.*-bin$)[a-z0-9]+(-[a-z0-9]+)*"),
+        meaning="the name of a header of text, in lower case",
     )
     """Header in which a proxy in front says who calls, such as x-forwarded-user; the proxy must set
     it itself and drop what a client sends. Empty: callers are not told apart."""

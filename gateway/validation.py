@@ -4,6 +4,7 @@ protos/predict/v1 states the rules with buf.validate, and protovalidate judges t
 raises InvalidArgument with the field and a stable reason.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import protovalidate
@@ -16,14 +17,19 @@ from predict.v1.error_reason_pb2 import ErrorReason
 from contract.errors import InvalidArgument
 from contract.reasons import reason_of_rule
 from contract.rules import rules_of
+from gateway.plain_rules import plain_check
 
 MAX_BATCH_TEXT_BYTES = 2 * 1024 * 1024  # the answers, with the texts in them, stay below 4 MiB
 
 _VALIDATOR = protovalidate.Validator()
+_PLAIN: dict[type[Message], Callable[[Message], bool]] = {}
 
 
 def check(message: Message) -> None:
     """Refuse a message for the first rule of a field that it violates."""
+    keeps_rules = _PLAIN.get(type(message))
+    if keeps_rules is not None and keeps_rules(message):
+        return
     try:
         _VALIDATOR.validate(message, fail_fast=True)
     except protovalidate.ValidationError as error:
@@ -38,16 +44,20 @@ def learn(kind: type[Message]) -> None:
 
     Raises protovalidate.CompilationError for rules that make no sense.
     """
-    _VALIDATOR.collect_violations(kind())
+    violations = _VALIDATOR.collect_violations(kind())
+    paths = [_elements(violation.proto.field) for violation in violations]
+    needed = {path[0].field_name for path in paths if path}
+    _PLAIN[kind] = plain_check(kind.DESCRIPTOR, needed=needed)
 
 
 def _refusal(message: Message, violation: protovalidate.Violation) -> InvalidArgument:
     path, field = _blamed(message, violation)
-    rules = rules_of(field)
+    rules = FieldRules() if field is None else rules_of(field)
     rule = [element.field_name for element in _elements(violation.proto.rule)]
     if rule[:2] == ["repeated", "items"]:
         rules, rule = rules.repeated.items, rule[2:]
-    name = violation.proto.rule_id if rule[0] == "cel" else ".".join(rule)
+    # What belongs to no field has no path of its rule.
+    name = violation.proto.rule_id if rule[:1] in ([], ["cel"]) else ".".join(rule)
     return InvalidArgument(
         reason_of_rule(name),
         path,
@@ -65,14 +75,17 @@ _WORDS = {
 
 
 def _blamed(message: Message, violation: protovalidate.Violation) -> tuple[str, Any]:
-    """The path of the field that is to blame, such as "shares[0].percent", and its descriptor."""
-    steps = []
+    """The path of what is to blame, such as "shares[0].percent", and the descriptor of the field.
+
+    That is None for a oneof, and for a whole message, whose path is that of the field it is in.
+    """
+    steps, field = [], None
     kind: Any = message.DESCRIPTOR
     for element in _elements(violation.proto.field):
-        field = kind.fields_by_name[element.field_name]
-        kind = field.message_type
+        field = kind.fields_by_name.get(element.field_name)
+        kind = field and field.message_type
         index = f"[{element.subscript.value}]" if element.subscript else ""
-        steps.append(field.name + index)
+        steps.append(element.field_name + index)
     return ".".join(steps), field
 
 

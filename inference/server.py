@@ -51,8 +51,6 @@ _BATCH_FAILURES = {
     grpc.StatusCode.OUT_OF_RANGE,
 }
 
-# What gRPC says itself when nobody answers.
-
 
 class ModelServer:
     """Answers for versions of models; open with `async with`."""

@@ -26,7 +26,8 @@ def http_filters(
 
     descriptors: the contract that REST follows.
     """
-    script = rest_front_script(rest_rules(descriptors, max_body_bytes=max_body_bytes))
+    rules = rest_rules(descriptors, settings.mounts, max_body_bytes=max_body_bytes)
+    script = rest_front_script(rules)
     cors = [_filter("cors", "cors.v3.Cors")] if settings.cors_origins else []
     return [
         _health_check(),

@@ -1,5 +1,6 @@
 """What a REST request may hold, as data for the REST front filter, from the contract."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from google.api import http_pb2
@@ -13,10 +14,13 @@ from gateway.envoy.rest_binding import rest_binding
 from gateway.envoy.rest_fields import RestFields
 
 
-def rest_rules(descriptors: FileDescriptorSet, *, max_body_bytes: int) -> dict[str, Any]:
+def rest_rules(
+    descriptors: FileDescriptorSet, mounts: Mapping[str, Sequence[str]], *, max_body_bytes: int
+) -> dict[str, Any]:
     """The routes with their bindings, the fields of the messages that requests consist of, and
     what belongs to each reason to refuse one.
 
+    mounts: the paths that are not REST's, each with the methods that do not come here.
     Raises ValueError, which names the rpc, for an HTTP rule that cannot be.
     """
     pool = DescriptorPool()
@@ -33,6 +37,8 @@ def rest_rules(descriptors: FileDescriptorSet, *, max_body_bytes: int) -> dict[s
                 routes.add(method, template, rest_binding(binding, template, rpc, fields))
         except ValueError as error:
             raise ValueError(f"{rpc.full_name}: {error}") from error
+    for path, methods in mounts.items():
+        routes.leave_out(PathTemplate(f"{path}/**"), methods)
     return {
         "max_body_bytes": max_body_bytes,
         **routes.rules(),
@@ -64,6 +70,7 @@ class _Routes:
         self._bindings: list[dict[str, Any]] = []
         self._templates: dict[str, PathTemplate] = {}
         self._methods: dict[str, dict[str, int]] = {}
+        self._left_out: list[dict[str, Any]] = []
 
     def add(self, method: str, template: PathTemplate, binding: dict[str, Any]) -> None:
         """Raises ValueError if the transcoder could not tell it from another."""
@@ -74,12 +81,21 @@ class _Routes:
         self._templates[template.pattern] = template
         self._methods.setdefault(template.pattern, {})[method] = len(self._bindings)
 
+    def leave_out(self, template: PathTemplate, methods: Iterable[str]) -> None:
+        """Refuse other methods than these, which are answered elsewhere."""
+        self._left_out.append(
+            {"pattern": template.pattern, "methods": {}, "allow": ", ".join(methods)}
+        )
+
     def rules(self) -> dict[str, Any]:
         """All of them; the paths in the order in which the transcoder prefers them."""
         templates = sorted(self._templates.values(), key=lambda template: template.node)
         return {
             "bindings": self._bindings,
-            "routes": [self._route(template.pattern) for template in templates],
+            "routes": [
+                *(self._route(template.pattern) for template in templates),
+                *self._left_out,
+            ],
             "verbs": {template.verb: True for template in templates if template.verb},
         }
 

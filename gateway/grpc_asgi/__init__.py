@@ -5,8 +5,8 @@ generated `add_XServicer_to_server` functions work. Servicers are those of grpc.
 Source: https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md
 """
 
-from gateway.grpc_asgi.context import Context
+from gateway.grpc_asgi.call import Call
 from gateway.grpc_asgi.server import Server
 from gateway.grpc_asgi.status import Status
 
-__all__ = ["Context", "Server", "Status"]
+__all__ = ["Call", "Server", "Status"]

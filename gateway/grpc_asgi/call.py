@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import grpc
@@ -68,6 +68,15 @@ class Call(Context):
     async def read_only(self) -> Any:
         """Begins the call with the message of a request that must have exactly one."""
         self.begin()
+        if self._method.request_timeout_s is None:
+            return await self._read_only()
+        try:
+            async with asyncio.timeout(self._method.request_timeout_s):
+                return await self._read_only()
+        except TimeoutError:
+            raise RpcFailure(_DEADLINE_EXCEEDED.code, _DEADLINE_EXCEEDED.details) from None
+
+    async def _read_only(self) -> Any:
         event = await self._receive()
         payload = whole_payload(event, self._method.max_message_bytes)
         if payload is None:
@@ -98,7 +107,7 @@ class Call(Context):
         self._raise_if_over()
         if self._started:
             raise grpc.aio.UsageError("Send initial metadata failed: already sent")
-        await self._start(headers_from_metadata(initial_metadata))
+        await self._send(self._begin_response(headers_from_metadata(initial_metadata)))
         await self._send_more(b"")
 
     async def reply(self, message: Any) -> None:
@@ -110,7 +119,7 @@ class Call(Context):
         body = self._frame(message)
         try:
             if not self._started:
-                await self._start()
+                await self._send(self._begin_response())
             self._done = True
             await self._send({"type": "http.response.body", "body": body})
             await self._send(self._trailers())
@@ -215,18 +224,18 @@ class Call(Context):
         names = (name.strip() for name in accepted.split(b","))
         return self._encoding if self._encoding in names else b"identity"
 
-    async def _start(self, initial_metadata: list[Header] | None = None) -> None:
-        event = asgi.PLAIN_START
-        if initial_metadata or self._encoding != b"identity":
-            encoding = (b"grpc-encoding", self._accepted_encoding())
-            event = asgi.start([asgi.CONTENT_TYPE, encoding, *(initial_metadata or ())])
+    def _begin_response(self, initial_metadata: Sequence[Header] = ()) -> asgi.Event:
+        """The event to be sent first."""
         self._started = True
-        await self._send(event)
+        if not initial_metadata and self._encoding == b"identity":
+            return asgi.PLAIN_START
+        encoding = (b"grpc-encoding", self._accepted_encoding())
+        return asgi.start([asgi.CONTENT_TYPE, encoding, *initial_metadata])
 
     async def _send_more(self, body: bytes) -> None:
         try:
             if not self._started:
-                await self._start()
+                await self._send(self._begin_response())
             # Shielded: the transport completes its future whether or not this task is cancelled.
             await asyncio.shield(
                 self._send({"type": "http.response.body", "body": body, "more_body": True})

@@ -31,6 +31,7 @@ class Context(grpc.aio.ServicerContext[Any, Any]):
     """
 
     _scope: asgi.Scope
+    _headers: Mapping[bytes, bytes]
     _code: grpc.StatusCode | None = None
     _details = ""
     _metadata: Metadata | None = None
@@ -97,6 +98,11 @@ class Context(grpc.aio.ServicerContext[Any, Any]):
         if self._metadata is None:
             self._metadata = metadata_from_headers(self._scope["headers"])
         return self._metadata
+
+    @property
+    def headers(self) -> Mapping[bytes, bytes]:
+        """Those of the request, the protocol's own too; of those with one name, the last."""
+        return self._headers
 
     def time_remaining(self) -> float | None:  # type: ignore[override]  # None without a deadline
         if self._deadline is None:

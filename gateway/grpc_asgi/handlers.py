@@ -17,6 +17,7 @@ def method_from_handler(
     *,
     max_message_bytes: int,
     timeout_s: float | None,
+    request_timeout_s: float | None,
 ) -> Method:
     behaviors: dict[tuple[bool, bool], tuple[Any, Any]] = {
         (False, False): (_unary_unary, handler.unary_unary),
@@ -34,6 +35,7 @@ def method_from_handler(
         serialize=handler.response_serializer or bytes,
         max_message_bytes=max_message_bytes,
         timeout_s=timeout_s,
+        request_timeout_s=request_timeout_s,
         run=run,
     )
 

@@ -18,6 +18,8 @@ class Method:
     max_message_bytes: int
     timeout_s: float | None
     """Of a call whose client gives no shorter one."""
+    request_timeout_s: float | None
+    """Of a single request to come, where that is bounded otherwise than the call."""
     run: Callable[[Any, "Method"], Awaitable[None]]
 
     def decode(self, payload: bytes) -> Any:

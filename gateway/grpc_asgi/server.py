@@ -59,7 +59,7 @@ class Server:
         unknown method...) to the status that the client sees.
     max_receive_bytes: of one message, as sent and decompressed.
     timeout_s: of calls whose clients give no shorter one; they end up to 0.1 s later.
-    unbounded: paths of the methods that have none.
+    unbounded: paths of the methods that have none, once their request has come.
     """
 
     def __init__(
@@ -176,6 +176,7 @@ class Server:
             handler,
             max_message_bytes=self._max_receive_bytes,
             timeout_s=None if path in self._unbounded else self._timeout_s,
+            request_timeout_s=self._timeout_s if path in self._unbounded else None,
         )
 
     def _safe_status(

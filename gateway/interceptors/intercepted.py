@@ -67,6 +67,8 @@ class Intercepted(grpc.GenericRpcHandler):
         behavior = _coroutine(handler)
         for interceptor in reversed(self._interceptors):
             behavior = interceptor(rpc, behavior)
+        if not inspect.iscoroutinefunction(behavior):  # grpc.aio would give it to a thread
+            raise TypeError(f"the outermost interceptor of {rpc.name} is no coroutine function")
         make = _MAKERS[handler.request_streaming, handler.response_streaming]
         decode = handler.request_deserializer
         if decode is not None and not handler.request_streaming:

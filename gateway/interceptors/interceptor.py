@@ -2,7 +2,8 @@
 
 Every rpc, unary or streaming, is one coroutine function here: it takes the request, or the iterator
 of requests, and the context of the call; it returns the response, or None once it has written all.
-An interceptor makes another such function of one, once, when the rpc is registered:
+An interceptor makes another such function of one, once, when the rpc is registered. Where it has
+nothing to do afterwards it may return what the handler returns; the outermost is a coroutine.
 
 def log_slow(rpc: Rpc, handler: Handler) -> Handler:
     async def run(request: Any, context: Context) -> Any:
@@ -17,7 +18,7 @@ def log_slow(rpc: Rpc, handler: Handler) -> Handler:
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, NamedTuple
 
 import grpc
@@ -58,9 +59,19 @@ def code_of(context: Context) -> grpc.StatusCode:
     return _CODES[code] if isinstance(code, int) else code
 
 
+def headers_of(context: Context) -> Mapping[bytes, bytes]:
+    """What came with a call, by names in lower case; of those with one name, the last."""
+    if isinstance(context, grpc_asgi.Call):  # which need not make metadata of them
+        return context.headers
+    return {
+        key.encode(): value.encode("latin-1") if isinstance(value, str) else value
+        for key, value in context.invocation_metadata() or ()
+    }
+
+
 def deadline_of(context: Context) -> float | None:
     """When a call is ended, on the clock of the event loop in seconds; None: it is not."""
-    if isinstance(context, grpc_asgi.Context):  # which need not read the clock
+    if isinstance(context, grpc_asgi.Call):  # which need not read the clock
         return context.deadline
     left_s: float | None = context.time_remaining()
     return None if left_s is None else asyncio.get_running_loop().time() + left_s

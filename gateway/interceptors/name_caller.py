@@ -1,6 +1,7 @@
 """Who calls, as a proxy in front says, which must set the header itself and drop a client's."""
 
 import re
+from collections.abc import Awaitable
 from typing import Any
 
 from contract.errors import InvalidCaller
@@ -18,13 +19,13 @@ def name_caller(header: str) -> Interceptor:
     """
 
     def intercept(rpc: Rpc, handler: Handler) -> Handler:
-        async def run(request: Any, context: Context) -> Any:
+        def run(request: Any, context: Context) -> Awaitable[Any]:
             names = [value for key, value in context.invocation_metadata() or () if key == header]
             if names:
                 if len(names) > 1 or not _NAME.fullmatch(str(names[0])):
                     raise InvalidCaller(header)
                 enter(current()._replace(caller=str(names[0])))
-            return await handler(request, context)
+            return handler(request, context)
 
         return run
 

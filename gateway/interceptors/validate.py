@@ -1,6 +1,6 @@
 """No handler sees a request that breaks a rule of its fields."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from typing import Any
 
 from google.protobuf import descriptor_pool
@@ -23,11 +23,11 @@ def validate(rpc: Rpc, handler: Handler) -> Handler:
             check(request)
             yield request
 
-    async def run_unary(request: Any, context: Context) -> Any:
+    def run_unary(request: Any, context: Context) -> Awaitable[Any]:
         check(request)
-        return await handler(request, context)
+        return handler(request, context)
 
-    async def run_stream(requests: Any, context: Context) -> Any:
-        return await handler(checked(requests), context)
+    def run_stream(requests: Any, context: Context) -> Awaitable[Any]:
+        return handler(checked(requests), context)
 
     return run_stream if method.client_streaming else run_unary

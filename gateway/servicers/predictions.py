@@ -1,7 +1,7 @@
 """PredictionService over gRPC: convert, call, convert. The work is in gateway.predictions."""
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable
 from datetime import timedelta
 from typing import Protocol, TypeVar
 
@@ -35,7 +35,6 @@ Filled = TypeVar("Filled", bound=_WithPrediction)
 Answers = asyncio.Queue[tuple[asyncio.Task[Prediction], bool] | None]
 """Of a stream: what is in work, and whether its text is to be answered; None at the end."""
 
-SESSION_HEADER = "x-session-id"
 DEFAULT_TTL = timedelta(hours=24)
 DEFAULT_WAIT = timedelta(seconds=30)
 STREAM_WINDOW = 64  # texts of one stream that are in work at once
@@ -53,7 +52,7 @@ class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
         self, request: pb.PredictRequest, context: Context[pb.PredictRequest, pb.PredictResponse]
     ) -> pb.PredictResponse:
         """Answer with the finished prediction."""
-        prediction = await self._predict(request, _session(context))
+        prediction = await self._predict(request)
         return _filled(pb.PredictResponse(), prediction, with_text=has_text(request.view))
 
     async def BatchPredict(
@@ -63,7 +62,6 @@ class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
     ) -> pb.BatchPredictResponse:
         """Answer with each entry's prediction or error."""
         validation.check_batch_text(request.ByteSize())
-        session = _session(context)
         outcomes = await asyncio.gather(
             *(
                 self._predict_in_time(
@@ -72,8 +70,7 @@ class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
                         text=entry.text,
                         request_id=entry.request_id,
                         version=request.version,
-                    ),
-                    session,
+                    )
                 )
                 for entry in request.entries
             ),
@@ -91,9 +88,8 @@ class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
         context: Context[pb.StreamPredictRequest, pb.StreamPredictResponse],
     ) -> AsyncIterator[pb.StreamPredictResponse]:
         """Answer each text in turn; up to STREAM_WINDOW of them are in work at once."""
-        session = _session(context)
         answers: Answers = asyncio.Queue(STREAM_WINDOW)
-        reader = asyncio.create_task(self._read(request_iterator, session, answers))
+        reader = asyncio.create_task(self._read(request_iterator, answers))
         try:
             while (answer := await answers.get()) is not None:
                 task, with_text = answer
@@ -118,7 +114,6 @@ class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
             text=request.text,
             request_id=request.request_id.lower(),
             version=request.version,
-            session=_session(context),
             ttl=duration_from_proto(request.ttl, field="ttl") if has_ttl else DEFAULT_TTL,
         )
         return _filled(pb.CreatePredictionResponse(), prediction)
@@ -188,13 +183,12 @@ class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
     async def _read(
         self,
         requests: AsyncIterable[pb.StreamPredictRequest],
-        session: str,
         answers: Answers,
     ) -> None:
         try:
             async for message in requests:
                 request = message.request
-                task = asyncio.create_task(self._predict_in_time(request, session))
+                task = asyncio.create_task(self._predict_in_time(request))
                 try:
                     await answers.put((task, has_text(request.view)))
                 except asyncio.CancelledError:
@@ -203,29 +197,20 @@ class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
         finally:
             await answers.put(None)
 
-    async def _predict_in_time(self, request: pb.PredictRequest, session: str) -> Prediction:
+    async def _predict_in_time(self, request: pb.PredictRequest) -> Prediction:
         """One of several texts: one that is refused or slow does not take the others with it."""
         validation.check(request)
         request_context.limit(self._max_call_s)
         async with asyncio.timeout(self._max_call_s):
-            return await self._predict(request, session)
+            return await self._predict(request)
 
-    async def _predict(self, request: pb.PredictRequest, session: str) -> Prediction:
-        return await self._service.predict(
+    def _predict(self, request: pb.PredictRequest) -> Awaitable[Prediction]:
+        return self._service.predict(
             model=request.model,
             text=request.text,
             request_id=request.request_id.lower(),
             version=request.version,
-            session=session,
         )
-
-
-def _session(context: Context[Request, Response]) -> str:
-    """The caller's session, to which the choice of a version sticks; "" for none."""
-    for name, value in context.invocation_metadata() or ():
-        if name == SESSION_HEADER:
-            return str(value)
-    return ""
 
 
 def _filled(response: Filled, prediction: Prediction, *, with_text: bool = True) -> Filled:

@@ -86,7 +86,7 @@ class Connections:
     async def _take(self) -> Connection | None:
         while self._free:
             connection = self._free.pop()
-            if _is_quiet(connection):
+            if is_quiet(connection.pgconn):
                 return connection
             await connection.close()
         return None
@@ -105,8 +105,10 @@ class Connections:
         await connection.close()
 
 
-def _is_quiet(connection: Connection) -> bool:
-    """Whether nothing has come on a free connection: it would be the end of it."""
+def is_quiet(link: pq.abc.PGconn) -> bool:
+    """Whether nothing lies ready to be read, the end of the connection included."""
+    if link.status == pq.ConnStatus.BAD:
+        return False
     poll = select.poll()
-    poll.register(connection.pgconn.socket, select.POLLIN)
+    poll.register(link.socket, select.POLLIN)
     return not poll.poll(0)

@@ -9,7 +9,7 @@ import asyncio
 import psycopg
 from psycopg import errors, pq
 
-from gateway.store.connections import Connection, Connections
+from gateway.store.connections import Connection, Connections, is_quiet
 
 _NAME = b"hot"
 
@@ -43,8 +43,8 @@ class HotStatement:
         says nothing of whether it was committed.
         """
         self._silence.check()
-        if self._connection is not None and self._connection.pgconn.status == pq.ConnStatus.BAD:
-            await self._drop()
+        if self._connection is not None and not is_quiet(self._connection.pgconn):
+            await self._drop()  # it has ended, though the loop may not have seen it yet
         if self._connection is None:
             await self._connect()
         assert self._connection is not None
@@ -74,9 +74,9 @@ class HotStatement:
 
     async def _drop(self) -> None:
         connection, self._connection = self._connection, None
-        assert connection is not None
         self._stop_watching()
-        await connection.close()
+        if connection is not None:  # `close` may have come first
+            await connection.close()
 
     def _stop_watching(self) -> None:
         """In the same turn of the loop in which libpq may have closed the socket: its number may
@@ -107,7 +107,8 @@ class HotStatement:
         """The next result, none after the last; what has not arrived is waited for here: libpq
         would stop the whole loop for it."""
         while link.is_busy():
-            await self._until_readable()
+            if is_quiet(link):  # uvloop tells of a connection's end once, as of what came before it
+                await self._until_readable()
             link.consume_input()
         return link.get_result()
 

@@ -4,7 +4,7 @@ Calls of one kind that come together go together: writes in one commit, reads in
 """
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Awaitable, Collection, Sequence
 from dataclasses import asdict
 from typing import Any, NamedTuple, Self
 
@@ -30,14 +30,8 @@ SEARCH_S = 5
 """What a search may take: conditions that few predictions meet have it read many."""
 
 
-class Write(NamedTuple):
-    """A prediction to be recorded."""
-
-    prediction: Prediction
-    request_key: str
-    """Of its request_id, "" for none."""
-    traceparent: str
-    """"" for no trace."""
+Write = tuple[Prediction, str, str]
+"""A prediction, the key of its request_id and its traceparent; "" for none of each."""
 
 
 class Read(NamedTuple):
@@ -84,17 +78,17 @@ class PredictionStore:
     async def __aexit__(self, *_: object) -> None:
         await self._hot.close()
 
-    async def insert_finished(
+    def insert_finished(
         self, prediction: Prediction, request_key: str, *, traceparent: str = ""
-    ) -> bool:
+    ) -> Awaitable[bool]:
         """Record a SUCCEEDED prediction and its event; False if the request_key is taken."""
-        return await self._finished.submit(Write(prediction, request_key, traceparent))
+        return self._finished.submit((prediction, request_key, traceparent))
 
-    async def insert_accepted(
+    def insert_accepted(
         self, prediction: Prediction, request_key: str, *, traceparent: str = ""
-    ) -> bool:
+    ) -> Awaitable[bool]:
         """Record an ACCEPTED prediction and its event; False if the request_key is taken."""
-        return await self._accepted.submit(Write(prediction, request_key, traceparent))
+        return self._accepted.submit((prediction, request_key, traceparent))
 
     async def get(self, prediction_id: str, *, with_text: bool = True) -> Prediction | None:
         """Read a prediction by its id, a canonical UUID; without its text, that is ""."""
@@ -180,16 +174,13 @@ def _written(batch: list[Write], refused: Collection[str]) -> list[bool]:
     """For each row whether it was written. refused: ids of those that were not."""
     if not refused:
         return [True] * len(batch)
-    return [write.prediction.id not in refused for write in batch]
+    return [prediction.id not in refused for prediction, _, _ in batch]
 
 
 def _row(prediction: Prediction, request_key: str, traceparent: str) -> dict[str, Any]:
-    """As json_to_recordset reads it."""
+    """As json_to_recordset reads it: what is left out is null."""
     row: dict[str, Any] = {
         "id": prediction.id,
-        "request_id": request_key or None,
-        "caller": prediction.caller,
-        "traceparent": traceparent or None,
         "model": prediction.model,
         "version": prediction.version,
         "text": prediction.text,
@@ -198,6 +189,12 @@ def _row(prediction: Prediction, request_key: str, traceparent: str) -> dict[str
         "expire_time": prediction.expire_time,
         "features_uri": prediction.features_uri,
     }
+    if request_key:
+        row["request_id"] = request_key
+    if prediction.caller:
+        row["caller"] = prediction.caller
+    if traceparent:
+        row["traceparent"] = traceparent
     if (output := prediction.output) is not None:
         row["label"] = output.label
         row["confidence"] = output.confidence

@@ -22,7 +22,7 @@ class Completions:
 
     def check(self, ends: Mapping[str, str]) -> None:
         """Each prediction is told of by one event, however often that comes, with this state."""
-        wait_until(lambda: self._read() >= ends.keys(), timeout_s=20)
+        wait_until(lambda: self._read() >= ends.keys())
         for prediction_id, end in ends.items():
             ((_, told),) = self._told[prediction_id]
             assert told == f"PREDICTION_STATE_{end}"

@@ -168,7 +168,7 @@ class Mesh:
     def restart(self, part: str, environment: Mapping[str, str]) -> None:
         """Stop a part in order and have it started with more variables."""
         self._set_environment(part, environment)
-        wait_until(lambda: self.stack.part(part).state is State.READY, timeout_s=30)
+        wait_until(lambda: self.stack.part(part).state is State.READY)
         self.wait_ready(part, after=self.stack.kill(part, signal.SIGTERM))
 
     def wait_ready(self, part: str, *, after: int) -> None:
@@ -178,7 +178,7 @@ class Mesh:
             status = self.stack.part(part)
             return status.state is State.READY and status.pid != after
 
-        wait_until(is_ready, timeout_s=60)
+        wait_until(is_ready)
 
     def _set_environment(self, part: str, environment: Mapping[str, str]) -> None:
         self.stack.set_environment(part, {**IMPATIENT.get(part, {}), **environment})

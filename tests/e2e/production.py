@@ -111,7 +111,7 @@ class Production:
         )
         self._start("rollout", self._as(ROLLOUT.name) | self._registry | self._triton, ["watch"])
         names = {GATEWAY.name, RELAY.name, ROLLOUT.name, worker}
-        wait_until(lambda: names <= self._connected(), timeout_s=60)
+        wait_until(lambda: names <= self._connected())
 
     def doors(self) -> tuple[Grpc, Rest]:
         """gRPC and REST."""

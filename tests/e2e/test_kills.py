@@ -150,7 +150,7 @@ def test_a_process_dies_and_nothing_is_lost_or_done_twice(
     requests = asks(20)
     with mesh.fault(step.part, step.place, text=step.text) as fault:
         insist_on(mesh, requests)
-        wait_until(lambda: fault.deaths == 1, timeout_s=20)
+        wait_until(lambda: fault.deaths == 1)
         check_settled(mesh, oracle, requests)
         completions.check({ask.prediction_id: "SUCCEEDED" for ask in requests})
 
@@ -161,7 +161,7 @@ def load(mesh: Mesh, requests: list[Ask]) -> Iterator[None]:
     clients = threading.Thread(target=insist_on, args=(mesh, requests))
     clients.start()
     try:
-        wait_until(lambda: any(ask.prediction_id for ask in requests), timeout_s=30)
+        wait_until(lambda: any(ask.prediction_id for ask in requests))
         assert not all(ask.prediction_id for ask in requests)
         yield
     finally:

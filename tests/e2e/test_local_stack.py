@@ -70,7 +70,7 @@ class Terminal:
             yield self._said.read_text()
         finally:
             process.send_signal(signal.SIGINT)
-            assert process.wait(timeout=60) == 0, self._said.read_text()
+            assert process.wait(100) == 0, self._said.read_text()
         assert "stopped; everything is kept in" in self._said.read_text()
 
     def sessions(self) -> list[int]:

@@ -83,7 +83,7 @@ def test_messages_that_nobody_can_read_do_no_harm(mesh: Mesh, oracle: Oracle) ->
     check_settled(mesh, oracle, requests)
     queues = ("predict-sentiment", "predict-gateway")
     every = [name for queue in queues for name in (queue, f"{queue}-dead")]
-    wait_until(lambda: sum(bus.depth(queue) for queue in every) == 0, timeout_s=60)
+    wait_until(lambda: sum(bus.depth(queue) for queue in every) == 0)
 
 
 def accepted(mesh: Mesh) -> str:

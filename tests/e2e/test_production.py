@@ -78,7 +78,7 @@ def test_a_model_of_a_fresh_checkout_is_provisioned_released_and_served(
         assert ended.output.label == "billing"
         for features in (now.features_uri, ended.features_uri):
             file, _ = production.s3.locate(features)
-            wait_until(file.exists, timeout_s=30)
+            wait_until(file.exists)
 
 
 def test_what_runs_is_told_of_a_model_that_comes_and_goes(production: Production) -> None:

@@ -217,15 +217,15 @@ def test_the_registry_s_alias_moves_the_traffic_and_follows_it(
         found = shelf.registry.alias(NAME, "champion")
         return found.number if found else ""
 
-    wait_until(lambda: alias() == one, timeout_s=30)
+    wait_until(lambda: alias() == one)
     client = MlflowClient(shelf.environment["MLFLOW_TRACKING_URI"])
     assert [webhook.name for webhook in client.list_webhooks()] == ["predict-mesh"]
     shelf.registry.set_alias(NAME, "champion", two)
-    wait_until(lambda: traffic(mesh) == {two: 100}, timeout_s=90)
+    wait_until(lambda: traffic(mesh) == {two: 100})
     releases = mesh.grpc.call("ListReleases", models.ListReleasesRequest(model=NAME))
     assert releases.message.releases[0].actor == "registry"
     shelf.pmesh("rollback", NAME)
-    wait_until(lambda: alias() == one, timeout_s=30)
+    wait_until(lambda: alias() == one)
     assert traffic(mesh) == {one: 100}
 
 
@@ -292,7 +292,7 @@ def test_a_release_is_paused_resumed_and_cancelled(
         release: Release = door.call("GetRelease", get).message.release
         return release
 
-    wait_until(lambda: found().steps_done == 1, timeout_s=90)
+    wait_until(lambda: found().steps_done == 1)
     assert door.call("CreateRelease", request).message.release == found()  # the same request_id
     assert found().next_step_time.seconds > time.time() + 3000
     running = found()
@@ -304,7 +304,7 @@ def test_a_release_is_paused_resumed_and_cancelled(
     check(door.call("ResumeRelease", resume), code_pb2.ABORTED, "ETAG_MISMATCH")
     resume.etag = paused.etag
     assert door.call("ResumeRelease", resume).status.code == code_pb2.OK
-    wait_until(lambda: found().steps_done == 2, timeout_s=30)
+    wait_until(lambda: found().steps_done == 2)
     assert [(s.version, s.percent) for s in found().shares] == [(one, 80), (two, 20)]
     cancel = models.CancelReleaseRequest(id=accepted.id)
     ended = door.call("CancelRelease", cancel).message.release
@@ -331,7 +331,7 @@ def test_people_hold_a_release_let_it_go_on_and_end_it(
     shelf.pmesh("pause", NAME)
     assert "paused, step 1 of 3" in shelf.pmesh("history", NAME).stdout
     shelf.pmesh("resume", NAME)
-    wait_until(lambda: traffic(mesh) == {one: 98, two: 2}, timeout_s=30)
+    wait_until(lambda: traffic(mesh) == {one: 98, two: 2})
     shelf.pmesh("cancel", NAME)
     assert traffic(mesh) == {one: 98, two: 2}
     assert "no release of genre is under way" in shelf.pmesh("pause", NAME, check=False).stderr
@@ -349,7 +349,7 @@ def test_a_release_outlives_the_command_that_asked_for_it(
         said = command.communicate(timeout=30)[1]
     assert "the release goes on" in said
     assert command.returncode == 128 + signal.SIGINT
-    wait_until(lambda: traffic(mesh) == {two: 100}, timeout_s=90)
+    wait_until(lambda: traffic(mesh) == {two: 100})
     shelf.pmesh("rollback", NAME)
 
 
@@ -361,15 +361,15 @@ def test_a_release_goes_on_when_its_process_is_killed(
     request.pause.FromSeconds(1)
     release = mesh.grpc.call("CreateRelease", request).message.release
     for steps in range(1, 5):
-        wait_until(lambda: mesh.stack.part("rollout").pid is not None, timeout_s=60)
+        wait_until(lambda: mesh.stack.part("rollout").pid is not None)
         mesh.stack.kill("rollout")
 
         def has_taken(steps: int = steps) -> bool:
             get = models.GetReleaseRequest(id=release.id)
             return bool(mesh.grpc.call("GetRelease", get).message.release.steps_done >= steps)
 
-        wait_until(has_taken, timeout_s=90)
-    wait_until(lambda: traffic(mesh) == {two: 100}, timeout_s=10)
+        wait_until(has_taken)
+    wait_until(lambda: traffic(mesh) == {two: 100})
     shelf.pmesh("rollback", NAME)
 
 

@@ -139,7 +139,7 @@ def check_rows(
     unfinished = (
         "SELECT count(*) FROM requests WHERE id = ANY (%s::uuid[]) AND state <> 'SUCCEEDED'"
     )
-    wait_until(lambda: mesh.query(unfinished, (ids,)) == [(0,)], timeout_s=60)
+    wait_until(lambda: mesh.query(unfinished, (ids,)) == [(0,)])
     rows: dict[str, tuple[Any, ...]] = {}
     for request_id, *row in read_rows(mesh, [request.request_id for request in requests]):
         assert request_id not in rows

@@ -15,11 +15,9 @@ from tests.e2e.mesh import MODELS, Mesh
 from tests.e2e.oracle import Oracle, agree
 from tests.e2e.texts import new_text
 from tests.parts.doors import Answer
-from tests.parts.polling import wait_until
+from tests.parts.polling import PATIENCE_S, wait_until
 
 CLIENTS = 8
-PATIENCE_S = 60.0
-SETTLE_S = 60.0
 _TRY_AGAIN = {code_pb2.UNAVAILABLE, code_pb2.DEADLINE_EXCEEDED, code_pb2.RESOURCE_EXHAUSTED}
 _FINISHED = ("SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED")
 
@@ -84,7 +82,7 @@ def check_settled(mesh: Mesh, oracle: Oracle, requests: Sequence[Ask]) -> None:
         )
         return bool(finished == len(ids))
 
-    wait_until(all_finished, timeout_s=SETTLE_S)
+    wait_until(all_finished)
     rows = read_rows(mesh, [ask.request_id for ask in requests])
     assert Counter(row[0] for row in rows) == Counter(ask.request_id for ask in requests)
     by_request_id = {row[0]: row[1:] for row in rows}

@@ -166,7 +166,7 @@ class Container:
         inside = psutil.Process(process.pid).children(recursive=True)
         program = next(child for child in inside if child.name().startswith("python"))
         program.terminate()
-        return process.wait(timeout=60)
+        return process.wait(100)
 
     @staticmethod
     def stop(process: subprocess.Popen[bytes]) -> None:

@@ -93,7 +93,7 @@ def test_the_gateway_answers(program: Program, catalog: Database) -> None:
     with running(
         program("gateway"), volumes=[socket_of(catalog)], variables=variables
     ) as terminate:
-        wait_until(lambda: answers(port), timeout_s=60)
+        wait_until(lambda: answers(port))
         with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
             listed = ModelServiceStub(channel).ListModels(ListModelsRequest(), timeout=10)
         assert [model.id for model in listed.models] == ["genre"]
@@ -107,7 +107,7 @@ def test_the_relay_publishes(program: Program, catalog: Database, bus: Bus) -> N
     with running(program("relay"), volumes=[socket_of(catalog)], variables=variables) as terminate:
         with catalog.connect() as connection:
             accept(connection, ["a text"], model="genre")
-        wait_until(lambda: bus.depth("predict-genre") == 1, timeout_s=60)
+        wait_until(lambda: bus.depth("predict-genre") == 1)
         assert terminate() == 0
 
 
@@ -121,9 +121,7 @@ async def test_the_shipper_ships(program: Program, bus: Bus, tmp_path: Path) -> 
     with running(
         program("features"), volumes=[f"{tmp_path}:/spool"], variables=bus.environment
     ) as terminate:
-        wait_until(
-            lambda: s3.list_objects_v2(Bucket="predict-features")["KeyCount"] == 1, timeout_s=60
-        )
+        wait_until(lambda: s3.list_objects_v2(Bucket="predict-features")["KeyCount"] == 1)
         assert terminate() == 0
 
 
@@ -140,7 +138,7 @@ def test_rollout_watches(program: Program, catalog: Database, tmp_path: Path) ->
     }
     volumes = [socket_of(catalog), mounted_packages()]
     with running(program("rollout"), volumes=volumes, variables=variables) as terminate:
-        wait_until(lambda: has_looked(catalog, "the-image"), timeout_s=60)
+        wait_until(lambda: has_looked(catalog, "the-image"))
         assert terminate() == 0
 
 
@@ -167,4 +165,4 @@ def test_the_image_that_releases_also_provisions(
 def test_a_wrong_setting_ends_the_program(program: Program, name: str) -> None:
     wrong = {"PMESH_GATEWAY_PORT": "none", "PMESH_TOPIC_ARN": "none", "PMESH_FEATURES_SPOOL": ""}
     process = program(name).start(variables=wrong)
-    assert process.wait(timeout=60) == 1
+    assert process.wait(100) == 1

@@ -53,7 +53,7 @@ def ports(base: Container, tmp_path_factory: pytest.TempPathFactory) -> Iterator
             "LD_LIBRARY_PATH": f"{MACHINE_PACKAGES}/nvidia_pytriton.libs",
         },
     )
-    wait_until(lambda: is_live(f"127.0.0.1:{ports.grpc}"), timeout_s=60)
+    wait_until(lambda: is_live(f"127.0.0.1:{ports.grpc}"))
     yield ports
     base.stop(process)
 

@@ -62,7 +62,7 @@ def test_a_worker_image_answers(
         with catalog.connect() as connection:
             (accepted,) = accept(connection, ["good"], model="genre")
         requests = Requests(catalog)
-        wait_until(lambda: requests.get(accepted)["state"] == "SUCCEEDED", timeout_s=60)
+        wait_until(lambda: requests.get(accepted)["state"] == "SUCCEEDED")
         answer = requests.get(accepted)
         assert answer["label"] == "review"
         assert answer["features_uri"].startswith("s3://predict-features/")

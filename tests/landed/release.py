@@ -53,7 +53,7 @@ class Release:
             assert process.poll() is None, log.read_text()
         finally:
             process.terminate()
-            process.wait(30)
+            process.wait(100)
 
 
 def landed_commit() -> str:

@@ -16,7 +16,7 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from predict.v1 import model_service_pb2 as models
 from predict.v1 import prediction_service_pb2 as pb
-from predict.v1.model_pb2 import TrafficTarget
+from predict.v1.model_pb2 import ReleaseAction, TrafficTarget
 from predict.v1.model_service_pb2_grpc import ModelServiceStub
 from predict.v1.prediction_pb2 import PredictionState
 from predict.v1.prediction_service_pb2_grpc import PredictionServiceStub
@@ -108,7 +108,7 @@ class Mesh:
             "PMESH_FEATURES_SPOOL": str(self._folder / f"{name}-spool"),
         }
         with release.running("gateway.main", self._folder / f"{name}.log", variables):
-            wait_until(lambda: listens(port), timeout_s=30)
+            wait_until(lambda: listens(port))
             with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
                 yield Clients(channel)
 
@@ -152,6 +152,10 @@ class Clients:
         request = models.SetTrafficRequest(model=MODEL, traffic=targets)
         self.models.SetTraffic(request, timeout=TIMEOUT_S)
 
+    def release(self, action: ReleaseAction) -> None:
+        request = models.CreateReleaseRequest(model=MODEL, action=action)
+        self.models.CreateRelease(request, timeout=TIMEOUT_S)
+
     def traffic(self) -> dict[str, int]:
         model = self.models.GetModel(models.GetModelRequest(model=MODEL), timeout=TIMEOUT_S).model
         return {target.version: target.percent for target in model.traffic}
@@ -175,14 +179,14 @@ def test_the_programs_of_the_landed_release_go_on_while_the_schema_changes_and_a
                 begun = len(made)
                 wait_until(lambda: len(made) > begun + 20)
             clients.finish(before)
-            _all_of_it_works(mesh, landed, clients)
+            _all_of_it_works(clients)
             with mesh.gateway(this_checkout(), "this") as ours:
                 _knows(ours, made[0])
                 _knows(clients, ours.predict())
                 clients.finish(ours.create())
 
 
-def _all_of_it_works(mesh: Mesh, landed: Release, clients: Clients) -> None:
+def _all_of_it_works(clients: Clients) -> None:
     clients.finish(clients.create())
     _knows(clients, clients.predict())
     slow = clients.create("sleep 3")
@@ -193,10 +197,9 @@ def _all_of_it_works(mesh: Mesh, landed: Release, clients: Clients) -> None:
 
     clients.set_traffic(v1=90, v2=10)
     wait_until(lambda: clients.traffic() == {"1": 90, "2": 10})
-    variables = mesh.variables("rollout")
-    landed.run("rollout", "promote", MODEL, variables=variables)
+    clients.release(ReleaseAction.RELEASE_ACTION_PROMOTE)
     wait_until(lambda: clients.traffic() == {"2": 100})
-    landed.run("rollout", "rollback", MODEL, variables=variables)
+    clients.release(ReleaseAction.RELEASE_ACTION_ROLLBACK)
     wait_until(lambda: clients.traffic() == {"1": 100})
     history = clients.models.ListReleases(models.ListReleasesRequest(model=MODEL)).releases
     assert len(history) == 4

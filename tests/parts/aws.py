@@ -9,13 +9,14 @@ from typing import Any, Literal, Self
 import boto3
 
 from tests.parts.polling import wait_until
+from tests.parts.ports import free_port
 
 
 class Aws:
     """moto, as the local stack runs it. What it holds is gone after `reset` and after `stop`."""
 
     def __init__(self) -> None:
-        self._port = _free_port()
+        self._port = free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self.environment = {
             "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self._port}",
@@ -38,7 +39,7 @@ class Aws:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        wait_until(self._answers, timeout_s=60)
+        wait_until(self._answers)
 
     def stop(self) -> None:
         assert self._process is not None
@@ -64,10 +65,3 @@ class Aws:
         except OSError:
             return False
         return True
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port

@@ -63,11 +63,11 @@ def _own_server() -> Iterator[str]:
             host="127.0.0.1", port=port, user="postgres", password=PASSWORD, dbname="postgres"
         )
         try:
-            wait_until(lambda: _answers(conninfo), timeout_s=20)
+            wait_until(lambda: _answers(conninfo))
             yield conninfo
         finally:
             process.terminate()
-            process.wait(30)
+            process.wait(100)
 
 
 def _answers(conninfo: str) -> bool:

@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
+from tests.parts.ports import free_port
+
 Answer = Callable[[Sequence[str]], Mapping[str, npt.NDArray[Any]]]
 """The texts of a call -> the outputs, by name. What it raises is an UNKNOWN of the call, with the
 exception's own text, as servers in Python do it; Refusal is another code."""
@@ -44,7 +46,7 @@ class OipServer:
         answers_as: str | None = None,
         typed: bool = False,
         declares: bool = True,
-        port: int = 0,
+        port: int | None = None,
     ) -> None:
         """model: "*" for any. says_version: whether answers name the version; a server that does
         not ignores it.
@@ -71,7 +73,7 @@ class OipServer:
         """May wait, or raise Refusal."""
         self.before_ready: Callable[[], object] = lambda: None
         """Likewise, before it says whether a version is ready."""
-        self._port = port
+        self._port = free_port() if port is None else port
 
     def __enter__(self) -> Self:
         self.start()
@@ -90,19 +92,19 @@ class OipServer:
         self._started = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
         self._thread.start()
-        assert self._started.wait(10)
+        assert self._started.wait(100)
 
     def stop(self) -> None:
         """Calls under way fail; returns once the answers to them have ended too."""
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._stop.set)
-            self._thread.join(30)
+            self._thread.join(100)
 
     async def _run(self) -> None:
         self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
         server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
         service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(_Servicer(self), server)
-        self._port = server.add_insecure_port(self.address)
+        server.add_insecure_port(self.address)
         await server.start()
         self._started.set()
         await self._stop.wait()

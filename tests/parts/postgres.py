@@ -87,7 +87,7 @@ class Postgres:
                 stdout=log,
                 stderr=log,
             )
-        wait_until(self._answers, timeout_s=20)
+        wait_until(self._answers)
 
     def stop_immediately(self) -> None:
         """As a crash: no connection is told, and the next start recovers."""

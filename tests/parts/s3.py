@@ -40,7 +40,7 @@ class S3:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        wait_until(lambda: listens(self._port), timeout_s=20)
+        wait_until(lambda: listens(self._port))
 
     def locate(self, uri: str) -> tuple[Path, int]:
         """The file and the row of "s3://bucket/key#row=N"."""

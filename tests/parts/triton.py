@@ -98,7 +98,7 @@ class Triton:
                 stdout=log,
                 stderr=log,
             )
-        wait_until(self._is_ready, timeout_s=60)
+        wait_until(self._is_ready)
 
     def kill(self) -> None:
         """SIGKILL to the server and to the processes of its models."""

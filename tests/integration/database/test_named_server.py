@@ -20,12 +20,13 @@ from psycopg.conninfo import make_conninfo
 
 from database.registration import Registration, register_models
 from gateway.envoy.front import Front
-from tests.integration.gateway.envoy.gateway_process import GatewayProcess, free_ports
+from tests.integration.gateway.envoy.gateway_process import GatewayProcess
 from tests.integration.model_runtime.process import Worker
 from tests.integration.relay.process import Relay
 from tests.parts.bus_probe import Bus
 from tests.parts.named_postgres import named_postgres, variables
 from tests.parts.polling import wait_until
+from tests.parts.ports import free_port
 from tests.parts.words_server import LABELS, words_server
 
 MODEL = "sentiment"
@@ -116,10 +117,9 @@ def test_predictions_are_made_now_and_later(
         for name, value in server.of("gateway").items():
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("PMESH_FEATURES_SPOOL", str(tmp_path / "spool"))
-        port, admin_port = free_ports(2)
-        settings = Front(port=port, admin_port=admin_port)
+        settings = Front(port=free_port(), admin_port=free_port())
         stack.enter_context(GatewayProcess(log=tmp_path / "log", settings=settings))
-        url = f"http://127.0.0.1:{port}/v1"
+        url = f"http://127.0.0.1:{settings.port}/v1"
         client = stack.enter_context(httpx.Client(trust_env=False, timeout=20))
         now = client.post(f"{url}/models/{MODEL}:predict", json={"text": "good"}).json()
         assert now["output"]["label"] == "positive"
@@ -128,5 +128,5 @@ def test_predictions_are_made_now_and_later(
         def state() -> object:
             return client.get(f"{url}/predictions/{later['id']}").json()["state"]
 
-        wait_until(lambda: state() == "PREDICTION_STATE_SUCCEEDED", timeout_s=30)
+        wait_until(lambda: state() == "PREDICTION_STATE_SUCCEEDED")
         assert client.get(f"{url}/predictions/{now['id']}").json() == now

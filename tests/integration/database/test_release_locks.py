@@ -49,7 +49,7 @@ def test_a_lock_ends_with_its_connection(two: Two) -> None:
         with mine.lock("genre") as held:
             return held
 
-    wait_until(is_free, timeout_s=10)
+    wait_until(is_free)
 
 
 def test_a_row_that_names_a_connection_of_before_counts_for_nothing(
@@ -79,7 +79,7 @@ def test_what_a_program_of_before_left_running_is_abandoned(two: Two, database: 
     connection.execute(own)
     assert mine.interrupt("genre") == []
     connection.close()
-    wait_until(lambda: mine.interrupt("genre") == ["7"], timeout_s=10)
+    wait_until(lambda: mine.interrupt("genre") == ["7"])
     with database.connect() as owner:
         owner.execute(
             "INSERT INTO releases (model, version, action, actor, reason, state)"

@@ -120,7 +120,7 @@ async def test_a_refused_file_is_passed_over_and_tried_again_later(
     assert versions_of(bucket.keys) == ["4"]
     assert caplog.text.count("AccessDenied") == 1
     bucket.answers.clear()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(100):
         while list(tmp_path.glob("*.rows")):
             await shipper.step()
     assert versions_of(bucket.keys) == ["4", "3"]
@@ -148,7 +148,7 @@ async def test_an_outage_stops_the_round(
     bucket.answers["/sentiment/3/"] = answer
     await fill(tmp_path, "3", "4")
     step = asyncio.create_task(shipper.step())
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(100):
         while answer[1] not in caplog.text:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
     assert bucket.keys == []

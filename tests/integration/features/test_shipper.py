@@ -50,7 +50,7 @@ class Shipper:
 
     def stop(self) -> int:
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=20)
+        return self.process.wait(100)
 
 
 @pytest.fixture(scope="module")
@@ -135,7 +135,7 @@ def test_it_ships_what_is_there_before_it_ends(spool: Path, s3: S3, shipper: Shi
     places = fill(spool)
     shipper.process.send_signal(signal.SIGTERM)
     shipper.process.send_signal(signal.SIGCONT)
-    assert shipper.process.wait(timeout=20) == 0
+    assert shipper.process.wait(100) == 0
     check_shipped(s3, places)
 
 

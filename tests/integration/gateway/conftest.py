@@ -1,12 +1,19 @@
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 
 import pytest
+import uvloop
 
 from database.logins import GATEWAY
 from gateway.store.connections import Connections
 from gateway.store.predictions import PredictionStore
 from tests.parts.catalog import environment
 from tests.parts.postgres import Database
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """Each of these tests runs in the loop that the gateway runs in."""
+    return {"uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture

@@ -10,8 +10,8 @@ from database.logins import GATEWAY
 from gateway.app import UNBOUNDED, _open
 from gateway.grpc_asgi import Server
 from gateway.settings import Settings
-from tests.integration.gateway.envoy.gateway_process import free_ports
 from tests.parts.catalog import environment
+from tests.parts.ports import free_port
 from tests.parts.postgres import Database
 
 
@@ -21,7 +21,7 @@ async def server(
 ) -> AsyncIterator[Server]:
     for name, value in environment(database, GATEWAY).items():
         monkeypatch.setenv(name, value)
-    (metrics_port,) = free_ports(1)
+    metrics_port = free_port()
     async with AsyncExitStack() as stack:
         settings = Settings(spool=tmp_path / "spool", metrics_port=metrics_port)
         server, _readiness = await _open(stack, settings)

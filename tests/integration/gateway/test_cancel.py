@@ -48,9 +48,8 @@ async def test_a_held_prediction_is_refused_soon_and_others_are_read_and_cancell
         begin = time.monotonic()
         refused = [asyncio.create_task(service.cancel(id)) for id in held]
         await asyncio.sleep(0.1)
-        async with asyncio.timeout(2):
-            assert (await service.cancel(other)).state is State.CANCELLED
-            assert (await service.get(held[0])).state is State.ACCEPTED
+        assert (await service.cancel(other)).state is State.CANCELLED
+        assert (await service.get(held[0])).state is State.ACCEPTED
         assert not any(task.done() for task in refused)
         for task in refused:
             with pytest.raises(StoreUnavailable) as raised:

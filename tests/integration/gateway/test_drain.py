@@ -76,7 +76,7 @@ class InFlight:
             self._outcome.put((None, error))
 
     def result(self) -> Any:
-        value, error = self._outcome.get(timeout=30)
+        value, error = self._outcome.get(timeout=100)
         if error is not None:
             raise error
         return value
@@ -87,7 +87,7 @@ def stop(gateway: WholeGateway) -> None:
 
 
 def ended_well(gateway: WholeGateway) -> bool:
-    return gateway.process.wait(20) == 0 and "killing" not in gateway.log
+    return gateway.process.wait(100) == 0 and "killing" not in gateway.log
 
 
 def refusal(error: Any) -> tuple[str, str, float]:

@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -113,19 +114,53 @@ def test_a_server_that_closes_while_it_is_written_to_is_an_operational_error() -
         server.join(10)
 
 
-def _speak_then_close(listener: socket.socket) -> None:
-    """As much of a server as lets a statement be prepared; it reads little of what follows."""
+def test_a_server_that_dies_with_a_last_word_is_an_operational_error(tmp_path: Path) -> None:
+    """The word and the end come as one event of uvloop, and it is the last one."""
+
+    async def execute() -> None:
+        statement = HotStatement(DOUBLED, Connections(conninfo=f"host={tmp_path} port=1"))
+        with pytest.raises(psycopg.OperationalError):
+            async with asyncio.timeout(100):
+                await statement.execute(b"[1]")
+        await statement.close()
+
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / ".s.PGSQL.1"))
+        listener.listen()
+        server = threading.Thread(target=_speak_then_die, args=(listener,))
+        server.start()
+        uvloop.run(execute())
+        server.join(10)
+
+
+def _speak_then_die(listener: socket.socket) -> None:
+    """As a server that is told to quit at once: it reads no more, and says so."""
     connection, _ = listener.accept()
     with connection:
-        connection.recv(4096)  # the startup
-        ready = b"Z\x00\x00\x00\x05I"
-        connection.sendall(b"R\x00\x00\x00\x08\x00\x00\x00\x00" + ready)
-        connection.recv(4096)  # Parse and Sync
-        connection.sendall(b"1\x00\x00\x00\x04" + ready)
+        _let_prepare(connection)
+        connection.recv(1)  # of Bind; what stays unread makes the end a reset
+        word = b"SWARNING\x00VWARNING\x00C57P01\x00Mthe end\x00\x00"
+        connection.sendall(b"N" + (len(word) + 4).to_bytes(4, "big") + word)
+
+
+def _speak_then_close(listener: socket.socket) -> None:
+    """It reads little of a long parameter."""
+    connection, _ = listener.accept()
+    with connection:
+        _let_prepare(connection)
         connection.recv(4096)  # the first bytes of Bind; the rest fills the socket
         time.sleep(0.3)
         connection.shutdown(socket.SHUT_WR)
         time.sleep(0.3)
+
+
+def _let_prepare(connection: socket.socket) -> None:
+    """As much of a server as lets a statement be prepared."""
+    connection.recv(4096)  # the startup
+    ready = b"Z\x00\x00\x00\x05I"
+    connection.sendall(b"R\x00\x00\x00\x08\x00\x00\x00\x00" + ready)
+    connection.recv(4096)  # Parse and Sync
+    connection.sendall(b"1\x00\x00\x00\x04" + ready)
 
 
 def cut(database: Database) -> None:

@@ -8,20 +8,27 @@ import pytest
 
 from gateway.metrics import BOUNDS_S, Calls
 from gateway.metrics_server import metrics_server
-from tests.integration.gateway.envoy.gateway_process import free_ports
+from tests.parts.ports import free_port
 
 RPC = "predict.v1.PredictionService/Predict"
 
 
 @pytest.fixture
 def port() -> int:
-    return free_ports(1)[0]
+    return free_port()
 
 
 def read(port: int, *, address: str = "127.0.0.1", host: str = "") -> httpx.Response:
     with httpx.Client(trust_env=False, timeout=20) as client:
         headers = {"host": host} if host else {}
         return client.get(f"http://{address}:{port}/metrics", headers=headers)
+
+
+@pytest.mark.parametrize("path", ["/", "/favicon.ico", "/metrics/", "/healthz"])
+def test_there_is_nothing_beside_the_metrics(port: int, path: str) -> None:
+    with metrics_server("127.0.0.1", port, Calls()), httpx.Client(trust_env=False) as client:
+        answer = client.get(f"http://127.0.0.1:{port}{path}")
+    assert (answer.status_code, answer.text) == (404, "the metrics are at /metrics\n")
 
 
 def test_a_histogram_counts_what_is_at_most_its_bound(port: int) -> None:

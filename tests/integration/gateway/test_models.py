@@ -48,7 +48,7 @@ class Gate:
         self._lock = threading.Lock()
 
     async def until(self, *, running: int) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(100):
             while self.running < running:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
 
@@ -56,7 +56,7 @@ class Gate:
         with self._lock:
             self.running += 1
             self.most = max(self.most, self.running)
-        self.opened.wait(10)
+        self.opened.wait(100)
         with self._lock:
             self.running -= 1
         return good_words(texts)
@@ -187,7 +187,7 @@ async def test_a_batch_that_is_not_ended_in_time_keeps_the_next_one_waiting() ->
     def answer(texts: Sequence[str]) -> Outputs:
         with instance:  # one batch after the other, the gateway's questions among them
             if "slow" in texts:
-                release.wait(10)
+                release.wait(100)
             return good_words(texts)
 
     with words_server(answer) as server:
@@ -226,7 +226,7 @@ async def test_a_batch_has_the_latest_deadline_and_each_caller_leaves_at_its_own
         assert server.calls == [["good"] * 3]
         (left_s,) = server.left_s
         assert left_s is not None
-        assert 5 < left_s <= 20
+        assert 5 < left_s < 21  # gRPC rounds it up, to a tenth
 
 
 async def test_no_deadline_is_later_than_a_server_may_take(

@@ -138,7 +138,7 @@ async def test_a_slow_server_is_not_away(
     with psycopg.connect(database.conninfo) as holder:
         holder.execute("LOCK TABLE requests")
         slow = [finished(), finished()]
-        writes = [asyncio.create_task(store.insert_finished(p, "")) for p in slow]
+        writes = [asyncio.ensure_future(store.insert_finished(p, "")) for p in slow]
         read = asyncio.create_task(store.get(slow[0].id))
         await asyncio.sleep(silence.PATIENCE_S * 2 + silence.LOOK_S)
         assert not any(task.done() for task in (*writes, read))

@@ -33,7 +33,7 @@ async def probed(models: dict[str, Model]) -> AsyncIterator[Models]:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(100):
         while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 
@@ -123,7 +123,7 @@ async def test_whoever_answers_calls_is_not_away_whatever_a_probe_says(
                 time.sleep(1)
 
             server.before_ready = late
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(100):
                 while asked < 3:
                     await ask(opened, "good")  # in the time that each probe waits
                     await asyncio.sleep(0.05)

@@ -195,5 +195,6 @@ def test_a_silent_database_is_known(database: Database, postgres: Postgres, tmp_
 
 def test_readyz_is_read_only(database: Database, tmp_path: Path) -> None:
     with WholeGateway(database, tmp_path) as gateway:
-        assert gateway.request("POST", "/readyz", {}).status == 404
+        assert gateway.request("POST", "/readyz", {}).status == 405
+        assert gateway.request("GET", "/readyz/sentiment").status == 404
         wait_until(lambda: gateway.request("HEAD", "/readyz").status == 200)

@@ -15,8 +15,9 @@ from predict.v1.prediction_service_pb2_grpc import PredictionServiceStub
 
 from database.logins import GATEWAY
 from gateway.envoy.front import Front
-from tests.integration.gateway.envoy.gateway_process import Answer, GatewayProcess, free_ports
+from tests.integration.gateway.envoy.gateway_process import Answer, GatewayProcess
 from tests.parts import catalog
+from tests.parts.ports import free_port
 from tests.parts.postgres import Database, Postgres
 from tests.parts.words_server import LABELS, MODEL, VERSION, words_server
 
@@ -49,7 +50,7 @@ class Running(NamedTuple):
 def running(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     database = postgres.create_database()
     directory = tmp_path_factory.mktemp("callers")
-    port, admin_port, metrics_port = free_ports(3)
+    port, admin_port, metrics_port = free_port(), free_port(), free_port()
     with words_server() as server, pytest.MonkeyPatch.context() as patch:
         catalog.register(
             database, {MODEL: [VERSION]}, address=server.address, labels={MODEL: LABELS}
@@ -170,9 +171,8 @@ def test_a_metrics_port_that_is_taken_is_told_in_one_line(
     }
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    port, admin_port = free_ports(2)
-    settings = Front(port=port, admin_port=admin_port)
+    settings = Front(port=free_port(), admin_port=free_port())
     with GatewayProcess(log=tmp_path / "log", settings=settings) as process:
-        assert process.process.wait(20) == 1
+        assert process.process.wait(100) == 1
         told = f"the gateway cannot start: metrics at 127.0.0.1:{running.metrics_port}: "
         assert told in process.log

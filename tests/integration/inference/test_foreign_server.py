@@ -18,13 +18,14 @@ from predict.v1.prediction_pb2 import Prediction
 from database.logins import GATEWAY
 from gateway.envoy.front import Front
 from rollout.store import ReleaseStore
-from tests.integration.gateway.envoy.gateway_process import GatewayProcess, free_ports
+from tests.integration.gateway.envoy.gateway_process import GatewayProcess
 from tests.integration.inference.asking import with_poison
 from tests.integration.inference.gateway_calls import Gateway, Refused, reason
 from tests.parts import catalog
 from tests.parts.foreign.servers import MODEL, MlServer
 from tests.parts.oip_server import OipServer
 from tests.parts.polling import wait_until
+from tests.parts.ports import free_port
 from tests.parts.postgres import Database, Postgres
 from tests.parts.words import LABELS, POISON
 from tests.parts.words_server import words_server
@@ -74,7 +75,7 @@ def mesh(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 def _gateway(patch: pytest.MonkeyPatch, database: Database, directory: Path) -> GatewayProcess:
-    port, admin_port, metrics_port = free_ports(3)
+    port, admin_port, metrics_port = free_port(), free_port(), free_port()
     environment = catalog.environment(database, GATEWAY) | {
         "PMESH_FEATURES_SPOOL": str(directory / "spool"),
         "PMESH_GATEWAY_METRICS_PORT": str(metrics_port),
@@ -166,7 +167,7 @@ def test_a_server_that_is_away_is_unavailable_and_found_again(mesh: Mesh) -> Non
     assert reason(refused.value.status) == "MODEL_UNAVAILABLE"
     assert mesh.grpc.predict("good", version=OURS).output.label == "positive"
     mesh.theirs.start()
-    wait_until(lambda: _answers(mesh), timeout_s=20)
+    wait_until(lambda: _answers(mesh))
 
 
 def _answers(mesh: Mesh) -> bool:

@@ -164,7 +164,7 @@ async def test_the_deadline_holds_for_all_calls_together() -> None:
         return good_words(texts)
 
     with words_server(slow) as server:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(15):
             with pytest.raises(DeadlineExceeded):
                 await ask(server.address, with_poison(256, 0), timeout_s=0.5)
         released.set()
@@ -179,7 +179,7 @@ async def test_a_look_at_whether_the_server_is_well_keeps_to_the_deadline() -> N
         return good_words(texts)
 
     with words_server(hangs_when_probed) as server:
-        async with asyncio.timeout(4):
+        async with asyncio.timeout(15):
             with pytest.raises(DeadlineExceeded):
                 await ask(server.address, with_poison(256, 0), timeout_s=0.5)
         released.set()

@@ -98,7 +98,7 @@ async def test_what_a_version_declares_is_asked_again_once_it_was_away() -> None
             await predict()
         server.answer = only_scores
         server.start()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(100):
             while not await asked.is_well("words", "1"):  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
         await predict()
@@ -132,7 +132,7 @@ async def test_metadata_that_hang_keep_to_the_deadline() -> None:
     released = threading.Event()
     with words_server() as server:
         server.before_metadata = lambda: released.wait(20)
-        async with asyncio.timeout(4):
+        async with asyncio.timeout(15):
             with pytest.raises(DeadlineExceeded):
                 await ask(server.address, ["good"], timeout_s=0.3)
         released.set()

@@ -39,11 +39,11 @@ class Worker:
         return self._log.read_text()
 
     def wait_until_started(self) -> None:
-        wait_until(lambda: "working for" in self.log, timeout_s=30)
+        wait_until(lambda: "working for" in self.log)
 
     def wait_for_end(self) -> int:
         """The exit code."""
-        return self.process.wait(timeout=30)
+        return self.process.wait(100)
 
     def terminate(self) -> None:
         self.process.send_signal(signal.SIGTERM)

@@ -44,16 +44,14 @@ class Exchange(Requests):
         self.publish(*ids)
         return ids
 
-    def wait_for_answers(
-        self, ids: Sequence[str], *, timeout_s: float = 20
-    ) -> list[dict[str, Any]]:
+    def wait_for_answers(self, ids: Sequence[str]) -> list[dict[str, Any]]:
         """The answers to these, in their order."""
-        wait_until(lambda: self.collect() >= set(ids), timeout_s=timeout_s)
+        wait_until(lambda: self.collect() >= set(ids))
         return [self.answers[prediction_id] for prediction_id in ids]
 
     def wait_until_deleted(self) -> None:
         """Until every message was dealt with."""
-        wait_until(self.is_idle, timeout_s=20)
+        wait_until(self.is_idle)
         self.collect()
 
     def is_idle(self) -> bool:

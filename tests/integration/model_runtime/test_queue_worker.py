@@ -90,7 +90,7 @@ def test_a_text_that_ends_the_models_process_is_given_up_and_takes_no_other_with
         requests.collect()
         return {one, two} <= set(requests.answers) and requests.is_idle()
 
-    wait_until(supervise, timeout_s=90)
+    wait_until(supervise)
     assert crash not in requests.answers
     row = requests.get(crash)
     assert (row["state"], row["attempt"], row["leased"]) == ("RUNNING", 2, False)
@@ -137,7 +137,7 @@ def test_an_undecodable_message_goes_to_the_dead_letters(
     bus.publish("inference_request", {"predictionId": "secret", "model": "sentiment"})
     (prediction_id,) = requests.accept()
     bus.publish("inference_request", {"predictionId": prediction_id, "model": "genre"})
-    wait_until(lambda: bus.depth(f"{QUEUE}-dead") == 3, timeout_s=30)
+    wait_until(lambda: bus.depth(f"{QUEUE}-dead") == 3)
     assert requests.answers == {}
     assert "secret" not in worker.log
 

@@ -111,7 +111,7 @@ def test_a_second_signal_ends_it_at_once(worker: Worker, requests: Exchange) -> 
     worker.terminate()
     wait_until(lambda: "stopping" in worker.log)
     worker.terminate()
-    assert worker.process.wait(timeout=2) == 128 + 15
+    assert worker.process.wait(100) == 128 + 15
 
 
 @pytest.mark.parametrize(

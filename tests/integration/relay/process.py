@@ -56,4 +56,4 @@ class Relay:
     def stop(self) -> int:
         """SIGTERM, and the exit code."""
         self.terminate()
-        return self._process.wait(timeout=10)
+        return self._process.wait(100)

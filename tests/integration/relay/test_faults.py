@@ -137,7 +137,7 @@ def test_the_database_may_crash_with_answers_in_hand(
 def test_word_of_new_requests_comes_again_after_the_connection_was_lost(
     start_relay: StartRelay, requests: Requests, bus: Bus
 ) -> None:
-    relay = start_relay(poll_s=30)
+    relay = start_relay(poll_s=100)
     wait_until(lambda: listeners(requests) == 1)
     requests.query(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = 'LISTEN outbox'"
@@ -145,7 +145,7 @@ def test_word_of_new_requests_comes_again_after_the_connection_was_lost(
     wait_until(lambda: "listener: waiting for the end of an outage" in relay.log)
     wait_until(lambda: listeners(requests) == 1)
     requests.accept()
-    assert bus.receive("predict-sentiment", wait_s=10)  # well before the poll
+    assert bus.receive("predict-sentiment", wait_s=20)  # well before the poll
 
 
 def listeners(requests: Requests) -> int:

@@ -49,7 +49,7 @@ def test_what_is_held_while_it_is_published_still_counts_as_published(
     assert all(requests.get(id)["publish_time"] for id in ids)
     requests.accept(2)
     requests.accept(1, model="genre")
-    assert bus.receive("predict-genre", wait_s=10)  # by a relay that had the two before it
+    assert bus.receive("predict-genre", wait_s=20)  # by a relay that had the two before it
     assert bus.depth("predict-sentiment") == 3
     requests.execute("UPDATE requests SET lease_until = now() WHERE lease_until IS NOT NULL")
     list(bus.drain("predict-sentiment"))
@@ -105,7 +105,7 @@ def test_a_held_answer_among_the_dead_letters_stays_until_it_can_be_applied(
         wait_until(lambda: relay.log.count("are held") > 1)
         assert bus.depth("predict-gateway-dead") == 3
         requests.accept(1, model="genre")
-        assert bus.receive("predict-genre", wait_s=10)
+        assert bus.receive("predict-genre", wait_s=20)
     wait_until(lambda: requests.states()["SUCCEEDED"] == 3)
     wait_until(lambda: bus.depth("predict-gateway-dead") == 0)
 
@@ -121,4 +121,4 @@ def test_a_held_request_that_the_bus_does_not_take_holds_up_no_other(
         relay = start_relay(poll_s=0.05)
         wait_until(lambda: "set event" in relay.log)
         requests.accept(1, model="genre")
-        assert bus.receive("predict-genre", wait_s=10)
+        assert bus.receive("predict-genre", wait_s=20)

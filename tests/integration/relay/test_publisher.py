@@ -20,7 +20,7 @@ def test_a_request_is_on_the_bus_once_it_is_accepted(
 ) -> None:
     start_relay()
     (prediction_id,) = requests.accept(model="genre")
-    (message,) = bus.receive("predict-genre", wait_s=10)
+    (message,) = bus.receive("predict-genre", wait_s=20)
     event = json.loads(message["Body"])
     assert event.pop("eventId")
     assert event == {"predictionId": prediction_id, "model": "genre", "version": "1"}
@@ -82,7 +82,7 @@ def test_every_committed_event_is_published_and_none_of_an_aborted_transaction(
     with ThreadPoolExecutor(50) as pool:
         committed = {id for ids in pool.map(transact, range(200)) for id in ids}
     assert len(committed) > 200
-    wait_until(lambda: requests.query("SELECT * FROM outbox") == [], timeout_s=30)
+    wait_until(lambda: requests.query("SELECT * FROM outbox") == [])
     published = [event["predictionId"] for event in bus.drain("predict-sentiment")]
     assert sorted(published) == sorted(committed)
 
@@ -147,7 +147,7 @@ def test_a_finished_request_is_not_published(
     cancelled, wanted = requests.accept(2)
     requests.execute("UPDATE requests SET state = 'CANCELLED' WHERE id = %s", (cancelled,))
     start_relay()
-    (message,) = bus.receive("predict-sentiment", wait_s=10)
+    (message,) = bus.receive("predict-sentiment", wait_s=20)
     assert json.loads(message["Body"])["predictionId"] == wanted
     wait_until(lambda: requests.query("SELECT * FROM outbox") == [])
     assert bus.depth("predict-sentiment") == 0
@@ -174,7 +174,7 @@ def test_a_request_that_the_bus_does_not_take_fails_and_holds_up_no_other(
         }
     ]
     assert [event["predictionId"] for event in bus.drain("predict-sentiment")] == [good]
-    (message,) = bus.receive(completed, wait_s=10)
+    (message,) = bus.receive(completed, wait_s=20)
     assert json.loads(message["Body"])["predictions"] == [
         {"predictionId": poison, "version": "1", "state": "PREDICTION_STATE_FAILED"}
     ]
@@ -188,7 +188,7 @@ def test_a_completion_that_the_bus_does_not_take_is_dropped(
     completed = bus.watch("job_completed")
     poison, good = complete(requests, pad=300_000), complete(requests)
     relay = start_relay(poll_s=0.05)
-    (message,) = bus.receive(completed, wait_s=10)
+    (message,) = bus.receive(completed, wait_s=20)
     assert json.loads(message["Body"])["eventId"] == good
     wait_until(lambda: requests.query("SELECT * FROM outbox") == [])
     assert f"set event {poison} aside" in relay.log
@@ -230,7 +230,7 @@ def test_an_event_without_a_request_is_taken_out(
         )
     (good,) = requests.accept()
     start_relay()
-    (message,) = bus.receive("predict-sentiment", wait_s=10)
+    (message,) = bus.receive("predict-sentiment", wait_s=20)
     assert json.loads(message["Body"])["predictionId"] == good
     wait_until(lambda: requests.query("SELECT * FROM outbox") == [])
 

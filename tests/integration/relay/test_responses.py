@@ -20,7 +20,7 @@ def running(start_relay: StartRelay, requests: Requests, bus: Bus) -> Claim:
     """The claim of a request that a worker works on, and a relay that waits for the answer."""
     start_relay()
     (prediction_id,) = requests.accept()
-    assert bus.receive("predict-sentiment", wait_s=10)
+    assert bus.receive("predict-sentiment", wait_s=20)
     return requests.claim_one(prediction_id)
 
 
@@ -51,7 +51,7 @@ def test_an_answer_finishes_its_request(running: Claim, requests: Requests, bus:
         "value": 0.6,
         "features_uri": place(),
     }
-    (message,) = bus.receive(completed, wait_s=10)
+    (message,) = bus.receive(completed, wait_s=20)
     event = json.loads(message["Body"])
     assert event["model"] == "sentiment"
     assert event["predictions"] == [

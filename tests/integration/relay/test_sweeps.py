@@ -43,7 +43,7 @@ def test_an_expired_request_is_never_run(
 ) -> None:
     start_relay(**SOON)
     (prediction_id,) = requests.accept(ttl_s=3600)
-    assert bus.receive("predict-sentiment", wait_s=10)
+    assert bus.receive("predict-sentiment", wait_s=20)
     assert requests.query("UPDATE requests SET expire_time = now() RETURNING id")
     wait_until(lambda: requests.get(prediction_id)["state"] == "EXPIRED")
     assert requests.claim([prediction_id]) == {}
@@ -65,8 +65,8 @@ def test_a_request_that_the_bus_lost_is_published_again(
 ) -> None:
     start_relay(**SOON)
     (prediction_id,) = requests.accept()
-    assert bus.receive("predict-sentiment", wait_s=10)  # and never claimed
-    (again,) = bus.receive("predict-sentiment", wait_s=10)
+    assert bus.receive("predict-sentiment", wait_s=20)  # and never claimed
+    (again,) = bus.receive("predict-sentiment", wait_s=20)
     assert json.loads(again["Body"])["predictionId"] == prediction_id
 
 
@@ -75,9 +75,9 @@ def test_a_request_whose_runtime_died_is_published_again(
 ) -> None:
     start_relay(**SOON)
     (prediction_id,) = requests.accept()
-    assert bus.receive("predict-sentiment", wait_s=10)
+    assert bus.receive("predict-sentiment", wait_s=20)
     requests.claim_one(prediction_id, lease_s=1)
-    assert bus.receive("predict-sentiment", wait_s=10)
+    assert bus.receive("predict-sentiment", wait_s=20)
     requests.claim_one(prediction_id)
     assert requests.get(prediction_id)["attempt"] == 2
 
@@ -101,9 +101,9 @@ def test_a_request_is_not_published_again_while_its_message_waits(
     start_relay(**SOON)
     requests.accept(5, model="sentiment")
     (lost,) = requests.accept(1, model="genre")
-    assert bus.receive("predict-genre", wait_s=10)
+    assert bus.receive("predict-genre", wait_s=20)
     for _ in range(3):  # as long as it takes to publish another model's request thrice
-        (again,) = bus.receive("predict-genre", wait_s=10)
+        (again,) = bus.receive("predict-genre", wait_s=20)
         assert json.loads(again["Body"])["predictionId"] == lost
     assert bus.depth("predict-sentiment") == 5
 
@@ -126,7 +126,7 @@ def test_a_request_goes_out_again_in_the_end_though_others_wait(
 ) -> None:
     start_relay(**SOON, lost_after_s=1)
     lost = requests.accept(1)
-    assert bus.receive("predict-sentiment", wait_s=10)
+    assert bus.receive("predict-sentiment", wait_s=20)
     others = requests.accept(3)
     wait_until(lambda: bus.depth("predict-sentiment") == 3)
     requests.claim(others)
@@ -142,7 +142,7 @@ def test_a_request_without_attempts_left_fails(
     start_relay(**SOON)
     (prediction_id,) = requests.accept()
     for attempt in range(1, 6):
-        assert bus.receive("predict-sentiment", wait_s=10)
+        assert bus.receive("predict-sentiment", wait_s=20)
         requests.claim_one(prediction_id, lease_s=0)
         assert requests.get(prediction_id)["attempt"] == attempt
     wait_until(lambda: requests.get(prediction_id)["state"] == "FAILED")
@@ -200,7 +200,7 @@ def test_days_that_cannot_be_made_keep_nobody_waiting(
         relay = start_relay()
         wait_until(lambda: "create_partitions: canceling statement due to lock" in relay.log)
         requests.accept(1, model="genre")
-        assert bus.receive("predict-genre", wait_s=5)
+        assert bus.receive("predict-genre", wait_s=20)
         assert partitions(requests) == before - 1
     start_relay()
     wait_until(lambda: partitions(requests) == before)

@@ -17,7 +17,6 @@ def work_off(
     *,
     model: str = "sentiment",
     copies: Callable[[], int] = lambda: 1,
-    timeout_s: float = 60,
 ) -> Counter[str]:
     """Work until a condition holds; answers with how often each request was worked on.
 
@@ -34,5 +33,5 @@ def work_off(
                 bus.answer(answer(claim, model=model))
         return until()
 
-    wait_until(take, timeout_s=timeout_s)
+    wait_until(take)
     return work

@@ -120,7 +120,7 @@ def test_two_processes_give_an_order_once(workshop: Workshop, versions: tuple[st
                 )
                 looks.append(pool.submit(follower.look, NAME))
             waiting = "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-            wait_until(lambda: len(workshop.query(waiting)) == 2, timeout_s=20)
+            wait_until(lambda: len(workshop.query(waiting)) == 2)
         for look in looks:
             look.result()
     orders = "SELECT version FROM releases WHERE actor = 'registry'"

@@ -26,7 +26,7 @@ def test_a_release_is_carried_out_when_it_is_accepted(
 ) -> None:
     _, second = versions
     with workshop.watch(PMESH_ROLLOUT_POLL_S="1000") as process:
-        wait_until(lambda: _listens(workshop), timeout_s=60)
+        wait_until(lambda: _listens(workshop))
         workshop.wait_for(workshop.accept(second, steps=[10, ALL]), "DONE")
         assert workshop.traffic() == {second: ALL}
     assert process.returncode == 0
@@ -112,7 +112,7 @@ def test_a_release_goes_on_where_the_process_was_killed(
         assert len(marker.read_text().splitlines()) == death
     with workshop.watch():
         workshop.wait_for(release, "DONE")
-        wait_until(lambda: workshop.states()[first] == "SERVING", timeout_s=20)
+        wait_until(lambda: workshop.states()[first] == "SERVING")
     row = workshop.row(release)
     assert (row["steps_done"], row["shares"]) == (3, {second: ALL})
     assert workshop.traffic() == {second: ALL}

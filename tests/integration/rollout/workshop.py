@@ -224,8 +224,8 @@ class Workshop:
             held = self.query("SELECT FROM release_locks")
             return not held and not self.store.versions_in(NAME, "DRAINING")
 
-        wait_until(done, timeout_s=20)
-        wait_until(lambda: self.loaded() == self.serving.laid(NAME), timeout_s=20)
+        wait_until(done)
+        wait_until(lambda: self.loaded() == self.serving.laid(NAME))
 
     @contextmanager
     def watch(self, **variables: str) -> "Iterator[subprocess.Popen[bytes]]":
@@ -238,7 +238,7 @@ class Workshop:
             yield process
         finally:
             process.terminate()
-            process.wait(30)
+            process.wait(100)
 
     def wait_for(self, release: str, *states: str) -> None:
         """Wait until a release is in one of these states."""

@@ -30,7 +30,7 @@ async def test_a_second_one_waits_until_the_first_has_ended(
     async with open_spool(tmp_path):
         second = open_spool(tmp_path)
         opening = asyncio.create_task(second.__aenter__())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(100):
             while "waiting for the process" not in caplog.text:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         assert not opening.done()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from gateway.logs import FORMAT, add_request_id
+from gateway.logs import FORMAT, AtMost, add_request_id
 from gateway.request_context import RequestContext, enter
 
 
@@ -45,3 +45,13 @@ async def test_a_task_of_a_request_is_of_that_request(lines: io.StringIO) -> Non
     enter(RequestContext(id="one"))
     await asyncio.create_task(part())
     assert "[one] a part" in lines.getvalue()
+
+
+def test_a_fault_of_every_call_writes_so_many_lines_and_tells_of_the_others() -> None:
+    at_most, written = AtMost(2), []
+    for created, text in [(7.0, "a"), (7.1, "b"), (7.2, "c"), (7.9, "d"), (8.0, "e"), (9.0, "f")]:
+        record = logging.LogRecord("a.part", logging.ERROR, "", 0, "of %s", (text,), None)
+        record.created = created
+        if at_most.filter(record):
+            written.append(record.getMessage())
+    assert written == ["of a", "of b", "of e (after 2 lines that were left out)", "of f"]

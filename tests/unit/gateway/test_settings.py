@@ -37,7 +37,7 @@ def test_seconds_are_above_zero(value: str) -> None:
         read(Settings, {"PMESH_GATEWAY_MAX_CALL_S": value})
 
 
-@pytest.mark.parametrize("value", ["X-User", "x user", "-user", ":path", "x-user:"])
+@pytest.mark.parametrize("value", ["X-User", "x user", "-user", ":path", "x-user:", "x-user-bin"])
 def test_the_header_of_a_caller_is_a_name_in_lower_case(value: str) -> None:
     with pytest.raises(ValueError, match="PMESH_GATEWAY_CALLER_HEADER must be the name"):
         read(Settings, {"PMESH_GATEWAY_CALLER_HEADER": value})

@@ -1,6 +1,12 @@
+from typing import Any
+
+import protovalidate
 import pytest
+from buf.validate import validate_pb2
+from google.protobuf import descriptor_pb2, descriptor_pool
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
 from google.protobuf.timestamp_pb2 import Timestamp
 from predict.v1 import model_service_pb2 as models
 from predict.v1 import prediction_service_pb2 as pb
@@ -179,3 +185,62 @@ def test_a_reason_that_would_spoil_a_history_is_refused(reason: str) -> None:
 
 def test_a_reason_in_any_script_passes() -> None:
     validation.check(models.SetTrafficRequest(model="sentiment", reason="Zoë, 日本 " + "é" * 990))
+
+
+STRINGS = [
+    (GetMessageClass(method.input_type), field.name)
+    for file in (pb, models)
+    for service in file.DESCRIPTOR.services_by_name.values()
+    for method in service.methods
+    for field in method.input_type.fields
+    if field.cpp_type == field.CPPTYPE_STRING
+    and field.name != "page_token"  # read by gateway.pages
+]
+
+
+@pytest.mark.parametrize(
+    ("kind", "field"), STRINGS, ids=[f"{kind.__name__}.{field}" for kind, field in STRINGS]
+)
+def test_no_string_takes_what_postgresql_cannot_hold(kind: type[Message], field: str) -> None:
+    violations = protovalidate.Validator().collect_violations(kind(**{field: "a\0b"}))
+    assert field in {v.proto.field.elements[0].field_name for v in violations}  # type: ignore[union-attr]
+
+
+def made(name: str, *rules: str, **options: Any) -> type[Message]:
+    """A message with a number and a oneof of two strings, and rules of its own in CEL."""
+    file = descriptor_pb2.FileDescriptorProto(name=f"{name}.proto", package="made", syntax="proto3")
+    message = file.message_type.add(name=name)
+    number = message.field.add(name="number", number=1, type="TYPE_INT64", label="LABEL_OPTIONAL")
+    for index, field in enumerate(("one", "other"), start=2):
+        message.field.add(name=field, number=index, type="TYPE_STRING", label="LABEL_OPTIONAL")
+        message.field[-1].oneof_index = 0
+    oneof = message.oneof_decl.add(name="either")
+    for rule in rules:
+        message.options.Extensions[validate_pb2.message].cel.add(
+            id="OUT_OF_RANGE", message="is bad", expression=rule
+        )
+    oneof.options.Extensions[validate_pb2.oneof].required = "either" in options
+    if "least" in options:
+        number.options.Extensions[validate_pb2.field].int64.gte = options["least"]
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return GetMessageClass(pool.FindMessageTypeByName(f"made.{name}"))
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "reason"),
+    [
+        (made("Whole", "this.number > 0"), "", "OUT_OF_RANGE"),
+        (made("Oneof", either=True), "either", "REQUIRED_FIELD_MISSING"),
+        (made("Unnamed", least=1), "number", "OUT_OF_RANGE"),
+    ],
+    ids=["of the message", "of a oneof", "that no reason names"],
+)
+def test_every_rule_that_can_be_stated_refuses_with_a_reason(
+    kind: type[Message], field: str, reason: str
+) -> None:
+    validation.learn(kind)
+    with pytest.raises(InvalidArgument) as refused:
+        validation.check(kind())
+    assert refused.value.metadata["field"] == field
+    assert reason_name(refused.value.reason) == reason

@@ -32,7 +32,7 @@ def aio_gateway(settings: Front, folder: Path) -> Iterator[None]:
             options = ["--concurrency", "1", "--disable-hot-restart", "--log-level", "error"]
             with subprocess.Popen([binary, "-c", config, *options]) as front:
                 try:
-                    wait_until(lambda: listens(settings.port), timeout_s=20)
+                    wait_until(lambda: listens(settings.port))
                     yield
                 finally:
                     front.terminate()

@@ -16,6 +16,7 @@ from typing import Any, Self
 
 from gateway.envoy.front import Front
 from tests.parts.polling import wait_until
+from tests.parts.ports import free_port
 
 PROGRAM = """
 import sys
@@ -61,7 +62,7 @@ class GatewayProcess:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", program], stderr=stderr, env=self._environment
             )
-        wait_until(self._serves_or_ended, timeout_s=30)
+        wait_until(self._serves_or_ended)
         return self
 
     def __exit__(
@@ -72,7 +73,7 @@ class GatewayProcess:
     ) -> None:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        self.process.wait(30)
+        self.process.wait(100)
 
     @property
     def log(self) -> str:
@@ -119,17 +120,7 @@ def refuses_connections(port: int) -> bool:
     return False
 
 
-def free_ports(count: int) -> list[int]:
-    """Ports that nothing listened on a moment ago."""
-    probes = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [int(probe.getsockname()[1]) for probe in probes]
-    for probe in probes:
-        probe.close()
-    return ports
-
-
 def echo_settings(**changes: Any) -> Front:
     """Settings for the echo application on free ports."""
-    port, admin_port = free_ports(2)
     app = "tests.integration.gateway.envoy.echo_app:app"
-    return Front(**({"port": port, "admin_port": admin_port, "app": app} | changes))
+    return Front(**({"port": free_port(), "admin_port": free_port(), "app": app} | changes))

@@ -39,7 +39,7 @@ class KindsGateway:
                 env=os.environ | get_envoy_environ(),
                 stderr=stderr,
             )
-        wait_until(self._serves, timeout_s=30)
+        wait_until(self._serves)
         return self
 
     def __exit__(
@@ -50,7 +50,7 @@ class KindsGateway:
     ) -> None:
         self._connection.close()
         self._process.terminate()
-        self._process.wait(20)
+        self._process.wait(100)
 
     @property
     def log(self) -> str:

@@ -6,6 +6,8 @@ import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -34,22 +36,36 @@ def test_a_drain_lets_calls_end_and_refuses_new_ones(tmp_path: Path) -> None:
         assert gateway.process.poll() is None
         assert not answers
         call.join()
-        assert gateway.process.wait(20) == 0
+        assert gateway.process.wait(100) == 0
     assert [answer.status for answer in answers] == [200]
 
 
-def test_a_second_signal_ends_the_drain(tmp_path: Path) -> None:
-    settings = echo_settings()
+@contextmanager
+def draining(log: Path) -> Iterator[GatewayProcess]:
+    """A gateway that waits for a call to end, for longer than any test."""
+    settings = echo_settings(drain_s=600)
     admin = EnvoyAdmin(port=settings.admin_port)
-    with GatewayProcess(log=tmp_path / "log", settings=settings) as gateway:
+    with GatewayProcess(log=log, settings=settings) as gateway:
         connection = socket.create_connection(("127.0.0.1", settings.port))
         connection.sendall(b"GET /v1/predictions/x:wait?timeout=600s HTTP/1.1\r\nhost: x\r\n\r\n")
         wait_until(lambda: not admin.is_drained())
         gateway.process.send_signal(signal.SIGTERM)
         wait_until(lambda: refuses_connections(settings.port))
-        gateway.process.send_signal(signal.SIGINT)
-        assert gateway.process.wait(15) == 0
+        yield gateway
         connection.close()
+
+
+def test_a_second_signal_ends_the_drain(tmp_path: Path) -> None:
+    with draining(tmp_path / "log") as gateway:
+        gateway.process.send_signal(signal.SIGINT)
+        assert gateway.process.wait(100) == 0
+
+
+def test_an_envoy_that_dies_in_the_drain_is_no_good_end(tmp_path: Path) -> None:
+    with draining(tmp_path / "log") as gateway:
+        (envoy,) = psutil.Process(gateway.process.pid).children()
+        envoy.kill()
+        assert gateway.process.wait(100) == 1
 
 
 def test_envoy_is_set_up_for_throughput(tmp_path: Path) -> None:
@@ -64,7 +80,7 @@ def test_a_busy_port_is_told_in_one_line(tmp_path: Path) -> None:
         port = other.getsockname()[1]
         settings = echo_settings(port=port)
         with GatewayProcess(log=tmp_path / "log", settings=settings) as gateway:
-            assert gateway.process.wait(10) == 1
+            assert gateway.process.wait(100) == 1
         assert gateway.log.strip().splitlines() == [
             f"ERROR:gateway:cannot start: 127.0.0.1:{port}: Address already in use"
         ]
@@ -87,7 +103,7 @@ def test_a_bad_setting_is_told_in_one_line() -> None:
 def test_an_application_that_does_not_load_ends_the_gateway(tmp_path: Path) -> None:
     settings = echo_settings(app="tests.integration.gateway.envoy.no_such_module:app")
     with GatewayProcess(log=tmp_path / "log", settings=settings) as gateway:
-        assert gateway.process.wait(20) == 1
+        assert gateway.process.wait(100) == 1
     assert "No module named 'tests.integration.gateway.envoy.no_such_module'" in gateway.log
 
 

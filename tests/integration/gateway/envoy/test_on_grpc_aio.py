@@ -19,8 +19,9 @@ from database.logins import GATEWAY
 from gateway.envoy.front import Front
 from tests.integration.gateway.envoy.aio_gateway import aio_gateway
 from tests.integration.gateway.envoy.asking import Ask, by_grpc, by_rest
-from tests.integration.gateway.envoy.gateway_process import GatewayProcess, free_ports
+from tests.integration.gateway.envoy.gateway_process import GatewayProcess
 from tests.parts import catalog
+from tests.parts.ports import free_port
 from tests.parts.postgres import Postgres
 from tests.parts.words import POISON
 from tests.parts.words_server import LABELS, MODEL, VERSION, words_server
@@ -44,7 +45,7 @@ def hosts(
     """The gateway, and its servicers on grpc.aio, on one database and one server of models."""
     database = postgres.create_database()
     folder = tmp_path_factory.mktemp("gateway")
-    port, admin, other_port, other_admin = free_ports(4)
+    port, admin, other_port, other_admin = (free_port() for _ in range(4))
     with pytest.MonkeyPatch.context() as patch, words_server() as server:
         catalog.register(
             database, {MODEL: [VERSION]}, address=server.address, labels={MODEL: LABELS}

@@ -18,9 +18,10 @@ from contract.status import error_info
 from database.logins import GATEWAY
 from gateway.envoy.front import Front
 from tests.integration.gateway.envoy.asking import Ask, by_grpc, by_rest
-from tests.integration.gateway.envoy.gateway_process import GatewayProcess, free_ports
+from tests.integration.gateway.envoy.gateway_process import GatewayProcess
 from tests.parts import catalog
 from tests.parts.polling import wait_until
+from tests.parts.ports import free_port
 from tests.parts.postgres import Database, Postgres
 from tests.parts.words_server import LABELS, MODEL, VERSION, words_server
 
@@ -37,7 +38,7 @@ class Mesh(NamedTuple):
 def mesh(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
     database = postgres.create_database()
     directory = tmp_path_factory.mktemp("gateway")
-    port, admin_port, metrics_port = free_ports(3)
+    port, admin_port, metrics_port = free_port(), free_port(), free_port()
     with pytest.MonkeyPatch.context() as patch, words_server() as server:
         catalog.register(
             database, {MODEL: [VERSION]}, address=server.address, labels={MODEL: LABELS}

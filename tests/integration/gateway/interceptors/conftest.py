@@ -12,11 +12,8 @@ import httpx
 import pytest
 from predict.v1.prediction_service_pb2_grpc import PredictionServiceStub
 
-from tests.integration.gateway.envoy.gateway_process import (
-    GatewayProcess,
-    echo_settings,
-    free_ports,
-)
+from tests.integration.gateway.envoy.gateway_process import GatewayProcess, echo_settings
+from tests.parts.ports import free_port
 
 APPLICATION = "tests.integration.gateway.interceptors.application"
 
@@ -44,7 +41,7 @@ class Served:
 @pytest.fixture(scope="session")
 def grpc_asgi(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     log = tmp_path_factory.mktemp("asgi") / "log"
-    (metrics_port,) = free_ports(1)
+    metrics_port = free_port()
     settings = echo_settings(app=f"{APPLICATION}:app")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TEST_METRICS_PORT", str(metrics_port))
@@ -55,7 +52,7 @@ def grpc_asgi(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 @pytest.fixture(scope="session")
 def grpc_aio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     log = tmp_path_factory.mktemp("aio") / "log"
-    (metrics_port,) = free_ports(1)
+    metrics_port = free_port()
     with log.open("w") as stderr:
         process = subprocess.Popen(
             [sys.executable, "-m", APPLICATION],

@@ -210,6 +210,18 @@ async def test_a_named_rpc_may_take_longer(stub: PredictionServiceStub) -> None:
     assert response == pb.BatchPredictResponse()
 
 
+@pytest.mark.parametrize("rpc", ["Predict", "BatchPredict", "WaitPrediction", "WatchPrediction"])
+async def test_a_request_that_never_comes_whole_is_bounded_for_every_rpc(
+    grpc_asgi: Served, rpc: str
+) -> None:
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{grpc_asgi.port}") as channel:
+        call: Any = channel.stream_stream(f"/{SERVICE}/{rpc}")(timeout=20)
+        with pytest.raises(grpc.aio.AioRpcError) as failed:
+            await call.read()
+    assert failed.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    assert error_info(rpc_status.from_call(failed.value)).reason == "DEADLINE_EXCEEDED"  # type: ignore[arg-type]
+
+
 async def test_an_rpc_without_an_implementation_is_unimplemented(
     stub: PredictionServiceStub,
 ) -> None:

@@ -25,10 +25,12 @@ def test_a_get_reaches_what_is_mounted(client: httpx.Client, path: str) -> None:
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])
-def test_another_method_does_not(client: httpx.Client, method: str) -> None:
-    answer = client.request(method, "/readyz", headers={"content-type": "text/plain"})
-    assert answer.status_code == httpx.codes.NOT_FOUND
-    assert answer.headers["content-type"] == "application/json"
+@pytest.mark.parametrize("path", ["/readyz", "/readyz/below"])
+def test_another_method_does_not(client: httpx.Client, method: str, path: str) -> None:
+    answer = client.request(method, path, headers={"content-type": "text/plain"})
+    assert answer.status_code == httpx.codes.METHOD_NOT_ALLOWED
+    assert answer.headers["allow"] == "GET, HEAD"
+    assert answer.json()["details"][0]["reason"] == "METHOD_NOT_ALLOWED"
 
 
 @pytest.mark.parametrize("path", ["/readyzz", "/ready", "/v1/readyz", "/", "//readyzz"])

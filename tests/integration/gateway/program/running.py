@@ -19,12 +19,12 @@ from predict.v1.model_service_pb2 import SetTrafficRequest
 from database.logins import GATEWAY
 from database.registration import Registration, register_models
 from rollout.store import ReleaseStore
-from tests.integration.gateway.envoy.gateway_process import free_ports
 from tests.parts.catalog import environment
 from tests.parts.claims import LABELS
 from tests.parts.doors import Grpc, Rest
 from tests.parts.oip_server import OipServer
 from tests.parts.polling import wait_until
+from tests.parts.ports import free_port
 from tests.parts.postgres import Database
 from tests.parts.requests import Requests
 
@@ -45,7 +45,7 @@ class Model:
 
     def answer(self, texts: Sequence[str]) -> Mapping[str, npt.NDArray[Any]]:
         self.asked = True
-        self._free.wait(60)
+        self._free.wait(100)
         if "poison" in texts:
             raise ValueError("of the model")
         return {"scores": np.full((len(texts), 3), [0.25, 0.25, 0.5], np.float32)}
@@ -105,7 +105,7 @@ def running(database: Database, spool: str) -> Iterator[Running]:
     model = Model()
     with OipServer(model.answer, model="*", version="12") as server:
         register(database, server.address)
-        port, admin_port, metrics_port = free_ports(3)
+        port, admin_port, metrics_port = free_port(), free_port(), free_port()
         variables = {
             **os.environ,
             **environment(database, GATEWAY),
@@ -121,7 +121,7 @@ def running(database: Database, spool: str) -> Iterator[Running]:
         process = subprocess.Popen([sys.executable, "-m", "gateway.main"], env=variables)
         found = Running(port, database, model, process, server.address)
         try:
-            wait_until(lambda: _serves(found.rest.client), timeout_s=30)
+            wait_until(lambda: _serves(found.rest.client))
             for name in ("sentiment", "silent"):
                 split = SetTrafficRequest(model=name, traffic=[{"version": "12", "percent": 100}])
                 assert found.grpc.call("SetTraffic", split).message
@@ -129,7 +129,7 @@ def running(database: Database, spool: str) -> Iterator[Running]:
         finally:
             found.close()
             process.send_signal(signal.SIGTERM)
-            process.wait(30)
+            process.wait(100)
 
 
 def _serves(client: httpx.Client) -> bool:

@@ -140,7 +140,7 @@ def ask_too_much(gateway: Running, door: Door) -> Answer:
 
 
 def ask_for_too_long(gateway: Running, door: Door) -> Answer:
-    wait_until(lambda: predict(gateway.grpc).message, timeout_s=30)  # after a hold of before
+    wait_until(lambda: predict(gateway.grpc).message)  # after a hold of before
     with gateway.model.held():
         return predict(door)
 

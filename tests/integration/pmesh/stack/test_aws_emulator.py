@@ -25,7 +25,7 @@ def sqs(tmp_path_factory: pytest.TempPathFactory) -> Iterator["SQSClient"]:
     port = assign_ports(file, ["aws"])["aws"]
     process = subprocess.Popen([sys.executable, "-m", "pmesh.stack.aws_emulator", str(port)])
     try:
-        wait_until(lambda: answers_http(port, "/moto-api/data.json"), timeout_s=30)
+        wait_until(lambda: answers_http(port, "/moto-api/data.json"))
         yield boto3.client(
             "sqs",
             endpoint_url=f"http://127.0.0.1:{port}",
@@ -35,7 +35,7 @@ def sqs(tmp_path_factory: pytest.TempPathFactory) -> Iterator["SQSClient"]:
         )
     finally:
         process.terminate()
-        process.wait(timeout=10)
+        process.wait(100)
 
 
 @pytest.fixture

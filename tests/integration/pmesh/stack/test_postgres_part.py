@@ -86,7 +86,7 @@ async def test_what_was_committed_survives_a_kill(postgres: Postgres, home: Home
         killed = supervisor.statuses[0].pid
         assert killed is not None
         os.kill(killed, signal.SIGKILL)
-        await wait_for(supervisor, "postgres", is_ready_again, timeout_s=30)
+        await wait_for(supervisor, "postgres", is_ready_again)
         assert noted(postgres) == ["kept"]
 
 

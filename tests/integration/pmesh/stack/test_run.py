@@ -54,7 +54,7 @@ class TinyStack:
 
     def end(self) -> int:
         """Its exit status."""
-        return self.process.wait(timeout=15)
+        return self.process.wait(100)
 
 
 @pytest.fixture

@@ -64,7 +64,7 @@ async def test_it_is_there_again_after_a_kill(tmp_path: Path) -> None:
         pid = supervisor.statuses[0].pid
         assert pid is not None
         os.kill(pid, signal.SIGKILL)
-        await wait_for(supervisor, "triton", is_ready_again, timeout_s=60)
+        await wait_for(supervisor, "triton", is_ready_again)
         assert infer(triton.address, *PARROT, ["good"])["value"].tolist() == [[4]]
 
 
@@ -74,5 +74,5 @@ async def test_a_version_that_does_not_answer_is_noticed(tmp_path: Path) -> None
         infer(triton.address, *PARROT, ["good"])
         with pytest.raises(InferenceError):
             infer(triton.address, *PARROT, ["crash"])
-        await wait_for(supervisor, "triton", is_ready_again, timeout_s=90)
+        await wait_for(supervisor, "triton", is_ready_again)
         assert infer(triton.address, *PARROT, ["good"])["value"].tolist() == [[4]]

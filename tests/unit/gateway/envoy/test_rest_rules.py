@@ -28,7 +28,12 @@ def one_rpc(*rules: http_pb2.HttpRule) -> FileDescriptorSet:
 
 
 def rules_of(files: FileDescriptorSet) -> dict[str, Any]:
-    return rest_rules(files, max_body_bytes=1)
+    return rest_rules(files, {}, max_body_bytes=1)
+
+
+def test_what_is_mounted_has_no_other_methods() -> None:
+    rules = rest_rules(one_rpc(), {"/v2/x": ("GET", "HEAD")}, max_body_bytes=1)
+    assert rules["routes"] == [{"pattern": "^/v2/x/[^:]*$", "methods": {}, "allow": "GET, HEAD"}]
 
 
 def test_every_binding_of_the_contract_is_a_route() -> None:

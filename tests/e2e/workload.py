@@ -15,10 +15,9 @@ from tests.e2e.mesh import MODELS, Mesh
 from tests.e2e.oracle import Oracle, agree
 from tests.e2e.texts import new_text
 from tests.parts.doors import Answer
-from tests.parts.polling import wait_until
+from tests.parts.polling import PATIENCE_S, wait_until
 
 CLIENTS = 8
-PATIENCE_S = 100.0
 _TRY_AGAIN = {code_pb2.UNAVAILABLE, code_pb2.DEADLINE_EXCEEDED, code_pb2.RESOURCE_EXHAUSTED}
 _FINISHED = ("SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED")
 

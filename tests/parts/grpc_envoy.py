@@ -14,6 +14,8 @@ from urllib.request import urlopen
 import envoy
 from pyvoy._server import _pyvoy_module_path, get_envoy_environ
 
+from tests.parts.polling import PATIENCE_S
+
 _ENVOY = Path(envoy.__file__).parent / "_bin" / "envoy"
 _FILTERS = "type.googleapis.com/envoy.extensions.filters.http"
 
@@ -58,8 +60,8 @@ class Envoy:
     def log(self) -> str:
         return Path(self._log.name).read_text()
 
-    def _wait_for_port(self, admin_path: Path, timeout_s: float = 100) -> int:
-        deadline = time.monotonic() + timeout_s
+    def _wait_for_port(self, admin_path: Path) -> int:
+        deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline and self.process.poll() is None:
             try:
                 with urlopen(f"http://{admin_path.read_text()}/listeners?format=json") as reply:

@@ -42,8 +42,8 @@ def test_a_drain_lets_calls_end_and_refuses_new_ones(tmp_path: Path) -> None:
 
 @contextmanager
 def draining(log: Path) -> Iterator[GatewayProcess]:
-    """A gateway that waits for a call to end."""
-    settings = echo_settings()
+    """A gateway that waits for a call to end, for longer than any test."""
+    settings = echo_settings(drain_s=600)
     admin = EnvoyAdmin(port=settings.admin_port)
     with GatewayProcess(log=log, settings=settings) as gateway:
         connection = socket.create_connection(("127.0.0.1", settings.port))

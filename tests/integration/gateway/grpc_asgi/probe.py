@@ -15,6 +15,8 @@ from google.rpc.error_details_pb2 import ErrorInfo
 from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
 
+from tests.parts.polling import PATIENCE_S
+
 SERVICE = "probe.v1.Probe"
 _KINDS = {
     "unary_unary": [
@@ -241,10 +243,10 @@ class ProbeStub:
     async def observed(self) -> list[str]:
         return (await self.Observed(StringValue())).value.split(",")
 
-    async def wait_until_observed(self, event: str, *, timeout_s: float = 100) -> None:
-        deadline = time.monotonic() + timeout_s
+    async def wait_until_observed(self, event: str) -> None:
+        deadline = time.monotonic() + PATIENCE_S
         while event not in await self.observed():
-            assert time.monotonic() < deadline, f"not observed within {timeout_s} s: {event}"
+            assert time.monotonic() < deadline, f"not observed within {PATIENCE_S} s: {event}"
             await asyncio.sleep(0.01)
 
     async def settled_count(self, event: str) -> int:

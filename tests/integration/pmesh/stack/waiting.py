@@ -5,13 +5,14 @@ from collections.abc import Callable
 
 from pmesh.stack.status import PartStatus, State
 from pmesh.stack.supervisor import Supervisor
+from tests.parts.polling import PATIENCE_S
 
 
 async def wait_for(
-    supervisor: Supervisor, name: str, holds: Callable[[PartStatus], bool], timeout_s: float = 100
+    supervisor: Supervisor, name: str, holds: Callable[[PartStatus], bool]
 ) -> PartStatus:
     """The status of a part once it holds. Raises TimeoutError."""
-    async with asyncio.timeout(timeout_s):
+    async with asyncio.timeout(PATIENCE_S):
         while True:
             status = next(s for s in supervisor.statuses if s.name == name)
             if holds(status):

@@ -27,7 +27,7 @@ run: $(INSTALLED) $(GENERATED) ## Install, start everything, make the first pred
 	@$(BIN)/pmesh up
 
 test: unit ## Run the tests, on real servers; half an hour
-	@$(BIN)/pytest --ignore tests/unit --ignore tests/images --ignore tests/landed
+	@$(BIN)/python -m tests
 
 unit: $(INSTALLED) $(GENERATED) ## Run the tests that need no server; half a minute
 	@$(BIN)/pytest tests/unit

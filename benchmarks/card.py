@@ -24,7 +24,7 @@ from tritonclient.grpc.service_pb2_grpc import GRPCInferenceServiceStub
 
 from benchmarks.bootstrap import INTERVAL, draws
 from inference.blocking import is_live, stub
-from inference.tensors import infer_request, read_outputs
+from inference.tensors import FloatArray, infer_request, read_outputs
 from modelkit.abstract_model import AbstractModel
 from modelkit.artifact import digest, model_class, model_directory, write_artifact
 from modelkit.dataset import read_examples
@@ -102,7 +102,7 @@ def _check(on_cpu: AbstractModel, server: GRPCInferenceServiceStub, texts: list[
     tables.print(f"{len(texts)} answers as on the CPU: scores differ by {furthest:.1e} at most")
 
 
-def _ask(server: GRPCInferenceServiceStub, batch: Sequence[str]) -> "np.ndarray[tuple[int, ...]]":
+def _ask(server: GRPCInferenceServiceStub, batch: Sequence[str]) -> "FloatArray":
     request = infer_request(MODEL, VERSION, batch, ("scores",))
     return read_outputs(server.ModelInfer(request, timeout=START_S))["scores"]
 

@@ -14,7 +14,7 @@ from gateway.convert_labels import (
     write_label,
 )
 from gateway.feedback import FeedbackService
-from gateway.label import Label
+from gateway.label import Attached
 from gateway.refusals import to_status
 
 AT_ONCE = 100
@@ -34,7 +34,7 @@ class FeedbackServicer(feedback_service_pb2_grpc.FeedbackServiceServicer):
     ) -> pb.AttachLabelResponse:
         """Answer with the label as it was recorded."""
         response = pb.AttachLabelResponse()
-        write_label(await self._attach(request), response.label)
+        write_label((await self._attach(request)).label, response.label)
         return response
 
     async def BatchAttachLabels(
@@ -98,17 +98,18 @@ class FeedbackServicer(feedback_service_pb2_grpc.FeedbackServiceServicer):
             write_prediction(prediction, response.predictions.add())
         return response
 
-    async def _checked(self, request: pb.AttachLabelRequest) -> Label:
+    async def _checked(self, request: pb.AttachLabelRequest) -> Attached:
         validation.check(request)
         return await self._attach(request)
 
-    async def _attach(self, request: pb.AttachLabelRequest) -> Label:
+    async def _attach(self, request: pb.AttachLabelRequest) -> Attached:
         caller = request_context.current().caller
         return await self._service.attach(statement_from_proto(request, caller=caller))
 
 
-def _write_result(outcome: Label | BaseException, message: pb.BatchAttachLabelsResult) -> None:
+def _write_result(outcome: Attached | BaseException, message: pb.BatchAttachLabelsResult) -> None:
     if isinstance(outcome, BaseException):
         message.error.CopyFrom(to_status(outcome))
     else:
-        write_label(outcome, message.label)
+        write_label(outcome.label, message.label)
+        message.added = outcome.added

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from google.rpc.status_pb2 import Status
 from grpc.aio import ServicerContext
 from predict.v1 import feedback_service_pb2 as pb
 from predict.v1 import feedback_service_pb2_grpc
@@ -44,10 +45,11 @@ class FeedbackServicer(feedback_service_pb2_grpc.FeedbackServiceServicer):
     ) -> pb.BatchAttachLabelsResponse:
         """Answer with each label or why it is refused."""
         response = pb.BatchAttachLabelsResponse()
+        refusals: dict[BaseException, Status] = {}
         for start in range(0, len(request.requests), AT_ONCE):
             attaching = (self._checked(one) for one in request.requests[start : start + AT_ONCE])
             for outcome in await asyncio.gather(*attaching, return_exceptions=True):
-                _write_result(outcome, response.results.add())
+                _write_result(outcome, response.results.add(), refusals)
         return response
 
     async def DeleteLabel(
@@ -107,9 +109,16 @@ class FeedbackServicer(feedback_service_pb2_grpc.FeedbackServiceServicer):
         return await self._service.attach(statement_from_proto(request, caller=caller))
 
 
-def _write_result(outcome: Attached | BaseException, message: pb.BatchAttachLabelsResult) -> None:
+def _write_result(
+    outcome: Attached | BaseException,
+    message: pb.BatchAttachLabelsResult,
+    known: dict[BaseException, Status],
+) -> None:
+    """known: by exceptions; one that many have been refused with is explained, and logged, once."""
     if isinstance(outcome, BaseException):
-        message.error.CopyFrom(to_status(outcome))
+        if (status := known.get(outcome)) is None:
+            status = known[outcome] = to_status(outcome)
+        message.error.CopyFrom(status)
     else:
         write_label(outcome.label, message.label)
         message.added = outcome.added

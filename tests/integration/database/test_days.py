@@ -5,17 +5,18 @@ import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, LiteralString, cast
+from typing import Any, LiteralString
 from uuid import uuid4
 
 import psycopg
 import pytest
-from psycopg import AsyncConnection
 
+import monitoring.store as monitoring
+import relay.connections as relay
+import rollout.store as rollout
 from contract.days import MAX_TTL, first_id, unfinished_since
 from contract.ids import uuid7
 from database import named_sql
-from database.connections import UNPREPARED
 from gateway.prediction import ListFilter
 from gateway.store.connections import Connections
 from gateway.store.predictions import PredictionStore
@@ -45,7 +46,7 @@ STATEMENTS: dict[str, LiteralString] = {
 """Of all programs, by file and name."""
 
 ALL_DAYS = {
-    "monitoring/queries/first_hour": "of a model without hours, once an hour: its first request may be old"
+    "monitoring/queries/first_hour": "once an hour of a model without hours: its first may be old"
 }
 """Statements that look at all of the record, and why they may."""
 
@@ -264,7 +265,11 @@ def test_no_statement_opens_more_days_when_there_are_more(database: Database) ->
 def test_all_that_looks_into_the_record_is_looked_at_here(database: Database) -> None:
     functions = functions_of_record(database)
     statements = statements_of_record(functions)
-    assert statements.keys() >= {"gateway/store/queries/get", "relay/queries/answer", "model_runtime/queries/claim"}
+    assert statements.keys() >= {
+        "gateway/store/queries/get",
+        "relay/queries/answer",
+        "model_runtime/queries/claim",
+    }
     assert functions.keys() >= {"worker_v1.claim", "labels_v1.attach", "monitoring_v1.places"}
     asking = " ".join(map(_code, (*statements.values(), *functions.values())))
     assert not [name for name in functions if not re.search(rf"\b{_called(name)}\b", asking)]
@@ -292,9 +297,25 @@ async def test_the_gateway_prepares_nothing_that_looks_into_the_record(
     assert not [statement for statement in prepared if RECORD.search(_code(statement))]
 
 
+async def test_no_other_program_prepares_anything(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in database.environment.items():
+        monkeypatch.setenv(name, value)
+    prepared = "SELECT statement FROM pg_prepared_statements"
+    async with relay.make_pool() as pool, pool.connection() as pooled, await relay.connect() as own:
+        for connection in (pooled, own):
+            for _ in range(12):
+                assert not await (await connection.execute(prepared)).fetchall()
+    with rollout.connect(lock_s=1) as releases, monitoring.connect() as figures:
+        for synchronous in (releases, figures):
+            for _ in range(12):
+                assert not synchronous.execute(prepared).fetchall()
+
+
 @pytest.mark.parametrize("age", [timedelta(days=30), timedelta(days=4000)])
 async def test_unfinished_work_of_old_days_expires_in_the_end(
-    database: Database, age: timedelta
+    database: Database, monkeypatch: pytest.MonkeyPatch, age: timedelta
 ) -> None:
     """As of a time without a relay, or of a clock that was wrong; some of it without an end."""
     add_days(database, FEW)
@@ -307,8 +328,10 @@ async def test_unfinished_work_of_old_days_expires_in_the_end(
             " VALUES (%s, 'sentiment', '1', 'a text', 'ACCEPTED', %s, %s)",
             (id, made, expire_time),
         )
-    async with await AsyncConnection.connect(database.conninfo, **UNPREPARED) as connection:
-        await expire_left_behind(cast("AsyncConnection[Any]", connection))
+    for name, value in database.environment.items():
+        monkeypatch.setenv(name, value)
+    async with await relay.connect() as connection:
+        await expire_left_behind(connection)
     states = [requests.get(id)["state"] for id in ids]
     assert states == ["EXPIRED", "EXPIRED", "ACCEPTED"]
 

@@ -15,17 +15,7 @@ from database import migrate as program
 from database.migrate import MigrationChanged, migrate
 from tests.parts.postgres import Database, Postgres
 
-NAMES = [
-    "0001_predictions.sql",
-    "0002_releases.sql",
-    "0003_programs.sql",
-    "0004_requests_by_version.sql",
-    "0005_durable_releases.sql",
-    "0006_callers.sql",
-    "0007_outcomes.sql",
-    "0008_labels.sql",
-    "0009_quality.sql",
-]
+NAMES = sorted(file.name for file in files("database").joinpath("migrations").iterdir())
 
 
 @pytest.fixture

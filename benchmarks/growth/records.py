@@ -6,7 +6,7 @@ import psycopg
 from psycopg import sql
 
 from database import named_sql
-from pmesh.stack.postgres import DATABASE, SUPERUSER, Postgres
+from pmesh.stack.postgres import DATABASE, OWNER, SUPERUSER, Postgres
 
 DAYS = (39, 373, 738)
 """Partitions of each table of the record."""
@@ -57,9 +57,9 @@ def make_record(postgres: Postgres, size: Size) -> str:
 
 
 def _create(postgres: Postgres, name: str, template: str) -> str:
-    create = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+    create = sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER {}")
     with psycopg.connect(postgres.conninfo(SUPERUSER, "postgres"), autocommit=True) as connection:
-        connection.execute(create.format(sql.Identifier(name), sql.Identifier(template)))
+        connection.execute(create.format(*map(sql.Identifier, (name, template, OWNER))))
     return postgres.conninfo(SUPERUSER, name)
 
 

@@ -20,6 +20,7 @@ from database import named_sql
 from gateway.prediction import ListFilter
 from gateway.store.connections import Connections
 from gateway.store.predictions import PredictionStore
+from gateway.store.search import find_page
 from relay.sweeps import expire_left_behind
 from tests.integration.gateway.test_store import finished
 from tests.parts.catalog import as_worker, register
@@ -290,6 +291,7 @@ async def test_the_gateway_prepares_nothing_that_looks_into_the_record(
             await store.find(uuid7())
             page = await store.search(ListFilter(), before_id=None, limit=9, max_bytes=9)
             assert [found.id for found in page] == [prediction.id]
+        await store.find(uuid7())  # a search has forgotten it
         async with connections.connection() as connection:
             cursor = await connection.execute("SELECT statement FROM pg_prepared_statements")
             prepared = [row[0] for row in await cursor.fetchall()]
@@ -369,3 +371,36 @@ async def test_a_page_is_found_over_days_and_those_of_no_day(
         since, until = NOW - timedelta(days=39), NOW - timedelta(days=1)
         assert await found(ListFilter(start_time=since, end_time=until)) == ids[4:8]
         assert await found(ListFilter(version="2")) == []
+
+
+async def test_a_search_keeps_no_lock_of_the_days_that_it_has_looked_at(
+    database: Database,
+) -> None:
+    add_days(database, FEW)
+    held = "SELECT count(*) FROM pg_locks l JOIN pg_inherits i ON i.inhrelid = l.relation"
+    async with (
+        Connections(1, conninfo=database.conninfo) as connections,
+        connections.connection() as connection,
+        connection.transaction(),
+    ):
+        assert not await find_page(
+            connection, ListFilter(), before_id=None, limit=9, max_bytes=9, with_text=True
+        )
+        row = await (await connection.execute(held)).fetchone()
+    assert row == (0,)
+
+
+async def test_a_connection_that_is_old_is_given_up(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Connections(1, conninfo=database.conninfo) as connections:
+
+        async def backend() -> int:
+            async with connections.connection() as connection:
+                return connection.info.backend_pid
+
+        young = await backend()
+        assert await backend() == young
+        monkeypatch.setattr("gateway.store.connections.MAX_AGE_S", 0)
+        assert await backend() == young
+        assert await backend() != young

@@ -12,7 +12,9 @@ BEGIN
                            parent || to_char(day AT TIME ZONE 'UTC', '_YYYYMMDD'), parent,
                            uuid_at(day), uuid_at(day + interval '1 day'));
         END LOOP;
-        COMMIT;  -- the locks of all would be too many
+        IF i % 20 = 0 THEN
+            COMMIT;  -- the locks of all would be too many
+        END IF;
     END LOOP;
 END $do$
 

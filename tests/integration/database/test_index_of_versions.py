@@ -5,12 +5,15 @@ from importlib.resources import files
 from typing import Any, LiteralString, cast
 
 import psycopg
+import pytest
 
 from contract.days import FIRST_ID, LAST_ID
 from database import named_sql
 from database.logins import RELAY
-from tests.integration.database.conftest import Connect
+from relay.connections import make_pool
+from relay.upkeep import Upkeep
 from tests.integration.database.test_days import COMMON, FEW, add_days
+from tests.parts.catalog import environment
 from tests.parts.postgres import Database
 
 SEARCH = named_sql.load("gateway.store")["search"]
@@ -73,7 +76,9 @@ def test_a_rare_version_is_found_among_many_rows(database: Database) -> None:
             assert rejected(connection, "2") > 9000
 
 
-def test_days_of_before_get_the_index_one_by_one(database: Database, connect: Connect) -> None:
+async def test_days_of_before_get_the_index_one_by_one(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
     add_days(database, FEW)
     fill(database, rows=1000)
     with psycopg.connect(database.conninfo, autocommit=True) as owner:
@@ -82,9 +87,11 @@ def test_days_of_before_get_the_index_one_by_one(database: Database, connect: Co
         owner.execute(cast("LiteralString", MIGRATION))
     days = lacking(database)
     assert len(days) == FEW + 1  # those with rows
-    relay = connect(RELAY)
-    indexed = 0
-    while relay.execute("SELECT relay_v1.index_day()").fetchone() == (True,):
-        indexed += 1
-        assert len(lacking(database)) == len(days) - indexed
+    for name, value in environment(database, RELAY).items():
+        monkeypatch.setenv(name, value)
+    async with make_pool() as pool:
+        async with pool.connection() as connection:
+            await connection.execute("SELECT relay_v1.index_day()")
+        assert len(lacking(database)) == len(days) - 1
+        await Upkeep(pool=pool).step()
     assert lacking(database) == days[-10:]  # whose requests may be unfinished

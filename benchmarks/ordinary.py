@@ -13,6 +13,8 @@ from benchmarks.against.report import comparison_table
 from benchmarks.champion import load_model
 from benchmarks.checkout import MANY
 from benchmarks.contenders import GRPC, REST, check, contenders
+from benchmarks.growth.measure import measure_growth
+from benchmarks.growth.report import growth_table
 from benchmarks.later import Later, measure_burst, measure_emulator, measure_latency
 from benchmarks.now import Run, run_all, summarise
 from benchmarks.processes import resident_mib
@@ -24,9 +26,9 @@ from benchmarks.target import target_table
 from benchmarks.targets import later_targets, now_targets, release_targets
 from benchmarks.texts import texts
 
-NOW, LATER, RELEASES, FEATURES = "sync", "async", "releases", "features"
+NOW, LATER, RELEASES, FEATURES, GROWTH = "sync", "async", "releases", "features", "growth"
 KINDS = (NOW, LATER, RELEASES)
-"""Of a whole run; FEATURES, which needs models of its own, is measured alone."""
+"""Of a whole run; FEATURES and GROWTH, which need models or records of their own, go alone."""
 CHECKED = 20
 """Answers of each contender that are compared with the model's own."""
 
@@ -50,16 +52,28 @@ QUICK = Plan(repetitions=1, seconds=2, one_by_one=20, burst=1000, emulator_secon
 
 
 def measure(
-    plan: Plan, kinds: Collection[str], *, variant: str | None, tables: Console, messages: Console
+    plan: Plan,
+    kinds: Collection[str],
+    *,
+    variant: str | None,
+    most_rows: int,
+    tables: Console,
+    messages: Console,
 ) -> dict[str, Any]:
     """Measure, print the tables, and answer all of it.
 
-    kinds: of KINDS, or FEATURES alone. variant: another architecture of the model.
+    kinds: of KINDS, or FEATURES or GROWTH alone. variant: another architecture of the model.
+    most_rows: of a record, for GROWTH.
     Raises CheckoutFailedError, MeshFailedError, WrongAnswerError, LoadFailedError.
     """
     results: dict[str, Any] = {"plan": asdict(plan)}
     if FEATURES in kinds:
         return results | _measure_features(plan, tables, messages)
+    if GROWTH in kinds:
+        turns = plan.repetitions * 3
+        growth = measure_growth(most_rows=most_rows, turns=turns, messages=messages)
+        show(tables, growth_table(growth))
+        return results | {"growth": asdict(growth)}
     with running_stack(messages, models=MANY if NOW in kinds else ()) as stack:
         if variant:
             messages.print(f"training and releasing the variant {variant}")

@@ -26,8 +26,10 @@ LAST_ID = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 
 _DAY_MS = 86_400_000
 _MAX_MS = 2**48 - 1
+_STEP_DAYS = 128
+"""Of a step of `newest_first`, at the most: each day takes some of the locks that all share."""
 _MOST_DAYS = 1024
-"""Of a step of `newest_first`; what follows is all the rest."""
+"""Of its steps in all, almost three years; what follows is all the rest."""
 
 
 class Ids(NamedTuple):
@@ -48,20 +50,21 @@ def unfinished_since() -> str:
 
 
 def newest_first(ids: Ids) -> Iterator[Ids]:
-    """Cut a range into whole days: the last one, then one, two, four, and so on.
+    """Cut a range into whole days: the last one, then one, two, four, and so on up to _STEP_DAYS.
 
     The days that are yet to come go with today. So whoever stops when it has enough has looked at
-    about twice the days that it needed, and whoever does not, at all of them in a dozen steps.
+    about twice the days that it needed, and whoever does not, at all of them in 16 steps.
     """
     since, until = ids
     latest_ms = min(_now_ms(), int(until.replace("-", "")[:12], 16))
     cut_ms, days = latest_ms - latest_ms % _DAY_MS, 1
+    last_ms = cut_ms - _MOST_DAYS * _DAY_MS
     while since < until:
-        cut = _first_id(cut_ms) if days <= _MOST_DAYS else FIRST_ID
+        cut = _first_id(cut_ms) if cut_ms >= last_ms else FIRST_ID
         if cut < until:  # not where the range ends with a day
             yield Ids(max(since, cut), until)
             until = cut
-        cut_ms, days = cut_ms - days * _DAY_MS, days * 2
+        cut_ms, days = cut_ms - days * _DAY_MS, min(2 * days, _STEP_DAYS)
 
 
 def _first_id(milliseconds: int) -> str:

@@ -56,7 +56,8 @@ GRANT SELECT (create_time), DELETE ON request_ids TO pmesh_relay;
 GRANT SELECT, UPDATE ON publishing TO pmesh_relay;
 GRANT SELECT (id, labels) ON models TO pmesh_relay;
 GRANT SELECT ON catalog_v1.versions TO pmesh_relay;
-GRANT EXECUTE ON FUNCTION notify_changed, relay_v1.create_partitions TO pmesh_relay;
+GRANT EXECUTE ON FUNCTION notify_changed, relay_v1.create_partitions, relay_v1.index_day
+    TO pmesh_relay;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA events_v1 TO pmesh_relay;
 
 -- Releases keep the versions and the history, and see of requests only whether a version has work.

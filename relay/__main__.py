@@ -18,7 +18,7 @@ from bus.sns import Topic
 from bus.sqs import Queue
 from bus.topology import Names
 from contract.process import run_program
-from database.connections import UNPREPARED, bounded
+from relay.connections import make_pool
 from relay.dead_letters import DeadLetters
 from relay.listener import listen
 from relay.publisher import Publisher
@@ -34,17 +34,8 @@ UPKEEP_S = 3600.0
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Relay until `stop` is set, then end what has begun."""
-    pool = AsyncConnectionPool(
-        bounded(),
-        kwargs=UNPREPARED,
-        min_size=2,
-        max_size=6,
-        timeout=5,
-        reconnect_timeout=5,
-        open=False,
-    )
     with aws.open_threads() as threads:
-        async with pool, asyncio.TaskGroup() as tasks:
+        async with make_pool() as pool, asyncio.TaskGroup() as tasks:
             listener = _start(settings, pool, threads, stop, tasks)
             log.info("relaying to %s", settings.topic_arn)
             await stop.wait()

@@ -238,6 +238,10 @@ SELECT id FROM models
 -- Makes the days to come.
 SELECT relay_v1.create_partitions(7)
 
+-- name: index_day
+-- Gives a day of before an index that it lacks; false if there is none.
+SELECT relay_v1.index_day()
+
 -- name: purge_request_ids
 -- Forgets clients' request_ids that are far older than the day that is promised.
 DELETE FROM request_ids WHERE create_time < now() - interval '7 days'

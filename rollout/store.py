@@ -9,6 +9,7 @@ from psycopg.rows import class_row
 
 from contract.days import unfinished_since
 from database import named_sql
+from database.connections import UNPREPARED, bounded
 from rollout.refusal import OUTAGES, Refused, refusal_name
 
 _SQL = named_sql.load("rollout")
@@ -45,11 +46,21 @@ class Alias(NamedTuple):
     """Seconds since that release has ended."""
 
 
+def connect(*, lock_s: int) -> "psycopg.Connection[Any]":
+    """One that prepares no statement. Raises psycopg.Error.
+
+    lock_s: that a statement waits for what others hold, such as the traffic of a model.
+    """
+    connection = psycopg.connect(bounded(), autocommit=True, **UNPREPARED)
+    connection.execute(f"SET lock_timeout = '{lock_s}s'")
+    return connection
+
+
 class ReleaseStore:
     """Reads and writes on one connection; psycopg's errors are passed on."""
 
     def __init__(self, connection: "psycopg.Connection[Any]") -> None:
-        """connection: with autocommit, and UNPREPARED."""
+        """connection: of `connect`."""
         self._connection = connection
 
     @property

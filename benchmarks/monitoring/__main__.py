@@ -8,29 +8,19 @@ import asyncio
 import os
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import psycopg
 from rich.console import Console
 
+from benchmarks.postgres import running_postgres
 from benchmarks.tables import empty_table, show
 from database import named_sql
 from database.logins import MONITORING
-from database.migrate import migrate
-from pmesh.provisioning import register
-from pmesh.stack.environment import base_environment
-from pmesh.stack.home import Home
-from pmesh.stack.model_list import read_model_list
-from pmesh.stack.ports import assign_ports
 from pmesh.stack.postgres import OWNER, Postgres
 from pmesh.stack.processes import memory_bytes
 from pmesh.stack.services import program
-from pmesh.stack.supervisor import Supervisor
 
 ROWS = (10_000, 100_000, 1_000_000)
 WORDS = "the movie was good bad plot and actor scene fine i liked it not so much"
@@ -76,41 +66,9 @@ async def _measure_all(sizes: list[int]) -> list[Measured]:
 
 
 async def _measure(rows: int) -> Measured:
-    with tempfile.TemporaryDirectory(prefix="benchmark-") as directory:
-        home = Home(Path(directory))
-        home.create()
-        async with _postgres(home) as (postgres, pid):
-            await asyncio.to_thread(_fill, postgres, rows)
-            return await asyncio.to_thread(_run, postgres, pid, rows)
-
-
-@asynccontextmanager
-async def _postgres(home: Home) -> AsyncIterator[tuple[Postgres, int]]:
-    """The server with schema and models, and its pid."""
-    models = read_model_list()
-    postgres = Postgres(
-        home.path / "postgres",
-        port=assign_ports(home.ports, ["postgres"])["postgres"],
-        password=lambda role: home.secret(f"postgres-{role}"),
-        models=[model.id for model in models],
-    )
-
-    def fill() -> None:
-        migrate(postgres.conninfo(OWNER))
-        with psycopg.connect(postgres.conninfo(OWNER)) as connection:
-            register(connection, models, address="unused:1")
-
-    part = postgres.part(environment=base_environment(), fill=fill)
-    supervisor = Supervisor(
-        [part], log=home.log, environment=home.environment, changed=lambda _: None
-    )
-    await supervisor.start()
-    try:
-        pid = supervisor.statuses[0].pid
-        assert pid is not None
-        yield postgres, pid
-    finally:
-        await supervisor.stop()
+    async with running_postgres() as (postgres, pid):
+        await asyncio.to_thread(_fill, postgres, rows)
+        return await asyncio.to_thread(_run, postgres, pid, rows)
 
 
 def _fill(postgres: Postgres, rows: int) -> None:

@@ -30,8 +30,8 @@ async def find_page(
 ) -> list[str]:
     """The ids of predictions as PredictionStore.search gives them.
 
-    In the caller's transaction, which has it all see the same record. Raises ListTooBroad, and
-    errors.QueryCanceled for the same reason.
+    In the caller's transaction, which has it all see the same record, and which holds no locks of
+    the days that were looked at. Raises ListTooBroad, and errors.QueryCanceled for the same reason.
     """
     until = time.monotonic() + SEARCH_S
     conditions = {name: value or None for name, value in asdict(where).items()}
@@ -40,7 +40,6 @@ async def find_page(
     for ids in newest_first(_bounds(where, before_id)):
         if len(found) == limit or max_bytes < 0:
             break
-        await _limit(connection, until - time.monotonic())
         parameters = {
             **conditions,
             **ids._asdict(),
@@ -48,8 +47,10 @@ async def find_page(
             "max_bytes": max_bytes,
             "with_text": with_text,
         }
-        cursor = await connection.execute(_SQL["search"], parameters, prepare=False)
-        rows = await cursor.fetchall()
+        async with connection.transaction(force_rollback=True):  # gives its locks back
+            await _limit(connection, until - time.monotonic())
+            cursor = await connection.execute(_SQL["search"], parameters, prepare=False)
+            rows = await cursor.fetchall()
         found += [id for id, _ in rows]
         max_bytes -= sum(size for _, size in rows)
     return found

@@ -54,7 +54,15 @@ def test_the_parts_of_a_range_are_all_of_it_from_the_newest_on(ids: Ids) -> None
     assert parts[-1].since == ids.since
     assert all(newer.since == older.until for newer, older in pairwise(parts))
     assert all(part.since < part.until for part in parts)
-    assert len(parts) < 15
+    assert len(parts) < 20
+
+
+def test_no_part_is_long_but_what_is_older_than_all_days() -> None:
+    *parts, rest = newest_first(Ids(until=first_id(datetime.now(UTC))))
+    lengths = [day_of(part.until) - day_of(part.since) for part in parts]
+    assert max(lengths) == 128 * DAY
+    assert datetime.now(UTC) - day_of(rest.until) > 2.5 * 365 * DAY
+    assert rest.since == FIRST_ID
 
 
 def test_a_range_without_ids_has_no_parts() -> None:

@@ -4,7 +4,6 @@ Of what `select` chooses, the figures' own intervals have the true value as ofte
 what ignores the weights does not.
 """
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -13,8 +12,8 @@ import pytest
 
 from annotation.selection import Candidate, select
 from monitoring import quality
-from monitoring.counts import Weighted
 from monitoring.figures import Figure, Interval
+from tests.parts.confusion import weighted_confusion
 
 LABELS = ("negative", "neutral", "positive")
 TRIALS, CANDIDATES, COUNT, CONTROL = 100, 1_000, 150, 0.2
@@ -71,11 +70,7 @@ def scores(answer: int, confidence: float) -> dict[str, float]:
 
 def figures(rows: Iterable[tuple[str, str, float]]) -> dict[str, Figure]:
     """Of (answer, truth, weight)."""
-    found: dict[tuple[str, str, str], Weighted] = {}
-    for answer, truth, weight in rows:
-        key = answer, truth, str(math.floor(math.log2(weight)))
-        n, w, ww = found.get(key, Weighted(0, 0, 0))
-        found[key] = Weighted(n + 1, w + weight, ww + weight * weight)
+    found = weighted_confusion(rows)
     return {figure.metric: figure for figure in (quality.accuracy(found), *quality.f1(found))}
 
 

@@ -1,8 +1,6 @@
 """Accuracy, F1, calibration and Brier score, and that their intervals keep their word."""
 
-import math
 from collections import Counter
-from collections.abc import Iterable
 
 import numpy as np
 import pytest
@@ -11,6 +9,7 @@ from sklearn.metrics import accuracy_score, f1_score
 from monitoring import quality
 from monitoring.counts import Bin, Brier, Counts, Weighted
 from monitoring.figures import Figure
+from tests.parts.confusion import weighted_confusion
 
 LABELS = ("negative", "neutral", "positive")
 
@@ -19,18 +18,6 @@ def confusion_of(answers: list[str], truths: list[str]) -> dict[tuple[str, str, 
     """Of rows that each weigh 1."""
     found = Counter(zip(answers, truths, strict=True))
     return {(*pair, "0"): Weighted(rows, rows, rows) for pair, rows in found.items()}
-
-
-def weighted_confusion(
-    rows: Iterable[tuple[str, str, float]],
-) -> dict[tuple[str, str, str], Weighted]:
-    """Of (answer, truth, weight), as the statement `counts` sums them up."""
-    found: dict[tuple[str, str, str], Weighted] = {}
-    for answer, truth, weight in rows:
-        key = answer, truth, str(math.floor(math.log2(weight)))
-        n, w, ww = found.get(key, Weighted(0, 0, 0))
-        found[key] = Weighted(n + 1, w + weight, ww + weight * weight)
-    return found
 
 
 def drawn(rows: int, seed: int) -> tuple[list[str], list[str]]:

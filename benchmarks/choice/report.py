@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from matplotlib.figure import Figure as Picture  # without pyplot: no window, no global state
 from rich.table import Table
 
@@ -71,9 +72,7 @@ def plot(file: Path, curves: Sequence[Curve]) -> None:
     picture.savefig(file, dpi=_DOTS_PER_INCH)
 
 
-def _accuracy(
-    curves: Sequence[Curve], way: str
-) -> "np.ndarray[tuple[int, int], np.dtype[np.float64]]":
+def _accuracy(curves: Sequence[Curve], way: str) -> npt.NDArray[np.float64]:
     """(seeds, numbers of labels)"""
     return np.array([curve.accuracy for curve in curves if curve.way == way])
 

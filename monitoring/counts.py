@@ -69,8 +69,8 @@ class Counts:
     lengths: Histogram = field(default_factory=Counter)
     """Bin -> rows: "5" is 32 to 63 characters, by the power of two."""
     words: Words | None = None
-    confusion: dict[tuple[str, str], Weighted] = field(default_factory=dict)
-    """(answer, truth) -> labelled rows."""
+    confusion: dict[tuple[str, str, str], Weighted] = field(default_factory=dict)
+    """(answer, truth, class of weight) -> labelled rows: "3" is weights of 8 to 16."""
     calibration: dict[str, Bin] = field(default_factory=dict)
     """Bin of confidence -> labelled rows."""
     brier: Brier | None = None
@@ -98,7 +98,7 @@ class Counts:
             case "words":
                 self.words = Words(rows, *sums)
             case "confusion":
-                self.confusion[key[0], key[1]] = Weighted(rows, *sums)
+                self.confusion[key[0], key[1], key[2]] = Weighted(rows, *sums)
             case "calibration":
                 self.calibration[key[0]] = Bin(rows, *sums)
             case "brier":

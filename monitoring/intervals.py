@@ -6,6 +6,8 @@ sum(w)². Source: Särndal, Swensson, Wretman, Model Assisted Survey Sampling, 1
 """
 
 import math
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from monitoring.figures import Interval
 
@@ -34,6 +36,39 @@ def weighted_share(share: float, variance: float, kish_rows: float) -> Interval:
     """
     rows = share * (1 - share) / variance if variance > 0 and 0 < share < 1 else kish_rows
     return wilson(share, rows)
+
+
+class Stratum(NamedTuple):
+    """Rows of about one weight: sums of weights, of their squares, and of the weights of a part."""
+
+    weight: float
+    square: float
+    part: float
+
+
+def stratified_share(strata: Sequence[Stratum]) -> Interval:
+    """Of a share whose rows have weights that differ much, so that few of them may decide it.
+
+    If none of a few heavy rows is wrong, a variance that is estimated from them says that none of
+    their kind is. So each stratum has the interval of its own rows, Wilson's with the rows that
+    would tell as much without weights, and the distances of the strata's shares from their ends
+    are added as standard errors are. To these comes what the strata's sizes, that are estimates
+    too, add to the variance. Of one stratum, it is Wilson's.
+    Source: Zou and Donner, Statistics in Medicine 27, 2008 (MOVER); Yan and Su, Statistics in
+    Biopharmaceutical Research 2, 2010; for the rows, Kish, Survey Sampling, 1965, section 11.7.
+    """
+    total = sum(stratum.weight for stratum in strata)
+    share = sum(stratum.part for stratum in strata) / total
+    below = above = 0.0
+    for weight, square, part in strata:
+        own = part / weight
+        low, high = wilson(own, weight * weight / square)
+        sizes = Z * Z * (own - share) ** 2 * square
+        below += (weight * (own - low)) ** 2 + sizes
+        above += (weight * (high - own)) ** 2 + sizes
+    return Interval(
+        max(0.0, share - math.sqrt(below) / total), min(1.0, share + math.sqrt(above) / total)
+    )
 
 
 def normal(value: float, variance: float, *, least: float, most: float) -> Interval:

@@ -5,17 +5,19 @@ labelling the hard ones does not make a model look worse than it is; a row of wh
 known weighs 1. All means are Hájek's, sum(w x) / sum(w).
 """
 
+import math
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
 import numpy as np
+import numpy.typing as npt
 
 from monitoring.counts import Bin, Brier, Counts, Weighted
 from monitoring.figures import Figure, Interval
-from monitoring.intervals import normal, weighted_share
+from monitoring.intervals import Stratum, normal, stratified_share
 
-Confusion = Mapping[tuple[str, str], Weighted]
-"""(answer, truth) -> labelled rows."""
+Confusion = Mapping[tuple[str, str, str], Weighted]
+"""(answer, truth, class of weight) -> labelled rows."""
 
 RESAMPLES = 1_000
 SEED = 1
@@ -36,55 +38,93 @@ def figures(counts: Counts) -> Iterator[Figure]:
 def confusion(counts: Counts) -> Iterator[Figure]:
     """The share of each pair of answer and truth, where there are any."""
     weight = _weight(counts.confusion)
-    for (answer, truth), cell in sorted(counts.confusion.items()):
-        yield Figure(f"confusion:{answer}:{truth}", cell.weight / weight, cell.rows)
+    pairs: dict[tuple[str, str], list[Weighted]] = defaultdict(list)
+    for (answer, truth, _), cell in counts.confusion.items():
+        pairs[answer, truth].append(cell)
+    for (answer, truth), cells in sorted(pairs.items()):
+        share = sum(cell.weight for cell in cells) / weight
+        yield Figure(f"confusion:{answer}:{truth}", share, sum(cell.rows for cell in cells))
 
 
 def accuracy(found: Confusion) -> Figure:
     """The share of answers that are right."""
-    weight, square = _weight(found), sum(cell.square for cell in found.values())
-    right = [cell for (answer, truth), cell in found.items() if answer == truth]
-    share = sum(cell.weight for cell in right) / weight
-    right_square = sum(cell.square for cell in right)
-    variance = ((1 - share) ** 2 * right_square + share**2 * (square - right_square)) / weight**2
-    return Figure(
-        "accuracy", share, _rows(found), weighted_share(share, variance, _kish_rows(found))
-    )
+    right = sum(cell.weight for (answer, truth, _), cell in found.items() if answer == truth)
+    return Figure("accuracy", right / _weight(found), _rows(found), _right(found))
 
 
 def f1(found: Confusion) -> Iterator[Figure]:
     """Of each label that was answered or true, and their mean, as scikit-learn has it.
 
-    F1 is a ratio of sums, 2 TP / (2 TP + FP + FN), whose interval is by the delta method.
-    Source: Takahashi et al., Applied Intelligence 52, 2022.
+    F1 is 2 TP / (2 TP + FP + FN), so it grows with the share of TP among TP, FP and FN, and its
+    interval is of that share. The mean's adds up the distances from the ends of each, correlated as
+    the estimates are by the delta method. Source: Zou and Donner, Statistics in Medicine 27, 2008;
+    Takahashi et al., Applied Intelligence 52, 2022.
     """
     size: dict[str, float] = defaultdict(float)  # 2 TP + FP + FN
     hits: dict[str, float] = defaultdict(float)
-    for (answer, truth), cell in found.items():
+    for (answer, truth, _), cell in found.items():
         size[answer] += cell.weight
         size[truth] += cell.weight
         if answer == truth:
             hits[answer] += cell.weight
     scores = {label: 2 * hits[label] / size[label] for label in sorted(size)}
-
-    def pull(label: str, answer: str, truth: str) -> float:
-        """How far a row of this answer and truth moves the label's F1, by its weight."""
-        parts = (label == answer) + (label == truth)
-        return (2.0 * (parts == 2) - scores[label] * parts) / size[label]
-
-    def interval(value: float, labels: list[str]) -> Interval:
-        touched = {pair: cell for pair, cell in found.items() if not set(pair).isdisjoint(labels)}
-        variance = sum(
-            cell.square * (sum(pull(label, *pair) for label in labels) / len(labels)) ** 2
-            for pair, cell in touched.items()
-        )
-        return weighted_share(value, variance, _kish_rows(touched))
-
+    of_each = {label: _f1_interval(found, label) for label in scores}
     rows = _rows(found)
-    mean = sum(scores.values()) / len(scores)
-    yield Figure("f1_macro", mean, rows, interval(mean, list(scores)))
+    yield Figure(
+        "f1_macro",
+        sum(scores.values()) / len(scores),
+        rows,
+        _mean_interval(scores, of_each, _correlations(found, scores, size)),
+    )
     for label, score in scores.items():
-        yield Figure(f"f1:{label}", score, rows, interval(score, [label]))
+        yield Figure(f"f1:{label}", score, rows, of_each[label])
+
+
+def _f1_interval(found: Confusion, label: str) -> Interval:
+    low, high = _right({key: cell for key, cell in found.items() if label in key[:2]})
+    return Interval(2 * low / (1 + low), 2 * high / (1 + high))
+
+
+def _correlations(
+    found: Confusion, scores: Mapping[str, float], size: Mapping[str, float]
+) -> npt.NDArray[np.float64]:
+    """(labels, labels) of the F1 of each; 0 for a label of which nothing varies."""
+    place = {label: number for number, label in enumerate(scores)}
+    pulls = np.zeros((len(found), len(scores)))  # how far a row moves each F1, by its weight
+    for row, (answer, truth, _) in enumerate(found):
+        for label in {answer, truth}:
+            parts = 2 if answer == truth else 1
+            pulls[row, place[label]] = (2.0 * (parts == 2) - scores[label] * parts) / size[label]
+    squares = np.array([cell.square for cell in found.values()])
+    covariance = pulls.T @ (pulls * squares[:, None])
+    deviation = np.sqrt(np.diag(covariance))
+    scale = np.outer(deviation, deviation)
+    correlations = np.divide(covariance, scale, out=np.zeros_like(covariance), where=scale > 0)
+    np.fill_diagonal(correlations, 1)
+    return correlations
+
+
+def _mean_interval(
+    scores: Mapping[str, float],
+    of_each: Mapping[str, Interval],
+    correlations: npt.NDArray[np.float64],
+) -> Interval:
+    mean = sum(scores.values()) / len(scores)
+    below = np.array([scores[label] - of_each[label].low for label in scores])
+    above = np.array([of_each[label].high - scores[label] for label in scores])
+    down, up = (math.sqrt(ends @ correlations @ ends) / len(scores) for ends in (below, above))
+    return Interval(max(0.0, mean - down), min(1.0, mean + up))
+
+
+def _right(found: Confusion) -> Interval:
+    """Of the share of rows whose answer is right, by the classes of weights."""
+    classes: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0, 0.0])
+    for (answer, truth, of_weight), cell in found.items():
+        sums = classes[of_weight]
+        sums[0] += cell.weight
+        sums[1] += cell.square
+        sums[2] += cell.weight * (answer == truth)
+    return stratified_share([Stratum(*sums) for _, sums in sorted(classes.items())])
 
 
 def calibration_error(bins: Mapping[str, Bin]) -> Figure:
@@ -120,11 +160,6 @@ def brier(sums: Brier) -> Figure:
 
 def _weight(found: Confusion) -> float:
     return sum(cell.weight for cell in found.values())
-
-
-def _kish_rows(found: Confusion) -> float:
-    """So many rows without weights tell as much. Source: Kish, Survey Sampling, 1965, 11.7."""
-    return _weight(found) ** 2 / sum(cell.square for cell in found.values())
 
 
 def _rows(found: Confusion) -> int:

@@ -111,8 +111,9 @@ SELECT slice, 'words', ARRAY[]::text[], count(*),
              sum(unknown_words * unknown_words)]::float8[]
 FROM sliced WHERE slice = '' AND words > 0 GROUP BY slice
 UNION ALL
-SELECT slice, 'confusion', ARRAY[label, truth], count(*), ARRAY[sum(weight), sum(weight * weight)]
-FROM judged GROUP BY slice, label, truth
+SELECT slice, 'confusion', ARRAY[label, truth, floor(ln(greatest(weight, 1)) / ln(2))::text],
+       count(*), ARRAY[sum(weight), sum(weight * weight)]
+FROM judged GROUP BY slice, label, truth, 3
 UNION ALL
 SELECT slice, 'calibration', ARRAY[bin], count(*),
        ARRAY[sum(weight), sum(weight * weight), sum(weight * (label = truth)::integer),

@@ -66,6 +66,8 @@ GROUP BY version ORDER BY version
 -- name: counts
 -- All that figures are made of, for the rows of a version (null: of all) in a window: slice, kind,
 -- key, rows, and sums as monitoring/counts.py names them. Of tags, the most frequent are slices.
+-- Weighted sums are of numeric, which the order of rows does not change: hours that are made anew
+-- from the same rows have the same figures.
 WITH seen AS MATERIALIZED (
     SELECT * FROM monitoring_v1.observations(
         %(model)s, %(version)s, %(from)s, %(to)s, %(known)s)
@@ -87,7 +89,8 @@ WITH seen AS MATERIALIZED (
                   JOIN tag ON tag.slice = 'tag:' || t.key || '=' || t.value
     ) AS s (slice)
 ), judged AS (
-    SELECT * FROM sliced WHERE label IS NOT NULL AND truth IS NOT NULL
+    SELECT slice, label, truth, bin, confidence, weight::numeric AS weight, brier::numeric AS brier
+    FROM sliced WHERE label IS NOT NULL AND truth IS NOT NULL
 )
 SELECT slice, 'ending', ARRAY[state, reason], count(*), ARRAY[]::float8[]
 FROM sliced GROUP BY slice, state, reason
@@ -111,19 +114,20 @@ SELECT slice, 'words', ARRAY[]::text[], count(*),
              sum(unknown_words * unknown_words)]::float8[]
 FROM sliced WHERE slice = '' AND words > 0 GROUP BY slice
 UNION ALL
-SELECT slice, 'confusion', ARRAY[label, truth, floor(ln(greatest(weight, 1)) / ln(2))::text],
-       count(*), ARRAY[sum(weight), sum(weight * weight)]
+SELECT slice, 'confusion', ARRAY[label, truth, floor(log(2, greatest(weight, 1)))::text], count(*),
+       ARRAY[sum(weight), sum(weight * weight)]::float8[]
 FROM judged GROUP BY slice, label, truth, 3
 UNION ALL
 SELECT slice, 'calibration', ARRAY[bin], count(*),
        ARRAY[sum(weight), sum(weight * weight), sum(weight * (label = truth)::integer),
-             sum(weight * confidence)]
+             sum(weight * confidence::numeric)]::float8[]
 FROM judged WHERE bin IS NOT NULL GROUP BY slice, bin
 UNION ALL
 SELECT slice, 'brier', ARRAY[]::text[], count(*),
        ARRAY[sum(weight), sum(weight * brier), sum(weight * weight), sum(weight * weight * brier),
-             sum(weight * weight * brier * brier)]
+             sum(weight * weight * brier * brier)]::float8[]
 FROM judged WHERE brier < 'Infinity' GROUP BY slice
+ORDER BY 1, 2, 3
 
 -- name: sample
 -- Answers of a version in a window, by chance and the same each time, as Evidently sees them.

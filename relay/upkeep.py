@@ -1,5 +1,5 @@
-"""The tables' upkeep: partitions for the days to come, old request_ids away, and no request of old
-days left unfinished."""
+"""The tables' upkeep: partitions for the days to come, no dead rows in those that are over, and no
+request of old days left unfinished."""
 
 import logging
 
@@ -24,7 +24,7 @@ class Upkeep:
 
     async def step(self) -> None:
         """Do what is due; a second relay that does the same does no harm."""
-        for query in ("create_partitions", "purge_request_ids"):
+        for query in ("create_partitions", "settle_days"):
             try:
                 async with self._pool.connection() as connection:
                     await connection.execute(_SQL[query])

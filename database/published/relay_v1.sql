@@ -13,3 +13,168 @@ BEGIN
     END IF;
     PERFORM create_partitions(days);
 END $$;
+
+-- Has the days that are over rid of dead rows within minutes, however few: what was erased is in
+-- them until then. While a day is under way, it is left to the general rule, which costs less.
+CREATE OR REPLACE FUNCTION relay_v1.settle_days() RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = public, pg_temp SET lock_timeout = '1s' AS $$
+DECLARE
+    partition regclass;
+BEGIN
+    FOR partition IN
+        SELECT c.oid FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+        WHERE i.inhparent = 'requests'::regclass AND c.reloptions IS NULL
+          AND (c.relname = 'requests_default'
+               OR c.relname < to_char(now() AT TIME ZONE 'UTC', '"requests_"YYYYMMDD'))
+        ORDER BY c.relname LIMIT 100
+    LOOP
+        EXECUTE format('ALTER TABLE %s SET (autovacuum_vacuum_scale_factor = 0,'
+                       ' autovacuum_vacuum_threshold = 0, toast.autovacuum_vacuum_scale_factor = 0,'
+                       ' toast.autovacuum_vacuum_threshold = 0)', partition);
+    END LOOP;
+END $$;
+
+-- Retention. A model's predictions are kept for its days, and go by whole days (UTC), so that a day
+-- that nobody wants any more is dropped and not deleted row by row. All that belongs together is
+-- told the same `today`.
+
+-- The first day of which something is kept of a model; of one that is not known, for the default.
+CREATE OR REPLACE FUNCTION relay_v1.kept_since(for_model text, today date) RETURNS date
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT today - coalesce((SELECT retention_days FROM models WHERE id = for_model), 90)
+$$;
+
+-- The first id of a day.
+CREATE OR REPLACE FUNCTION relay_v1.first_id(day date) RETURNS uuid
+    LANGUAGE sql IMMUTABLE SET search_path = public, pg_temp
+    RETURN uuid_at(day::timestamp AT TIME ZONE 'UTC');
+
+-- The day of an id.
+CREATE OR REPLACE FUNCTION relay_v1.day_of(id uuid) RETURNS date
+    LANGUAGE sql IMMUTABLE
+    RETURN (to_timestamp(('x' || left(replace(id::text, '-', ''), 12))::bit(48)::bigint / 1000.0)
+            AT TIME ZONE 'UTC')::date;
+
+-- Forgets clients' request_ids that are far older than the day that is promised, and all whose
+-- requests may be deleted on this day.
+CREATE OR REPLACE FUNCTION relay_v1.forget_request_ids(today date) RETURNS void
+    LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    DELETE FROM request_ids
+    WHERE create_time < now() - interval '7 days' OR id < relay_v1.first_id(
+        least(today, (now() AT TIME ZONE 'UTC')::date)
+        - (SELECT least(7, min(retention_days)) FROM models))
+$$;
+
+-- The days before `today` that the record may have something of, the oldest first: those with a
+-- partition, and those of what lies in the default ones.
+CREATE OR REPLACE FUNCTION relay_v1.days_before(today date) RETURNS SETOF date
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    WITH RECURSIVE astray AS (  -- hops from day to day
+        (SELECT relay_v1.day_of(id) AS day FROM requests_default ORDER BY id LIMIT 1)
+        UNION ALL
+        SELECT (SELECT relay_v1.day_of(id) FROM requests_default
+                WHERE id >= relay_v1.first_id(a.day + 1) ORDER BY id LIMIT 1)
+        FROM astray a WHERE a.day < today
+    )
+    SELECT day FROM (
+        SELECT to_date(right(c.relname, 8), 'YYYYMMDD')
+        FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+        WHERE i.inhparent IN ('requests'::regclass, 'predictions'::regclass)
+          AND c.relname ~ '_[0-9]{8}$'
+        UNION
+        SELECT day FROM astray
+    ) AS d (day)
+    WHERE day < today ORDER BY day
+$$;
+
+-- The models that a day has requests of.
+CREATE OR REPLACE FUNCTION relay_v1.models_of(day date) RETURNS SETOF text
+    LANGUAGE plpgsql STABLE SET search_path = public, pg_temp
+    SET plan_cache_mode = force_custom_plan AS $$
+DECLARE
+    since uuid := relay_v1.first_id(day);
+    until uuid := relay_v1.first_id(day + 1);
+BEGIN
+    RETURN QUERY
+    WITH RECURSIVE found AS (  -- hops from model to model: a day may have many requests
+        (SELECT model FROM requests WHERE id >= since AND id < until ORDER BY model LIMIT 1)
+        UNION ALL
+        SELECT (SELECT r.model FROM requests r
+                WHERE r.id >= since AND r.id < until AND r.model > f.model ORDER BY r.model LIMIT 1)
+        FROM found f WHERE f.model IS NOT NULL
+    )
+    SELECT model FROM found WHERE model IS NOT NULL;
+END $$;
+
+-- Whether a day has requests that are kept, or unfinished.
+CREATE OR REPLACE FUNCTION relay_v1.is_wanted(day date, today date) RETURNS boolean
+    LANGUAGE plpgsql STABLE SET search_path = public, pg_temp
+    SET plan_cache_mode = force_custom_plan AS $$
+BEGIN
+    RETURN EXISTS (SELECT FROM relay_v1.models_of(day) AS model
+                   WHERE relay_v1.kept_since(model, today) <= day)
+        OR EXISTS (SELECT FROM requests
+                   WHERE id >= relay_v1.first_id(day) AND id < relay_v1.first_id(day + 1)
+                     AND state IN ('ACCEPTED', 'RUNNING'));
+END $$;
+
+-- Deletes what a day has of predictions that are kept no longer, up to `most` of them with all that
+-- hangs on them; or drops the day if nothing in it is kept. What is unfinished stays. Answers
+-- whether there may be more. To drop one takes a moment in which nobody uses the record: it is
+-- waited for so briefly that those who wait behind do not feel it, or lock_not_available.
+CREATE OR REPLACE FUNCTION relay_v1.clear_day(day date, today date, most integer) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = public, pg_temp SET lock_timeout = '100ms'
+    SET plan_cache_mode = force_custom_plan  -- others open each day of the record
+    AS $$
+DECLARE
+    since uuid := relay_v1.first_id(day);
+    until uuid := relay_v1.first_id(day + 1);
+    partitions regclass[] := ARRAY[
+        to_regclass('requests' || to_char(day, '_YYYYMMDD')),
+        to_regclass('predictions' || to_char(day, '_YYYYMMDD'))];
+    unwanted text[];
+    old uuid[];
+BEGIN
+    IF (most BETWEEN 1 AND 10000 AND today <= (now() AT TIME ZONE 'UTC')::date) IS NOT TRUE THEN
+        RAISE EXCEPTION 'up to 10000 are deleted at once, and nothing before its time'
+            USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    IF day >= today - 1 THEN
+        RETURN false;
+    END IF;
+    unwanted := ARRAY(SELECT model FROM relay_v1.models_of(day) AS model
+                      WHERE relay_v1.kept_since(model, today) > day);
+    IF NOT relay_v1.is_wanted(day, today)
+       AND (unwanted = '{}' OR array_position(partitions, NULL) IS NULL)
+    THEN
+        old := ARRAY(SELECT id FROM labels
+                     WHERE prediction_id >= since AND prediction_id < until LIMIT most);
+        IF cardinality(old) > 0 THEN
+            DELETE FROM labels WHERE id = ANY (old);
+            RETURN true;
+        END IF;
+        LOCK TABLE ONLY requests, ONLY predictions IN ACCESS EXCLUSIVE MODE;
+        IF NOT relay_v1.is_wanted(day, today)
+           AND NOT EXISTS (SELECT FROM labels WHERE prediction_id >= since AND prediction_id < until)
+        THEN
+            FOR i IN 1..2 LOOP
+                IF partitions[i] IS NOT NULL THEN
+                    EXECUTE format('DROP TABLE %s', partitions[i]);
+                END IF;
+            END LOOP;
+        END IF;
+        RETURN false;
+    END IF;
+
+    old := ARRAY(
+        SELECT id FROM requests
+        WHERE id >= since AND id < until AND model = ANY (unwanted)
+          AND state NOT IN ('ACCEPTED', 'RUNNING')
+        LIMIT most FOR UPDATE SKIP LOCKED);
+    DELETE FROM labels WHERE prediction_id = ANY (old);
+    DELETE FROM predictions WHERE id >= since AND id < until AND id = ANY (old);
+    DELETE FROM requests WHERE id >= since AND id < until AND id = ANY (old);
+    RETURN cardinality(old) = most;
+END $$;

@@ -60,7 +60,8 @@ GRANT SELECT (id, labels) ON models TO pmesh_relay;
 GRANT SELECT ON catalog_v1.versions TO pmesh_relay;
 GRANT EXECUTE ON FUNCTION
     notify_changed, relay_v1.create_partitions, relay_v1.settle_days, relay_v1.kept_since,
-    relay_v1.forget_request_ids, relay_v1.days_before, relay_v1.clear_day
+    relay_v1.forget_request_ids, relay_v1.days_before, relay_v1.clear_day,
+    relay_v1.drop_day
     TO pmesh_relay;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA events_v1 TO pmesh_relay;
 

@@ -255,8 +255,12 @@ SELECT relay_v1.forget_request_ids(%(today)s)
 SELECT relay_v1.days_before(%(today)s)
 
 -- name: clear_day
--- Deletes some of what a day has that is kept no longer; answers whether there may be more.
+-- Deletes some of what a day has that is kept no longer; answers what is left to do.
 SELECT relay_v1.clear_day(%(day)s, %(today)s, %(limit)s)
+
+-- name: drop_day
+-- Drops a day of which nothing is kept.
+SELECT relay_v1.drop_day(%(day)s, %(today)s)
 
 -- name: kept_since
 -- The first day of which something is kept of a model.

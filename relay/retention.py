@@ -63,20 +63,21 @@ class Retention:
         if self._forgotten != today:
             await connection.execute(_SQL["forget_request_ids"], {"today": today})
             self._forgotten = today
-        days = await (await connection.execute(_SQL["days"], {"today": today})).fetchall()
-        is_done = True
+        cursor = await connection.execute(_SQL["days"], {"today": today})
+        days = [{"day": day, "today": today} for day in await cursor.fetchall()]
         for day in days:
-            try:
-                while await _read(connection, "clear_day", day=day, today=today, limit=LIMIT):
-                    if turn.is_over():
-                        return False
-            except errors.LockNotAvailable:
-                log.info("%s cannot be dropped yet: the record is in use", day)
-                is_done = False
-                break  # to try the next one would keep others waiting anew
+            while (left := await _read(connection, "clear_day", **day, limit=LIMIT)) == "MORE":
+                if turn.is_over():
+                    return False
+            if left == "UNWANTED":
+                try:
+                    await connection.execute(_SQL["drop_day"], day)
+                except (errors.LockNotAvailable, errors.DeadlockDetected):
+                    log.info("%s cannot be dropped yet: the record is in use", day["day"])
+                    return False  # to try the next one would keep others waiting anew
             if turn.is_over():
                 return False
-        return is_done
+        return True
 
     async def _clear_features(
         self, connection: AsyncConnection[Any], today: date, turn: "_Turn"

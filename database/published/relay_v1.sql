@@ -39,10 +39,10 @@ END $$;
 -- that nobody wants any more is dropped and not deleted row by row. All that belongs together is
 -- told the same `today`.
 
--- The first day of which something is kept of a model; of one that is not known, for the default.
+-- The first day of which something is kept of a model; of one that is not known, by the default.
 CREATE OR REPLACE FUNCTION relay_v1.kept_since(for_model text, today date) RETURNS date
     LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
-    SELECT today - coalesce((SELECT retention_days FROM models WHERE id = for_model), 90)
+    SELECT least(today, (now() AT TIME ZONE 'UTC')::date) - coalesce((SELECT retention_days FROM models WHERE id = for_model), 90)
 $$;
 
 -- The first id of a day.
@@ -107,12 +107,20 @@ BEGIN
     SELECT model FROM found WHERE model IS NOT NULL;
 END $$;
 
--- Whether a day has requests that are kept, or unfinished.
+-- The partitions of a day: two, but where the default ones have taken its rows before.
+CREATE OR REPLACE FUNCTION relay_v1.partitions_of(day date) RETURNS regclass[]
+    LANGUAGE sql STABLE SET search_path = public, pg_temp AS $$
+    SELECT array_remove(ARRAY[to_regclass('requests' || to_char(day, '_YYYYMMDD')),
+                              to_regclass('predictions' || to_char(day, '_YYYYMMDD'))], NULL)
+$$;
+
+-- Whether a day has requests that are kept, or unfinished, or may still get some.
 CREATE OR REPLACE FUNCTION relay_v1.is_wanted(day date, today date) RETURNS boolean
     LANGUAGE plpgsql STABLE SET search_path = public, pg_temp
     SET plan_cache_mode = force_custom_plan AS $$
 BEGIN
-    RETURN EXISTS (SELECT FROM relay_v1.models_of(day) AS model
+    RETURN day >= least(today, (now() AT TIME ZONE 'UTC')::date) - 1
+        OR EXISTS (SELECT FROM relay_v1.models_of(day) AS model
                    WHERE relay_v1.kept_since(model, today) <= day)
         OR EXISTS (SELECT FROM requests
                    WHERE id >= relay_v1.first_id(day) AND id < relay_v1.first_id(day + 1)
@@ -120,61 +128,58 @@ BEGIN
 END $$;
 
 -- Deletes what a day has of predictions that are kept no longer, up to `most` of them with all that
--- hangs on them; or drops the day if nothing in it is kept. What is unfinished stays. Answers
--- whether there may be more. To drop one takes a moment in which nobody uses the record: it is
--- waited for so briefly that those who wait behind do not feel it, or lock_not_available.
-CREATE OR REPLACE FUNCTION relay_v1.clear_day(day date, today date, most integer) RETURNS boolean
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path = public, pg_temp SET lock_timeout = '100ms'
+-- hangs on them; what is unfinished stays. 'MORE': there may be more of them. 'UNWANTED': nothing
+-- of the day is kept, and it is to be dropped. Else 'DONE'.
+CREATE OR REPLACE FUNCTION relay_v1.clear_day(day date, today date, most integer) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
     SET plan_cache_mode = force_custom_plan  -- others open each day of the record
     AS $$
 DECLARE
     since uuid := relay_v1.first_id(day);
     until uuid := relay_v1.first_id(day + 1);
-    partitions regclass[] := ARRAY[
-        to_regclass('requests' || to_char(day, '_YYYYMMDD')),
-        to_regclass('predictions' || to_char(day, '_YYYYMMDD'))];
-    unwanted text[];
+    in_it text[] := ARRAY(SELECT relay_v1.models_of(day));
     old uuid[];
 BEGIN
-    IF (most BETWEEN 1 AND 10000 AND today <= (now() AT TIME ZONE 'UTC')::date) IS NOT TRUE THEN
-        RAISE EXCEPTION 'up to 10000 are deleted at once, and nothing before its time'
-            USING ERRCODE = 'invalid_parameter_value';
+    IF (most BETWEEN 1 AND 10000) IS NOT TRUE THEN
+        RAISE EXCEPTION '1 to 10000 are deleted at once' USING ERRCODE = 'invalid_parameter_value';
     END IF;
-    IF day >= today - 1 THEN
-        RETURN false;
-    END IF;
-    unwanted := ARRAY(SELECT model FROM relay_v1.models_of(day) AS model
-                      WHERE relay_v1.kept_since(model, today) > day);
     IF NOT relay_v1.is_wanted(day, today)
-       AND (unwanted = '{}' OR array_position(partitions, NULL) IS NULL)
+       AND (in_it = '{}' OR cardinality(relay_v1.partitions_of(day)) = 2)  -- not in a default one
     THEN
         old := ARRAY(SELECT id FROM labels
                      WHERE prediction_id >= since AND prediction_id < until LIMIT most);
-        IF cardinality(old) > 0 THEN
-            DELETE FROM labels WHERE id = ANY (old);
-            RETURN true;
-        END IF;
-        LOCK TABLE ONLY requests, ONLY predictions IN ACCESS EXCLUSIVE MODE;
-        IF NOT relay_v1.is_wanted(day, today)
-           AND NOT EXISTS (SELECT FROM labels WHERE prediction_id >= since AND prediction_id < until)
-        THEN
-            FOR i IN 1..2 LOOP
-                IF partitions[i] IS NOT NULL THEN
-                    EXECUTE format('DROP TABLE %s', partitions[i]);
-                END IF;
-            END LOOP;
-        END IF;
-        RETURN false;
+        DELETE FROM labels WHERE id = ANY (old);
+        RETURN CASE WHEN cardinality(old) = most THEN 'MORE'
+                    WHEN cardinality(relay_v1.partitions_of(day)) > 0 THEN 'UNWANTED'
+                    ELSE 'DONE' END;
     END IF;
-
     old := ARRAY(
         SELECT id FROM requests
-        WHERE id >= since AND id < until AND model = ANY (unwanted)
-          AND state NOT IN ('ACCEPTED', 'RUNNING')
+        WHERE id >= since AND id < until AND state NOT IN ('ACCEPTED', 'RUNNING')
+          AND model = ANY (ARRAY(SELECT model FROM unnest(in_it) AS model
+                                 WHERE relay_v1.kept_since(model, today) > day))
         LIMIT most FOR UPDATE SKIP LOCKED);
     DELETE FROM labels WHERE prediction_id = ANY (old);
     DELETE FROM predictions WHERE id >= since AND id < until AND id = ANY (old);
     DELETE FROM requests WHERE id >= since AND id < until AND id = ANY (old);
-    RETURN cardinality(old) = most;
+    RETURN CASE WHEN cardinality(old) = most THEN 'MORE' ELSE 'DONE' END;
+END $$;
+
+-- Drops a day of which nothing is kept. That takes a moment in which nobody uses the record: it is
+-- waited for so briefly that those who wait behind do not feel it, or lock_not_available. The first
+-- thing is the lock: two relays that read before would each wait for the other.
+CREATE OR REPLACE FUNCTION relay_v1.drop_day(day date, today date) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = public, pg_temp SET lock_timeout = '100ms' AS $$
+DECLARE
+    partition regclass;
+BEGIN
+    LOCK TABLE ONLY requests, ONLY predictions IN ACCESS EXCLUSIVE MODE;
+    IF NOT relay_v1.is_wanted(day, today) THEN
+        DELETE FROM labels
+        WHERE prediction_id >= relay_v1.first_id(day) AND prediction_id < relay_v1.first_id(day + 1);
+        FOREACH partition IN ARRAY relay_v1.partitions_of(day) LOOP
+            EXECUTE format('DROP TABLE %s', partition);
+        END LOOP;
+    END IF;
 END $$;

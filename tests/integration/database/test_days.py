@@ -35,7 +35,9 @@ def _code(statement: str) -> str:
     return re.sub(r"--.*", "", statement)
 
 
-RECORD = re.compile(r"\b(requests|predictions)\b|\bworker_v1\.(claim|extend)\b")
+RECORD = re.compile(
+    r"\b(requests|predictions)\b|\bworker_v1\.(claim|extend)\b|\brelay_v1\.(clear|drop)_day\b"
+)
 STATEMENTS: dict[str, LiteralString] = {
     f"{package}-{name}": statement
     for package in ("gateway.store", "relay", "rollout", "model_runtime")
@@ -84,6 +86,8 @@ COMMON: dict[str, Any] = {
     "tokens": [str(uuid4())] * 2,
     "untried": False,
     "errors": ["{}"] * 2,
+    "day": NOW.date() - timedelta(days=30),
+    "today": NOW.date(),
 }
 OWN: dict[str, dict[str, Any]] = {
     "gateway.store-search": {"version": None},

@@ -263,7 +263,7 @@ def everywhere(gateway: Running, text: str) -> list[str]:
             if connection.execute(sql, (f"{text}|{as_bytes}",)).rowcount:  # type: ignore[call-overload]
                 found.append(table)
         connection.execute("ANALYZE")
-        sql = "SELECT format('statistics of %s.%s', tablename, attname) FROM pg_stats AS s"
+        sql = "SELECT 'statistics of ' || tablename || '.' || attname FROM pg_stats AS s"
         found += [name for (name,) in connection.execute(sql + " WHERE s::text ~ %s", (text,))]
     return found
 

@@ -143,8 +143,9 @@ def test_what_a_values_file_says_anew_is_a_change(checkout: Checkout, empty: Dat
     file.write_text(yaml.safe_dump(yaml.safe_load(file.read_text()) | said))
     done = checkout.done()
     assert (done["model", "mood"], done["model", "spam"]) == ("changed", "unchanged")
-    kept = {model["id"]: model["retention_days"] for model in models(empty)}
-    assert kept == {"mood": 7, "spam": 90}
+    with empty.connect() as connection:
+        kept = connection.execute("SELECT id, retention_days AS days FROM models ORDER BY id")
+        assert kept.fetchall() == [{"id": "mood", "days": 7}, {"id": "spam", "days": 90}]
 
 
 def test_logins_are_made_of_a_folder_of_passwords(

@@ -6,6 +6,7 @@ import typer
 
 from pmesh.cli import (
     doctor,
+    erase,
     evaluate,
     history,
     logs,
@@ -42,6 +43,7 @@ def command_line() -> typer.Typer:
         "status": status.status,
         "logs": logs.logs,
         "predict": predict.predict,
+        "erase": erase.erase,
         "train": train.train,
         "eval": evaluate.evaluate,
         "release": release.release,

@@ -29,9 +29,11 @@ BEGIN
                OR c.relname < to_char(now() AT TIME ZONE 'UTC', '"requests_"YYYYMMDD'))
         ORDER BY c.relname LIMIT 100
     LOOP
-        EXECUTE format('ALTER TABLE %s SET (autovacuum_vacuum_scale_factor = 0,'
-                       ' autovacuum_vacuum_threshold = 0, toast.autovacuum_vacuum_scale_factor = 0,'
-                       ' toast.autovacuum_vacuum_threshold = 0)', partition);
+        EXECUTE format(
+            'ALTER TABLE %s SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 0,'
+            ' toast.autovacuum_vacuum_scale_factor = 0, toast.autovacuum_vacuum_threshold = 0,'
+            -- Else few dead rows would be left to the next time, and be due again each minute.
+            ' vacuum_index_cleanup = on, toast.vacuum_index_cleanup = on)', partition);
     END LOOP;
 END $$;
 

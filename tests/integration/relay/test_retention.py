@@ -19,9 +19,11 @@ from features.aging import FeatureAging
 from features.places import object_key
 from relay import retention
 from relay.retention import Retention
+from tests.integration.relay.conftest import StartRelay
 from tests.parts.aws import Aws
 from tests.parts.bus_probe import Bus
 from tests.parts.catalog import environment
+from tests.parts.polling import wait_until
 from tests.parts.postgres import Database
 from tests.parts.requests import Requests
 
@@ -207,6 +209,27 @@ async def test_two_relays_do_it_once(
     await asyncio.gather(run_pass(), run_pass())
     assert left(record) == set(kept)
     assert not days(record) & ago(11, 12)
+
+
+def test_dead_rows_of_days_that_are_over_do_not_stay(
+    record: Requests, start_relay: StartRelay
+) -> None:
+    """However few they are, so that autovacuum's general rule would leave them."""
+    settled = (
+        "SELECT count(*) AS size FROM pg_class c JOIN pg_inherits i ON i.inhrelid = c.oid"
+        " WHERE i.inhparent = 'requests'::regclass"
+        " AND c.reloptions @> '{autovacuum_vacuum_scale_factor=0,autovacuum_vacuum_threshold=0}'"
+        " AND (SELECT t.reloptions FROM pg_class t WHERE t.oid = c.reltoastrelid)"
+        "     @> '{autovacuum_vacuum_scale_factor=0,autovacuum_vacuum_threshold=0}'"
+    )
+    add(record, 1)
+    start_relay()
+    # Yesterday, perhaps the two days before, which nothing keeps, and what is of no day.
+    wait_until(lambda: record.query(settled)[0]["size"] >= 2)
+    (today,) = record.query(
+        "SELECT reloptions FROM pg_class WHERE relname = %s", (f"requests_{TODAY:%Y%m%d}",)
+    )
+    assert today["reloptions"] is None
 
 
 def put(aws: Aws, model: str, days_ago: int, version: str = "1") -> str:

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from features.errors import FeaturesRefused
 from features.parquet import erase_rows
-from features.places import Place
+from features.places import ObjectPlace
 from features.refusals import is_condition, translated
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ class FeatureErasure:
         self._client = client
         self._executor = executor
 
-    async def erase(self, place: Place, ids: Collection[str]) -> Found:
+    async def erase(self, place: ObjectPlace, ids: Collection[str]) -> Found:
         """Write an object anew without what it has of predictions, if it has anything.
 
         It is replaced only as it was read. Raises FeaturesUnavailable; FeaturesRefused if this
@@ -45,7 +45,7 @@ class FeatureErasure:
             self._executor, self._erase, place, ids
         )
 
-    def _erase(self, place: Place, ids: Collection[str]) -> Found:
+    def _erase(self, place: ObjectPlace, ids: Collection[str]) -> Found:
         with translated():
             try:
                 read = self._client.get_object(Bucket=place.bucket, Key=place.key)

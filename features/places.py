@@ -13,7 +13,7 @@ _KEY_DAY = re.compile(r"(\d{4})/(\d{2})/(\d{2})/[^/]+")
 _PLACE = re.compile(r"s3://([^/]+)/(.+)#row=\d+")
 
 
-class Place(NamedTuple):
+class ObjectPlace(NamedTuple):
     """The object that a features_uri is in."""
 
     bucket: str
@@ -45,10 +45,10 @@ def day_of(key: str, folder: str) -> date | None:
         return None
 
 
-def place_of(features_uri: str) -> Place | None:
+def place_of(features_uri: str) -> ObjectPlace | None:
     """Where a row lies; None if that is no place."""
     found = _PLACE.fullmatch(features_uri)
-    return Place(*found.groups()) if found else None
+    return ObjectPlace(*found.groups()) if found else None
 
 
 def place_prefix(bucket: str, model: str, version: str, file_id: str) -> str:

@@ -18,7 +18,7 @@ from psycopg_pool import AsyncConnectionPool
 from database import named_sql
 from features.erasure import FeatureErasure, Found
 from features.errors import FeaturesRefused, FeaturesUnavailable
-from features.places import MAX_AGE, Place, file_time, place_of
+from features.places import MAX_AGE, ObjectPlace, file_time, place_of
 
 log = logging.getLogger(__name__)
 
@@ -56,12 +56,12 @@ class Erasures:
 
     async def step(self) -> None:
         """See to some of what is due; nothing waits for S3 while it is away."""
-        by_place: defaultdict[Place | None, list[Erasure]] = defaultdict(list)
+        by_place: defaultdict[ObjectPlace | None, list[Erasure]] = defaultdict(list)
         for erasure in await self._claim():
             by_place[place_of(erasure.features_uri)].append(erasure)
         slots = asyncio.Semaphore(AT_ONCE)
 
-        async def see_to(place: Place | None, erasures: Sequence[Erasure]) -> None:
+        async def see_to(place: ObjectPlace | None, erasures: Sequence[Erasure]) -> None:
             async with slots:
                 if not self._away:
                     await self._see_to(place, erasures)
@@ -79,7 +79,7 @@ class Erasures:
             await cursor.execute(_SQL["claim_erasures"], {"limit": LIMIT})
             return await cursor.fetchall()
 
-    async def _see_to(self, place: Place | None, erasures: Sequence[Erasure]) -> None:
+    async def _see_to(self, place: ObjectPlace | None, erasures: Sequence[Erasure]) -> None:
         ids = [erasure.id for erasure in erasures]
         if place is None:
             log.error("%s are not erased: their features_uri is no place", ", ".join(ids))
@@ -114,7 +114,7 @@ class Erasures:
             await connection.execute(_SQL["delete_erasures"], {"ids": list(ids)})
 
 
-def _is_lost(place: Place, erasures: Sequence[Erasure]) -> bool:
+def _is_lost(place: ObjectPlace, erasures: Sequence[Erasure]) -> bool:
     """Whether an object that is not there will not come: nothing ships a file that is so old."""
     try:
         begun = file_time(place.key.rpartition("/")[2].removesuffix(".parquet"))

@@ -55,21 +55,30 @@ class Erasures:
         """Logged, and not over yet."""
 
     async def step(self) -> None:
-        """See to some of what is due; nothing waits for S3 while it is away."""
+        """See to some of what is due; while S3 is away, nothing waits for it."""
         by_place: defaultdict[ObjectPlace | None, list[Erasure]] = defaultdict(list)
         for erasure in await self._claim():
             by_place[place_of(erasure.features_uri)].append(erasure)
+        if not by_place:
+            return
         slots = asyncio.Semaphore(AT_ONCE)
+        outages: list[FeaturesUnavailable] = []
 
         async def see_to(place: ObjectPlace | None, erasures: Sequence[Erasure]) -> None:
             async with slots:
-                if not self._away:
+                if outages:
+                    return  # it would wait as long
+                try:
                     await self._see_to(place, erasures)
+                except FeaturesUnavailable as error:
+                    outages.append(error)
 
-        self._away, was_away = False, self._away
         await asyncio.gather(*(see_to(*item) for item in by_place.items()))
-        if by_place and was_away and not self._away:
+        if outages and not self._away:
+            log.warning("erasures: waiting for S3: %s", outages[0])
+        elif self._away and not outages:
             log.info("erasures: S3 is back")
+        self._away = bool(outages)
 
     async def _claim(self) -> list[Erasure]:
         async with (
@@ -90,10 +99,6 @@ class Erasures:
         except FeaturesRefused as error:
             log.error("%s keeps rows that are to be erased: %s", place.key, error)
             await self._postpone(ids, LATER_S)
-        except FeaturesUnavailable as error:
-            if not self._away:
-                log.warning("erasures: waiting for S3: %s", error)
-            self._away = True
         else:
             if found is Found.REWRITTEN:
                 log.info("%s was rewritten without %d of its rows", place.key, len(ids))

@@ -38,7 +38,7 @@ class Login:
 
 
 GATEWAY = Login(name="gateway", group="pmesh_gateway", connections=24)
-RELAY = Login(name="relay", group="pmesh_relay", connections=14)
+RELAY = Login(name="relay", group="pmesh_relay", connections=18)
 ROLLOUT = Login(name="rollout", group="pmesh_rollout", connections=21)
 MONITORING = Login(name="monitoring", group="pmesh_monitoring", connections=8)
 

@@ -27,6 +27,8 @@ class Registration:
     """host:port or unix:/path of the server that answers for its versions."""
     feature_share: float = 1.0
     """Of the answers made now, how many carry features: 0 to 1."""
+    retention_days: int = 90
+    """How long its predictions and their features are kept: 1 to 3650."""
 
 
 class Change(StrEnum):

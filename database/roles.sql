@@ -44,7 +44,8 @@ GRANT EXECUTE ON FUNCTION
     releases_v1.resume_release, releases_v1.cancel_release
     TO pmesh_gateway;
 
--- The relay empties the outbox and finishes requests, and reads no text.
+-- The relay empties the outbox, finishes requests, and takes away what is kept no longer; it reads
+-- no text.
 GRANT USAGE ON SCHEMA public, catalog_v1, events_v1, relay_v1 TO pmesh_relay;
 GRANT SELECT (id, model, version, state, create_time, expire_time, attempt, publish_time,
               lease_until, claim_token),
@@ -52,11 +53,15 @@ GRANT SELECT (id, model, version, state, create_time, expire_time, attempt, publ
     ON requests TO pmesh_relay;
 GRANT SELECT (id), INSERT ON predictions TO pmesh_relay;
 GRANT SELECT, INSERT, UPDATE (sealed), DELETE ON outbox TO pmesh_relay;
-GRANT SELECT (create_time), DELETE ON request_ids TO pmesh_relay;
+GRANT SELECT (create_time), DELETE ON request_ids TO pmesh_relay;  -- of relays of before
+GRANT SELECT, UPDATE (next_time), DELETE ON erasures TO pmesh_relay;
 GRANT SELECT, UPDATE ON publishing TO pmesh_relay;
 GRANT SELECT (id, labels) ON models TO pmesh_relay;
 GRANT SELECT ON catalog_v1.versions TO pmesh_relay;
-GRANT EXECUTE ON FUNCTION notify_changed, relay_v1.create_partitions, relay_v1.index_day
+GRANT EXECUTE ON FUNCTION
+    notify_changed, relay_v1.create_partitions, relay_v1.index_day, relay_v1.settle_days,
+    relay_v1.kept_since, relay_v1.forget_request_ids, relay_v1.days_before, relay_v1.clear_day,
+    relay_v1.drop_day
     TO pmesh_relay;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA events_v1 TO pmesh_relay;
 

@@ -4,6 +4,7 @@
     description: How positive a text is.
     labels: [negative, neutral, positive]
     feature_share: 0.1             # of the answers made now, with features; all if not given
+    retention_days: 30             # of predictions and features; 90 if not given
     versions:                      # those of servers of others; the registry has no such numbers
       "12": {address: "models.example:9000", golden: golden.json, examples: held_out.tsv}
 
@@ -45,6 +46,8 @@ class ModelEntry:
     labels: list[str]
     feature_share: float = 1.0
     """Of the answers made now, how many carry features: 0 to 1. Those made later all do."""
+    retention_days: int = 90
+    """How long predictions and their features are kept: 1 to 3650."""
     foreign: Mapping[str, ForeignVersion] = field(default_factory=dict)
     """Version -> who answers for it; the others are ours."""
     is_trained_here: bool = True
@@ -72,6 +75,7 @@ def read_values(folder: Path) -> ModelEntry:
             description=str(values["description"]),
             labels=_labels(values["labels"]),
             feature_share=float(values.get("feature_share", 1.0)),
+            retention_days=values.get("retention_days", 90),
             foreign=dict(_foreign(folder, values, *item) for item in _versions(values).items()),
             is_trained_here=(folder / "model.py").is_file(),
         )
@@ -83,6 +87,10 @@ def read_values(folder: Path) -> ModelEntry:
         raise InvalidValues(f"{file} is of {entry.id!r}")
     if not 0 <= entry.feature_share <= 1:
         raise InvalidValues(f"{file}: feature_share is 0 to 1, not {entry.feature_share:g}")
+    if type(entry.retention_days) is not int or not 1 <= entry.retention_days <= 3650:
+        raise InvalidValues(
+            f"{file}: retention_days is a whole number of 1 to 3650, not {entry.retention_days!r}"
+        )
     return entry
 
 

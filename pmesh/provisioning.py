@@ -75,6 +75,7 @@ def register(
                 labels=model.labels,
                 address=address,
                 feature_share=model.feature_share,
+                retention_days=model.retention_days,
             )
             for model in models
         ],

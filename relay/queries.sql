@@ -242,6 +242,52 @@ SELECT relay_v1.create_partitions(7)
 -- Gives a day of before an index that it lacks; false if there is none.
 SELECT relay_v1.index_day()
 
--- name: purge_request_ids
--- Forgets clients' request_ids that are far older than the day that is promised.
-DELETE FROM request_ids WHERE create_time < now() - interval '7 days'
+-- name: settle_days
+-- Has the days that are over keep no dead rows.
+SELECT relay_v1.settle_days()
+
+-- name: today
+-- The day of retention, UTC.
+SELECT (now() AT TIME ZONE 'UTC')::date
+
+-- name: forget_request_ids
+-- Forgets clients' request_ids that are old, before their requests are deleted.
+SELECT relay_v1.forget_request_ids(%(today)s)
+
+-- name: days
+-- The days that are over, the oldest first.
+SELECT relay_v1.days_before(%(today)s)
+
+-- name: clear_day
+-- Deletes some of what a day has that is kept no longer; answers what is left to do.
+SELECT relay_v1.clear_day(%(day)s, %(today)s, %(limit)s)
+
+-- name: drop_day
+-- Drops a day of which nothing is kept.
+SELECT relay_v1.drop_day(%(day)s, %(today)s)
+
+-- name: kept_since
+-- The first day of which something is kept of a model.
+SELECT relay_v1.kept_since(%(model)s, %(today)s)
+
+-- name: claim_erasures
+-- Takes rows of features that are to be erased: those of one object together. Whoever takes them
+-- has five minutes.
+WITH due AS MATERIALIZED (
+    SELECT id FROM erasures WHERE next_time <= now()
+    ORDER BY features_uri LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+)
+UPDATE erasures e SET next_time = now() + interval '5 minutes'
+FROM due WHERE e.id = due.id
+RETURNING e.id::text, e.features_uri, e.create_time
+
+-- name: postpone_erasures
+-- Has erasures wait as long as they have waited already: a time at the least, a day at the most.
+UPDATE erasures
+SET next_time = now() + greatest(make_interval(secs => %(pause_s)s),
+                                 least(now() - create_time, interval '1 day'))
+WHERE id = ANY (%(ids)s::uuid[])
+
+-- name: delete_erasures
+-- Forgets erasures that are done.
+DELETE FROM erasures WHERE id = ANY (%(ids)s::uuid[])

@@ -1,5 +1,5 @@
-"""The tables' upkeep: partitions for the days to come, indexes for those of before, old request_ids
-away, and no request of old days left unfinished."""
+"""The tables' upkeep: partitions for the days to come, indexes for those of before, no dead rows in
+those that are over, and no request of old days left unfinished."""
 
 import logging
 
@@ -24,7 +24,7 @@ class Upkeep:
     async def step(self) -> None:
         """Do what is due; a second relay that does the same does no harm."""
         await self._try("create_partitions")
-        await self._try("purge_request_ids")
+        await self._try("settle_days")
         while await self._try("index_day"):  # one a transaction: none is long
             pass
         async with await connect() as connection:

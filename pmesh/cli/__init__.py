@@ -6,6 +6,7 @@ import typer
 
 from pmesh.cli import (
     doctor,
+    erase,
     evaluate,
     history,
     labels,
@@ -43,6 +44,7 @@ def command_line() -> typer.Typer:
         "status": status.status,
         "logs": logs.logs,
         "predict": predict.predict,
+        "erase": erase.erase,
         "train": train.train,
         "eval": evaluate.evaluate,
         "release": release.release,

@@ -151,6 +151,8 @@ COMMON: dict[str, Any] = {
     "tokens": [str(uuid4())] * 2,
     "untried": False,
     "errors": ["{}"] * 2,
+    "day": NOW.date() - timedelta(days=30),
+    "today": NOW.date(),
 }
 MONITORING: dict[str, Any] = {
     "version": "1",

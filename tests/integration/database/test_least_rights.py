@@ -35,6 +35,7 @@ ANYBODYS = {
     "gateway.store-limit_search",
     "gateway.store-hold_snapshot",
     "monitoring-begin",
+    "relay-today",
     "rollout-notify",
 }
 """These touch nothing of ours."""

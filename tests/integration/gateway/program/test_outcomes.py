@@ -258,9 +258,13 @@ def everywhere(gateway: Running, text: str) -> list[str]:
     found = []
     with psycopg.connect(gateway.database.conninfo) as connection:
         for table in (row["name"] for row in tables):
-            sql = f"SELECT FROM {table} AS t WHERE strpos(t::text, %s) > 0 LIMIT 1"
-            if connection.execute(sql, (text,)).rowcount:  # type: ignore[call-overload]
+            sql = f"SELECT FROM {table} AS t WHERE t::text ~ %s LIMIT 1"
+            as_bytes = text.encode().hex()
+            if connection.execute(sql, (f"{text}|{as_bytes}",)).rowcount:  # type: ignore[call-overload]
                 found.append(table)
+        connection.execute("ANALYZE")
+        sql = "SELECT 'statistics of ' || tablename || '.' || attname FROM pg_stats AS s"
+        found += [name for (name,) in connection.execute(sql + " WHERE s::text ~ %s", (text,))]
     return found
 
 

@@ -139,9 +139,13 @@ def test_a_checkout_without_models_takes_none_away(checkout: Checkout, empty: Da
 def test_what_a_values_file_says_anew_is_a_change(checkout: Checkout, empty: Database) -> None:
     checkout.done()
     file = checkout.models / "mood" / "values.yaml"
-    file.write_text(yaml.safe_dump(yaml.safe_load(file.read_text()) | {"feature_share": 0.5}))
+    said = {"feature_share": 0.5, "retention_days": 7}
+    file.write_text(yaml.safe_dump(yaml.safe_load(file.read_text()) | said))
     done = checkout.done()
     assert (done["model", "mood"], done["model", "spam"]) == ("changed", "unchanged")
+    with empty.connect() as connection:
+        kept = connection.execute("SELECT id, retention_days AS days FROM models ORDER BY id")
+        assert kept.fetchall() == [{"id": "mood", "days": 7}, {"id": "spam", "days": 90}]
 
 
 def test_logins_are_made_of_a_folder_of_passwords(

@@ -17,9 +17,9 @@ from pmesh.cli.label_rows import (
     COLUMNS,
     NOTES,
     REQUIRED,
-    Defaults,
     LabelRow,
     Refusal,
+    RowDefaults,
     read_cells,
     read_values,
 )
@@ -50,7 +50,7 @@ class LabelFile(Protocol):
     def refused(self, row: LabelRow, why: Refusal) -> str: ...
 
 
-def open_labels(file: BinaryIO, format: Format, defaults: Defaults) -> LabelFile:
+def open_labels(file: BinaryIO, format: Format, defaults: RowDefaults) -> LabelFile:
     """What reads a file from its start. Raises NotLabels."""
     match format:
         case Format.CSV:
@@ -120,7 +120,7 @@ class _Lines:
 class _Table:
     """A file whose first row names its columns."""
 
-    def __init__(self, file: BinaryIO, defaults: Defaults) -> None:
+    def __init__(self, file: BinaryIO, defaults: RowDefaults) -> None:
         self._lines = _Lines(file)
         self._defaults = defaults
         self._split_rows = self._split(self._lines)
@@ -206,7 +206,7 @@ class _TsvFile(_Table):
 class _JsonFile:
     """A file of one object a line."""
 
-    def __init__(self, file: BinaryIO, defaults: Defaults) -> None:
+    def __init__(self, file: BinaryIO, defaults: RowDefaults) -> None:
         self._lines = _Lines(file)
         self._defaults = defaults
 

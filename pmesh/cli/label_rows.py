@@ -47,14 +47,14 @@ class LabelRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Defaults:
+class RowDefaults:
     """What rows do not say."""
 
     source: LabelSource
     annotator: str = ""
 
 
-def read_cells(cells: Mapping[str, str], defaults: Defaults) -> AttachLabelRequest | Refusal:
+def read_cells(cells: Mapping[str, str], defaults: RowDefaults) -> AttachLabelRequest | Refusal:
     """The row of a table, by its columns; an empty cell says nothing."""
     values: dict[str, Any] = {name: cell for name, cell in cells.items() if cell}
     if "weight" in values:
@@ -70,7 +70,7 @@ def read_cells(cells: Mapping[str, str], defaults: Defaults) -> AttachLabelReque
     return read_values(values, defaults)
 
 
-def read_values(values: Mapping[str, Any], defaults: Defaults) -> AttachLabelRequest | Refusal:
+def read_values(values: Mapping[str, Any], defaults: RowDefaults) -> AttachLabelRequest | Refusal:
     """The row of typed values, by their names; None says nothing.
 
     What the gateway checks itself, it is left to.

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pmesh.labels import LabelClient
 
 
-class Source(StrEnum):
+class ImportSource(StrEnum):
     """Where labels come from."""
 
     PERSON = "person"
@@ -105,7 +105,9 @@ def import_labels(
         Format | None, typer.Option(help="How it is written; else its name tells.")
     ] = None,
     annotator: Annotated[str, typer.Option(help="Who says what names nobody.")] = "",
-    source: Annotated[Source, typer.Option(help="Where the labels come from.")] = Source.IMPORT,
+    source: Annotated[
+        ImportSource, typer.Option(help="Where the labels come from.")
+    ] = ImportSource.IMPORT,
     refused: Annotated[
         Path | None,
         typer.Option(dir_okay=False, help="Where refused rows go; else FILE.refused beside it."),
@@ -125,7 +127,7 @@ def import_labels(
     from predict.v1.label_pb2 import LabelSource
 
     from pmesh.cli.label_files import NotLabels, open_labels
-    from pmesh.cli.label_rows import Defaults
+    from pmesh.cli.label_rows import RowDefaults
 
     if (format := format or _FORMATS.get(file.suffix.lower())) is None:
         fail(f"{file} is not named as one of {', '.join(_FORMATS)}", "--format csv")
@@ -133,7 +135,7 @@ def import_labels(
     if refused.resolve() == file.resolve():
         fail("the refused rows cannot go to the file that is read")
     number = cast(LabelSource, LabelSource.Value(f"LABEL_SOURCE_{source.name}"))
-    defaults = Defaults(number, annotator)
+    defaults = RowDefaults(number, annotator)
     try:
         with file.open("rb") as opened, _client(address, home) as client:
             labels = open_labels(opened, format, defaults)

@@ -19,7 +19,7 @@ from pmesh.calls import CallFailedError
 from pmesh.cli import command_line, label_import
 from pmesh.cli.label_files import Format, open_labels
 from pmesh.cli.label_import import LabelImport, Tally
-from pmesh.cli.label_rows import Defaults
+from pmesh.cli.label_rows import RowDefaults
 from pmesh.labels import LabelClient
 from tests.integration.gateway.program.running import NOBODY, Running, running
 from tests.parts.polling import wait_until
@@ -68,7 +68,7 @@ def imported(
     gateway: Running, content: str, *, tell: Callable[[int], None] = lambda _: None
 ) -> tuple[Tally, str]:
     """What became of it, and the refused rows."""
-    defaults = Defaults(LabelSource.LABEL_SOURCE_IMPORT, "anna")
+    defaults = RowDefaults(LabelSource.LABEL_SOURCE_IMPORT, "anna")
     file = open_labels(io.BytesIO(content.encode()), Format.CSV, defaults)
     refused = [file.refused_header()]
     with LabelClient(gateway.address) as client:

@@ -11,7 +11,7 @@ from predict.v1.feedback_service_pb2 import AttachLabelRequest
 from predict.v1.label_pb2 import LabelSource
 
 from pmesh.cli.label_files import MAX_ROW_BYTES, Format, LabelFile, NotLabels, open_labels
-from pmesh.cli.label_rows import Defaults, LabelRow, Refusal
+from pmesh.cli.label_rows import LabelRow, Refusal, RowDefaults
 
 SOURCE = LabelSource.LABEL_SOURCE_IMPORT
 ID = "019ac2f5-8a3e-7c61-b5c4-0f6a3d2e1b90"
@@ -19,7 +19,7 @@ ID = "019ac2f5-8a3e-7c61-b5c4-0f6a3d2e1b90"
 
 def opened(content: str | bytes, format: Format = Format.CSV) -> LabelFile:
     data = content.encode() if isinstance(content, str) else content
-    return open_labels(io.BytesIO(data), format, Defaults(SOURCE, "anna"))
+    return open_labels(io.BytesIO(data), format, RowDefaults(SOURCE, "anna"))
 
 
 def rows(content: str | bytes, format: Format = Format.CSV) -> list[LabelRow]:

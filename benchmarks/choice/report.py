@@ -8,28 +8,33 @@ import numpy.typing as npt
 from matplotlib.figure import Figure as Picture  # without pyplot: no window, no global state
 from rich.table import Table
 
-from benchmarks.bootstrap import Figure, draws
+from benchmarks.bootstrap import Figure
 from benchmarks.choice.curves import CHANCE, CHOICE, Curve
 from benchmarks.tables import empty_table
 
 _COLOURS = {CHANCE: "#a0aec0", CHOICE: "#2b6cb0"}
 _DOTS_PER_INCH = 120
+DRAWS = 100_000
 
 
 def gain(curves: Sequence[Curve]) -> dict[str, Figure]:
     """By number of labels, and by "all", the mean over them: accuracy by choice minus by chance.
 
-    Each seed is a pair, and the interval holds 95 % of the means of pairs drawn with replacement.
-    All but the first labels, which are the same.
+    Of all but the first labels, which are the same. Each seed is a pair, and these are too few to
+    be drawn from again: what the mean could be is by Student's distribution.
     """
     differences = (_accuracy(curves, CHOICE) - _accuracy(curves, CHANCE))[:, 1:]
-    rows = draws(len(differences))
     found = {
-        f"{labels:,}": Figure(float(of.mean()), of[rows].mean(axis=1))
+        f"{labels:,}": _mean(of)
         for labels, of in zip(curves[0].labels[1:], differences.T, strict=True)
     }
-    mean = differences.mean(axis=1)
-    return found | {"all": Figure(float(mean.mean()), mean[rows].mean(axis=1))}
+    return found | {"all": _mean(differences.mean(axis=1))}
+
+
+def _mean(of_pairs: npt.NDArray[np.float64]) -> Figure:
+    pairs = len(of_pairs)
+    point, error = float(of_pairs.mean()), of_pairs.std(ddof=1) / np.sqrt(pairs)
+    return Figure(point, point + error * np.random.default_rng(0).standard_t(pairs - 1, DRAWS))
 
 
 def choice_table(curves: Sequence[Curve]) -> Table:

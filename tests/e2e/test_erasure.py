@@ -56,7 +56,7 @@ def tables_with(mesh: Mesh, text: str) -> list[str]:
     pattern = "|".join([text, text.encode().hex()])
     found = []
     for (table,) in mesh.query(
-        "SELECT format('%I.%I', schemaname, tablename) FROM pg_tables"
+        "SELECT quote_ident(schemaname) || '.' || quote_ident(tablename) FROM pg_tables"
         " WHERE schemaname NOT IN ('pg_catalog', 'information_schema')"
     ):
         sql = psycopg.sql.SQL("SELECT FROM {} AS t WHERE t::text ~ %s LIMIT 1").format(

@@ -1,7 +1,7 @@
-"""Makes the figures of each hour, and tells the newest to Prometheus.
+"""Makes the figures of each hour and the reports of each day, at /metrics and /reports/.
 
     python -P -m monitoring run                   once: all that is due
-    python -P -m monitoring watch                 now and after each hour, and answers at /metrics
+    python -P -m monitoring watch                 now and after each hour; answers by HTTP
     python -P -m monitoring reference sentiment --from 2026-11-01T00:00 --to 2026-11-08T00:00
 
 PostgreSQL is found by PG*, the registry by MLFLOW_TRACKING_URI, which may be left out.
@@ -14,16 +14,21 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 import psycopg
 
 from contract.metrics_server import metrics_server
 from contract.settings import read
 from monitoring.choice import CannotChoose, check_model, choose
+from monitoring.daily import Daily
 from monitoring.defaults import Defaults
 from monitoring.job import Made, run
 from monitoring.prometheus import Quality
+from monitoring.report import ReportFailed
+from monitoring.served import PREFIX, Reports
 from monitoring.settings import Settings, WatchSettings
 from monitoring.store import HOUR, QualityStore, Window, connect
 
@@ -60,8 +65,8 @@ def _watch(_: argparse.Namespace) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    quality = Quality()
-    with metrics_server(settings.metrics_address, settings.metrics_port, quality):
+    quality, mounts = Quality(), {PREFIX: Reports(settings.reports)}
+    with metrics_server(settings.metrics_address, settings.metrics_port, quality, mounts=mounts):
         while not stop.is_set():
             due = time.time() + _pause_s()
             try:
@@ -69,10 +74,22 @@ def _watch(_: argparse.Namespace) -> None:
                     store = QualityStore(connection)
                     _tell(run(store, Defaults(settings.tracking_uri), stop=stop.is_set))
                     quality.read(store)
+                    _report(settings, store, lambda: stop.is_set() or time.time() > due)  # noqa: B023
             except psycopg.OperationalError as error:
                 log.warning("PostgreSQL does not answer: %s", error)
                 due = time.time() + RETRY_S
             stop.wait(max(due - time.time(), 0))
+
+
+def _report(settings: WatchSettings, store: QualityStore, stop: Callable[[], bool]) -> None:
+    """Write the reports of days; what keeps them from that harms no figures."""
+    if settings.evidently_python:
+        daily = Daily(Path(settings.evidently_python), settings.reports, settings.report_days)
+        try:
+            daily.write(store, stop)
+        except (ReportFailed, OSError) as error:
+            if not stop():
+                log.warning("no reports: %s", error)
 
 
 def _pause_s() -> float:

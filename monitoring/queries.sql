@@ -127,9 +127,14 @@ FROM judged WHERE brier < 'Infinity' GROUP BY slice
 -- name: sample
 -- Answers of a version in a window, by chance and the same each time, as Evidently sees them.
 SELECT label, least(floor(confidence * 10), 9)::text, monitoring_v1.length_bin(characters), truth
-FROM monitoring_v1.observations(%(model)s, %(version)s, %(from)s, %(to)s, NULL)
-WHERE label IS NOT NULL AND confidence BETWEEN 0 AND 1 AND characters IS NOT NULL
-ORDER BY right(id::text, 12), id LIMIT %(limit)s
+FROM monitoring_v1.sample(%(model)s, %(version)s, %(from)s, %(to)s, %(limit)s)
+WHERE confidence BETWEEN 0 AND 1 AND characters IS NOT NULL
+
+-- name: days
+-- The days in which a model was asked, the newest first, with when last an hour of each was made.
+SELECT (hour AT TIME ZONE 'UTC')::date AS day, max(computed_at)
+FROM monitoring_hours WHERE model = %(model)s AND hour >= %(first)s AND rows > 0
+GROUP BY day ORDER BY day DESC
 
 -- name: forget_hour
 -- Takes the figures of an hour away.

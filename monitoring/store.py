@@ -164,6 +164,11 @@ class QualityStore:
         given = _given(model, window) | {"version": version, "limit": limit}
         return [Sampled(*row) for row in self._fetch("sample", **given)]
 
+    def days(self, model: str, first: date) -> list[tuple[date, datetime]]:
+        """The days in which a model was asked, the newest first; when last an hour was made."""
+        rows = self._fetch("days", model=model, first=day_window(first).start)
+        return [(day, made) for day, made in rows]
+
     def lengths_of(self, texts: Sequence[str]) -> dict[str, int]:
         """Bin of length -> how many of these texts are in it."""
         return dict(self._fetch("lengths_of", texts=list(texts)))

@@ -115,7 +115,8 @@ def report(
     """Write Evidently's reports of a day: drift and quality, of each version that was asked.
 
     They are HTML, and open in a browser. The first time installs Evidently, some 700 MB, into an
-    environment of its own.
+    environment of its own; from then on the stack itself writes those of each day after each hour.
+    [bold]pmesh status[/] says where they are listed.
 
     [bold]pmesh monitor report sentiment --day 2026-11-26[/]
     """

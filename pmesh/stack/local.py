@@ -3,6 +3,7 @@
 import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from importlib.resources import as_file, files
 
 import psycopg
 
@@ -15,6 +16,7 @@ from pmesh.stack.environment import aws_environment, training_environment
 from pmesh.stack.home import Home
 from pmesh.stack.mlflow import mlflow_part
 from pmesh.stack.model_list import ModelEntry
+from pmesh.stack.own_environment import place_of
 from pmesh.stack.part import Job, Part
 from pmesh.stack.postgres import OWNER, SUPERUSER, Postgres
 from pmesh.stack.readiness import until_http
@@ -126,7 +128,14 @@ class LocalStack:
 
     def monitoring_environment(self) -> dict[str, str]:
         """The environment of the process that makes the figures of each hour."""
-        return {**self.training_environment(), **self._postgres.environment(MONITORING.name)}
+        with as_file(files("monitoring") / "evidently.txt") as lock:
+            evidently = place_of(self._home.path, "evidently", lock)
+        return {
+            **self.training_environment(),
+            **self._postgres.environment(MONITORING.name),
+            "PMESH_EVIDENTLY_PYTHON": str(evidently),  # where a report was asked for once
+            "PMESH_REPORTS": str(self._home.path / "reports"),
+        }
 
     def monitoring_conninfo(self) -> str:
         """By which a command does the same."""

@@ -1,5 +1,6 @@
 """The reports as a browser reads them: a list, and each file, from the folder that they lie in."""
 
+import gzip
 import os
 from collections.abc import Callable, Iterable
 from html import escape
@@ -40,7 +41,11 @@ class Reports:
         body = self._read(path) if path else self._list()
         if body is None:
             return _refuse(start_response, "404 Not Found")
-        start_response("200 OK", [*_HEADERS, ("Content-Length", str(len(body)))])
+        headers = list(_HEADERS)
+        if "gzip" in environ.get("HTTP_ACCEPT_ENCODING", ""):  # or a slow client has too little time
+            body = gzip.compress(body, 5)
+            headers.append(("Content-Encoding", "gzip"))
+        start_response("200 OK", [*headers, ("Content-Length", str(len(body)))])
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 
     def _list(self) -> bytes:

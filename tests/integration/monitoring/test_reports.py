@@ -1,5 +1,6 @@
 """The reports of days: which are written when, and what a browser gets. Evidently is a stand-in."""
 
+import gzip
 import sys
 from collections.abc import Iterator
 from http.client import HTTPConnection
@@ -146,10 +147,12 @@ def port(tmp_path: Path) -> Iterator[int]:
         yield found
 
 
-def asked(port: int, path: str, method: str = "GET") -> tuple[int, bytes, dict[str, str]]:
+def asked(
+    port: int, path: str, method: str = "GET", **headers: str
+) -> tuple[int, bytes, dict[str, str]]:
     """A path as it is: clients with manners take dots out of it."""
     connection = HTTPConnection("127.0.0.1", port, timeout=20)
-    connection.request(method, path)
+    connection.request(method, path, headers=headers)
     answer = connection.getresponse()
     found = answer.status, answer.read(), dict(answer.getheaders())
     connection.close()
@@ -164,6 +167,13 @@ def test_a_report_opens_from_its_url_and_can_reach_nothing(port: int) -> None:
     assert policy.startswith("sandbox allow-scripts; default-src 'none';")
     assert "connect-src" not in policy
     assert headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_a_report_is_compressed_for_whom_can_read_it(port: int) -> None:
+    path = "/reports/sentiment/2026-11-26/3/drift.html"
+    status, body, headers = asked(port, path, **{"Accept-Encoding": "gzip, br"})
+    assert (status, headers["Content-Encoding"]) == (200, "gzip")
+    assert gzip.decompress(body) == b"<html>drifted</html>"
 
 
 def test_reports_are_listed_and_nothing_else(port: int) -> None:

@@ -42,7 +42,7 @@ class Reports:
         if body is None:
             return _refuse(start_response, "404 Not Found")
         headers = list(_HEADERS)
-        if "gzip" in environ.get("HTTP_ACCEPT_ENCODING", ""):  # or a slow client has too little time
+        if "gzip" in environ.get("HTTP_ACCEPT_ENCODING", ""):  # a slow client has little time
             body = gzip.compress(body, 5)
             headers.append(("Content-Encoding", "gzip"))
         start_response("200 OK", [*headers, ("Content-Length", str(len(body)))])

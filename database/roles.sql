@@ -94,5 +94,6 @@ GRANT SELECT, INSERT, UPDATE (rows, unfinished, computed_at) ON monitoring_hours
 GRANT SELECT, INSERT, DELETE,
       UPDATE (name, rows, profiles, vocabulary, unknown_words, create_time)
     ON monitoring_references TO pmesh_monitoring;
+GRANT SELECT, INSERT ON monitoring_features TO pmesh_monitoring;
 GRANT EXECUTE ON FUNCTION uuid_at TO pmesh_monitoring;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA monitoring_v1 TO pmesh_monitoring;

@@ -12,6 +12,8 @@ class Settings:
 
     tracking_uri: str = setting("MLFLOW_TRACKING_URI", "")
     """Where the registry has the held-out data of versions; "" for none."""
+    features_bucket: str = setting("PMESH_FEATURES_BUCKET", "")
+    """Where the features of answers lie; "" for figures without them. S3 is found by AWS_*."""
 
 
 @dataclass(frozen=True, kw_only=True)

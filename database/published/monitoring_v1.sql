@@ -120,6 +120,7 @@ CREATE OR REPLACE FUNCTION monitoring_v1.sample(
     WITH chosen AS MATERIALIZED (
         SELECT r.id FROM requests r
         WHERE r.model = for_model AND r.version = for_version AND r.state = 'SUCCEEDED'
+          AND r.erase_time IS NULL
           AND r.id >= uuid_at(from_time) AND r.id < uuid_at(to_time)
         ORDER BY right(r.id::text, 12), r.id LIMIT most
     )

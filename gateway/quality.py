@@ -38,12 +38,12 @@ class QualityMetric:
 
 @dataclass(frozen=True, slots=True)
 class MetricFilter:
-    """Which figures a list is of; None and, but for a slice, "" mean any."""
+    """Which figures a list is of; None and, where nothing else is said, "" mean any."""
 
     model: str
     version: str = ""
     slice: str | None = ""
-    """"" is that of all predictions."""
+    """The empty one is that of all predictions; None: any."""
     metric_prefix: str = ""
     start_time: datetime | None = None
     end_time: datetime | None = None

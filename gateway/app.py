@@ -55,7 +55,7 @@ from gateway.store.changes import Changes
 from gateway.store.connections import Connections
 from gateway.store.labels import LabelStore
 from gateway.store.predictions import PredictionStore
-from gateway.store.quality import QualityStore
+from gateway.store.quality import MetricStore
 from gateway.store.releases import TrafficStore
 
 log = logging.getLogger(__name__)
@@ -202,7 +202,7 @@ def register(parts: Parts, settings: Settings, server: Registrar, calls: Calls) 
         FeedbackServicer(feedback), registry
     )
     monitoring_service_pb2_grpc.add_MonitoringServiceServicer_to_server(
-        MonitoringServicer(parts.catalog, QualityStore(parts.connections)), registry
+        MonitoringServicer(parts.catalog, MetricStore(parts.connections)), registry
     )
     return registry
 

@@ -7,7 +7,7 @@ from predict.v1 import quality_metric_pb2
 from predict.v1.monitoring_service_pb2 import ListQualityMetricsRequest
 
 from gateway.convert import set_time, time_from_proto
-from gateway.quality import MetricFilter, MetricKey, QualityMetric, Reference
+from gateway.quality import MetricFilter, MetricKey, ModelReference, QualityMetric
 
 
 def metric_filter_from_proto(request: ListQualityMetricsRequest) -> MetricFilter:
@@ -51,7 +51,7 @@ def write_metric(metric: QualityMetric, message: quality_metric_pb2.QualityMetri
     set_time(message.compute_time, metric.compute_time)
 
 
-def write_reference(reference: Reference, message: quality_metric_pb2.Reference) -> None:
+def write_reference(reference: ModelReference, message: quality_metric_pb2.Reference) -> None:
     """Fill an empty message with a reference as clients see it."""
     message.model = reference.model
     message.version = reference.version

@@ -50,7 +50,7 @@ class MetricFilter:
 
 
 @dataclass(frozen=True, slots=True)
-class Reference:
+class ModelReference:
     """What the hours of a model are compared with, or (version) those of a version."""
 
     model: str

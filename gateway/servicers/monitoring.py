@@ -14,13 +14,13 @@ from gateway.convert_quality import (
     write_reference,
 )
 from gateway.store.catalog import Catalog
-from gateway.store.quality import QualityStore
+from gateway.store.quality import MetricStore
 
 
 class MonitoringServicer(monitoring_service_pb2_grpc.MonitoringServiceServicer):
     """Tells how good the models are."""
 
-    def __init__(self, catalog: Catalog, quality: QualityStore) -> None:
+    def __init__(self, catalog: Catalog, quality: MetricStore) -> None:
         self._catalog = catalog
         self._quality = quality
 

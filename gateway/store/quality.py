@@ -9,7 +9,7 @@ from psycopg import errors
 from contract.errors import ListTooBroad
 from contract.monitoring_errors import ReferenceNotFound
 from database import named_sql
-from gateway.quality import MetricFilter, MetricKey, QualityMetric, Reference
+from gateway.quality import MetricFilter, MetricKey, ModelReference, QualityMetric
 from gateway.store.connections import Connections
 
 _SQL = named_sql.load("gateway.store", "quality.sql")
@@ -19,7 +19,7 @@ SEARCH_S = 5
 """What a search may take: conditions that few figures meet have it look through many."""
 
 
-class QualityStore:
+class MetricStore:
     """Reads figures and references; psycopg's errors are passed on, and StoreUnavailable."""
 
     def __init__(self, connections: Connections) -> None:
@@ -50,17 +50,19 @@ class QualityStore:
         except errors.QueryCanceled as error:
             raise ListTooBroad(SEARCH_S) from error
 
-    async def references(self, model: str, *, after: str | None, limit: int) -> list[Reference]:
+    async def references(
+        self, model: str, *, after: str | None, limit: int
+    ) -> list[ModelReference]:
         """What the hours of a model are compared with; only what comes after a version's."""
         found = await self._fetch("list_references", model=model, after=after, limit=limit)
-        return [Reference(*row) for row in found]
+        return [ModelReference(*row) for row in found]
 
-    async def reference(self, model: str, version: str) -> Reference:
+    async def reference(self, model: str, version: str) -> ModelReference:
         """What the hours of a version are compared with. Raises ReferenceNotFound."""
         found = await self._fetch("get_reference", model=model, version=version)
         if not found:
             raise ReferenceNotFound(model, version)
-        return Reference(*found[0])
+        return ModelReference(*found[0])
 
     async def _fetch(self, query: str, **given: Any) -> list[Any]:
         async with self._connections.connection() as connection:

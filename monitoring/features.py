@@ -134,7 +134,8 @@ class Features:
 
 def _sample(store: QualityStore, model: str, version: str, window: Window) -> list[str]:
     """Where the features of answers lie, "" for none; in not too many objects."""
-    found, objects = [], set()
+    found: list[str] = []
+    objects: set[str] = set()
     for uri in store.feature_uris(model, version, window, SAMPLE):
         place = uri.partition("#")[0]
         if not place or place in objects or len(objects) < MAX_OBJECTS:

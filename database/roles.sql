@@ -20,7 +20,8 @@ REVOKE ALL ON ALL FUNCTIONS IN SCHEMA
     worker_v1
     FROM PUBLIC, pmesh_gateway, pmesh_monitoring, pmesh_relay, pmesh_rollout, pmesh_worker;
 
--- The gateway records and reads predictions and labels, reads the catalog, and asks for releases.
+-- The gateway records and reads predictions and labels, reads the catalog and the figures, and asks
+-- for releases.
 GRANT USAGE ON SCHEMA public, catalog_v1, events_v1, gateway_v1, labels_v1, releases_v1
     TO pmesh_gateway;
 GRANT SELECT (id, model, version, text, state, create_time, complete_time, expire_time, error,
@@ -34,6 +35,8 @@ GRANT INSERT (id, event, model, version, payload, traceparent) ON outbox TO pmes
 GRANT SELECT ON models, traffic, catalog_v1.versions, releases, releases_v1.releases
     TO pmesh_gateway;
 GRANT SELECT ON labels, labels_v1.newest, labels_v1.decided TO pmesh_gateway;
+GRANT SELECT ON quality_metrics TO pmesh_gateway;
+GRANT SELECT (model, version, name, rows, create_time) ON monitoring_references TO pmesh_gateway;
 GRANT EXECUTE ON FUNCTION labels_v1.attach, labels_v1.withdraw TO pmesh_gateway;
 GRANT EXECUTE ON FUNCTION uuid_at, notify_changed, gateway_v1.set_traffic, gateway_v1.erase
     TO pmesh_gateway;
@@ -97,5 +100,6 @@ GRANT SELECT, INSERT, UPDATE (rows, unfinished, computed_at) ON monitoring_hours
 GRANT SELECT, INSERT, DELETE,
       UPDATE (name, rows, profiles, vocabulary, unknown_words, create_time)
     ON monitoring_references TO pmesh_monitoring;
+GRANT SELECT, INSERT ON monitoring_features TO pmesh_monitoring;
 GRANT EXECUTE ON FUNCTION uuid_at TO pmesh_monitoring;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA monitoring_v1 TO pmesh_monitoring;

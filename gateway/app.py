@@ -15,6 +15,7 @@ from grpc_health.v1 import health_pb2_grpc
 from predict.v1 import (
     feedback_service_pb2_grpc,
     model_service_pb2_grpc,
+    monitoring_service_pb2_grpc,
     prediction_service_pb2_grpc,
 )
 
@@ -46,6 +47,7 @@ from gateway.servicers import failures, standard
 from gateway.servicers.feedback import FeedbackServicer
 from gateway.servicers.health import HealthServicer
 from gateway.servicers.models import ModelServicer
+from gateway.servicers.monitoring import MonitoringServicer
 from gateway.servicers.predictions import PredictionServicer
 from gateway.settings import Settings
 from gateway.store.catalog import Catalog
@@ -53,6 +55,7 @@ from gateway.store.changes import Changes
 from gateway.store.connections import Connections
 from gateway.store.labels import LabelStore
 from gateway.store.predictions import PredictionStore
+from gateway.store.quality import MetricStore
 from gateway.store.releases import TrafficStore
 
 log = logging.getLogger(__name__)
@@ -61,6 +64,7 @@ SERVICES = (
     "predict.v1.PredictionService",
     "predict.v1.ModelService",
     "predict.v1.FeedbackService",
+    "predict.v1.MonitoringService",
 )
 
 UNBOUNDED = {
@@ -196,6 +200,9 @@ def register(parts: Parts, settings: Settings, server: Registrar, calls: Calls) 
     )
     feedback_service_pb2_grpc.add_FeedbackServiceServicer_to_server(
         FeedbackServicer(feedback), registry
+    )
+    monitoring_service_pb2_grpc.add_MonitoringServiceServicer_to_server(
+        MonitoringServicer(parts.catalog, MetricStore(parts.connections)), registry
     )
     return registry
 

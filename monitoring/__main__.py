@@ -1,10 +1,11 @@
-"""Makes the figures of each hour, and tells the newest to Prometheus.
+"""Makes the figures of each hour and the reports of each day, at /metrics and /reports/.
 
     python -P -m monitoring run                   once: all that is due
-    python -P -m monitoring watch                 now and after each hour, and answers at /metrics
+    python -P -m monitoring watch                 now and after each hour; answers by HTTP
     python -P -m monitoring reference sentiment --from 2026-11-01T00:00 --to 2026-11-08T00:00
 
-PostgreSQL is found by PG*, the registry by MLFLOW_TRACKING_URI, which may be left out.
+PostgreSQL is found by PG*, the registry by MLFLOW_TRACKING_URI and the features by
+PMESH_FEATURES_BUCKET and AWS_*, which may be left out.
 """
 
 import argparse
@@ -14,16 +15,25 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime
+from pathlib import Path
 
+import boto3
 import psycopg
 
+from bus.aws import CONFIG
 from contract.metrics_server import metrics_server
 from contract.settings import read
 from monitoring.choice import CannotChoose, check_model, choose
+from monitoring.daily import Daily
 from monitoring.defaults import Defaults
+from monitoring.features import open_features
 from monitoring.job import Made, run
 from monitoring.prometheus import Quality
+from monitoring.report import ReportFailed
+from monitoring.served import PREFIX, Reports
 from monitoring.settings import Settings, WatchSettings
 from monitoring.store import HOUR, QualityStore, Window, connect
 
@@ -50,9 +60,8 @@ def main() -> None:
 
 
 def _run(_: argparse.Namespace) -> None:
-    defaults = Defaults(read(Settings, os.environ).tracking_uri)
     with connect() as connection:
-        _tell(run(QualityStore(connection), defaults))
+        _make(read(Settings, os.environ), QualityStore(connection), stop=lambda: False)
 
 
 def _watch(_: argparse.Namespace) -> None:
@@ -60,25 +69,48 @@ def _watch(_: argparse.Namespace) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    quality = Quality()
-    with metrics_server(settings.metrics_address, settings.metrics_port, quality):
+    quality, mounts = Quality(), {PREFIX: Reports(settings.reports)}
+    with metrics_server(settings.metrics_address, settings.metrics_port, quality, mounts=mounts):
         while not stop.is_set():
             due = time.time() + _pause_s()
             try:
                 with connect() as connection:
                     store = QualityStore(connection)
-                    _tell(run(store, Defaults(settings.tracking_uri), stop=stop.is_set))
+                    _make(settings, store, stop=stop.is_set)
                     quality.read(store)
+                    _report(settings, store, lambda: stop.is_set() or time.time() > due)  # noqa: B023
             except psycopg.OperationalError as error:
                 log.warning("PostgreSQL does not answer: %s", error)
                 due = time.time() + RETRY_S
             stop.wait(max(due - time.time(), 0))
 
 
+def _report(settings: WatchSettings, store: QualityStore, stop: Callable[[], bool]) -> None:
+    """Write the reports of days; what keeps them from that harms no figures."""
+    if settings.evidently_python:
+        daily = Daily(Path(settings.evidently_python), settings.reports, settings.report_days)
+        try:
+            daily.write(store, stop)
+        except (ReportFailed, OSError) as error:
+            if not stop():
+                log.warning("no reports: %s", error)
+
+
 def _pause_s() -> float:
     """Until the hour that is under way is over, and a little longer."""
     hour_s = HOUR.total_seconds()
     return hour_s - (time.time() - AFTER_HOUR_S) % hour_s
+
+
+def _make(settings: Settings, store: QualityStore, *, stop: Callable[[], bool]) -> None:
+    """Make what is due, and say what was made."""
+    defaults = Defaults(settings.tracking_uri)
+    with ExitStack() as stack:
+        features = None
+        if settings.features_bucket:
+            client = boto3.client("s3", config=CONFIG)
+            features = stack.enter_context(open_features(client, settings.features_bucket))
+        _tell(run(store, defaults, features=features, stop=stop))
 
 
 def _tell(done: list[Made]) -> None:

@@ -65,14 +65,21 @@ def _of_held_out(store: QualityStore, version: str, found: HeldOut) -> Reference
 
 
 def _first_answers(store: QualityStore, model: str, version: str, start: Start) -> Reference | None:
-    """Of the whole hours in which a version got its first requests; None while they are few."""
+    window = first_window(store, model, version, start)
+    return of_window(store, model, version, window) if window else None
+
+
+def first_window(store: QualityStore, model: str, version: str, start: Start) -> Window | None:
+    """The whole hours in which a version got its first requests; None while they are few.
+
+    Raises psycopg.Error.
+    """
     volumes = store.volumes(model, version, start)
     rows = 0
     for hour, volume in volumes:
         rows += volume
         if rows >= FIRST_ROWS:
-            window = Window(volumes[0][0], hour + HOUR)
-            return of_window(store, model, version, window)
+            return Window(volumes[0][0], hour + HOUR)
     return None
 
 

@@ -1,4 +1,4 @@
-"""How far an hour is from its reference: answers, confidence, and the texts' length and words.
+"""How far an hour is from its reference: answers, confidence, the texts' length and words.
 
 The distance of two histograms is Jensen and Shannon's, as Evidently and SciPy have it: the root of
 the mean of both's divergence from their middle, with natural logarithms. Source: Lin, IEEE
@@ -28,6 +28,7 @@ THRESHOLDS = {
     "confidence_drift": DISTANCE,
     "length_drift": DISTANCE,
     "vocabulary_drift": UNKNOWN_WORDS,
+    "features_drift": DISTANCE,
 }
 
 

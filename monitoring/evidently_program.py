@@ -6,6 +6,7 @@ there are columns for, and prints the numbers in them: {"drift.html": {"label": 
 """
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ THRESHOLD = 0.1
 
 
 def main() -> None:
-    """Do it."""
+    """Do it, after whoever else wants the processor."""
+    os.nice(10)
     given: dict[str, Any] = json.load(sys.stdin)
     folder = Path(given["folder"])
     written = {}

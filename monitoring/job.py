@@ -13,6 +13,7 @@ from psycopg import errors
 
 from monitoring.assembly import figures
 from monitoring.defaults import Defaults
+from monitoring.features import Features, HourFeatures
 from monitoring.figures import Figure
 from monitoring.references import Reference
 from monitoring.store import HOUR, QualityStore, Size, Start, Window
@@ -42,17 +43,19 @@ def run(
     store: QualityStore,
     defaults: Defaults,
     *,
+    features: Features | None = None,
     models: list[str] | None = None,
     tell: Callable[[Step], None] = lambda _: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> list[Made]:
     """Make what is due of these models, or of all. Raises psycopg.Error.
 
-    tell: called after each hour. stop: asked before each; what is left then is due still.
+    features: None where there is no S3 to read them from. tell: called after each hour. stop: asked
+    before each; what is left then is due still.
     """
     start = store.begin()
     return [
-        _run_model(store, defaults, model, start, tell, stop)
+        _run_model(store, defaults, features, model, start, tell, stop)
         for model in (store.models() if models is None else models)
     ]
 
@@ -60,6 +63,7 @@ def run(
 def _run_model(
     store: QualityStore,
     defaults: Defaults,
+    features: Features | None,
     model: str,
     start: Start,
     tell: Callable[[Step], None],
@@ -73,7 +77,8 @@ def _run_model(
         for done, hour in enumerate(due, start=1):
             if stop():
                 return Made(model, hours, made)
-            outcome = make_hour(store, model, hour, start)
+            outcome = make_hour(store, model, hour, start, features)
+            has_found |= outcome.has_feature_reference
             hours, made = hours + 1, made + outcome.figures
             for version in outcome.without_reference:
                 has_found |= defaults.find(store, model, version, start)
@@ -88,26 +93,35 @@ class MadeHour:
     figures: int
     without_reference: tuple[str, ...] = ()
     """Versions that were compared with nothing."""
+    has_feature_reference: bool = False
+    """Whether one was made, so that more hours are due."""
 
 
-def make_hour(store: QualityStore, model: str, hour: datetime, start: Start) -> MadeHour:
+def make_hour(
+    store: QualityStore, model: str, hour: datetime, start: Start, features: Features | None = None
+) -> MadeHour:
     """Make one hour, unless another job has meanwhile."""
+    window = Window(hour, hour + HOUR)
+    of_features = HourFeatures()
+    if features:
+        of_features = features.of_hour(store, model, window, start)
     while True:
         try:
             with store.transaction():
                 store.hold(model, hour)
                 if not store.take(model, hour, start):
                     return MadeHour(figures=0)
-                window = Window(hour, hour + HOUR)
                 sizes = store.sizes(model, window)
                 references = store.references(model) if sizes else {}
-                found = _figures(store, model, window, sizes, references)
+                found = _figures(store, model, window, sizes, references, of_features.figures)
                 written = store.write_hour(model, hour, found, sizes)
+                if of_features.is_due:
+                    store.mark(model, hour)
         except errors.SerializationFailure:  # another job has just made an hour of the model
             log.debug("begun anew: %s %s", model, hour)
         else:
             lacking = [size.version for size in sizes if not {"", size.version} & references.keys()]
-            return MadeHour(written, tuple(lacking))
+            return MadeHour(written, tuple(lacking), of_features.has_reference)
 
 
 def _figures(
@@ -116,6 +130,7 @@ def _figures(
     window: Window,
     sizes: list[Size],
     references: Mapping[str, Reference],
+    of_features: Mapping[str, list[Figure]],
 ) -> Iterator[tuple[str, str, Figure]]:
     for size in sizes:
         reference = references.get("") or references.get(size.version)
@@ -123,3 +138,5 @@ def _figures(
         counts = store.counts(model, size.version, window, vocabulary)
         for slice_, figure in figures(counts, reference):
             yield size.version, slice_, figure
+        for figure in of_features.get(size.version, ()):
+            yield size.version, "", figure

@@ -132,9 +132,47 @@ ORDER BY 1, 2, 3
 -- name: sample
 -- Answers of a version in a window, by chance and the same each time, as Evidently sees them.
 SELECT label, least(floor(confidence * 10), 9)::text, monitoring_v1.length_bin(characters), truth
-FROM monitoring_v1.observations(%(model)s, %(version)s, %(from)s, %(to)s, NULL)
-WHERE label IS NOT NULL AND confidence BETWEEN 0 AND 1 AND characters IS NOT NULL
-ORDER BY right(id::text, 12), id LIMIT %(limit)s
+FROM monitoring_v1.sample(%(model)s, %(version)s, %(from)s, %(to)s, %(limit)s)
+WHERE confidence BETWEEN 0 AND 1 AND characters IS NOT NULL
+
+-- name: feature_uris
+-- Where the features of a sample of answers lie.
+SELECT features_uri FROM monitoring_v1.sample(%(model)s, %(version)s, %(from)s, %(to)s, %(limit)s)
+
+-- name: kept_features
+-- The figures of features that an hour has, with how many requests it had then.
+SELECT f.version, v.value::bigint, coalesce(u.value, 0)::bigint, f.metric, f.value, f.low, f.high,
+       f.rows, f.reference
+FROM quality_metrics f
+JOIN quality_metrics v
+    ON v.model = f.model AND v.hour = f.hour AND v.version = f.version AND v.slice = ''
+       AND v.metric = 'volume'
+LEFT JOIN quality_metrics u
+    ON u.model = f.model AND u.hour = f.hour AND u.version = f.version AND u.slice = ''
+       AND u.metric = 'unfinished'
+WHERE f.model = %(model)s AND f.hour = %(hour)s AND f.slice = ''
+  AND f.metric IN ('features_missing_share', 'features_drift')
+
+-- name: feature_reference
+-- What the features of a version are compared with.
+SELECT name, dimension, cuts, counts FROM monitoring_features
+WHERE model = %(model)s AND version = %(version)s
+
+-- name: write_feature_reference
+-- Sets what the features of a version are compared with.
+INSERT INTO monitoring_features (model, version, name, dimension, cuts, counts)
+VALUES (%(model)s, %(version)s, %(name)s, %(dimension)s, %(cuts)s, %(counts)s)
+ON CONFLICT (model, version) DO NOTHING
+
+-- name: mark_hour
+-- Has an hour made anew.
+INSERT INTO monitoring_stale (model, hour) VALUES (%(model)s, %(hour)s)
+
+-- name: days
+-- The days in which a model was asked, the newest first, with when last an hour of each was made.
+SELECT (hour AT TIME ZONE 'UTC')::date AS day, max(computed_at)
+FROM monitoring_hours WHERE model = %(model)s AND hour >= %(first)s AND rows > 0
+GROUP BY day ORDER BY day DESC
 
 -- name: forget_hour
 -- Takes the figures of an hour away.

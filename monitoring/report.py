@@ -8,10 +8,12 @@ those of drift.py, and rows count without weights, as Evidently knows none.
 import json
 import os
 import subprocess
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from monitoring.counts import Histogram
@@ -21,11 +23,17 @@ from monitoring.store import QualityStore, Sampled, day_window
 SAMPLE = 5_000
 """Rows of a day; which ones, the random part of their ids says, so that they are the same again."""
 TIMEOUT_S = 600.0
+LOOK_S = 1.0
+"""Between looks at whether it is to be stopped."""
 _PROGRAM = Path(__file__).with_name("evidently_program.py")
 
 
 class ReportFailed(Exception):
     """Evidently has made no report; the message says why."""
+
+
+class NothingToTell(ReportFailed):
+    """There is nothing that it could be made from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +45,20 @@ class Report:
 
 
 def write_reports(
-    store: QualityStore, model: str, version: str, day: date, *, python: Path, folder: Path
+    store: QualityStore,
+    model: str,
+    version: str,
+    day: date,
+    *,
+    python: Path,
+    folder: Path,
+    stop: Callable[[], bool] = lambda: False,
 ) -> list[Report]:
     """Write what can be told of a day (UTC): drift, with a reference; quality, with labels.
 
-    python: of Evidently's environment. folder: where the reports of models lie. Raises ReportFailed
-    if there is nothing to tell or Evidently fails, OSError, psycopg.Error.
+    python: of Evidently's environment. folder: where the reports of models lie; one of before stays
+    until the new one is whole. stop: asked often while Evidently works. Raises NothingToTell,
+    ReportFailed if Evidently fails or is stopped, OSError, psycopg.Error.
     """
     rows = store.sample(model, version, day_window(day), SAMPLE)
     references = store.references(model)
@@ -50,13 +66,10 @@ def write_reports(
     profile = reference.profiles.get("") if reference else None
     labelled = [row for row in rows if row.truth is not None]
     if not rows or not (profile or labelled):
-        raise ReportFailed(
+        raise NothingToTell(
             f"{model}@{version} has no answers of {day}, or neither labels of them nor a reference"
         )
-    place = folder / model / f"{day}" / version
-    place.mkdir(parents=True, exist_ok=True)
     given = {
-        "folder": str(place),
         "current": _columns(rows),
         "reference": _expanded(profile) if profile else None,
         "labelled": {
@@ -66,7 +79,12 @@ def write_reports(
         if labelled
         else None,
     }
-    numbers = _run(python, given)
+    place = folder / model / f"{day}" / version
+    place.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=".", dir=place) as scratch:
+        numbers = _run(python, {"folder": scratch, **given}, stop)
+        for name in numbers:
+            (Path(scratch) / name).replace(place / name)
     return [Report(place / name, found) for name, found in numbers.items()]
 
 
@@ -99,20 +117,35 @@ def _values(histogram: Histogram, size: int) -> Iterable[str]:
         given = until
 
 
-def _run(python: Path, given: Mapping[str, Any]) -> dict[str, dict[str, float]]:
-    try:
-        done = subprocess.run(
-            [str(python), "-P", str(_PROGRAM)],
-            input=json.dumps(given),
-            env={"PATH": os.environ.get("PATH", ""), "HOME": "/nonexistent", "DO_NOT_TRACK": "1"},
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise ReportFailed(f"Evidently has not ended within {TIMEOUT_S:.0f} s") from error
-    if done.returncode:
-        raise ReportFailed(f"Evidently failed: {done.stderr.strip().splitlines()[-1:]}")
-    numbers: dict[str, dict[str, float]] = json.loads(done.stdout)
+def _run(
+    python: Path, given: Mapping[str, Any], stop: Callable[[], bool]
+) -> dict[str, dict[str, float]]:
+    with subprocess.Popen(
+        [str(python), "-P", str(_PROGRAM)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={"PATH": os.environ.get("PATH", ""), "HOME": "/nonexistent", "DO_NOT_TRACK": "1"},
+        text=True,
+    ) as process:
+        said, errors = _wait(process, json.dumps(given), stop)
+    if process.returncode:
+        raise ReportFailed(f"Evidently failed: {errors.strip().splitlines()[-1:]}")
+    numbers: dict[str, dict[str, float]] = json.loads(said)
     return numbers
+
+
+def _wait(
+    process: "subprocess.Popen[str]", given: str, stop: Callable[[], bool]
+) -> tuple[str, str]:
+    """What it has written to stdout and stderr at its end. Raises ReportFailed, and ends it."""
+    until = time.monotonic() + TIMEOUT_S
+    unsaid: str | None = given
+    while True:
+        try:
+            return process.communicate(unsaid, timeout=LOOK_S)
+        except subprocess.TimeoutExpired:
+            unsaid = None  # what it has not read yet it still gets
+        if stop() or time.monotonic() > until:
+            process.kill()
+            raise ReportFailed("Evidently was ended before it was done")

@@ -1,6 +1,7 @@
 """What monitoring can be told by its environment. PostgreSQL is found by PG*."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from contract.settings import setting
 
@@ -11,6 +12,8 @@ class Settings:
 
     tracking_uri: str = setting("MLFLOW_TRACKING_URI", "")
     """Where the registry has the held-out data of versions; "" for none."""
+    features_bucket: str = setting("PMESH_FEATURES_BUCKET", "")
+    """Where the features of answers lie; "" for figures without them. S3 is found by AWS_*."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,3 +24,9 @@ class WatchSettings(Settings):
     """IP address at which Prometheus reads the figures."""
     metrics_port: int = setting("PMESH_MONITORING_METRICS_PORT", 9465, least=1, most=65535)
     """Port for that."""
+    evidently_python: str = setting("PMESH_EVIDENTLY_PYTHON", "")
+    """The python of an environment that has monitoring/evidently.txt; "" for no daily reports."""
+    reports: Path = setting("PMESH_REPORTS", Path("reports"))
+    """The folder that they lie in."""
+    report_days: int = setting("PMESH_REPORT_DAYS", 30, least=1, most=3650)
+    """How many days of them are kept."""

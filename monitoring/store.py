@@ -13,7 +13,7 @@ from psycopg.types.json import Json
 from database import named_sql
 from database.connections import UNPREPARED, bounded
 from monitoring.counts import Counts, by_slice
-from monitoring.figures import Figure
+from monitoring.figures import Figure, Interval
 from monitoring.references import (
     Reference,
     Vocabulary,
@@ -63,6 +63,35 @@ class Size:
     version: str
     rows: int
     unfinished: int
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureReference:
+    """What the features of a version are compared with: cells of monitoring.partition."""
+
+    name: str
+    dimension: int
+    cuts: tuple[float, ...]
+    counts: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class KeptFeatures:
+    """The figures of features that a version's hour has, and what the hour was then."""
+
+    rows: int
+    unfinished: int
+    figures: list[Figure]
+
+    def is_of(self, size: Size, reference: FeatureReference | None, sample: int) -> bool:
+        """Whether they would be the same again, of a sample of so many: S3 need not be asked."""
+        sampled = {f.rows for f in self.figures if f.metric == "features_missing_share"}
+        compared = {figure.reference for figure in self.figures if figure.reference}
+        return (
+            (self.rows, self.unfinished) == (size.rows, size.unfinished)
+            and sampled == {sample}
+            and compared == ({reference.name} if reference else set())
+        )
 
 
 class Sampled(NamedTuple):
@@ -163,6 +192,51 @@ class QualityStore:
         """Answers by chance, at most so many, the same each time."""
         given = _given(model, window) | {"version": version, "limit": limit}
         return [Sampled(*row) for row in self._fetch("sample", **given)]
+
+    def feature_uris(self, model: str, version: str, window: Window, limit: int) -> list[str]:
+        """Where the features of a sample of answers lie; "" for one that has none."""
+        given = _given(model, window) | {"version": version, "limit": limit}
+        return [uri for (uri,) in self._fetch("feature_uris", **given)]
+
+    def kept_features(self, model: str, hour: datetime) -> dict[str, KeptFeatures]:
+        """By version."""
+        found: dict[str, KeptFeatures] = {}
+        for version, volume, unfinished, *row in self._fetch(
+            "kept_features", model=model, hour=hour
+        ):
+            metric, value, low, high, rows, reference = row
+            interval = Interval(low, high) if low is not None else None
+            kept = found.setdefault(version, KeptFeatures(volume, unfinished, []))
+            kept.figures.append(Figure(metric, value, rows, interval, reference))
+        return found
+
+    def feature_reference(self, model: str, version: str) -> FeatureReference | None:
+        """What the features of a version are compared with, if anything."""
+        found = self._fetch("feature_reference", model=model, version=version)
+        return FeatureReference(*found[0][:2], *map(tuple, found[0][2:])) if found else None
+
+    def set_feature_reference(self, model: str, version: str, reference: FeatureReference) -> None:
+        """Compare the features of a version with this, those of hours that were made too."""
+        with self.transaction():
+            self._execute(
+                "write_feature_reference",
+                model=model,
+                version=version,
+                name=reference.name,
+                dimension=reference.dimension,
+                cuts=list(reference.cuts),
+                counts=list(reference.counts),
+            )
+            self._execute("mark_version", model=model, version=version)
+
+    def mark(self, model: str, hour: datetime) -> None:
+        """Have an hour made again by the next run."""
+        self._execute("mark_hour", model=model, hour=hour)
+
+    def days(self, model: str, first: date) -> list[tuple[date, datetime]]:
+        """The days in which a model was asked, the newest first; when last an hour was made."""
+        rows = self._fetch("days", model=model, first=day_window(first).start)
+        return [(day, made) for day, made in rows]
 
     def lengths_of(self, texts: Sequence[str]) -> dict[str, int]:
         """Bin of length -> how many of these texts are in it."""

@@ -106,3 +106,30 @@ CREATE OR REPLACE FUNCTION monitoring_v1.places(
       AND r.id >= uuid_at(from_time) AND r.id < uuid_at(to_time)
     GROUP BY 1
 $$;
+
+-- Answers of a version in a window: by chance, the same each time, at most so many. Only of these is
+-- more than an id read.
+CREATE OR REPLACE FUNCTION monitoring_v1.sample(
+    for_model text, for_version text, from_time timestamptz, to_time timestamptz, most bigint
+) RETURNS TABLE (
+    id uuid, label text, confidence float8, characters integer, truth text, features_uri text
+)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+    SET plan_cache_mode = force_custom_plan  -- only with the times at hand, days are left out
+    AS $$
+    WITH chosen AS MATERIALIZED (
+        SELECT r.id FROM requests r
+        WHERE r.model = for_model AND r.version = for_version AND r.state = 'SUCCEEDED'
+          AND r.erase_time IS NULL
+          AND r.id >= uuid_at(from_time) AND r.id < uuid_at(to_time)
+        ORDER BY right(r.id::text, 12), r.id LIMIT most
+    )
+    SELECT c.id, p.label, p.confidence, length(nullif(r.text, '')), d.label, p.features_uri
+    FROM chosen c
+    JOIN requests r ON r.id = c.id AND r.id >= uuid_at(from_time) AND r.id < uuid_at(to_time)
+    JOIN predictions p ON p.id = c.id AND p.id >= uuid_at(from_time) AND p.id < uuid_at(to_time)
+    LEFT JOIN labels_v1.decided d
+        ON d.prediction_id = c.id AND d.model = for_model
+           AND d.prediction_id >= uuid_at(from_time) AND d.prediction_id < uuid_at(to_time)
+    ORDER BY right(c.id::text, 12), c.id
+$$;

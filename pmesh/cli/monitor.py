@@ -12,6 +12,7 @@ from rich.table import Table
 
 from pmesh.cli.options import HOME, HomeOption, console, fail, messages
 from pmesh.cli.running import running_stack
+from pmesh.stack.local import FEATURES_BUCKET
 
 if TYPE_CHECKING:
     from monitoring.store import Latest, QualityStore
@@ -47,6 +48,7 @@ def run(home: HomeOption = HOME) -> None:
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
     from monitoring.defaults import Defaults
+    from monitoring.features import open_features
     from monitoring.job import Step
     from monitoring.job import run as make
 
@@ -57,7 +59,9 @@ def run(home: HomeOption = HOME) -> None:
         def tell(step: Step) -> None:
             progress.update(bars[step.model], completed=step.done, total=step.of)
 
-        done = make(store, Defaults(running_stack(home).mlflow), tell=tell)
+        stack = running_stack(home)
+        with open_features(stack.features_client(), FEATURES_BUCKET) as features:
+            done = make(store, Defaults(stack.mlflow), features=features, tell=tell)
         latest = store.latest(100_000)
     for made in done:
         messages.print(f"{made.model}: {made.hours} hours made", markup=False)
@@ -115,7 +119,8 @@ def report(
     """Write Evidently's reports of a day: drift and quality, of each version that was asked.
 
     They are HTML, and open in a browser. The first time installs Evidently, some 700 MB, into an
-    environment of its own.
+    environment of its own; from then on the stack itself writes those of each day after each hour.
+    [bold]pmesh status[/] says where they are listed.
 
     [bold]pmesh monitor report sentiment --day 2026-11-26[/]
     """

@@ -3,6 +3,8 @@
 import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from importlib.resources import as_file, files
+from typing import TYPE_CHECKING
 
 import psycopg
 
@@ -15,6 +17,7 @@ from pmesh.stack.environment import aws_environment, training_environment
 from pmesh.stack.home import Home
 from pmesh.stack.mlflow import mlflow_part
 from pmesh.stack.model_list import ModelEntry
+from pmesh.stack.own_environment import place_of
 from pmesh.stack.part import Job, Part
 from pmesh.stack.postgres import OWNER, SUPERUSER, Postgres
 from pmesh.stack.readiness import until_http
@@ -29,8 +32,13 @@ from pmesh.stack.services import (
 )
 from pmesh.stack.triton import Triton
 
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+
 _KEY_ID = "predict-mesh"
 _TOPIC_ARN = "arn:aws:sns:us-east-1:123456789012:predict-events"
+FEATURES_BUCKET = "predict-features"
+"""As the gateway's, the workers' and the shipper's settings have it."""
 _ANSWERS_S = 15.0
 """Within which the gateway has seen the first releases."""
 
@@ -126,7 +134,31 @@ class LocalStack:
 
     def monitoring_environment(self) -> dict[str, str]:
         """The environment of the process that makes the figures of each hour."""
-        return {**self.training_environment(), **self._postgres.environment(MONITORING.name)}
+        with as_file(files("monitoring") / "evidently.txt") as lock:
+            evidently = place_of(self._home.path, "evidently", lock)
+        return {
+            **self.training_environment(),
+            **self._postgres.environment(MONITORING.name),
+            **self._aws,
+            "PMESH_FEATURES_BUCKET": FEATURES_BUCKET,
+            "PMESH_EVIDENTLY_PYTHON": str(evidently),  # where a report was asked for once
+            "PMESH_REPORTS": str(self._home.path / "reports"),
+        }
+
+    def features_client(self) -> "S3Client":
+        """By which a command reads features."""
+        import boto3
+
+        from bus.aws import CONFIG
+
+        return boto3.client(
+            "s3",
+            config=CONFIG,
+            endpoint_url=self._aws["AWS_ENDPOINT_URL_S3"],
+            region_name=self._aws["AWS_DEFAULT_REGION"],
+            aws_access_key_id=self._aws["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=self._aws["AWS_SECRET_ACCESS_KEY"],
+        )
 
     def monitoring_conninfo(self) -> str:
         """By which a command does the same."""

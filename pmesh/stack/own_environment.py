@@ -25,9 +25,9 @@ def python_of(
     tell: called with how many packages of how many have been come to. Of two who install it at
     once, one waits. Raises InstallFailed, OSError.
     """
-    digest = hashlib.sha256(sys.version.encode() + lock.read_bytes()).hexdigest()[:12]
-    folder = home / "environments" / f"{name}-{digest}"
-    python, done = folder / "bin" / "python", folder / ".installed"
+    python = place_of(home, name, lock)
+    folder = python.parents[1]
+    done = folder / ".installed"
     folder.parent.mkdir(parents=True, exist_ok=True)
     with folder.with_suffix(".lock").open("w") as turn:
         fcntl.flock(turn, fcntl.LOCK_EX)
@@ -35,6 +35,12 @@ def python_of(
             _install(folder, python, lock, tell)
             done.touch()
     return python
+
+
+def place_of(home: Path, name: str, lock: Path) -> Path:
+    """Where the python of an environment is once it is installed."""
+    digest = hashlib.sha256(sys.version.encode() + lock.read_bytes()).hexdigest()[:12]
+    return home / "environments" / f"{name}-{digest}" / "bin" / "python"
 
 
 def _install(folder: Path, python: Path, lock: Path, tell: Callable[[int, int], None]) -> None:

@@ -111,7 +111,7 @@ def monitoring_part(*, metrics_port: int, environment: Mapping[str, str]) -> Par
         command=program("monitoring", "watch"),
         environment={**environment, "PMESH_MONITORING_METRICS_PORT": str(metrics_port)},
         needs=("postgres",),
-        uses=("mlflow",),
+        uses=("mlflow", "s3"),
         is_ready=lambda: answers_http(metrics_port, "/metrics"),
         background=True,
         niceness=10,

@@ -160,6 +160,11 @@ def test_monitoring_makes_what_is_due(program: Program, catalog: Database) -> No
         assert [row["value"] for row in found] == [1.0]
 
 
+def test_monitoring_has_what_makes_the_reports(program: Program) -> None:
+    code = "import os, evidently; os.mkdir('/reports/genre')"
+    program("monitoring").run("/opt/evidently/bin/python", "-c", code)
+
+
 def test_the_image_that_releases_also_provisions(
     program: Program, database: Database, bus: Bus
 ) -> None:

@@ -17,6 +17,7 @@ PROGRAMS = {
         ("gateway.store", "queries.sql"),
         ("gateway.store", "catalog.sql"),
         ("gateway.store", "labels.sql"),
+        ("gateway.store", "quality.sql"),
         ("gateway.store", "releases.sql"),
     ],
     "pmesh_monitoring": [("monitoring", "queries.sql")],

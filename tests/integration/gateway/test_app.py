@@ -34,6 +34,7 @@ async def test_every_rpc_is_bounded_but_for_those_that_are_named(server: Server)
         "predict.v1.PredictionService",
         "predict.v1.ModelService",
         "predict.v1.FeedbackService",
+        "predict.v1.MonitoringService",
         "grpc.health.v1.Health",
         "grpc.reflection.v1.ServerReflection",
         "grpc.reflection.v1alpha.ServerReflection",

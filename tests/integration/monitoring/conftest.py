@@ -75,13 +75,17 @@ class Monitoring:
 
     def from_scratch(self) -> Figures:
         """What a job makes that has never run before; what was made is then that."""
+        self.forget()
+        self.run()
+        return self.figures()
+
+    def forget(self) -> None:
+        """As if no job had run, but for what somebody chose."""
         self.execute(
-            "TRUNCATE quality_metrics, monitoring_hours, monitoring_stale;"
+            "TRUNCATE quality_metrics, monitoring_hours, monitoring_stale, monitoring_features;"
             " DELETE FROM monitoring_references WHERE version <> '';"
             " UPDATE monitoring_progress SET through = NULL"
         )
-        self.run()
-        return self.figures()
 
     def execute(self, sql: str) -> None:
         with self.database.connect() as connection:

@@ -63,6 +63,18 @@ def test_one_row_makes_figures_with_wide_intervals_and_no_alarm(monitoring: Moni
     assert alarms(figures) == set()
 
 
+def test_one_class_only_is_right_and_raises_no_alarm(monitoring: Monitoring) -> None:
+    choose(monitoring, *["a good film"] * 40)
+    time = monitoring.now - HOUR
+    monitoring.observe([Observed(time=time, text="a good film", truth="positive")] * 40)
+    monitoring.run()
+    figures = monitoring.figures()
+    for metric in ("accuracy", "f1_macro", "f1:positive", "confusion:positive:positive"):
+        assert figures["-1", "1", "", metric]["value"] == 1
+    assert figures["-1", "1", "", "label_drift"]["value"] == 0
+    assert alarms(figures) == set()
+
+
 def test_without_labels_nothing_is_said_of_quality(monitoring: Monitoring) -> None:
     monitoring.observe([Observed(time=monitoring.now - HOUR)] * 5)
     monitoring.run()

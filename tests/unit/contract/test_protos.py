@@ -16,8 +16,10 @@ from predict.v1 import (
     label_pb2,
     model_pb2,
     model_service_pb2,
+    monitoring_service_pb2,
     prediction_pb2,
     prediction_service_pb2,
+    quality_metric_pb2,
 )
 from predict.v1.error_reason_pb2 import ErrorReason
 
@@ -26,7 +28,10 @@ from contract.rules import rules_of
 
 METHODS: list[MethodDescriptor] = [
     method
-    for file in (prediction_service_pb2, model_service_pb2, feedback_service_pb2)
+    for file in (
+        *(prediction_service_pb2, model_service_pb2),
+        *(feedback_service_pb2, monitoring_service_pb2),
+    )
     for service in file.DESCRIPTOR.services_by_name.values()
     for method in service.methods
 ]
@@ -39,6 +44,8 @@ RESOURCES: list[Any] = [
     model_pb2.Model.DESCRIPTOR,
     model_pb2.Release.DESCRIPTOR,
     label_pb2.Label.DESCRIPTOR,
+    quality_metric_pb2.QualityMetric.DESCRIPTOR,
+    quality_metric_pb2.Reference.DESCRIPTOR,
 ]
 
 

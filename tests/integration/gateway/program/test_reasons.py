@@ -23,6 +23,7 @@ from predict.v1 import model_service_pb2 as models
 from predict.v1 import prediction_service_pb2 as pb
 from predict.v1.error_reason_pb2 import ErrorReason
 from predict.v1.feedback_service_pb2 import AttachLabelRequest, DeleteLabelRequest
+from predict.v1.monitoring_service_pb2 import GetReferenceRequest
 
 from contract.errors import AttemptsExhausted, PredictError, Undeliverable
 from contract.reasons import (
@@ -329,6 +330,9 @@ WAYS = {
     "PREDICTION_ERASED": through_both(label_what_is_erased),
     "LABEL_NOT_OF_MODEL": through_both(lambda g, door: attach(door, label="Positive")),
     "LABEL_NOT_FOUND": asking("DeleteLabel", DeleteLabelRequest(id=UNKNOWN)),
+    "REFERENCE_NOT_FOUND": asking(
+        "GetReference", GetReferenceRequest(model="sentiment", version="12")
+    ),
     "LABEL_CORRECTED": through_both(withdraw_what_is_corrected),
     "TOO_MANY_LABELS": through_both(label_too_often),
     "EXTERNAL_ID_REUSED": through_both(reuse_an_external_id),

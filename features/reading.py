@@ -1,0 +1,77 @@
+"""Reads rows of features from S3, by where their predictions say that they lie."""
+
+import io
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from concurrent.futures import Executor
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+from botocore.exceptions import BotoCoreError, ClientError
+
+from features.errors import FeaturesRefused, FeaturesUnavailable
+from features.refusals import to_error
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+
+Row = npt.NDArray[np.float32]
+
+MAX_BYTES = 64 << 20
+"""Of an object; the programs that write them make smaller ones."""
+_ROW = re.compile(r"s3://([^/]+)/(.+)#row=(\d{1,9})")
+
+
+class FeatureReader:
+    """The features bucket, for reading."""
+
+    def __init__(self, *, client: "S3Client", bucket: str, executor: Executor) -> None:
+        self._client = client
+        self._bucket = bucket
+        self._executor = executor
+
+    def read(self, uris: Iterable[str]) -> dict[str, Row | None]:
+        """The rows at these places; None where there is none, or none that can be read.
+
+        Raises FeaturesUnavailable.
+        """
+        found: dict[str, Row | None] = {}
+        rows: defaultdict[str, list[tuple[str, int]]] = defaultdict(list)
+        for uri in uris:
+            place = _ROW.fullmatch(uri)
+            if place and place[1] == self._bucket:
+                rows[place[2]].append((uri, int(place[3])))
+            else:
+                found[uri] = None
+        for places, matrix in zip(rows.values(), self._executor.map(self._get, rows), strict=True):
+            for uri, row in places:
+                found[uri] = matrix[row] if matrix is not None and row < len(matrix) else None
+        return found
+
+    def _get(self, key: str) -> "npt.NDArray[np.float32] | None":
+        """All rows of an object, None if it is not there or is none of ours."""
+        try:
+            answer = self._client.get_object(Bucket=self._bucket, Key=key)
+            with answer["Body"] as stream:
+                if answer["ContentLength"] > MAX_BYTES:
+                    return None
+                return _matrix(stream.read())
+        except ClientError as error:
+            if isinstance(refusal := to_error(error), FeaturesRefused):
+                return None
+            raise refusal from error
+        except (BotoCoreError, OSError) as error:
+            raise FeaturesUnavailable(type(error).__name__) from error
+
+
+def _matrix(body: bytes) -> "npt.NDArray[np.float32] | None":
+    try:
+        column = pq.read_table(io.BytesIO(body), columns=["features"])["features"].combine_chunks()
+        width = column.type.list_size
+        return np.asarray(column.flatten(), np.float32).reshape(len(column), width)
+    except (pa.ArrowException, AttributeError, KeyError, ValueError):
+        return None

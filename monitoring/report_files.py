@@ -1,0 +1,54 @@
+"""Where reports lie: MODEL/DAY/VERSION/drift.html and quality.html, in a folder of their own."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+NAMES = ("drift.html", "quality.html")
+_PATH = re.compile(
+    r"([a-z][a-z0-9-]{0,62})/([0-9]{4}-[0-9]{2}-[0-9]{2})/([1-9][0-9]{0,17})/(drift|quality)\.html"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ReportFile:
+    """One report, by what its path says."""
+
+    model: str
+    day: date
+    version: str
+    name: str
+
+    @property
+    def path(self) -> str:
+        """Below the folder."""
+        return f"{self.model}/{self.day}/{self.version}/{self.name}"
+
+
+def parse(path: str) -> ReportFile | None:
+    """The report of a path below the folder; None for any other path."""
+    if not (found := _PATH.fullmatch(path)):
+        return None
+    model, day, version, kind = found.groups()
+    try:
+        return ReportFile(model, date.fromisoformat(day), version, f"{kind}.html")
+    except ValueError:  # no day of the calendar
+        return None
+
+
+def kept(folder: Path) -> list[ReportFile]:
+    """All reports in a folder, the newest day first."""
+    paths = (str(path.relative_to(folder)) for path in folder.glob("*/*/*/*.html"))
+    found = [report for path in paths if (report := parse(path))]
+    return sorted(found, key=lambda report: (-report.day.toordinal(), report.path))
+
+
+def days(folder: Path) -> Iterator[tuple[date, Path]]:
+    """The folders of days, of all models."""
+    for place in folder.glob("*/*"):
+        try:
+            yield date.fromisoformat(place.name), place
+        except ValueError:
+            continue

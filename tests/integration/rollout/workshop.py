@@ -203,7 +203,12 @@ class Workshop:
     def releaser(self, registry: Registry, tell: Tell = lambda _: None) -> Releaser:
         """What carries releases out, in this process."""
         foreign = self.foreign(registry)
-        gate = Gate(registry=registry, serving=self.serving, foreign=foreign)
+        gate = Gate(
+            registry=registry,
+            serving=self.serving,
+            foreign=foreign,
+            find_texts=self.store.texts,
+        )
         return Releaser(
             store=self.store,
             own=OwnVersions(store=self.store, gate=gate, serving=self.serving, tell=tell),

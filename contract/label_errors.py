@@ -67,11 +67,12 @@ class TooManyLabels(PredictError):
 
 
 class ExternalIdReused(PredictError):
-    """The external_id stands for another label of the source."""
+    """The external_id stands for what the source says of another prediction, or by another."""
 
     reason = ErrorReason.ERROR_REASON_EXTERNAL_ID_REUSED
 
     def __init__(self, external_id: str) -> None:
         super().__init__(
-            f"external_id {external_id!r} is that of another label", external_id=external_id
+            f"external_id {external_id!r} is that of a label of another prediction or annotator",
+            external_id=external_id,
         )

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from contract.label_errors import LabelNotFound
 from gateway import pages
-from gateway.label import Label, LabelFilter, LabelPage, Statement
+from gateway.label import Attached, Label, LabelFilter, LabelPage, Statement
 from gateway.prediction import ListFilter, Page, State
 from gateway.predictions import PredictionService
 
@@ -17,7 +17,7 @@ from gateway.predictions import PredictionService
 class Labels(Protocol):
     """The record of labels."""
 
-    def attach(self, statement: Statement) -> Awaitable[Label]: ...
+    def attach(self, statement: Statement) -> Awaitable[Attached]: ...
     async def withdraw(self, label_id: str, *, caller: str) -> Label | None: ...
     async def search(
         self, where: LabelFilter, *, before_id: str | None, limit: int
@@ -34,7 +34,7 @@ class FeedbackService:
         self._store = store
         self._predictions = predictions
 
-    async def attach(self, statement: Statement) -> Label:
+    async def attach(self, statement: Statement) -> Attached:
         """Take down what is true of a prediction; it is durable when this returns."""
         return await self._store.attach(statement)
 

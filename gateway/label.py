@@ -57,6 +57,15 @@ class Label:
 
 
 @dataclass(frozen=True, slots=True)
+class Attached:
+    """What became of a statement."""
+
+    label: Label
+    added: bool
+    """False: the same was said before."""
+
+
+@dataclass(frozen=True, slots=True)
 class DecidedLabel:
     """The one label of a prediction that counts."""
 

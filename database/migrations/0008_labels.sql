@@ -23,6 +23,5 @@ CREATE TABLE labels (
 CREATE INDEX labels_by_prediction ON labels (prediction_id);
 CREATE INDEX labels_by_model ON labels (model, id);
 CREATE INDEX labels_by_time ON labels (model, create_time);  -- for what changed since
-CREATE UNIQUE INDEX labels_by_external_id ON labels (source, external_id)
-    WHERE external_id IS NOT NULL;
+CREATE INDEX labels_by_external_id ON labels (source, external_id) WHERE external_id IS NOT NULL;
 CREATE UNIQUE INDEX labels_by_request_id ON labels (request_id) WHERE request_id IS NOT NULL;

@@ -37,13 +37,13 @@ ORDER BY prediction_id, model, adjudicated DESC, CASE WHEN NOT adjudicated THEN 
 -- Adds labels; `said` is an array of objects with the columns of the table, and their place. No two
 -- of them may be of one annotator of one prediction, or have the same request_id or external_id.
 --
--- For each, by its place: why it is refused, as ErrorReason has it without its prefix, or the row.
--- That is the one of before where the same was said already: with the same request_id, external_id
--- or label_time, or, without a label_time, as the annotator's last word. 'AGAIN': another call has
--- just taken the request_id or external_id.
+-- For each, by its place: why it is refused, as ErrorReason has it without its prefix, or the row,
+-- and whether it is new. It is the one of before where the same was said already: with the same
+-- request_id or label_time; without a label_time, as the last word under the same external_id, or
+-- as the annotator's. 'AGAIN': another call has just taken the request_id.
 CREATE OR REPLACE FUNCTION labels_v1.attach(said json) RETURNS TABLE (
     place integer, refusal text, model text, version text, state prediction_state,
-    known_labels text[], "row" public.labels
+    known_labels text[], "row" public.labels, added boolean
 )
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = public, pg_temp SET lock_timeout = '1s'
@@ -76,29 +76,28 @@ BEGIN
         WHERE r.id = ANY (prediction_ids)
     ), asked AS MATERIALIZED (
         SELECT e.*, r.model, r.version, r.state, r.labels, last.label_time AS last_time,
-               coalesce(by_request.id, by_external.id, repeated.id) AS known_id,
+               (SELECT count(*) FROM labels l WHERE l.prediction_id = e.prediction_id) AS size,
+               coalesce(by_request.id, repeated.id) AS known_id,
                CASE
                    WHEN by_request.id IS NOT NULL THEN
                        CASE WHEN NOT labels_v1.same(by_request, e.prediction_id, e.label, e.source,
                                                     e.annotator) THEN 'REQUEST_ID_REUSED' END
-                   WHEN by_external.id IS NOT NULL THEN
-                       CASE WHEN NOT labels_v1.same(by_external, e.prediction_id, e.label, e.source,
-                                                    e.annotator) THEN 'EXTERNAL_ID_REUSED' END
+                   WHEN (by_external.prediction_id, by_external.annotator)
+                       <> (e.prediction_id, e.annotator) THEN 'EXTERNAL_ID_REUSED'
                    WHEN r.id IS NULL THEN 'PREDICTION_NOT_FOUND'
                    WHEN r.state IN ('ACCEPTED', 'RUNNING') THEN 'PREDICTION_UNFINISHED'
                    WHEN r.erased THEN 'PREDICTION_ERASED'
                    WHEN e.label <> ALL (r.labels) THEN 'LABEL_NOT_OF_MODEL'
                    WHEN e.label_time > e.now + interval '1 minute' THEN 'OUT_OF_RANGE'
-                   WHEN repeated.id IS NULL AND history.size >= 1000 THEN 'TOO_MANY_LABELS'
                END AS refusal
         FROM entry e
         LEFT JOIN request r ON r.id = e.prediction_id
         LEFT JOIN labels by_request ON by_request.request_id = e.request_id
-        LEFT JOIN labels by_external
-            ON by_external.source = e.source AND by_external.external_id = e.external_id
         LEFT JOIN LATERAL (
-            SELECT count(*) AS size FROM labels l WHERE l.prediction_id = e.prediction_id
-        ) AS history ON true
+            SELECT l.id, l.prediction_id, l.annotator FROM labels l
+            WHERE l.source = e.source AND l.external_id = e.external_id
+            ORDER BY l.label_time DESC, l.id DESC LIMIT 1
+        ) AS by_external ON true
         LEFT JOIN LATERAL (
             SELECT l.id, l.label_time FROM labels l
             WHERE l.prediction_id = e.prediction_id
@@ -111,10 +110,16 @@ BEGIN
               AND l.source = e.source AND l.annotator = e.annotator
               AND (l.label, l.adjudicated, l.choice, l.weight)
                   IS NOT DISTINCT FROM (e.label, e.adjudicated, e.choice, e.weight)
-              AND CASE WHEN e.label_time IS NULL THEN l.id = last.id
+              AND CASE WHEN e.label_time IS NULL THEN l.id = coalesce(by_external.id, last.id)
                        ELSE l.label_time = e.label_time END
             LIMIT 1
         ) AS repeated ON true
+    ), judged AS MATERIALIZED (
+        SELECT a.*, CASE WHEN a.refusal IS NULL AND a.known_id IS NULL AND a.size
+                    + count(*) FILTER (WHERE a.refusal IS NULL AND a.known_id IS NULL) OVER (
+                          PARTITION BY a.prediction_id ORDER BY a.place) > 1000
+                    THEN 'TOO_MANY_LABELS' ELSE a.refusal END AS verdict
+        FROM asked a
     ), added AS (
         INSERT INTO labels (id, prediction_id, model, label, source, annotator, adjudicated,
                             label_time, external_id, choice, weight, caller, request_id)
@@ -122,17 +127,18 @@ BEGIN
                -- After what it corrects, though the clock may have been put back.
                coalesce(a.label_time, greatest(a.now, a.last_time + interval '1 microsecond')),
                a.external_id, a.choice, a.weight, a.caller, a.request_id
-        FROM asked a WHERE a.refusal IS NULL AND a.known_id IS NULL
+        FROM judged a WHERE a.verdict IS NULL AND a.known_id IS NULL
         ON CONFLICT DO NOTHING
         RETURNING labels AS "row"
     )
     SELECT a.place,
-           coalesce(a.refusal, CASE WHEN known.id IS NULL AND added."row" IS NULL THEN 'AGAIN' END),
+           coalesce(a.verdict, CASE WHEN known.id IS NULL AND added."row" IS NULL THEN 'AGAIN' END),
            a.model, a.version, a.state, a.labels,
-           CASE WHEN known.id IS NULL THEN added."row" ELSE known END
-    FROM asked a
+           CASE WHEN known.id IS NULL THEN added."row" ELSE known END,
+           (added."row").id IS NOT NULL
+    FROM judged a
     LEFT JOIN added ON (added."row").id = a.id
-    LEFT JOIN labels known ON known.id = a.known_id AND a.refusal IS NULL;
+    LEFT JOIN labels known ON known.id = a.known_id AND a.verdict IS NULL;
 END $$;
 
 -- Whether a row says this.

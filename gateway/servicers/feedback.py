@@ -2,6 +2,7 @@
 
 import asyncio
 
+from google.rpc.status_pb2 import Status
 from grpc.aio import ServicerContext
 from predict.v1 import feedback_service_pb2 as pb
 from predict.v1 import feedback_service_pb2_grpc
@@ -14,7 +15,7 @@ from gateway.convert_labels import (
     write_label,
 )
 from gateway.feedback import FeedbackService
-from gateway.label import Label
+from gateway.label import Attached
 from gateway.refusals import to_status
 
 AT_ONCE = 100
@@ -34,7 +35,7 @@ class FeedbackServicer(feedback_service_pb2_grpc.FeedbackServiceServicer):
     ) -> pb.AttachLabelResponse:
         """Answer with the label as it was recorded."""
         response = pb.AttachLabelResponse()
-        write_label(await self._attach(request), response.label)
+        write_label((await self._attach(request)).label, response.label)
         return response
 
     async def BatchAttachLabels(
@@ -44,10 +45,11 @@ class FeedbackServicer(feedback_service_pb2_grpc.FeedbackServiceServicer):
     ) -> pb.BatchAttachLabelsResponse:
         """Answer with each label or why it is refused."""
         response = pb.BatchAttachLabelsResponse()
+        refusals: dict[BaseException, Status] = {}
         for start in range(0, len(request.requests), AT_ONCE):
             attaching = (self._checked(one) for one in request.requests[start : start + AT_ONCE])
             for outcome in await asyncio.gather(*attaching, return_exceptions=True):
-                _write_result(outcome, response.results.add())
+                _write_result(outcome, response.results.add(), refusals)
         return response
 
     async def DeleteLabel(
@@ -98,17 +100,25 @@ class FeedbackServicer(feedback_service_pb2_grpc.FeedbackServiceServicer):
             write_prediction(prediction, response.predictions.add())
         return response
 
-    async def _checked(self, request: pb.AttachLabelRequest) -> Label:
+    async def _checked(self, request: pb.AttachLabelRequest) -> Attached:
         validation.check(request)
         return await self._attach(request)
 
-    async def _attach(self, request: pb.AttachLabelRequest) -> Label:
+    async def _attach(self, request: pb.AttachLabelRequest) -> Attached:
         caller = request_context.current().caller
         return await self._service.attach(statement_from_proto(request, caller=caller))
 
 
-def _write_result(outcome: Label | BaseException, message: pb.BatchAttachLabelsResult) -> None:
+def _write_result(
+    outcome: Attached | BaseException,
+    message: pb.BatchAttachLabelsResult,
+    known: dict[BaseException, Status],
+) -> None:
+    """known: by exceptions; one that many have been refused with is explained, and logged, once."""
     if isinstance(outcome, BaseException):
-        message.error.CopyFrom(to_status(outcome))
+        if (status := known.get(outcome)) is None:
+            status = known[outcome] = to_status(outcome)
+        message.error.CopyFrom(status)
     else:
-        write_label(outcome, message.label)
+        write_label(outcome.label, message.label)
+        message.added = outcome.added

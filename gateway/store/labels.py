@@ -24,7 +24,7 @@ from contract.label_errors import (
 )
 from database import named_sql
 from gateway.batching import Batcher
-from gateway.label import DecidedLabel, Label, LabelFilter, Statement
+from gateway.label import Attached, DecidedLabel, Label, LabelFilter, Statement
 from gateway.store.connections import Connection, Connections
 
 _SQL = named_sql.load("gateway.store", "labels.sql")
@@ -47,11 +47,11 @@ class LabelStore:
         max_waiting: labels that may wait for a commit before Overloaded.
         """
         self._connections = connections
-        self._attachments = Batcher[Statement, Label](
+        self._attachments = Batcher[Statement, Attached](
             self._attach, max_batch=MAX_ROWS, max_in_flight=1, max_waiting=max_waiting
         )
 
-    def attach(self, statement: Statement) -> Awaitable[Label]:
+    def attach(self, statement: Statement) -> Awaitable[Attached]:
         """Record a label, or find it where the same was said before.
 
         Raises PredictionNotFound, PredictionUnfinished, PredictionErased, LabelNotOfModel,
@@ -87,8 +87,8 @@ class LabelStore:
         except errors.QueryCanceled as error:
             raise ListTooBroad(SEARCH_S) from error
 
-    async def _attach(self, batch: list[Statement]) -> list[Label | Exception]:
-        outcomes: dict[int, Label | Exception] = {}
+    async def _attach(self, batch: list[Statement]) -> list[Attached | Exception]:
+        outcomes: dict[int, Attached | Exception] = {}
         while waiting := [place for place in range(len(batch)) if place not in outcomes]:
             said = [_row(place, batch[place]) for place in _apart(waiting, batch)]
             async with self._connections.connection() as connection:
@@ -150,11 +150,12 @@ def _outcome(
     version: str,
     state: str,
     labels: Sequence[str],
+    added: bool,
     *row: Any,
-) -> Label | Exception:
+) -> Attached | Exception:
     match refusal:
         case None:
-            return Label(*row)
+            return Attached(Label(*row), added)
         case "PREDICTION_NOT_FOUND":
             return PredictionNotFound(said.prediction_id)
         case "PREDICTION_UNFINISHED":

@@ -1,6 +1,6 @@
 -- name: attach
--- Adds labels; for each, by its place, why it is refused or the row as it is kept.
-SELECT place, refusal, model, version, state::text, known_labels,
+-- Adds labels; for each, by its place, why it is refused, or whether it is new and the row as it is.
+SELECT place, refusal, model, version, state::text, known_labels, added,
        ("row").id::text, ("row").prediction_id::text, ("row").model, ("row").label,
        ("row").source::text, ("row").annotator, ("row").adjudicated, ("row").label_time,
        ("row").create_time, ("row").external_id, ("row").choice, ("row").weight

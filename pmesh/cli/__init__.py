@@ -8,6 +8,7 @@ from pmesh.cli import (
     doctor,
     evaluate,
     history,
+    labels,
     logs,
     models,
     monitor,
@@ -54,6 +55,7 @@ def command_line() -> typer.Typer:
         "cancel": release.cancel,
         "history": history.history,
         "doctor": doctor.doctor,
+        "label": labels.label,
         "provision": provision.provision,
     }
     handed_on = (train.train, evaluate.evaluate, release.release)
@@ -63,6 +65,10 @@ def command_line() -> typer.Typer:
     group.command()(models.new)
     group.command("list")(models.list_models)
     application.add_typer(group, name="models")
+    group = typer.Typer(help="What was true of predictions.", no_args_is_help=True)
+    group.command("import")(labels.import_labels)
+    group.command("list")(labels.list_labels)
+    application.add_typer(group, name="labels")
     group = typer.Typer(help="How well each model does, hour by hour.", no_args_is_help=True)
     group.command()(monitor.run)
     group.command()(monitor.reference)

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -11,14 +12,14 @@ import pytest
 
 from contract.errors import InvalidArgument, PredictionNotFound, RequestIdReused
 from contract.ids import uuid7
-from contract.label_errors import ExternalIdReused, LabelCorrected, LabelNotOfModel
-from gateway.label import Label, LabelFilter, Source, Statement
+from contract.label_errors import ExternalIdReused, LabelCorrected, LabelNotOfModel, TooManyLabels
+from gateway.label import Attached, Label, LabelFilter, Source, Statement
 from gateway.prediction import ListFilter, Prediction, State
 from gateway.store.connections import Connections
 from gateway.store.labels import LabelStore
 from gateway.store.predictions import PredictionStore
 from inference.output import Output
-from tests.parts.catalog import register
+from tests.parts.catalog import register, set_version
 from tests.parts.postgres import Database
 
 LABELS = ("negative", "neutral", "positive")
@@ -54,6 +55,10 @@ def said(prediction_id: str, label: str = "positive", **changes: Any) -> Stateme
     return Statement(prediction_id=prediction_id, label=label, **fields)
 
 
+async def attach(labels: LabelStore, statement: Statement) -> Label:
+    return (await labels.attach(statement)).label
+
+
 async def history(labels: LabelStore, prediction_id: str) -> list[Label]:
     where = LabelFilter(prediction_id=prediction_id, with_history=True)
     return await labels.search(where, before_id=None, limit=10_000)
@@ -70,8 +75,8 @@ async def test_a_correction_counts_and_what_was_said_before_stays(
     store: PredictionStore, labels: LabelStore
 ) -> None:
     id_ = await predicted(store)
-    first = await labels.attach(said(id_, "positive"))
-    second = await labels.attach(said(id_, "negative"))
+    first = await attach(labels, said(id_, "positive"))
+    second = await attach(labels, said(id_, "negative"))
     assert await history(labels, id_) == [second, first]
     assert await counting(labels, id_) == {("anna", "negative")}
 
@@ -80,11 +85,11 @@ async def test_saying_the_same_again_adds_nothing(
     store: PredictionStore, labels: LabelStore
 ) -> None:
     id_ = await predicted(store)
-    first = await labels.attach(said(id_))
-    assert await labels.attach(said(id_)) == first
+    first = await attach(labels, said(id_))
+    assert await attach(labels, said(id_)) == first
     at = datetime(2026, 1, 2, tzinfo=UTC)
-    early = await labels.attach(said(id_, "neutral", label_time=at))
-    assert await labels.attach(said(id_, "neutral", label_time=at)) == early
+    early = await attach(labels, said(id_, "neutral", label_time=at))
+    assert await attach(labels, said(id_, "neutral", label_time=at)) == early
     assert len(await history(labels, id_)) == 2
 
 
@@ -93,8 +98,8 @@ async def test_of_labels_that_come_out_of_order_the_newest_counts(
 ) -> None:
     at = datetime(2026, 1, 2, tzinfo=UTC)
     id_ = await predicted(store)
-    await labels.attach(said(id_, "negative", label_time=at + timedelta(seconds=1)))
-    await labels.attach(said(id_, "positive", label_time=at))
+    await attach(labels, said(id_, "negative", label_time=at + timedelta(seconds=1)))
+    await attach(labels, said(id_, "positive", label_time=at))
     assert await counting(labels, id_) == {("anna", "negative")}
 
 
@@ -103,8 +108,8 @@ async def test_a_correction_counts_though_the_clock_was_put_back(
 ) -> None:
     id_ = await predicted(store)
     soon = datetime.now(UTC) + timedelta(seconds=50)
-    await labels.attach(said(id_, "negative", label_time=soon))
-    corrected = await labels.attach(said(id_, "positive"))
+    await attach(labels, said(id_, "negative", label_time=soon))
+    corrected = await attach(labels, said(id_, "positive"))
     assert corrected.label_time > soon
     assert await counting(labels, id_) == {("anna", "positive")}
 
@@ -112,14 +117,14 @@ async def test_a_correction_counts_though_the_clock_was_put_back(
 async def test_a_time_to_come_is_refused(store: PredictionStore, labels: LabelStore) -> None:
     tomorrow = datetime.now(UTC) + timedelta(days=1)
     with pytest.raises(InvalidArgument):
-        await labels.attach(said(await predicted(store), label_time=tomorrow))
+        await attach(labels, said(await predicted(store), label_time=tomorrow))
 
 
 async def test_what_is_withdrawn_counts_no_more_until_it_is_said_again(
     store: PredictionStore, labels: LabelStore
 ) -> None:
     id_ = await predicted(store)
-    first = await labels.attach(said(id_))
+    first = await attach(labels, said(id_))
     withdrawn = await labels.withdraw(first.id, caller="otto")
     assert withdrawn is not None
     assert (withdrawn.label, withdrawn.annotator) == (None, "anna")
@@ -128,7 +133,7 @@ async def test_what_is_withdrawn_counts_no_more_until_it_is_said_again(
     found = await store.get(id_, with_label=True)
     assert found is not None
     assert found.label is None
-    await labels.attach(said(id_))
+    await attach(labels, said(id_))
     assert await counting(labels, id_) == {("anna", "positive")}
     with pytest.raises(LabelCorrected):
         await labels.withdraw(first.id, caller="")
@@ -139,18 +144,58 @@ async def test_a_request_id_and_an_external_id_give_one_label(
     store: PredictionStore, labels: LabelStore
 ) -> None:
     id_, key = await predicted(store), str(uuid4())
-    first = await labels.attach(said(id_, request_key=key))
-    await labels.attach(said(id_, "negative"))
-    assert await labels.attach(said(id_, request_key=key)) == first
+    first = await attach(labels, said(id_, request_key=key))
+    await attach(labels, said(id_, "negative"))
+    assert await attach(labels, said(id_, request_key=key)) == first
     with pytest.raises(RequestIdReused):
-        await labels.attach(said(id_, "neutral", request_key=key))
-    named = await labels.attach(said(id_, "neutral", external_id="7"))
-    await labels.attach(said(id_, "negative"))
-    assert await labels.attach(said(id_, "neutral", external_id="7")) == named
-    with pytest.raises(ExternalIdReused):
-        await labels.attach(said(id_, "negative", external_id="7"))
+        await attach(labels, said(id_, "neutral", request_key=key))
+    named = await attach(labels, said(id_, "neutral", external_id="7"))
+    await attach(labels, said(id_, "negative"))
+    assert await attach(labels, said(id_, "neutral", external_id="7")) == named
     other = said(id_, "negative", external_id="7", source=Source.LABEL_STUDIO)
-    assert (await labels.attach(other)).external_id == "7"
+    assert (await attach(labels, other)).external_id == "7"
+
+
+async def test_what_changes_under_an_external_id_is_a_correction(
+    store: PredictionStore, labels: LabelStore
+) -> None:
+    """There and back again, and the same file twice each time."""
+    id_ = await predicted(store)
+    changes: list[dict[str, Any]] = [
+        {"label": "positive"},
+        {"label": "negative"},
+        {"label": "positive"},
+        {"label": "positive", "adjudicated": True},
+        {"label": "positive", "adjudicated": True, "weight": 4.0},
+    ]
+    for change in changes:
+        statement = said(id_, external_id="7", **change)
+        first = await labels.attach(statement)
+        assert first.added
+        again = await labels.attach(statement)
+        assert (again.label, again.added) == (first.label, False)
+        assert (await history(labels, id_))[0] == first.label
+    assert len(await history(labels, id_)) == len(changes)
+    for stranger in (said(await predicted(store)), said(id_, annotator="otto")):
+        with pytest.raises(ExternalIdReused):
+            await labels.attach(replace(stranger, external_id="7"))
+
+
+async def test_revisions_under_an_external_id_may_come_in_any_order_and_again(
+    store: PredictionStore, labels: LabelStore
+) -> None:
+    id_ = await predicted(store)
+    at = datetime(2026, 1, 2, tzinfo=UTC)
+    revisions = [
+        said(id_, label, external_id="7", label_time=at + timedelta(seconds=n))
+        for n, label in enumerate(("positive", "negative", "positive", "neutral", "positive"))
+    ]
+    shuffled = revisions * 3
+    random.Random(13).shuffle(shuffled)  # noqa: S311
+    for revision in shuffled:
+        await labels.attach(revision)
+    assert len(await history(labels, id_)) == len(revisions)
+    assert await counting(labels, id_) == {("anna", "positive")}
 
 
 async def test_each_of_a_commit_is_taken_or_refused_alone(
@@ -158,18 +203,64 @@ async def test_each_of_a_commit_is_taken_or_refused_alone(
 ) -> None:
     id_, nobody = await predicted(store), uuid7()
     outcomes = await asyncio.gather(
-        labels.attach(said(id_)),
-        labels.attach(said(nobody)),
-        labels.attach(said(str(uuid4()))),
-        labels.attach(said(id_, "sarcastic")),
-        labels.attach(said(id_, "negative")),
-        labels.attach(said(id_, "negative", annotator="otto")),
+        attach(labels, said(id_)),
+        attach(labels, said(nobody)),
+        attach(labels, said(str(uuid4()))),
+        attach(labels, said(id_, "sarcastic")),
+        attach(labels, said(id_, "negative")),
+        attach(labels, said(id_, "negative", annotator="otto")),
         return_exceptions=True,
     )
     kinds = [type(outcome) for outcome in outcomes]
     refused = [PredictionNotFound, PredictionNotFound, LabelNotOfModel]
     assert kinds == [Label, *refused, Label, Label]
     assert await counting(labels, id_) == {("anna", "negative"), ("otto", "negative")}
+
+
+async def test_a_text_has_a_label_however_its_prediction_ended(
+    store: PredictionStore, labels: LabelStore, database: Database
+) -> None:
+    for state in ("FAILED", "CANCELLED", "EXPIRED"):
+        id_ = await predicted(store)
+        with database.connect() as connection:
+            connection.execute("DELETE FROM predictions WHERE id = %s", (id_,))
+            connection.execute("UPDATE requests SET state = %s WHERE id = %s", (state, id_))
+        label = await attach(labels, said(id_))
+        found = await store.get(id_, with_label=True)
+        assert found is not None
+        assert found.label is not None
+        assert (found.state, found.label.label) == (state, label.label)
+
+
+async def test_labels_are_those_of_the_version_that_answered(
+    store: PredictionStore, labels: LabelStore, database: Database
+) -> None:
+    """Another version has others since."""
+    id_ = await predicted(store)
+    newer = await predicted(store, version="2")
+    set_version(database, "1", labels=["positive", "mixed"])
+    set_version(database, "2", labels=["good", "bad"])
+    assert await attach(labels, said(id_, "mixed"))
+    assert await attach(labels, said(newer, "bad"))
+    for prediction, label in ((id_, "bad"), (newer, "mixed"), (id_, "negative")):
+        with pytest.raises(LabelNotOfModel):
+            await labels.attach(said(prediction, label))
+
+
+async def test_the_bound_of_a_prediction_holds_for_those_that_come_together(
+    store: PredictionStore, labels: LabelStore
+) -> None:
+    """What was said before is none of the more."""
+    id_ = await predicted(store)
+
+    async def all_of(*names: int) -> list[Any]:
+        waiting = (labels.attach(said(id_, annotator=str(n))) for n in names)
+        return await asyncio.gather(*waiting, return_exceptions=True)
+
+    assert all(isinstance(one, Attached) for one in await all_of(*range(600)))
+    outcomes = await all_of(*range(1100))
+    assert [type(one) for one in outcomes] == [Attached] * 1000 + [TooManyLabels] * 100
+    assert len(await history(labels, id_)) == 1000
 
 
 async def test_those_who_come_together_lose_nothing(
@@ -191,7 +282,7 @@ async def test_those_who_come_together_lose_nothing(
     rows = [row for id_ in ids for row in await history(labels, id_)]
     assert len(rows) == len(keys)
     for id_ in ids:
-        last = await labels.attach(said(id_, "neutral", annotator="0"))
+        last = await attach(labels, said(id_, "neutral", annotator="0"))
         assert ("0", "neutral") in await counting(labels, id_)
         assert last in await history(labels, id_)
 
@@ -221,7 +312,7 @@ async def test_what_counts_is_what_the_rule_says(
                 weight=choose.choice([None, 1.0, 4.0]),
                 choice=choose.choice(["", "control"]),
             )
-            taken.append(await labels.attach(statement))
+            taken.append(await attach(labels, statement))
     with database.connect() as connection:
         decided = connection.execute("SELECT * FROM labels_v1.decided").fetchall()
         rows = connection.execute("SELECT * FROM labels").fetchall()
@@ -270,7 +361,7 @@ async def test_lists_are_by_each_condition_and_in_pages(
 ) -> None:
     ids = [await predicted(store) for _ in range(3)]
     made = [
-        await labels.attach(said(id_, annotator=name, source=source))
+        await attach(labels, said(id_, annotator=name, source=source))
         for id_ in ids
         for name, source in (("anna", Source.PERSON), ("otto", Source.IMPORT))
     ]
@@ -297,7 +388,7 @@ async def test_what_wants_a_label_is_what_none_counts_for(
     for id_, sure in zip(ids, confidences, strict=True):
         await predicted(store, id=id_, confidence=sure)
     await predicted(store, version="2")
-    label = await labels.attach(said(ids[3]))
+    label = await attach(labels, said(ids[3]))
     where = ListFilter(model="sentiment", state=State.SUCCEEDED, version="1", unlabeled=True)
 
     async def wanted(**options: Any) -> list[int]:

@@ -232,7 +232,7 @@ def withdraw_what_is_corrected(gateway: Running, door: Door) -> Answer:
 def reuse_an_external_id(gateway: Running, door: Door) -> Answer:
     name = str(uuid4())
     assert attach(door, external_id=name).message
-    return attach(door, external_id=name)
+    return attach(door, external_id=name)  # of another prediction
 
 
 def outlast_the_drain(name: str) -> Callable[[Running], Answer]:

@@ -3,7 +3,8 @@
     python -P -m training run      once: all that are asked for
     python -P -m training watch    those, and whatever is asked for later
 
-PostgreSQL is found by PG*, the registry by MLFLOW_TRACKING_URI.
+PostgreSQL is found by PG*, the registry by MLFLOW_TRACKING_URI. With PMESH_MODEL, as in the image of
+a model, only those of this one.
 """
 
 import argparse
@@ -40,12 +41,7 @@ def main() -> None:
 
 def _run(settings: RetrainingSettings, stop: threading.Event) -> None:
     with connect() as connection:
-        work_off(
-            TrainingStore(connection),
-            timeout_s=settings.timeout_s,
-            stop=stop.is_set,
-            tell=log.info,
-        )
+        _work_off(TrainingStore(connection), settings, stop)
 
 
 def _watch(settings: RetrainingSettings, stop: threading.Event) -> None:
@@ -54,11 +50,21 @@ def _watch(settings: RetrainingSettings, stop: threading.Event) -> None:
             with connect() as connection:
                 store = TrainingStore(connection)
                 while not stop.is_set():
-                    work_off(store, timeout_s=settings.timeout_s, stop=stop.is_set, tell=log.info)
+                    _work_off(store, settings, stop)
                     stop.wait(settings.poll_s)
         except psycopg.OperationalError as error:
             log.warning("PostgreSQL does not answer: %s", error)
             stop.wait(settings.poll_s)
+
+
+def _work_off(store: TrainingStore, settings: RetrainingSettings, stop: threading.Event) -> None:
+    work_off(
+        store,
+        model=settings.model,
+        timeout_s=settings.timeout_s,
+        stop=stop.is_set,
+        tell=log.info,
+    )
 
 
 def _stop_on_signals() -> threading.Event:

@@ -8,8 +8,8 @@ FROM training_v1.labelled(%(model)s, %(since)s)
 SELECT id, text FROM training_v1.texts(%(ids)s)
 
 -- name: take
--- Takes the oldest training that was asked for and that nobody is at.
-SELECT id, model FROM training_v1.take()
+-- Takes the oldest training that was asked for, of a model or of any, and that nobody is at.
+SELECT id, model FROM training_v1.take(%(model)s)
 
 -- name: finish
 -- Ends a training that was taken.

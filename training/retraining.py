@@ -27,13 +27,18 @@ class Stopped(Exception):
 
 
 def work_off(
-    store: TrainingStore, *, timeout_s: float, stop: Callable[[], bool], tell: Callable[[str], None]
+    store: TrainingStore,
+    *,
+    model: str,
+    timeout_s: float,
+    stop: Callable[[], bool],
+    tell: Callable[[str], None],
 ) -> None:
     """Carry out what is asked for, one after the other, until nothing is or `stop` says so.
 
-    timeout_s: for each; then it has failed. Raises psycopg.Error.
+    model: of which; "" for all. timeout_s: for each; then it has failed. Raises psycopg.Error.
     """
-    while not stop() and (task := store.take()):
+    while not stop() and (task := store.take(model)):
         tell(f"{task.model}: training from labels, as {task.id} asks for")
         try:
             version, error = _train(task, timeout_s, stop)

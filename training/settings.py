@@ -21,6 +21,8 @@ class Settings:
 class RetrainingSettings(Settings):
     """Of the process that works off what is asked for, and of its trainings."""
 
+    model: str = setting("PMESH_MODEL", "")
+    """Whose trainings it works off; "" for those of all models."""
     poll_s: float = setting("PMESH_TRAINING_POLL_S", 15.0, least=0.001)
     """Seconds between looks at what is asked for."""
     timeout_s: float = setting("PMESH_TRAINING_TIMEOUT_S", 21_600.0, least=0.001)

@@ -76,12 +76,12 @@ class TrainingStore:
         """What was asked for last, the newest first."""
         return [Retraining(*row) for row in self._fetch("list", limit=limit)]
 
-    def take(self) -> Task | None:
+    def take(self, model: str = "") -> Task | None:
         """The oldest that is asked for and that no other session is at; None: there is none.
 
-        It is this session's until `finish`, or until the session ends.
+        model: of which; "" for any. It is this session's until `finish`, or until the session ends.
         """
-        rows = self._fetch("take")
+        rows = self._fetch("take", model=model)
         return Task(*rows[0]) if rows else None
 
     def finish(self, task: Task, *, version: str = "", error: str = "") -> None:

@@ -30,16 +30,19 @@ CREATE OR REPLACE FUNCTION training_v1.texts(ids uuid[]) RETURNS TABLE (id uuid,
       AND EXISTS (SELECT FROM labels l WHERE l.prediction_id = r.id)
 $$;
 
--- Takes the oldest training that was asked for and that nobody is at: a session that is at one holds
--- a lock on it, and one whose session has died is taken again. No row: there is none.
-CREATE OR REPLACE FUNCTION training_v1.take() RETURNS SETOF public.retrainings
+-- Takes the oldest training that was asked for, of a model or ('') of any, and that nobody is at: a
+-- session that is at one holds a lock on it, and one whose session has died is taken again. No row:
+-- there is none.
+CREATE OR REPLACE FUNCTION training_v1.take(for_model text) RETURNS SETOF public.retrainings
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     candidate uuid;
     taken retrainings;
 BEGIN
     FOR candidate IN
-        SELECT r.id FROM retrainings r WHERE r.complete_time IS NULL ORDER BY r.id
+        SELECT r.id FROM retrainings r
+        WHERE r.complete_time IS NULL AND for_model IN ('', r.model)
+        ORDER BY r.id
     LOOP
         CONTINUE WHEN NOT pg_try_advisory_lock(training_v1.lock_key(candidate));
         UPDATE retrainings r SET state = 'RUNNING', start_time = coalesce(r.start_time, now())

@@ -37,7 +37,7 @@ def labels(database: Database) -> dict[str, tuple[str, str]]:
     return Labelling.of(database).fill(150)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def labelling(database: Database, labels: dict[str, tuple[str, str]]) -> Labelling:
     return Labelling.of(database)
 
@@ -70,7 +70,7 @@ class Programs:
         return said, complained
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def programs(labelling: Labelling, mlflow: MlflowServer) -> Programs:
     return Programs(labelling, mlflow)
 
@@ -80,70 +80,82 @@ def versions(registry: Registry) -> int:
     return int(registry.latest(MODEL).number)
 
 
-def test_no_text_of_traffic_is_in_what_mlflow_keeps(
-    programs: Programs,
-    labelling: Labelling,
-    labels: dict[str, tuple[str, str]],
-    mlflow: MlflowServer,
-    registry: Registry,
-    tmp_path: Path,
-) -> None:
+@pytest.fixture(scope="module")
+def golden(labelling: Labelling) -> list[str]:
+    """Labelled predictions of texts that say something that can be looked for."""
     golden = labelling.predicted(*(f"{GOLDEN} {n} of {n * n}" for n in range(30)), seed="golden")
     for prediction in golden:
         labelling.say(prediction, "tweet")
-    said, _ = programs.run("training.train", MODEL, "--from-labels")
-    version = registry.version(MODEL, said.splitlines()[-1])
+    return golden
 
+
+@pytest.fixture(scope="module")
+def version(programs: Programs, golden: list[str], registry: Registry) -> Version:
+    """One that has learnt from all of them."""
+    said, _ = programs.run("training.train", MODEL, "--from-labels")
+    return registry.version(MODEL, said.splitlines()[-1])
+
+
+def test_no_text_of_traffic_is_in_what_mlflow_keeps(
+    version: Version, labels: dict[str, tuple[str, str]], mlflow: MlflowServer
+) -> None:
     run = MlflowClient(mlflow.uri).get_run(version.run_id)
     everything = mlflow.artifacts.rglob(f"{version.run_id}/**/*")
     kept = [file.read_bytes() for file in everything if file.is_file()]
     assert len(kept) > 10
-    assert not any(GOLDEN.split()[-1].encode() in content for content in kept)
-    assert GOLDEN.split()[-1] not in str(run.to_dictionary())
+    rare = GOLDEN.split()[-1]
+    assert not any(rare.encode() in content for content in kept)
+    assert rare not in str(run.to_dictionary())
     for text, _ in labels.values():
         assert not any(text.encode() in content for content in kept)
 
+
+def test_a_version_lists_what_it_learnt_from_and_is_judged_by_what_is_not_erased(
+    programs: Programs,
+    labelling: Labelling,
+    labels: dict[str, tuple[str, str]],
+    golden: list[str],
+    version: Version,
+    mlflow: MlflowServer,
+    registry: Registry,
+    tmp_path: Path,
+) -> None:
     file = registry.labels(MODEL, version.number, tmp_path)
     assert file is not None
     rows = read_labels(file)
-    assert {str(one.prediction) for one, _ in rows} == {*labels, *golden}
-    assert {str(one.prediction): one.label for one, _ in rows}.items() >= {
-        (prediction, label) for prediction, (_, label) in labels.items()
-    }
-    assert run.data.params["labelled"] == str(len(rows))
-    judged = [one for one, split in rows if split is Split.HELD_OUT]
-    assert run.data.params["labelled_held_out"] == str(len(judged)) != "0"
-    own = int(run.data.params["held_out"])
-    check_erased(programs, labelling, version, own, [str(one.prediction) for one in judged])
-
-
-def check_erased(
-    programs: Programs, labelling: Labelling, version: Version, own: int, judged: list[str]
-) -> None:
-    """Whoever judges joins the texts, and does without those that have been erased since."""
+    expected = {prediction: label for prediction, (_, label) in labels.items()}
+    expected |= dict.fromkeys(golden, "tweet")
+    assert {str(one.prediction): one.label for one, _ in rows} == expected
+    parameters = MlflowClient(mlflow.uri).get_run(version.run_id).data.params
+    assert parameters["labelled"] == str(len(rows))
+    judged = [str(one.prediction) for one, split in rows if split is Split.HELD_OUT]
+    assert parameters["labelled_held_out"] == str(len(judged)) != "0"
 
     def evaluate() -> tuple[int, int]:
         found = json.loads(programs.run("training.evaluate", str(version), "--json")[0])
         return found["examples"], found["erased"]
 
-    assert evaluate() == (own + len(judged), 0)
+    all_held_out = int(parameters["held_out"]) + len(judged)
+    assert evaluate() == (all_held_out, 0)
     labelling.erase(judged[0])
-    assert evaluate() == (own + len(judged) - 1, 1)
+    assert evaluate() == (all_held_out - 1, 1)
 
 
 def test_a_version_with_labels_is_not_judged_without_their_texts(
-    programs: Programs, registry: Registry
+    programs: Programs, version: Version
 ) -> None:
-    latest = registry.latest(MODEL)
-    assert latest.labels_sha256  # as the test above has left it
-    _, complained = programs.run("training.evaluate", str(latest), code=1, PGPORT="1")
+    _, complained = programs.run("training.evaluate", str(version), code=1, PGPORT="1")
     assert "does not give the texts of its labelled predictions" in complained
     _, complained = programs.run("training.train", MODEL, "--from-labels", code=1, PGPORT="1")
     assert "does not give its labels" in complained.splitlines()[0]
 
 
 def test_a_training_that_is_asked_for_registers_one_version_whatever_is_killed(
-    programs: Programs, labelling: Labelling, registry: Registry, tmp_path: Path
+    programs: Programs,
+    labelling: Labelling,
+    version: Version,
+    registry: Registry,
+    tmp_path: Path,
 ) -> None:
     with labelling.store() as store:
         asked = store.request(MODEL, "anna")
@@ -182,7 +194,7 @@ def test_a_training_that_is_asked_for_registers_one_version_whatever_is_killed(
 
 
 def test_a_training_that_fails_says_why(
-    programs: Programs, labelling: Labelling, registry: Registry
+    programs: Programs, labelling: Labelling, version: Version, registry: Registry
 ) -> None:
     before = versions(registry)
     with labelling.store() as store:
@@ -203,7 +215,8 @@ def test_two_do_not_take_the_same_training(labelling: Labelling) -> None:
     with labelling.store() as one, labelling.store() as other:
         asked = one.request(MODEL, "anna")
         assert asked is not None
-        task = one.take()
+        assert one.take("another") is None
+        task = one.take(MODEL)
         assert task is not None
         assert task.id == asked.id
         assert other.take() is None

@@ -3,8 +3,8 @@
     python -P -m training run      once: all that are asked for
     python -P -m training watch    those, and whatever is asked for later
 
-PostgreSQL is found by PG*, the registry by MLFLOW_TRACKING_URI. With PMESH_MODEL, as in the image of
-a model, only those of this one.
+PostgreSQL is found by PG*, the registry by MLFLOW_TRACKING_URI. With PMESH_MODEL, as in the image
+of a model, only those of this one.
 """
 
 import argparse

@@ -28,6 +28,7 @@ from database.logins import (
     MONITORING,
     RELAY,
     ROLLOUT,
+    TRAINING,
     LoginTaken,
     create_groups,
     create_login,
@@ -103,7 +104,7 @@ def _parser() -> argparse.ArgumentParser:
         "--connections", type=whole_number(1, 10_000), metavar="NUMBER", help="how many at once"
     )
     options.add_argument("--password-file", type=Path, help="default: the standard input")
-    for login in (GATEWAY, RELAY, ROLLOUT, MONITORING):
+    for login in (GATEWAY, RELAY, ROLLOUT, MONITORING, TRAINING):
         program = programs.add_parser(login.name, parents=[options], help="a login for it")
         program.set_defaults(run=_make_login, known=login)
     worker = programs.add_parser("worker", parents=[options], help="a login for a model's worker")

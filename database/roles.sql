@@ -4,21 +4,25 @@
 DO $$ BEGIN
     EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
     EXECUTE format('GRANT CONNECT ON DATABASE %I'
-                   ' TO pmesh_gateway, pmesh_monitoring, pmesh_relay, pmesh_rollout, pmesh_worker',
+                   ' TO pmesh_gateway, pmesh_monitoring, pmesh_relay, pmesh_rollout,'
+                   ' pmesh_training, pmesh_worker',
                    current_database());
 END $$;
 
 -- From nothing, so that this file is all that holds.
 REVOKE ALL ON SCHEMA
     public, catalog_v1, events_v1, gateway_v1, labels_v1, monitoring_v1, relay_v1, releases_v1,
-    rollout_v1, worker_v1
-    FROM PUBLIC, pmesh_gateway, pmesh_monitoring, pmesh_relay, pmesh_rollout, pmesh_worker;
+    rollout_v1, training_v1, worker_v1
+    FROM PUBLIC, pmesh_gateway, pmesh_monitoring, pmesh_relay, pmesh_rollout, pmesh_training,
+         pmesh_worker;
 REVOKE ALL ON ALL TABLES IN SCHEMA public, catalog_v1, labels_v1, releases_v1
-    FROM PUBLIC, pmesh_gateway, pmesh_monitoring, pmesh_relay, pmesh_rollout, pmesh_worker;
+    FROM PUBLIC, pmesh_gateway, pmesh_monitoring, pmesh_relay, pmesh_rollout, pmesh_training,
+         pmesh_worker;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA
     public, events_v1, gateway_v1, labels_v1, monitoring_v1, relay_v1, releases_v1, rollout_v1,
-    worker_v1
-    FROM PUBLIC, pmesh_gateway, pmesh_monitoring, pmesh_relay, pmesh_rollout, pmesh_worker;
+    training_v1, worker_v1
+    FROM PUBLIC, pmesh_gateway, pmesh_monitoring, pmesh_relay, pmesh_rollout, pmesh_training,
+         pmesh_worker;
 
 -- The gateway records and reads predictions and labels, reads the catalog and the figures, and asks
 -- for releases.
@@ -69,7 +73,7 @@ GRANT EXECUTE ON FUNCTION
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA events_v1 TO pmesh_relay;
 
 -- Releases keep the versions and the history, and see of requests only whether a version has work.
-GRANT USAGE ON SCHEMA public, releases_v1, rollout_v1 TO pmesh_rollout;
+GRANT USAGE ON SCHEMA public, releases_v1, rollout_v1, training_v1 TO pmesh_rollout;
 GRANT SELECT (id, labels, listed) ON models TO pmesh_rollout;
 GRANT SELECT (id, model, version, state) ON requests TO pmesh_rollout;
 GRANT SELECT ON traffic TO pmesh_rollout;
@@ -84,6 +88,12 @@ GRANT EXECUTE ON FUNCTION
     releases_v1.champion, releases_v1.kept, releases_v1.hold,
     releases_v1.create_release, releases_v1.take_step
     TO pmesh_rollout;
+GRANT EXECUTE ON FUNCTION training_v1.texts TO pmesh_rollout;  -- held-out ones, to judge by
+
+-- Training reads what people have labelled, and works off what it is asked for.
+GRANT USAGE ON SCHEMA public, training_v1 TO pmesh_training;
+GRANT SELECT ON retrainings TO pmesh_training;
+GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA training_v1 TO pmesh_training;
 
 -- A worker claims requests of its model, and keeps the claims.
 GRANT USAGE ON SCHEMA worker_v1 TO pmesh_worker;

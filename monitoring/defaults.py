@@ -55,12 +55,15 @@ class Defaults:
 
 def _of_held_out(store: QualityStore, version: str, found: HeldOut) -> Reference:
     lengths = Counter(store.lengths_of(found.texts))
+    lengths += Counter(store.lengths_of_labelled(found.predictions))
+    places = Counter(dict(store.places_of(found.texts)))
+    places += Counter(store.places_of_labelled(found.predictions))
     return Reference(
         name=f"held-out data of version {version}",
         rows=sum(found.labels.values()),
         # Its files do not say which answer is of which text, so that slices cannot be told.
         profiles={"": Profile(found.labels, found.confidences, lengths)},
-        vocabulary=Vocabulary.of(store.places_of(found.texts)),
+        vocabulary=Vocabulary.of(places.items()),
     )
 
 

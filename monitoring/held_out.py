@@ -1,7 +1,7 @@
 """The held-out data of a version's training, as MLflow has it: the default reference.
 
 Read by HTTP alone: MLflow's own client costs seconds and hundreds of megabytes. The files are those
-that training/evaluation.py writes.
+that training/evaluation.py and training/labels.py write.
 """
 
 import csv
@@ -33,21 +33,27 @@ class HeldOut:
     labels: Histogram
     confidences: Histogram
     texts: Sequence[str]
+    predictions: Sequence[str]
+    """The ids of those that are labelled predictions: their texts are in the record only."""
 
 
 def held_out(tracking_uri: str, model: str, version: str) -> HeldOut | None:
     """None if the registry has no such version, or not these files. Raises RegistryAway."""
     try:
-        run = _run(tracking_uri, model, version)
-        if not run:
-            return None
+        found = _version(tracking_uri, model, version)
+        if not (run := str(found.get("run_id", ""))):
+            return None  # it was made elsewhere
         confusion = json.loads(_artifact(tracking_uri, run, "confusion.json"))
         reliability = json.loads(_artifact(tracking_uri, run, "reliability.json"))
         examples = _artifact(tracking_uri, run, "evaluation.tsv").decode()
+        labelled = b""
+        if any(tag["key"] == "labels_sha256" for tag in found.get("tags", [])):
+            labelled = _artifact(tracking_uri, run, "labels.jsonl")
         return HeldOut(
             labels=_answers(confusion),
             confidences=Counter({str(i): n for i, n in enumerate(reliability["counts"]) if n}),
             texts=_texts(examples),
+            predictions=_predictions(labelled),
         )
     except HTTPError as error:
         if error.code in (HTTPStatus.NOT_FOUND, HTTPStatus.BAD_REQUEST):
@@ -59,12 +65,12 @@ def held_out(tracking_uri: str, model: str, version: str) -> HeldOut | None:
         raise RegistryAway(f"{model}@{version}: not the files of an evaluation") from error
 
 
-def _run(tracking_uri: str, model: str, version: str) -> str:
-    """The id of the run that made the version; "" for one that was made elsewhere."""
+def _version(tracking_uri: str, model: str, version: str) -> Mapping[str, Any]:
+    """The version as the registry has it."""
     query = urlencode({"name": model, "version": version})
     answer = _get(f"{tracking_uri}/api/2.0/mlflow/model-versions/get?{query}")
     found: dict[str, Any] = json.loads(answer)["model_version"]
-    return str(found.get("run_id", ""))
+    return found
 
 
 def _artifact(tracking_uri: str, run: str, name: str) -> bytes:
@@ -89,3 +95,8 @@ def _answers(confusion: Mapping[str, Any]) -> Histogram:
 def _texts(examples: str) -> list[str]:
     rows = csv.reader(io.StringIO(examples, newline=""), delimiter="\t", quoting=csv.QUOTE_NONE)
     return [text for *_, text in list(rows)[1:]]
+
+
+def _predictions(labelled: bytes) -> list[str]:
+    rows = [json.loads(line) for line in labelled.splitlines()]
+    return [str(row["prediction"]) for row in rows if row["split"] == "HELD_OUT"]

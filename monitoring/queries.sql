@@ -222,6 +222,14 @@ SELECT monitoring_v1.place(word), count(*)
 FROM unnest(%(texts)s::text[]) AS t (text) CROSS JOIN LATERAL monitoring_v1.words(t.text) AS word
 GROUP BY 1
 
+-- name: lengths_of_labelled
+-- How many texts of these labelled predictions are of each bin of length.
+SELECT bin, texts FROM monitoring_v1.lengths_of_labelled(%(ids)s::uuid[])
+
+-- name: places_of_labelled
+-- How often each place of a word is taken by the texts of these labelled predictions.
+SELECT place, words FROM monitoring_v1.places_of_labelled(%(ids)s::uuid[])
+
 -- name: write_reference
 -- Sets what the hours of a model, or of a version, are compared with.
 INSERT INTO monitoring_references

@@ -246,6 +246,14 @@ class QualityStore:
         """The places of the words of these texts, each with how many words are at it."""
         return [(place, words) for place, words in self._fetch("places_of", texts=list(texts))]
 
+    def lengths_of_labelled(self, predictions: Sequence[str]) -> dict[str, int]:
+        """Bin of length -> how many texts of these labelled predictions are in it."""
+        return dict(self._fetch("lengths_of_labelled", ids=list(predictions)))
+
+    def places_of_labelled(self, predictions: Sequence[str]) -> dict[int, int]:
+        """Place of a word -> how many words of these predictions' texts are at it."""
+        return dict(self._fetch("places_of_labelled", ids=list(predictions)))
+
     def write_hour(
         self,
         model: str,

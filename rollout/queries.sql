@@ -151,3 +151,7 @@ VALUES (%(model)s, %(alias)s, coalesce(%(version)s, ''), %(pending)s, %(release)
 ON CONFLICT (model, alias) DO UPDATE
 SET version = coalesce(%(version)s, aliases.version), pending = excluded.pending,
     release = excluded.release
+
+-- name: texts
+-- Finds the texts of labelled predictions that are still there.
+SELECT id, text FROM training_v1.texts(%(ids)s)

@@ -1,8 +1,9 @@
 """The release tables in PostgreSQL: versions, their traffic, and what is asked of it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple, cast
+from uuid import UUID
 
 import psycopg
 from psycopg.rows import class_row
@@ -204,6 +205,10 @@ class ReleaseStore:
         """The versions that nothing uses any more."""
         since = unfinished_since()
         return self._column("drained", model=model, drain_s=drain_s, since=since)
+
+    def texts(self, predictions: Sequence[UUID]) -> Mapping[UUID, str]:
+        """Of labelled predictions, those that are still there."""
+        return dict(self._execute("texts", ids=list(predictions)).fetchall())
 
     def alias(self, model: str, alias: str) -> Alias:
         """What is known of an alias."""

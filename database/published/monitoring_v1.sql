@@ -133,3 +133,29 @@ CREATE OR REPLACE FUNCTION monitoring_v1.sample(
            AND d.prediction_id >= uuid_at(from_time) AND d.prediction_id < uuid_at(to_time)
     ORDER BY right(c.id::text, 12), c.id
 $$;
+
+-- How many texts of these labelled predictions are of each bin of length; of the erased, none is.
+CREATE OR REPLACE FUNCTION monitoring_v1.lengths_of_labelled(ids uuid[])
+    RETURNS TABLE (bin text, texts bigint)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+    SET plan_cache_mode = force_custom_plan  -- only with the ids at hand, days are left out
+    AS $$
+    SELECT monitoring_v1.length_bin(length(r.text)), count(*)
+    FROM requests r
+    WHERE r.id = ANY (ids) AND r.text <> ''
+      AND EXISTS (SELECT FROM labels l WHERE l.prediction_id = r.id)
+    GROUP BY 1
+$$;
+
+-- How often each place of a word is taken by the texts of these labelled predictions.
+CREATE OR REPLACE FUNCTION monitoring_v1.places_of_labelled(ids uuid[])
+    RETURNS TABLE (place integer, words bigint)
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+    SET plan_cache_mode = force_custom_plan  -- only with the ids at hand, days are left out
+    AS $$
+    SELECT monitoring_v1.place(word), count(*)
+    FROM requests r CROSS JOIN LATERAL monitoring_v1.words(r.text) AS word
+    WHERE r.id = ANY (ids)
+      AND EXISTS (SELECT FROM labels l WHERE l.prediction_id = r.id)
+    GROUP BY 1
+$$;

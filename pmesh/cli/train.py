@@ -13,6 +13,7 @@ def train(context: typer.Context, home: HomeOption = HOME) -> None:
     pmesh train sentiment
     pmesh train sentiment --variant encoder
     pmesh train sentiment --data movies.tsv tweets.tsv
+    pmesh train sentiment --from-labels --since 2026-11-01
     """
     from training.options import add_train_options
 

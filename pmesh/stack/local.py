@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from database.logins import GATEWAY, MONITORING, RELAY, ROLLOUT, worker_login
+from database.logins import GATEWAY, MONITORING, RELAY, ROLLOUT, TRAINING, worker_login
 from database.migrate import migrate
 from inference.repository import Loaded
 from pmesh.provisioning import register
@@ -27,6 +27,7 @@ from pmesh.stack.services import (
     monitoring_part,
     program,
     relay_part,
+    retraining_part,
     rollout_part,
     worker_part,
 )
@@ -112,6 +113,10 @@ class LocalStack:
             ),
             self._first_releases(),
             self._rollout(),
+            retraining_part(
+                environment=self.labels_environment() | {"PGAPPNAME": "retraining"},
+                is_ready=lambda: self._is_connected("retraining"),
+            ),
             monitoring_part(
                 metrics_port=self._ports["monitoring-metrics"],
                 environment=self.monitoring_environment(),
@@ -121,6 +126,14 @@ class LocalStack:
     def training_environment(self) -> dict[str, str]:
         """The environment of the programs that train and evaluate models."""
         return training_environment(self._base, mlflow=self.mlflow)
+
+    def labels_environment(self) -> dict[str, str]:
+        """The same, where they read what people have labelled."""
+        return {**self.training_environment(), **self._postgres.environment(TRAINING.name)}
+
+    def training_conninfo(self) -> str:
+        """By which a command asks for trainings."""
+        return self._postgres.conninfo(TRAINING.name)
 
     def release_environment(self) -> dict[str, str]:
         """The environment of the process that releases them."""

@@ -104,6 +104,20 @@ def rollout_part(
     )
 
 
+def retraining_part(*, environment: Mapping[str, str], is_ready: Callable[[], bool]) -> Part:
+    """Carries out trainings from labels that people and alerts ask for. It listens on no port."""
+    return Part(
+        name="retraining",
+        command=program("training", "watch"),
+        environment=environment,
+        needs=("postgres", "mlflow"),
+        is_ready=is_ready,
+        background=True,
+        niceness=10,
+        stop_timeout_s=15,  # what it has begun is begun anew at its next start
+    )
+
+
 def monitoring_part(*, metrics_port: int, environment: Mapping[str, str]) -> Part:
     """Makes the figures of each hour, and tells the newest to Prometheus."""
     return Part(

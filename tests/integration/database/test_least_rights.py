@@ -23,6 +23,7 @@ PROGRAMS = {
     "pmesh_monitoring": [("monitoring", "queries.sql")],
     "pmesh_relay": [("relay", "queries.sql")],
     "pmesh_rollout": [("rollout", "queries.sql")],
+    "pmesh_training": [("training", "queries.sql")],
     "pmesh_worker": [("model_runtime", "queries.sql")],
 }
 STATEMENTS = [
@@ -96,7 +97,8 @@ def test_a_worker_may_run_only_its_own(
 
 
 @pytest.mark.parametrize(
-    "role", ["pmesh_monitoring", "pmesh_relay", "pmesh_rollout", "pmesh_worker"]
+    "role",
+    ["pmesh_monitoring", "pmesh_relay", "pmesh_rollout", "pmesh_training", "pmesh_worker"],
 )
 def test_only_the_gateway_reads_texts(connection: "psycopg.Connection[Any]", role: str) -> None:
     check(connection, "pmesh_gateway", TEXTS)

@@ -1,7 +1,9 @@
 """What hours are compared with: the window that was chosen, held-out data, or first answers."""
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
+from uuid import uuid4
 
 import mlflow as mlflow_client
 import pytest
@@ -32,19 +34,29 @@ def references(monitoring: Monitoring) -> dict[str, set[str]]:
     return found
 
 
-def register_version(registry: MlflowServer, folder: Path, name: str) -> str:
-    """A version with what training/evaluation.py writes of its held-out examples; its number."""
+def register_version(
+    registry: MlflowServer, folder: Path, name: str, labelled: Iterable[tuple[str, str]] = ()
+) -> str:
+    """A version with what training writes of its held-out examples; its number.
+
+    labelled: predictions, with their split.
+    """
     rows = "".join(f"movies-{i}\t0.0\t{text}\n" for i, text in enumerate(TEXTS))
     (folder / "evaluation.tsv").write_text("id\trating\ttext\n" + rows)
     confusion = {"labels": ["negative", "positive"], "counts": [[30, 20], [0, 50]]}
     (folder / "confusion.json").write_text(json.dumps(confusion))
     counts = {"counts": [0] * 5 + [20] * 5}
     (folder / "reliability.json").write_text(json.dumps(counts))
+    lines = [json.dumps({"prediction": one, "split": split}) for one, split in labelled]
+    if lines:
+        (folder / "labels.jsonl").write_text("\n".join(lines) + "\n")
     client = mlflow_client.MlflowClient(registry.uri)
-    run_id = client.create_run(client.create_experiment(f"of-{name}")).info.run_id
+    run_id = client.create_run(client.create_experiment(f"of-{name}-{uuid4()}")).info.run_id
     client.log_artifacts(run_id, str(folder), "evaluation")
-    client.create_registered_model(name)
-    version = client.create_model_version(name, f"runs:/{run_id}/model", run_id)
+    if not client.search_registered_models(f"name = '{name}'"):
+        client.create_registered_model(name)
+    tags = {"labels_sha256": "of-its-file"} if lines else {}
+    version = client.create_model_version(name, f"runs:/{run_id}/model", run_id, tags=tags)
     return str(version.version)
 
 
@@ -124,3 +136,25 @@ def test_a_registry_that_is_away_has_hours_wait_for_their_reference(
         run(store, Defaults(f"http://127.0.0.1:{free_port()}"))
         assert store.references(MODEL) == {}
     assert monitoring.figures()["-9", "1", "", "volume"]["value"] == 1000
+
+
+def test_held_out_predictions_are_counted_by_their_ids(
+    monitoring: Monitoring, mlflow: MlflowServer, tmp_path: Path
+) -> None:
+    long = " ".join(f"unheard{n}" for n in range(100))
+    observed = [Observed(time=monitoring.now - 5 * HOUR, text=long, truth="positive")] * 4
+    learned, held_out, erased, unlabelled = monitoring.observe(observed)
+    monitoring.execute(f"UPDATE requests SET text = '' WHERE id = '{erased}'")  # noqa: S608
+    monitoring.execute(f"DELETE FROM labels WHERE prediction_id = '{unlabelled}'")  # noqa: S608
+    labelled = {held_out: "HELD_OUT", erased: "HELD_OUT", unlabelled: "HELD_OUT"}
+    labelled[learned] = "LEARNED"
+    version = register_version(mlflow, tmp_path, MODEL, labelled.items())
+    hour(monitoring, -2, 100, version)
+    with monitoring.store() as store:
+        run(store, Defaults(mlflow.uri))
+        reference = store.references(MODEL)[version]
+    assert reference.profiles[""].lengths.total() == len(TEXTS) + 1
+    assert reference.profiles[""].lengths["9"] == 1  # 2^9 characters and more
+    assert reference.vocabulary is not None
+    known = sum(byte.bit_count() for byte in reference.vocabulary.bits)
+    assert 100 < known < 120

@@ -75,6 +75,7 @@ def register(
                 labels=model.labels,
                 address=address,
                 feature_share=model.feature_share,
+                alerts=model.alerts,
             )
             for model in models
         ],

@@ -21,3 +21,11 @@ class WatchSettings(Settings):
     """IP address at which Prometheus reads the figures."""
     metrics_port: int = setting("PMESH_MONITORING_METRICS_PORT", 9465, least=1, most=65535)
     """Port for that."""
+    webhook_url: str = setting("PMESH_ALERTS_WEBHOOK_URL", "")
+    """Who is told what becomes of alerts; "" for nobody."""
+    webhook_secrets: tuple[str, ...] = setting("PMESH_ALERTS_WEBHOOK_SECRETS", ())
+    """What that is signed with, each "whsec_" and base64; several while one replaces another."""
+    webhook_secrets_file: str = setting("PMESH_ALERTS_WEBHOOK_SECRETS_FILE", "")
+    """A file with more of these, one a line."""
+    webhook_allowed_hosts: tuple[str, ...] = setting("PMESH_WEBHOOK_ALLOWED_HOSTS", ())
+    """Hosts, by name, that may be told though their addresses are private or they have no TLS."""

@@ -32,14 +32,14 @@ def read_alerts(folder: Path, labels: Sequence[str]) -> list[AlertRule]:
     if not file.is_file():
         return []
     try:
-        node = yaml.compose(file.read_text(encoding="utf-8"), yaml.SafeLoader)
-        said = [_plain(rule) for rule in _rules(node)]
+        nodes = _rules(yaml.compose(file.read_text(encoding="utf-8"), yaml.SafeLoader))
+        said = [_plain(node) for node in nodes]
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 1
         raise InvalidAlerts(f"{file}:{line}: {error.problem}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InvalidAlerts(f"{file}: {error}") from error
-    for rule, node in zip(said, _rules(node), strict=True):
+    for rule, node in zip(said, nodes, strict=True):
         try:
             read_rule(rule, labels)
         except InvalidRule as error:
@@ -57,7 +57,7 @@ def _rules(node: yaml.Node | None) -> Sequence[yaml.Node]:
     if isinstance(node, yaml.MappingNode) and len(node.value) == 1:
         (key, rules) = node.value[0]
         if key.value == "alerts" and isinstance(rules, yaml.SequenceNode):
-            return rules.value
+            return list(rules.value)
     raise yaml.MarkedYAMLError(
         problem="it is alerts: and under it a list of rules", problem_mark=node.start_mark
     )

@@ -32,7 +32,7 @@ END $$;
 -- that is to retrain its model asks for that, unless a training was asked for already.
 CREATE OR REPLACE FUNCTION alerts_v1.fire(
     for_model text, for_version text, of_rule jsonb, in_hour timestamptz,
-    found float8, found_low float8, found_high float8, found_rows bigint, found_reference text
+    of_value float8, of_low float8, of_high float8, of_rows bigint, of_reference text
 ) RETURNS uuid
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
@@ -41,7 +41,7 @@ DECLARE
 BEGIN
     INSERT INTO alerts (id, model, version, rule, terms, hour, value, low, high, rows, reference)
     VALUES (uuidv7(), for_model, for_version, of_rule ->> 'name', of_rule, in_hour,
-            found, found_low, found_high, found_rows, found_reference)
+            of_value, of_low, of_high, of_rows, of_reference)
     ON CONFLICT (model, rule, version) WHERE state <> 'RESOLVED' DO NOTHING
     RETURNING id INTO fired;
     IF fired IS NULL THEN

@@ -39,7 +39,7 @@ def as_json(alert: Alert, history: list[Event]) -> str:
 def _list(arguments: argparse.Namespace) -> None:
     with connect() as connection:
         store = AlertStore(connection)
-        alerts = store.list(arguments.model, every=arguments.all)
+        alerts = store.listed(arguments.model, every=arguments.all)
         histories = store.histories(alert.id for alert in alerts)
     for alert in alerts:
         print(as_json(alert, histories[alert.id]))

@@ -80,7 +80,7 @@ def _outcome(answered: Answered, attempt: int, age: timedelta) -> tuple[str, tim
 
 @contextmanager
 def telling(webhook: Webhook | None, stop: threading.Event) -> Iterator[None]:
-    """Tell what is due, in a thread, for the length of the block, at the end of which `stop` is set.
+    """Tell what is due, in a thread, for the length of the block; sets `stop` at its end.
 
     webhook: None tells nobody.
     """

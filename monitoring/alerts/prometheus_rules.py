@@ -28,12 +28,13 @@ def rules_file(rules: Mapping[str, Sequence[AlertRule]]) -> str:
 
 
 def _rule(model: str, rule: AlertRule) -> dict[str, object]:
-    labels = {"model": model, "slice": rule.slice, "metric": rule.metric}
     found: dict[str, object] = {"alert": rule.name, "expr": _expression(model, rule)}
     if rule.hours > 1:
         found["for"] = f"{(rule.hours - 1) * 60 + _MARGIN_MINUTES}m"
-    # Said here too, as the expression has no slice where that is of all.
-    found["labels"] = {**labels, "severity": rule.severity}
+    labels = {"slice": rule.slice} if rule.slice else {}
+    # The model here too: rules of two models may else be the same to Prometheus.
+    labels |= {"model": model, "metric": rule.metric, "severity": rule.severity}
+    found["labels"] = labels
     if rule.message:
         found["annotations"] = {"summary": _literal(rule.message)}
     return found

@@ -26,7 +26,7 @@ ORDER BY version, hour
 -- name: fire
 -- Fires an alert, unless one is open.
 SELECT alerts_v1.fire(%(model)s, %(version)s, %(rule)s, %(hour)s, %(value)s, %(low)s, %(high)s,
-                      %(rows)s, %(reference)s)
+                      %(rows)s::bigint, %(reference)s)
 
 -- name: acknowledge
 -- Says that somebody has seen an alert.

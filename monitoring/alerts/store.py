@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 from psycopg import errors
-from psycopg.types.json import Json
+from psycopg.types.json import Jsonb
 
 from contract.alert_rules import AlertRule, InvalidRule, read_rules
 from database import named_sql
@@ -123,7 +123,7 @@ class AlertStore:
             "fire",
             model=model,
             version=version,
-            rule=Json(rule.as_said()),
+            rule=Jsonb(rule.as_said()),
             hour=figure.hour,
             value=figure.value,
             low=figure.low,
@@ -149,13 +149,13 @@ class AlertStore:
         found: datetime = hour
         return found
 
-    def list(self, model: str | None, *, every: bool) -> "list[Alert]":
+    def listed(self, model: str | None, *, every: bool) -> list[Alert]:
         """The newest first, at most LISTED. every: those that are over as well."""
         names = Alert.__dataclass_fields__
         rows = self._fetch("list", model=model, all=every, limit=LISTED)
         return [Alert(**dict(zip(names, row, strict=True))) for row in rows]
 
-    def histories(self, alerts: Iterable[str]) -> dict[str, "list[Event]"]:
+    def histories(self, alerts: Iterable[str]) -> dict[str, list[Event]]:
         """Of each, from its beginning."""
         found: dict[str, list[Event]] = defaultdict(list)
         for alert, *row in self._fetch("history", ids=[*alerts]):
@@ -171,12 +171,12 @@ class AlertStore:
             found: str | None = state
             return found
 
-    def _fetch(self, query: str, **given: Any) -> "list[tuple[Any, ...]]":
+    def _fetch(self, query: str, **given: Any) -> list[tuple[Any, ...]]:
         return self._connection.execute(_SQL[query], given).fetchall()
 
     def _execute(self, query: str, **given: Any) -> None:
         self._connection.execute(_SQL[query], given)
 
 
-def _labels(said: "list[Mapping[str, Any]]") -> "list[str]":
+def _labels(said: list[Mapping[str, Any]]) -> list[str]:
     return [str(rule["metric"]).removeprefix("f1:") for rule in said]

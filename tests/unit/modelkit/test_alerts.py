@@ -18,8 +18,14 @@ def read(folder: Path, content: str) -> list[str]:
 
 def test_the_shipped_models_and_a_new_one_have_rules(tmp_path: Path) -> None:
     found = {model.id: [rule.name for rule in model.alerts] for model in read_models()}
-    assert found["sentiment"] == ["answers-drift", "words-drift", "accuracy-low", "many-failures"]
-    assert found["genre"] == ["words-drift", "many-failures"]
+    assert found["sentiment"] == [
+        "answers-drift",
+        "lengths-drift",
+        "words-drift",
+        "accuracy-low",
+        "many-failures",
+    ]
+    assert found["genre"] == ["lengths-drift", "words-drift", "many-failures"]
     write_model_folder(tmp_path, "support", ["a", "b"])
     assert len(read_alerts(tmp_path / "support", LABELS)) == 2
 

@@ -14,7 +14,7 @@ class InvalidUrl(ValueError):
     """No webhook can have this URL. The message does not repeat it: it may hold a secret."""
 
 
-class Refused(Exception):
+class PrivateAddress(Exception):
     """Nothing is sent there. The message says why."""
 
 
@@ -53,13 +53,15 @@ def read_url(url: str, allowed_hosts: Collection[str] = ()) -> Target:
 def resolve(target: Target, allowed_hosts: Collection[str]) -> str:
     """The one address to connect to, looked up now: a second look-up may give another one.
 
-    Raises Refused where any address of the host is not the public internet's and the host is not
-    allowed by name, and OSError where it has none.
+    Raises PrivateAddress where any address of the host is not the public internet's and the host
+    is not allowed by name, and OSError where it has none.
     """
     found = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
     addresses = [str(sockaddr[0]) for *_, sockaddr in found]
     if target.host not in allowed_hosts and not all(map(is_public, addresses)):
-        raise Refused("its address is private; PMESH_WEBHOOK_ALLOWED_HOSTS may name the host")
+        raise PrivateAddress(
+            "its address is private; PMESH_WEBHOOK_ALLOWED_HOSTS may name the host"
+        )
     return addresses[0]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
-from webhooks.addresses import Refused, Target, resolve
+from webhooks.addresses import PrivateAddress, Target, resolve
 
 TIMEOUT_S = 15.0
 """For all of an attempt, however slowly the other side answers."""
@@ -59,7 +59,7 @@ def post(
             answer.read(_MOST_READ)
         finally:
             deadline.cancel()
-    except Refused as error:
+    except PrivateAddress as error:
         return Answered(None, f"refused: {error}")
     except ssl.SSLCertVerificationError as error:
         return Answered(None, f"TLS: {error.verify_message}")

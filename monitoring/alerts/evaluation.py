@@ -17,7 +17,7 @@ from contract.alert_rules import AlertRule
 _HOUR = timedelta(hours=1)
 
 
-class Verdict(Enum):
+class Judgement(Enum):
     """What an hour says to a rule."""
 
     BAD = "bad"
@@ -50,16 +50,16 @@ class Standing:
     """The hour with which it last ended."""
 
 
-def verdict(rule: AlertRule, figure: HourFigure) -> Verdict:
+def judged(rule: AlertRule, figure: HourFigure) -> Judgement:
     """What a figure says. By the interval, its end nearer to good must be beyond the threshold."""
     end = figure.low if rule.is_above else figure.high
     decisive = end if rule.by_interval else figure.value
     if decisive is None or math.isnan(decisive) or figure.rows < rule.min_rows:
-        return Verdict.UNKNOWN
+        return Judgement.UNKNOWN
     sign = 1 if rule.is_above else -1
     if sign * decisive > sign * rule.threshold:
-        return Verdict.BAD
-    return Verdict.GOOD if sign * decisive <= sign * rule.clear else Verdict.NEITHER
+        return Judgement.BAD
+    return Judgement.GOOD if sign * decisive <= sign * rule.clear else Judgement.NEITHER
 
 
 def standing(rule: AlertRule, figures: Iterable[HourFigure], *, holds: bool = False) -> Standing:
@@ -72,11 +72,11 @@ def standing(rule: AlertRule, figures: Iterable[HourFigure], *, holds: bool = Fa
     row = 0
     before: datetime | None = None
     for figure in figures:
-        said = verdict(rule, figure)
+        said = judged(rule, figure)
         is_next = before is not None and figure.hour - before == _HOUR
-        row = (row + 1 if is_next else 1) if said is Verdict.BAD else 0
+        row = (row + 1 if is_next else 1) if said is Judgement.BAD else 0
         before = figure.hour
-        if holds and said is Verdict.GOOD:
+        if holds and said is Judgement.GOOD:
             holds, fired, cleared = False, None, figure.hour
         elif not holds and row >= rule.hours:
             holds, fired = True, figure

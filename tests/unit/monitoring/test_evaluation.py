@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from contract.alert_rules import AlertRule, read_rule
-from monitoring.alerts.evaluation import HourFigure, Verdict, standing, verdict
+from monitoring.alerts.evaluation import HourFigure, Judgement, judged, standing
 
 START = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -29,28 +29,28 @@ def hours(*values: float | None) -> list[HourFigure]:
 @pytest.mark.parametrize(
     ("found", "said"),
     [
-        (figure(0.31), Verdict.BAD),
-        (figure(0.3), Verdict.NEITHER),
-        (figure(0.2), Verdict.GOOD),
-        (figure(0.9, low=0.25), Verdict.NEITHER),
-        (figure(0.9, low=0.0), Verdict.GOOD),
-        (figure(0.9, rows=29), Verdict.UNKNOWN),
-        (figure(float("nan")), Verdict.UNKNOWN),
-        (HourFigure(START, 0.9, None, None, 100), Verdict.UNKNOWN),
+        (figure(0.31), Judgement.BAD),
+        (figure(0.3), Judgement.NEITHER),
+        (figure(0.2), Judgement.GOOD),
+        (figure(0.9, low=0.25), Judgement.NEITHER),
+        (figure(0.9, low=0.0), Judgement.GOOD),
+        (figure(0.9, rows=29), Judgement.UNKNOWN),
+        (figure(float("nan")), Judgement.UNKNOWN),
+        (HourFigure(START, 0.9, None, None, 100), Judgement.UNKNOWN),
     ],
 )
-def test_the_end_of_the_interval_decides(found: HourFigure, said: Verdict) -> None:
-    assert verdict(rule(clear=0.2), found) is said
+def test_the_end_of_the_interval_decides(found: HourFigure, said: Judgement) -> None:
+    assert judged(rule(clear=0.2), found) is said
 
 
 def test_by_the_value_the_interval_does_not_matter() -> None:
-    assert verdict(rule(by="value"), figure(0.9, low=0.0)) is Verdict.BAD
+    assert judged(rule(by="value"), figure(0.9, low=0.0)) is Judgement.BAD
 
 
 def test_below_asks_the_high_end() -> None:
     low = rule(metric="accuracy", below=0.5)
-    assert verdict(low, figure(0.39)) is Verdict.BAD
-    assert verdict(low, figure(0.45)) is Verdict.GOOD
+    assert judged(low, figure(0.39)) is Judgement.BAD
+    assert judged(low, figure(0.45)) is Judgement.GOOD
 
 
 @pytest.mark.parametrize(

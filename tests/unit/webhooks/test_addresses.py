@@ -2,7 +2,7 @@
 
 import pytest
 
-from webhooks.addresses import InvalidUrl, Refused, is_public, read_url, resolve
+from webhooks.addresses import InvalidUrl, PrivateAddress, is_public, read_url, resolve
 
 PRIVATE = (
     *("127.0.0.1", "127.1.2.3", "0.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1"),
@@ -29,7 +29,7 @@ def test_public_addresses(address: str) -> None:
     "host", ["127.0.0.1", "localhost", "[::1]", "2130706433", "0x7f.1", "127.1", "0"]
 )
 def test_loopback_is_refused_however_it_is_written(host: str) -> None:
-    with pytest.raises(Refused, match="PMESH_WEBHOOK_ALLOWED_HOSTS"):
+    with pytest.raises(PrivateAddress, match="PMESH_WEBHOOK_ALLOWED_HOSTS"):
         resolve(read_url(f"https://{host}:8443/"), ())
 
 
@@ -37,7 +37,7 @@ def test_a_host_may_be_allowed_by_name() -> None:
     target = read_url("http://LocalHost:8080/hook?a=b", ["localhost"])
     assert (target.host, target.port, target.path) == ("localhost", 8080, "/hook?a=b")
     assert resolve(target, ["localhost"]) in ("127.0.0.1", "::1")
-    with pytest.raises(Refused):
+    with pytest.raises(PrivateAddress):
         resolve(read_url("https://127.0.0.1/"), ["localhost"])
 
 

@@ -1,6 +1,10 @@
 """What a person says of an alert."""
 
+from collections.abc import Callable
+from contextlib import suppress
 from uuid import UUID
+
+from psycopg.errors import SerializationFailure
 
 from monitoring.alerts.store import AlertStore
 
@@ -14,7 +18,7 @@ class CannotChange(ValueError):
 def acknowledge(store: AlertStore, alert: str, actor: str) -> None:
     """Say that somebody has seen it. Raises CannotChange, psycopg.Error."""
     _check(alert, actor)
-    match store.acknowledge(alert, actor):
+    match _at_last(lambda: store.acknowledge(alert, actor)):
         case None:
             raise CannotChange(f"there is no alert {alert}")
         case "RESOLVED":
@@ -24,8 +28,15 @@ def acknowledge(store: AlertStore, alert: str, actor: str) -> None:
 def resolve(store: AlertStore, alert: str, actor: str) -> None:
     """Say that it is dealt with: the hours up to now fire no other. Raises as acknowledge."""
     _check(alert, actor)
-    if store.resolve(alert, actor, through=store.newest_hour()) is None:
+    through = store.newest_hour()
+    if _at_last(lambda: store.resolve(alert, actor, through=through)) is None:
         raise CannotChange(f"there is no alert {alert}")
+
+
+def _at_last(change: Callable[[], str | None]) -> str | None:
+    while True:
+        with suppress(SerializationFailure):  # the job, or somebody else, was a little faster
+            return change()
 
 
 def _check(alert: str, actor: str) -> None:

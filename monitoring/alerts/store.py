@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 
 import psycopg
-from psycopg import errors
 from psycopg.types.json import Jsonb
 
 from contract.alert_rules import AlertRule, InvalidRule, read_rules
@@ -70,7 +69,10 @@ class Alert:
 
 
 class AlertStore:
-    """Rules, figures and alerts. All methods raise psycopg.Error."""
+    """Rules, figures and alerts. All methods raise psycopg.Error.
+
+    What changes an alert raises SerializationFailure where somebody has just changed it as well.
+    """
 
     def __init__(self, connection: "psycopg.Connection[Any]") -> None:
         """connection: of monitoring.store.connect."""
@@ -163,13 +165,9 @@ class AlertStore:
         return found
 
     def _changed(self, query: str, **given: Any) -> str | None:
-        while True:
-            try:
-                ((state,),) = self._fetch(query, **given)
-            except errors.SerializationFailure:  # the job has just changed it
-                continue
-            found: str | None = state
-            return found
+        ((state,),) = self._fetch(query, **given)
+        found: str | None = state
+        return found
 
     def _fetch(self, query: str, **given: Any) -> list[tuple[Any, ...]]:
         return self._connection.execute(_SQL[query], given).fetchall()

@@ -12,7 +12,8 @@ from predict.events.v1.events_pb2 import AlertChange, AlertChanged
 
 from monitoring.alerts.changes import CannotChange, acknowledge, resolve
 from monitoring.alerts.job import evaluate
-from monitoring.alerts.store import AlertStore
+from monitoring.alerts.store import AlertStore, OpenAlert
+from monitoring.job import make_hour
 from tests.integration.monitoring.conftest import HOUR, Monitoring
 from tests.parts.observed import MODEL, Observed, Said
 
@@ -235,6 +236,29 @@ def test_many_jobs_at_once_fire_one_alert(monitoring: Monitoring) -> None:
         list(executor.map(once, range(6)))
     assert [alert["rule"] for alert in monitoring.alerts()] == ["failures", "more"]
     assert len(events(monitoring)) == 2
+
+
+def test_what_a_person_says_while_the_job_looks_is_not_lost(monitoring: Monitoring) -> None:
+    monitoring.rules(FAILURES)
+    hour_of(monitoring, -2, failed=30)
+    monitoring.run()
+    hour_of(monitoring, -1)
+    (alert,) = monitoring.alerts()
+
+    class Interrupted(AlertStore):
+        """After it has seen what is open, somebody resolves it."""
+
+        def open(self, model: str) -> dict[tuple[str, str], OpenAlert]:
+            found = super().open(model)
+            if found:
+                change(monitoring, resolve, alert["id"], "jo")
+            return found
+
+    with monitoring.store() as store:
+        for hour in store.due(MODEL, store.begin()):
+            make_hour(store, MODEL, hour, store.begin())
+        evaluate(Interrupted(store.connection), MODEL, monitoring.now)
+    assert monitoring.life() == [FIRED, ("RESOLVED", "jo")]
 
 
 @pytest.mark.parametrize("step", ["hold", "fire"])

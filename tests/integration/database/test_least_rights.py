@@ -19,7 +19,7 @@ PROGRAMS = {
         ("gateway.store", "labels.sql"),
         ("gateway.store", "releases.sql"),
     ],
-    "pmesh_monitoring": [("monitoring", "queries.sql")],
+    "pmesh_monitoring": [("monitoring", "queries.sql"), ("monitoring.alerts", "queries.sql")],
     "pmesh_relay": [("relay", "queries.sql")],
     "pmesh_rollout": [("rollout", "queries.sql")],
     "pmesh_worker": [("model_runtime", "queries.sql")],
@@ -35,6 +35,7 @@ ANYBODYS = {
     "gateway.store-limit_search",
     "gateway.store-hold_snapshot",
     "monitoring-begin",
+    "monitoring.alerts-newest_hour",
     "rollout-notify",
 }
 """These touch nothing of ours."""

@@ -8,6 +8,7 @@ BIN := .venv/bin
 UV := build/uv/bin/uv
 UV_VERSION := 0.13.9
 INSTALLED := .venv/.installed
+PROMTOOL := build/prometheus/usr/bin/promtool
 GENERATED := build/gen/predict/v1/descriptors.binpb
 PROTOS := $(wildcard protos/predict/v1/*.proto protos/predict/events/v1/*.proto)
 
@@ -18,7 +19,7 @@ COMPILE = $(UV) pip compile --quiet --no-header --no-annotate --universal --pyth
 # protoc looks for its plugins on PATH.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help run test unit test-landed test-images lint format protos bench bench-quality lock clean
+.PHONY: help run test unit test-landed test-images promtool lint format protos bench bench-quality lock clean
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -37,6 +38,11 @@ test-landed: $(INSTALLED) $(GENERATED) ## Run the last landed release's programs
 
 test-images: $(INSTALLED) $(GENERATED) ## Build the images and try them; needs buildah, debootstrap and root
 	@$(BIN)/pytest tests/images
+
+promtool: ## Fetch Prometheus' checker of rules into build/, on Debian; a test needs it
+	@command -v promtool >/dev/null || test -x $(PROMTOOL) || { \
+	    mkdir -p build/prometheus && cd build/prometheus && \
+	    apt-get download -qq prometheus && dpkg-deb -x prometheus_*.deb . && rm prometheus_*.deb; }
 
 lint: $(INSTALLED) $(GENERATED) ## Check style, types, imports and the contract
 	$(BIN)/ruff check

@@ -11,16 +11,16 @@ END $$;
 
 -- From nothing, so that this file is all that holds.
 REVOKE ALL ON SCHEMA
-    public, catalog_v1, events_v1, gateway_v1, labels_v1, monitoring_v1, relay_v1, releases_v1,
-    rollout_v1, training_v1, worker_v1
+    public, alerts_v1, catalog_v1, events_v1, gateway_v1, labels_v1, monitoring_v1, relay_v1,
+    releases_v1, rollout_v1, training_v1, worker_v1
     FROM PUBLIC, pmesh_gateway, pmesh_monitoring, pmesh_relay, pmesh_rollout, pmesh_training,
          pmesh_worker;
 REVOKE ALL ON ALL TABLES IN SCHEMA public, catalog_v1, labels_v1, releases_v1
     FROM PUBLIC, pmesh_gateway, pmesh_monitoring, pmesh_relay, pmesh_rollout, pmesh_training,
          pmesh_worker;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA
-    public, events_v1, gateway_v1, labels_v1, monitoring_v1, relay_v1, releases_v1, rollout_v1,
-    training_v1, worker_v1
+    public, alerts_v1, events_v1, gateway_v1, labels_v1, monitoring_v1, relay_v1, releases_v1,
+    rollout_v1, training_v1, worker_v1
     FROM PUBLIC, pmesh_gateway, pmesh_monitoring, pmesh_relay, pmesh_rollout, pmesh_training,
          pmesh_worker;
 
@@ -99,10 +99,11 @@ GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA training_v1 TO pmesh_training;
 GRANT USAGE ON SCHEMA worker_v1 TO pmesh_worker;
 GRANT EXECUTE ON FUNCTION worker_v1.model, worker_v1.claim, worker_v1.extend TO pmesh_worker;
 
--- Monitoring counts predictions and labels by functions that give it no text.
-GRANT USAGE ON SCHEMA public, monitoring_v1 TO pmesh_monitoring;
+-- Monitoring counts predictions and labels by functions that give it no text, changes alerts by
+-- functions that tell of it, and delivers what the webhook is told.
+GRANT USAGE ON SCHEMA public, alerts_v1, monitoring_v1 TO pmesh_monitoring;
 GRANT SELECT (id, model, version, state) ON requests TO pmesh_monitoring;
-GRANT SELECT (id, retention_days) ON models TO pmesh_monitoring;
+GRANT SELECT (id, retention_days, alert_rules) ON models TO pmesh_monitoring;
 GRANT SELECT, INSERT, DELETE ON quality_metrics, monitoring_stale TO pmesh_monitoring;
 GRANT SELECT, UPDATE (through) ON monitoring_progress TO pmesh_monitoring;
 GRANT SELECT, INSERT, UPDATE (rows, unfinished, computed_at) ON monitoring_hours
@@ -113,3 +114,8 @@ GRANT SELECT, INSERT, DELETE,
 GRANT SELECT, INSERT ON monitoring_features TO pmesh_monitoring;
 GRANT EXECUTE ON FUNCTION uuid_at TO pmesh_monitoring;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA monitoring_v1 TO pmesh_monitoring;
+GRANT SELECT ON alerts, alert_events TO pmesh_monitoring;
+GRANT EXECUTE ON FUNCTION alerts_v1.fire, alerts_v1.acknowledge, alerts_v1.resolve
+    TO pmesh_monitoring;
+GRANT SELECT, UPDATE (state, attempts, next_time) ON webhook_deliveries TO pmesh_monitoring;
+GRANT SELECT, INSERT, UPDATE (status, error) ON webhook_attempts TO pmesh_monitoring;

@@ -11,16 +11,18 @@
 The files lie beside it.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from contract.alert_rules import AlertRule
 from contract.labels import check_model_labels
 from contract.version_name import VERSION, check_model_id
+from modelkit.alerts import read_alerts
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,6 +54,8 @@ class ModelEntry:
     """Version -> who answers for it; the others are ours."""
     is_trained_here: bool = True
     """Whether the folder has a model.py."""
+    alerts: Sequence[AlertRule] = ()
+    """What its alerts.yaml says."""
 
 
 class InvalidValues(ValueError):
@@ -59,13 +63,19 @@ class InvalidValues(ValueError):
 
 
 def read_models() -> list[ModelEntry]:
-    """The folders of `models` that have a values.yaml, ordered by id. Raises InvalidValues."""
+    """The folders of `models` that have a values.yaml, ordered by id.
+
+    Raises InvalidValues, InvalidAlerts.
+    """
     folders = sorted(Path(str(folder)) for folder in files("models").iterdir())
     return [read_values(folder) for folder in folders if (folder / "values.yaml").is_file()]
 
 
 def read_values(folder: Path) -> ModelEntry:
-    """Read the values.yaml of a model's folder. Raises InvalidValues, OSError."""
+    """Read the values.yaml and alerts.yaml of a model's folder.
+
+    Raises InvalidValues, InvalidAlerts, OSError.
+    """
     file = folder / "values.yaml"
     try:
         values = yaml.safe_load(file.read_text(encoding="utf-8"))
@@ -91,7 +101,7 @@ def read_values(folder: Path) -> ModelEntry:
         raise InvalidValues(
             f"{file}: retention_days is a whole number of 1 to 3650, not {entry.retention_days!r}"
         )
-    return entry
+    return replace(entry, alerts=read_alerts(folder, entry.labels))
 
 
 def model_folder(model: str) -> Path:

@@ -3,6 +3,8 @@
     python -P -m monitoring run                   once: all that is due
     python -P -m monitoring watch                 now and after each hour; answers by HTTP
     python -P -m monitoring reference sentiment --from 2026-11-01T00:00 --to 2026-11-08T00:00
+    python -P -m monitoring alerts        what is wrong now; ack ID, resolve ID
+    python -P -m monitoring rules         the rules of alerts, for Prometheus
 
 PostgreSQL is found by PG*, the registry by MLFLOW_TRACKING_URI and the features by
 PMESH_FEATURES_BUCKET and AWS_*, which may be left out.
@@ -26,6 +28,10 @@ import psycopg
 from bus.aws import CONFIG
 from contract.metrics_server import metrics_server
 from contract.settings import read
+from monitoring.alerts.commands import add_commands
+from monitoring.alerts.deliveries import telling
+from monitoring.alerts.store import AlertStore
+from monitoring.alerts.webhook import read_webhook
 from monitoring.choice import CannotChoose, check_model, choose
 from monitoring.daily import Daily
 from monitoring.defaults import Defaults
@@ -66,18 +72,27 @@ def _run(_: argparse.Namespace) -> None:
 
 def _watch(_: argparse.Namespace) -> None:
     settings = read(WatchSettings, os.environ)
+    webhook = read_webhook(
+        settings.webhook_url,
+        secrets=settings.webhook_secrets,
+        secrets_file=settings.webhook_secrets_file,
+        allowed_hosts=settings.webhook_allowed_hosts,
+    )
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     quality, mounts = Quality(), {PREFIX: Reports(settings.reports)}
-    with metrics_server(settings.metrics_address, settings.metrics_port, quality, mounts=mounts):
+    with (
+        metrics_server(settings.metrics_address, settings.metrics_port, quality, mounts=mounts),
+        telling(webhook, stop),
+    ):
         while not stop.is_set():
             due = time.time() + _pause_s()
             try:
                 with connect() as connection:
                     store = QualityStore(connection)
                     _make(settings, store, stop=stop.is_set)
-                    quality.read(store)
+                    quality.read(store, AlertStore(connection).rules())
                     _report(settings, store, lambda: stop.is_set() or time.time() > due)  # noqa: B023
             except psycopg.OperationalError as error:
                 log.warning("PostgreSQL does not answer: %s", error)
@@ -155,6 +170,7 @@ def _parser() -> argparse.ArgumentParser:
     reference.add_argument("--to", dest="end", type=moment, metavar="TIME", help="not in it")
     reference.add_argument("--default", action="store_true", help="forget the chosen one")
     reference.set_defaults(run=_reference)
+    add_commands(commands)
     return parser
 
 

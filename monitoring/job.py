@@ -11,6 +11,8 @@ from datetime import datetime
 
 from psycopg import errors
 
+from monitoring.alerts.job import evaluate
+from monitoring.alerts.store import AlertStore
 from monitoring.assembly import figures
 from monitoring.defaults import Defaults
 from monitoring.features import Features, HourFeatures
@@ -48,16 +50,20 @@ def run(
     tell: Callable[[Step], None] = lambda _: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> list[Made]:
-    """Make what is due of these models, or of all. Raises psycopg.Error.
+    """Make what is due of these models, or of all, and fire and resolve their alerts.
+
+    Raises psycopg.Error.
 
     features: None where there is no S3 to read them from. tell: called after each hour. stop: asked
     before each; what is left then is due still.
     """
     start = store.begin()
-    return [
-        _run_model(store, defaults, features, model, start, tell, stop)
-        for model in (store.models() if models is None else models)
-    ]
+    made = []
+    for model in store.models() if models is None else models:
+        made.append(_run_model(store, defaults, features, model, start, tell, stop))
+        if not stop():
+            evaluate(AlertStore(store.connection), model, start.hour)
+    return made
 
 
 def _run_model(

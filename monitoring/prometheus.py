@@ -2,16 +2,17 @@
 
 There are at most SERIES of them, whatever clients send as tags: the figures of all rows come first,
 and of the rest those of the first slices by name. A figure's bins and labels are told for all rows
-only.
+only, but for what a rule watches.
 """
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from contract.alert_rules import AlertRule
 from monitoring.store import QualityStore
 
 SERIES = 10_000
@@ -25,9 +26,9 @@ class Quality(Collector):
         self._lock = threading.Lock()
         self._metrics: list[Metric] = []
 
-    def read(self, store: QualityStore) -> None:
-        """Take what a run has made. Raises psycopg.Error."""
-        metrics = _metrics(store)
+    def read(self, store: QualityStore, rules: Mapping[str, Sequence[AlertRule]]) -> None:
+        """Take what a run has made. rules: by model. Raises psycopg.Error."""
+        metrics = _metrics(store, rules)
         with self._lock:
             self._metrics = metrics
 
@@ -37,7 +38,8 @@ class Quality(Collector):
             yield from self._metrics
 
 
-def _metrics(store: QualityStore) -> list[Metric]:
+def _metrics(store: QualityStore, rules: Mapping[str, Sequence[AlertRule]]) -> list[Metric]:
+    watched = {(model, rule.slice, rule.metric) for model, said in rules.items() for rule in said}
     values, lows, highs, rows = (
         GaugeMetricFamily(f"pmesh_quality{suffix}", text, labels=_LABELS)
         for suffix, text in (
@@ -56,7 +58,8 @@ def _metrics(store: QualityStore) -> list[Metric]:
     run.add_metric((), time.time())
     begun = {}
     for figure in store.latest(SERIES):
-        if figure.slice and ":" in figure.metric:
+        is_watched = (figure.model, figure.slice, figure.metric) in watched
+        if figure.slice and ":" in figure.metric and not is_watched:
             continue
         labels = (figure.model, figure.version, figure.slice, figure.metric)
         values.add_metric(labels, figure.value)

@@ -132,6 +132,11 @@ class QualityStore:
         """connection: of `connect`."""
         self._connection = connection
 
+    @property
+    def connection(self) -> "psycopg.Connection[Any]":
+        """For what else is done after a run."""
+        return self._connection
+
     def transaction(self) -> Any:
         """What is done in the block is done whole or not at all."""
         return self._connection.transaction()

@@ -76,6 +76,7 @@ def register(
                 address=address,
                 feature_share=model.feature_share,
                 retention_days=model.retention_days,
+                alerts=model.alerts,
             )
             for model in models
         ],

@@ -86,12 +86,18 @@ SELECT uuidv7(), 'job_completed', model, version, true, events_v1.job_completed(
 FROM groups WHERE cardinality(ids) > 1
 
 -- name: claim_completions
--- The oldest completions to publish.
+-- The oldest completions to publish, and changes of alerts.
+WITH alerts AS MATERIALIZED (
+    SELECT * FROM outbox WHERE event = 'alert_changed'
+    ORDER BY model, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+), completions AS MATERIALIZED (
+    SELECT * FROM outbox WHERE event = 'job_completed' AND sealed
+    ORDER BY model, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+)
 SELECT id::text, event, model, version,
        (payload || jsonb_build_object('eventId', id))::text AS body,
        NULL AS prediction_id, true AS wanted, traceparent
-FROM outbox WHERE event = 'job_completed' AND sealed
-ORDER BY model, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+FROM (SELECT * FROM alerts UNION ALL SELECT * FROM completions) AS told
 
 -- name: delete_events
 -- Takes events out of the outbox.

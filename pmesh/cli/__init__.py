@@ -5,6 +5,7 @@ from collections.abc import Callable
 import typer
 
 from pmesh.cli import (
+    alerts,
     doctor,
     erase,
     evaluate,
@@ -76,4 +77,10 @@ def command_line() -> typer.Typer:
     group.command()(monitor.reference)
     group.command()(monitor.report)
     application.add_typer(group, name="monitor")
+    group = typer.Typer(help="What is wrong with models, and who sees to it.", cls=alerts.ListGroup)
+    group.command("list")(alerts.list_alerts)
+    group.command("ack")(alerts.acknowledge)
+    group.command()(alerts.resolve)
+    group.command()(alerts.render)
+    application.add_typer(group, name="alerts")
     return application

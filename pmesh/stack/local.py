@@ -13,7 +13,7 @@ from database.migrate import migrate
 from inference.repository import Loaded
 from pmesh.provisioning import register
 from pmesh.stack.aws import aws_part, s3_part
-from pmesh.stack.environment import aws_environment, training_environment
+from pmesh.stack.environment import alerts_environment, aws_environment, training_environment
 from pmesh.stack.home import Home
 from pmesh.stack.mlflow import mlflow_part
 from pmesh.stack.model_list import ModelEntry
@@ -119,7 +119,7 @@ class LocalStack:
             ),
             monitoring_part(
                 metrics_port=self._ports["monitoring-metrics"],
-                environment=self.monitoring_environment(),
+                environment=self.monitoring_environment() | alerts_environment(),
             ),
         ]
 

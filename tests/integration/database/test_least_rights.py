@@ -20,7 +20,7 @@ PROGRAMS = {
         ("gateway.store", "quality.sql"),
         ("gateway.store", "releases.sql"),
     ],
-    "pmesh_monitoring": [("monitoring", "queries.sql")],
+    "pmesh_monitoring": [("monitoring", "queries.sql"), ("monitoring.alerts", "queries.sql")],
     "pmesh_relay": [("relay", "queries.sql")],
     "pmesh_rollout": [("rollout", "queries.sql")],
     "pmesh_training": [("training", "queries.sql")],
@@ -37,6 +37,7 @@ ANYBODYS = {
     "gateway.store-limit_search",
     "gateway.store-hold_snapshot",
     "monitoring-begin",
+    "monitoring.alerts-newest_hour",
     "relay-today",
     "rollout-notify",
 }

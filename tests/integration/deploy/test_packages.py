@@ -31,7 +31,7 @@ PROGRAMS = {
     "relay": ["relay"],
     "features": ["features"],
     "runtime": ["contract", "bus", "database", "inference", "features", "model_runtime"],
-    "monitoring": ["database", "monitoring"],
+    "monitoring": ["database", "webhooks", "monitoring"],
     "train": ["modelkit", "training", "models.genre"],
     "rollout": [
         "rollout",

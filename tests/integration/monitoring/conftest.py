@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,7 +11,9 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
+from psycopg.types.json import Json
 
+from contract.alert_rules import read_rules
 from database.logins import MONITORING
 from monitoring.defaults import Defaults
 from monitoring.job import Made, run
@@ -43,6 +45,26 @@ class Monitoring:
     def say(self, *said: Said) -> None:
         with self.database.connect() as connection:
             say(connection, said)
+
+    def rules(self, *said: Mapping[str, Any], labels: Sequence[str] = ()) -> None:
+        """Register the model's rules, as its alerts.yaml would say them."""
+        rules = [rule.as_said() for rule in read_rules(said, labels)]
+        with self.database.connect() as connection:
+            connection.execute(
+                "UPDATE models SET alert_rules = %s WHERE id = %s", (Json(rules), MODEL)
+            )
+
+    def alerts(self) -> list[dict[str, Any]]:
+        """All that ever fired, the oldest first; the hour as "-2"."""
+        with self.database.connect() as connection:
+            rows = connection.execute("SELECT * FROM alerts ORDER BY id").fetchall()
+        return [row | {"id": str(row["id"]), "hour": self.name(row["hour"])} for row in rows]
+
+    def life(self) -> list[tuple[str, str]]:
+        """What became of them, in its order, and by whom."""
+        with self.database.connect() as connection:
+            rows = connection.execute("SELECT change, actor FROM alert_events ORDER BY id")
+            return [(row["change"], row["actor"]) for row in rows.fetchall()]
 
     def run(self) -> list[Made]:
         """What the command `run` does, in this process."""

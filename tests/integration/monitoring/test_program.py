@@ -57,6 +57,8 @@ def test_watch_tells_prometheus_and_ends_on_a_signal(monitoring: Monitoring) -> 
         [Observed(time=time, truth="positive", tags={"app": "ios"})] * 4
         + [Observed(time=time, truth="negative", tags={"app": 'a "b"\n\\'})]
     )
+    rule = {"name": "slow", "metric": "latency_s:p95", "slice": "tag:app=ios", "above": 1}
+    monitoring.rules(rule)
     port = free_port()
     monitoring.variables["PMESH_MONITORING_METRICS_PORT"] = str(port)
     process = monitoring.process("", "watch")
@@ -71,6 +73,10 @@ def test_watch_tells_prometheus_and_ends_on_a_signal(monitoring: Monitoring) -> 
     (told,) = (line for line in lines if line.startswith("pmesh_quality_hour_timestamp_seconds{"))
     assert float(told.split()[1]) == begun
     assert any('slice="tag:app=a \\"b\\"\\n\\\\"' in line for line in lines)
+    # Of a slice's percentiles, those that a rule watches.
+    sliced = {line.split(",")[0] for line in lines if 'slice="tag:app=ios"' in line}
+    assert 'pmesh_quality{metric="latency_s:p95"' in sliced
+    assert 'pmesh_quality{metric="latency_s:p50"' not in sliced
     process.terminate()
     process.communicate(timeout=20)
     assert process.returncode == 0

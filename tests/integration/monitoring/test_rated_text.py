@@ -13,6 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from modelkit.values import model_folder, read_values
+from monitoring.alerts.job import evaluate
+from monitoring.alerts.store import AlertStore
 from monitoring.choice import choose
 from monitoring.drift import is_drift
 from tests.integration.monitoring.conftest import HOUR, Monitoring
@@ -22,6 +25,7 @@ ROOT = Path(__file__).parents[3]
 SHARED = ROOT.parent / "shared" / "data" / "sentiment"
 OWN = ROOT / "models" / "sentiment" / "data"
 RUNS = 20
+LABELS = ("negative", "neutral", "positive")
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,15 @@ def test_current_movies_raise_no_alarm_and_current_tweets_do(
     with monitoring.store() as store:
         choose(store, MODEL, monitoring.window(-30, -29))
     monitoring.run()
+    # Then with the rules that the model comes with, an hour after the other.
+    rules = [rule.as_said() for rule in read_values(model_folder(MODEL)).alerts]
+    monitoring.rules(*rules, labels=LABELS)
+    with monitoring.store() as store:
+        for hour in range(-28, 1):
+            evaluate(AlertStore(store.connection), MODEL, monitoring.now + hour * HOUR)
+            assert hour > -2 or monitoring.alerts() == []
+    assert {alert["hour"] for alert in monitoring.alerts()} == {"-2"}
+    assert "lengths-drift" in {alert["rule"] for alert in monitoring.alerts()}
 
     figures = monitoring.figures()
     drifted = {hour for (hour, *_, metric), row in figures.items() if is_drift(metric, row["low"])}

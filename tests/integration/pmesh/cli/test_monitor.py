@@ -1,6 +1,7 @@
 """`pmesh monitor`, on the stack's own PostgreSQL and monitoring."""
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
@@ -83,7 +84,11 @@ async def running(home: Home) -> AsyncIterator[tuple[str, str]]:
 
 
 async def monitor(home: Home, *arguments: str) -> "subprocess.CompletedProcess[str]":
-    command = (sys.executable, "-m", "pmesh.cli", "monitor", *arguments, "--home", str(home.path))
+    return await pmesh(home, "monitor", *arguments)
+
+
+async def pmesh(home: Home, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    command = (sys.executable, "-m", "pmesh.cli", *arguments, "--home", str(home.path))
     return await asyncio.to_thread(
         subprocess.run,
         command,
@@ -128,6 +133,43 @@ async def test_figures_are_made_and_shown_and_a_reference_is_chosen(home: Home) 
         ):
             refused = await monitor(home, *arguments)
             assert (refused.returncode, said in refused.stderr) == (1, True), refused.stderr
+        await see_to_alert(home)
+
+
+async def see_to_alert(home: Home) -> None:
+    """All answers are other ones than those of the reference: a rule of the model says so."""
+    for arguments in ((), ("sentiment",), ("list", "sentiment")):
+        shown = await pmesh(home, "alerts", *arguments)
+        assert shown.returncode == 0, shown.stderr
+        (row,) = (line for line in shown.stdout.splitlines() if "answers-drift" in line)
+        assert row.split()[1:3] == ["firing", "sentiment@1"]
+        assert "label_drift 0.833 (" in row
+    assert "nothing is wrong now" in (await pmesh(home, "alerts", "genre")).stderr
+    alert = row.split()[0]
+
+    seen = await pmesh(home, "alerts", "ack", alert, "--as", "maria")
+    assert seen.returncode == 0, seen.stderr
+    (row,) = (
+        line
+        for line in (await pmesh(home, "alerts")).stdout.splitlines()
+        if "answers-drift" in line
+    )
+    assert (row.split()[1], "maria" in row) == ("acknowledged", True)
+    assert (await pmesh(home, "alerts", "resolve", alert, "--as", "jo")).returncode == 0
+    assert "answers-drift" not in (await pmesh(home, "alerts")).stdout
+    everything = await pmesh(home, "alerts", "--all", "--json")
+    (told,) = (one for one in map(json.loads, everything.stdout.splitlines()) if one["id"] == alert)
+    assert [(event["change"], event["actor"]) for event in told["history"]] == [
+        ("FIRED", "monitoring"),
+        ("ACKNOWLEDGED", "maria"),
+        ("RESOLVED", "jo"),
+    ]
+    for arguments, said in (
+        (("ack", alert), f"alert {alert} is over"),
+        (("resolve", "7"), "'7' is no id of an alert"),
+    ):
+        refused = await pmesh(home, "alerts", *arguments)
+        assert (refused.returncode, said in refused.stderr) == (1, True), refused.stderr
 
 
 async def test_it_says_so_where_no_stack_runs(home: Home) -> None:

@@ -10,7 +10,10 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 CONTRACTS = ("contract", "database", "bus", "inference", "features")
-PROGRAMS = ("gateway", "relay", "model_runtime", "training", "rollout", "monitoring")
+PROGRAMS = (
+    *("gateway", "relay", "model_runtime", "training", "rollout", "monitoring"),
+    "annotation",
+)
 OTHERS = ("modelkit", "models", "triton_repo", "pmesh")
 ROOMS = (*CONTRACTS, *PROGRAMS, *OTHERS)
 

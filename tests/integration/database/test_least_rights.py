@@ -19,6 +19,7 @@ PROGRAMS = {
         ("gateway.store", "labels.sql"),
         ("gateway.store", "releases.sql"),
     ],
+    "pmesh_annotation": [("annotation", "queries.sql")],
     "pmesh_monitoring": [("monitoring", "queries.sql")],
     "pmesh_relay": [("relay", "queries.sql")],
     "pmesh_rollout": [("rollout", "queries.sql")],
@@ -94,7 +95,8 @@ def test_a_worker_may_run_only_its_own(
 
 
 @pytest.mark.parametrize(
-    "role", ["pmesh_monitoring", "pmesh_relay", "pmesh_rollout", "pmesh_worker"]
+    "role",
+    *(["pmesh_annotation", "pmesh_monitoring", "pmesh_relay", "pmesh_rollout", "pmesh_worker"],),
 )
 def test_only_the_gateway_reads_texts(connection: "psycopg.Connection[Any]", role: str) -> None:
     check(connection, "pmesh_gateway", TEXTS)

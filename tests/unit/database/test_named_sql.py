@@ -12,6 +12,7 @@ PLACES = [
     ("relay", "queries.sql"),
     ("rollout", "queries.sql"),
     ("monitoring", "queries.sql"),
+    ("annotation", "queries.sql"),
     ("model_runtime", "queries.sql"),
 ]
 

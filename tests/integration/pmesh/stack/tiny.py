@@ -69,7 +69,7 @@ def main() -> None:
         tiny_part(home, "door", behaviours.get("door", "works"), needs=("store", "bus")),
     ]
     with home.lock():
-        asyncio.run(StackRun(home, parts, gateway_port=1, ports={}).run())
+        asyncio.run(StackRun(home, lambda: parts, gateway_port=1, ports={}).run())
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import psycopg
 
 from annotation.label_studio import LabelStudio, LabelStudioAway
 from annotation.look import look
-from annotation.settings import Settings, WatchSettings
+from annotation.settings import ProgramSettings, Settings
 from annotation.store import AnnotationStore, connect
 from annotation.watch import watch
 from contract.settings import read
@@ -45,7 +45,7 @@ def main() -> None:
 
 
 def _watch() -> None:
-    settings = read(WatchSettings, os.environ)
+    settings = read(ProgramSettings, os.environ)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())

@@ -46,8 +46,18 @@ class LabelStudio:
     """One server. All methods raise LabelStudioAway and LabelStudioRefused."""
 
     def __init__(self, url: str, token: str) -> None:
-        """url: http(s)://host[:port]. token: a legacy access token, which does not expire."""
-        self._url = urlsplit(url)
+        """url: http(s)://host[:port]. token: a legacy access token, which does not expire.
+
+        Raises ValueError for another url.
+        """
+        self._url = urlsplit(url.rstrip("/"))
+        if (
+            self._url.scheme not in ("http", "https")
+            or not self._url.hostname
+            or url.rstrip("/") != f"{self._url.scheme}://{self._url.netloc}"
+            or "@" in self._url.netloc
+        ):
+            raise ValueError(f"Label Studio is at http(s)://host[:port], not at {url!r}")
         self._token = token
 
     def create_project(self, title: str, label_config: str) -> int:

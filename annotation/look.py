@@ -7,7 +7,7 @@ from annotation.label_studio import LabelStudio, LabelStudioRefused
 from annotation.projects import keep_project
 from annotation.pulling import Pulled, pull
 from annotation.removal import remove
-from annotation.sending import settle
+from annotation.sending import send
 from annotation.store import AnnotationStore
 
 log = logging.getLogger(__name__)
@@ -37,7 +37,7 @@ def look(
                 _forget_lost_project(store, label_studio, model)
             project = keep_project(store, label_studio, model)
             keep(project)
-            settle(store, label_studio, model, project)
+            send(store, label_studio, model, project)
             pulled[model] = pull(store, label_studio, model, project, full=whole)
         except LabelStudioRefused as error:
             log.error("%s: %s", model, error)

@@ -54,26 +54,19 @@ SET full_look_time = now(), through = greatest(through, %(through)s) WHERE model
 -- Reads what may be sent of a window, the newest first.
 SELECT * FROM annotation_v1.candidates(%(model)s, %(start)s, %(end)s, %(most)s)
 
+-- name: choose
+-- Notes what was chosen, and among which.
+SELECT annotation_v1.choose(%(model)s, %(project)s, %(chosen)s, %(considered)s)
+
 -- name: begin_sending
--- Notes what is about to be sent, and reads it.
-SELECT * FROM annotation_v1.begin_sending(%(model)s, %(project)s, %(chosen)s)
+-- Takes some of what is to be sent.
+SELECT * FROM annotation_v1.begin_sending(%(project)s, %(age)s, %(most)s)
 
 -- name: confirm
 -- Notes which task a prediction has. One that is to be removed stays so.
 UPDATE annotation_tasks
 SET task = %(task)s, state = CASE state WHEN 'SENDING' THEN 'SENT' ELSE state END
 WHERE prediction_id = %(prediction_id)s AND project = %(project)s AND task IS NULL
-
--- name: unconfirmed
--- Reads which may have a task, of those that were noted long enough ago.
-SELECT prediction_id::text FROM annotation_tasks
-WHERE project = %(project)s AND state = 'SENDING' AND send_time < now() - %(age)s::interval
-ORDER BY prediction_id LIMIT %(most)s
-
--- name: forget_unsent
--- Forgets those that have no task: they were never sent.
-DELETE FROM annotation_tasks
-WHERE prediction_id = ANY (%(prediction_ids)s::uuid[]) AND state = 'SENDING'
 
 -- name: remove_old
 -- Marks the tasks of predictions that are as old as predictions get.
@@ -82,7 +75,8 @@ SELECT annotation_v1.remove_old()
 -- name: removing
 -- Reads what is to be deleted; what may still be on its way there, not yet.
 SELECT prediction_id::text, project FROM annotation_tasks
-WHERE state = 'REMOVING' AND (task IS NOT NULL OR send_time < now() - %(age)s::interval)
+WHERE state = 'REMOVING'
+  AND (task IS NOT NULL OR coalesce(send_time < now() - %(age)s::interval, true))
 ORDER BY prediction_id LIMIT %(most)s
 
 -- name: forget_removed

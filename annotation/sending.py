@@ -1,20 +1,21 @@
 """Sends what is worth a person's time. Nothing is sent twice, whenever a push is killed.
 
-A prediction is noted before its task is made and confirmed after; what was noted and not confirmed
-is looked for in Label Studio, by its id in the task's data.
+What is chosen is noted first, all at once; then each batch is tried, and confirmed. What was tried
+and not confirmed is looked for in Label Studio, by its id in the task's data, and sent if it is not
+there: by the next push, or by the program that watches.
 """
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from annotation.interface import result_of
 from annotation.label_studio import LabelStudio
 from annotation.projects import keep_project
-from annotation.selection import Candidate, Chosen, select
-from annotation.store import AnnotationStore, Answer
+from annotation.selection import Candidate, select
+from annotation.store import AnnotationStore, Outgoing
 
 log = logging.getLogger(__name__)
 
@@ -27,19 +28,21 @@ ON_THEIR_WAY_S = 60.0
 _DAY = timedelta(days=1)
 
 
-class CannotSend(ValueError):
-    """Nothing is sent; the message says why."""
+class CannotChoose(ValueError):
+    """Nothing is to be sent; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
-    """How much of what was chosen how is in Label Studio now, and from how many."""
+class Choice:
+    """What a push has chosen."""
 
+    project: int
     candidates: int
-    by_choice: dict[str, int]
+    chosen: dict[str, int]
+    """How many, by how."""
 
 
-def send(
+def choose(
     store: AnnotationStore,
     label_studio: LabelStudio,
     model: str,
@@ -47,46 +50,56 @@ def send(
     count: int,
     control_share: float,
     seed: int,
-    tell: Callable[[int, int], None] = lambda _, __: None,
-) -> Sent:
-    """Choose predictions of a model among its newest, and make their tasks.
+) -> Choice:
+    """Choose predictions of a model among those that came since the last choice.
 
-    tell: called with how many of how many are done. Raises CannotSend, LabelStudioAway,
-    LabelStudioRefused, psycopg.Error; what was sent before stays.
+    Each is a candidate once: a weight is one chance's. Raises CannotChoose, LabelStudioAway,
+    LabelStudioRefused, psycopg.Error.
     """
     if store.kept_since(model) is None:
-        raise CannotSend(f"there is no model {model!r}")
+        raise CannotChoose(f"there is no model {model!r}")
     project = keep_project(store, label_studio, model)
-    settle(store, label_studio, model, project)
-    candidates = _candidates(store, model)
-    chosen = select(candidates, count, control_share, seed)
+    with store.transaction():
+        store.hold(model)  # of two who choose together, the second finds other candidates
+        candidates = _candidates(store, model)
+        if not candidates:
+            raise CannotChoose(f"{model} has no answers that were not considered before")
+        chosen = select(candidates, count, control_share, seed)
+        newest = max(one.prediction_id for one in candidates)
+        store.choose(model, project, chosen, considered=newest)
     by_choice: dict[str, int] = {}
-    for start in range(0, len(chosen), BATCH):
-        batch = chosen[start : start + BATCH]
-        sent = _send_batch(store, label_studio, model, project, batch)
-        for one in batch:
-            if one.prediction_id in sent:
-                by_choice[one.choice] = by_choice.get(one.choice, 0) + 1
-        tell(start + len(batch), len(chosen))
-    return Sent(len(candidates), by_choice)
+    for one in chosen:
+        by_choice[one.choice] = by_choice.get(one.choice, 0) + 1
+    return Choice(project, len(candidates), by_choice)
 
 
-def settle(
+def send(
     store: AnnotationStore,
     label_studio: LabelStudio,
     model: str,
     project: int,
     *,
     age_s: float = ON_THEIR_WAY_S,
-) -> None:
-    """Find out what became of those that a push has noted and not confirmed."""
-    while ids := store.unconfirmed(project, age_s=age_s, most=BATCH):
-        found = _confirm(store, label_studio, model, project, ids)
-        lost = [one for one in ids if one not in found]
-        store.forget_unsent(lost)
-        log.info(
-            "%s: %d tasks of before were found, %d are not there", model, len(found), len(lost)
-        )
+    tell: Callable[[int], None] = lambda _: None,
+) -> int:
+    """Make the tasks of what is to be sent; how many are known to be there now.
+
+    age_s: how long a try takes at most. tell: called with how many are done. Raises
+    LabelStudioAway, LabelStudioRefused, psycopg.Error; what was sent before stays, and what was not
+    is to be sent still.
+    """
+    sent = 0
+    while batch := store.begin_sending(project, age_s=age_s, most=BATCH):
+        tried = [one.prediction_id for one in batch if one.was_tried]
+        found = _confirm(store, label_studio, model, project, tried) if tried else set()
+        lacking = [one for one in batch if one.prediction_id not in found]
+        if lacking:
+            label_studio.import_tasks(project, [_task(model, one) for one in lacking])
+            ids = [one.prediction_id for one in lacking]
+            found |= _confirm(store, label_studio, model, project, ids)
+        sent += len(found)
+        tell(sent)
+    return sent
 
 
 def _candidates(store: AnnotationStore, model: str) -> list[Candidate]:
@@ -99,7 +112,7 @@ def _candidates(store: AnnotationStore, model: str) -> list[Candidate]:
     return found
 
 
-def _days(store: AnnotationStore, model: str) -> Iterator[tuple[Any, Any]]:
+def _days(store: AnnotationStore, model: str) -> Iterator[tuple[datetime, datetime]]:
     """Backwards from now, to where predictions are deleted."""
     window = store.kept_since(model)
     assert window is not None
@@ -110,33 +123,23 @@ def _days(store: AnnotationStore, model: str) -> Iterator[tuple[Any, Any]]:
         end = start
 
 
-def _send_batch(
+def _confirm(
     store: AnnotationStore,
     label_studio: LabelStudio,
     model: str,
     project: int,
-    chosen: list[Chosen],
-) -> set[str]:
-    answers = store.begin_sending(model, project, chosen)
-    if not answers:
-        return set()
-    label_studio.import_tasks(project, [_task(model, answer) for answer in answers])
-    return _confirm(store, label_studio, model, project, [one.prediction_id for one in answers])
-
-
-def _confirm(
-    store: AnnotationStore, label_studio: LabelStudio, model: str, project: int, ids: list[str]
+    prediction_ids: Sequence[str],
 ) -> set[str]:
     """Those that have a task."""
     with store.transaction():
-        store.hold(model)  # a full look between reading and writing would not find them
-        tasks = {task.prediction_id: task.id for task in label_studio.tasks_of(project, ids)}
-        found = {one: tasks[one] for one in ids if one in tasks}
-        store.confirm(project, found)
-    return set(found)
+        store.hold(model)  # a full look between reading and writing would miss them
+        found = label_studio.tasks_of(project, prediction_ids)
+        tasks = {task.prediction_id: task.id for task in found}
+        store.confirm(project, tasks)
+    return set(tasks)
 
 
-def _task(model: str, answer: Answer) -> dict[str, Any]:
+def _task(model: str, answer: Outgoing) -> dict[str, Any]:
     """The task of a prediction, with the model's answer as a pre-annotation.
 
     Source: https://labelstud.io/guide/predictions

@@ -1,25 +1,22 @@
 """What the annotation program can be told by its environment. PostgreSQL is found by PG*."""
 
-import re
 from dataclasses import dataclass
 
 from contract.settings import setting
-
-URL = re.compile(r"https?://[^/?#@\s]+")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """The settings of a look at Label Studio."""
 
-    url: str = setting("PMESH_LABEL_STUDIO_URL", matching=URL, meaning="http(s)://host[:port]")
-    """Where Label Studio answers."""
+    url: str = setting("PMESH_LABEL_STUDIO_URL")
+    """Where Label Studio answers: http(s)://host[:port]."""
     token: str = setting("PMESH_LABEL_STUDIO_TOKEN")
     """The access token of a user of it that may see all of our projects."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class WatchSettings(Settings):
+class ProgramSettings(Settings):
     """Of the process that stays."""
 
     pull_s: float = setting("PMESH_ANNOTATION_PULL_S", 60.0, least=0.1, most=3600)

@@ -30,14 +30,16 @@ class Project:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """A prediction that is sent."""
+class Outgoing:
+    """A prediction that is being sent."""
 
     prediction_id: str
     version: str
     text: str
     label: str
     confidence: float
+    was_tried: bool
+    """Before: so it may be there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,28 +126,28 @@ class AnnotationStore:
             for one, _, text, scores, drifted in rows
         ]
 
-    def begin_sending(self, model: str, project: int, chosen: Iterable[Chosen]) -> list[Answer]:
-        """Note what is about to be sent; answers with what still is to be."""
+    def choose(self, model: str, project: int, chosen: Iterable[Chosen], *, considered: str) -> int:
+        """Note what is to be sent, and the newest of those among which it was chosen; how many
+        are noted."""
         given = [
             {"prediction_id": one.prediction_id, "choice": one.choice, "weight": one.weight}
             for one in chosen
         ]
-        rows = self._fetch("begin_sending", model=model, project=project, chosen=Json(given))
-        return [Answer(str(one), *rest) for one, *rest in rows]
+        found = self._fetch(
+            "choose", model=model, project=project, chosen=Json(given), considered=considered
+        )
+        return int(found[0][0])
+
+    def begin_sending(self, project: int, *, age_s: float, most: int) -> list[Outgoing]:
+        """Take some of what is to be sent. age_s: how long a try takes at most."""
+        age = timedelta(seconds=age_s)
+        rows = self._fetch("begin_sending", project=project, age=age, most=most)
+        return [Outgoing(str(one), *rest) for one, *rest in rows]
 
     def confirm(self, project: int, tasks: Mapping[str, int]) -> None:
         """Note which task each prediction has."""
         for prediction_id, task in tasks.items():
             self._execute("confirm", project=project, prediction_id=prediction_id, task=task)
-
-    def unconfirmed(self, project: int, *, age_s: float, most: int) -> list[str]:
-        """Predictions that may have a task, of those that were noted so long ago."""
-        age = timedelta(seconds=age_s)
-        return [one for (one,) in self._fetch("unconfirmed", project=project, age=age, most=most)]
-
-    def forget_unsent(self, prediction_ids: Sequence[str]) -> None:
-        """Forget those that were never sent."""
-        self._execute("forget_unsent", prediction_ids=list(prediction_ids))
 
     def remove_old(self) -> None:
         """Mark the tasks of predictions that are as old as predictions get."""

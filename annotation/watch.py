@@ -10,9 +10,9 @@ import psycopg
 
 from annotation.label_studio import LabelStudio, LabelStudioAway
 from annotation.look import look
-from annotation.settings import WatchSettings
+from annotation.settings import ProgramSettings
 from annotation.store import AnnotationStore, connect
-from annotation.webhook import PATH, SECRET_HEADER, WebhookServer
+from annotation.webhook import PATH, SECRET_HEADER, AnnotationWebhook
 
 log = logging.getLogger(__name__)
 
@@ -20,7 +20,7 @@ SETTLE_S = 0.5
 """From a webhook to the look: its annotation may not be committed yet, and others may follow."""
 
 
-def watch(settings: WatchSettings, stop: threading.Event) -> None:
+def watch(settings: ProgramSettings, stop: threading.Event) -> None:
     """Until the event. What is away is waited for. Raises OSError if nothing can listen for
     webhooks."""
     heard = threading.Event()
@@ -28,7 +28,7 @@ def watch(settings: WatchSettings, stop: threading.Event) -> None:
     with ExitStack() as open_:
         if settings.webhook_secret:
             open_.enter_context(
-                WebhookServer(
+                AnnotationWebhook(
                     settings.webhook_address,
                     settings.webhook_port,
                     secret=settings.webhook_secret,
@@ -59,7 +59,7 @@ def watch(settings: WatchSettings, stop: threading.Event) -> None:
             _wait(heard, stop, settings.pull_s)
 
 
-def _subscriber(settings: WatchSettings, label_studio: LabelStudio) -> Callable[[int], None]:
+def _subscriber(settings: ProgramSettings, label_studio: LabelStudio) -> Callable[[int], None]:
     """Has Label Studio tell this process of a project, once for each."""
     told: set[int] = set()
 

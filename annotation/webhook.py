@@ -14,14 +14,14 @@ SECRET_HEADER = "X-Predict-Mesh-Secret"  # noqa: S105
 MAX_BODY_BYTES = 64 * 1024
 
 
-class WebhookServer:
+class AnnotationWebhook:
     """Listens until it is closed; use as a context manager."""
 
     def __init__(self, address: str, port: int, *, secret: str, heard: Callable[[], None]) -> None:
         """secret: not empty; who does not know it is not heard. Raises OSError if nothing can
         listen there."""
 
-        class Handler(BaseHTTPRequestHandler):
+        class Listener(BaseHTTPRequestHandler):
             timeout = 5
 
             def do_POST(self) -> None:
@@ -45,10 +45,10 @@ class WebhookServer:
             def log_message(self, format: str, *args: object) -> None:
                 """Nothing: what comes of it is logged."""
 
-        self._server = ThreadingHTTPServer((address, port), Handler)
+        self._server = ThreadingHTTPServer((address, port), Listener)
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
 
-    def __enter__(self) -> "WebhookServer":
+    def __enter__(self) -> "AnnotationWebhook":
         self._thread.start()
         return self
 

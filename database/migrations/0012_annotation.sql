@@ -5,7 +5,8 @@ CREATE TABLE annotation_projects (
     project bigint,                 -- Label Studio's id of it; null: it is still to be made
     labels text[] NOT NULL DEFAULT '{}',  -- of its labelling interface
     through timestamptz,            -- changes up to this one, by Label Studio's clock, were taken
-    full_look_time timestamptz      -- when all of its tasks were last looked at
+    full_look_time timestamptz,     -- when all of its tasks were last looked at
+    considered uuid                 -- answers up to this one have had their chance to be chosen
 );
 
 INSERT INTO annotation_projects (model) SELECT id FROM models;
@@ -30,17 +31,18 @@ CREATE TABLE annotation_tasks (
     choice text NOT NULL,           -- how it was chosen: 'uncertain', 'drifted', 'control'
     weight double precision NOT NULL CHECK (weight >= 1),  -- 1 / the probability of that
     state text NOT NULL CHECK (state IN ('SENDING', 'SENT', 'REMOVING', 'REMOVED')),
-    send_time timestamptz NOT NULL DEFAULT now(),
+    choose_time timestamptz NOT NULL DEFAULT now(),
+    send_time timestamptz,          -- when it was last begun to send it; null: never
     CHECK (state <> 'SENT' OR task IS NOT NULL)
 );
 
 COMMENT ON COLUMN annotation_tasks.state IS
-    'SENDING: it may be in Label Studio. SENT: it is. REMOVING: its prediction was erased, or is as'
+    'SENDING: it is to be sent, or on its way. SENT: it is in Label Studio. REMOVING: its prediction was erased, or is as'
     ' old as predictions get: it is to be deleted there, and then here. REMOVED: somebody has'
     ' deleted it in Label Studio; what was said of it stays, and it is not sent again.';
 
 CREATE UNIQUE INDEX annotation_tasks_by_task ON annotation_tasks (project, task);
-CREATE INDEX annotation_tasks_open ON annotation_tasks (project, state)
+CREATE INDEX annotation_tasks_open ON annotation_tasks (state, project)
     WHERE state IN ('SENDING', 'REMOVING');
 
 CREATE FUNCTION remove_erased_tasks() RETURNS trigger

@@ -2,8 +2,8 @@
 -- in Label Studio becomes labels.
 CREATE SCHEMA IF NOT EXISTS annotation_v1;
 
--- Answers of a model in a window that nobody has labelled and that were not sent to Label Studio,
--- the newest first. drifted: whether the hour of its version has drifted, as a whole or in a slice
+-- Answers of a model in a window that nobody has labelled and that were not candidates before, the
+-- newest first. drifted: whether the hour of its version has drifted, as a whole or in a slice
 -- that it is in; the thresholds are those of monitoring/drift.py.
 CREATE OR REPLACE FUNCTION annotation_v1.candidates(
     for_model text, from_time timestamptz, to_time timestamptz, most integer
@@ -29,7 +29,9 @@ BEGIN
         WHERE r.model = for_model AND r.state = 'SUCCEEDED' AND r.erase_time IS NULL
           AND r.id >= uuid_at(from_time) AND r.id < uuid_at(to_time)
           AND NOT EXISTS (SELECT FROM labels l WHERE l.prediction_id = r.id)
-          AND NOT EXISTS (SELECT FROM annotation_tasks t WHERE t.prediction_id = r.id)
+          AND NOT EXISTS (
+              SELECT FROM annotation_projects a
+              WHERE a.model = for_model AND a.considered >= r.id)
         ORDER BY r.id DESC LIMIT most
     )
     SELECT a.id, a.version, a.text, a.scores, EXISTS (
@@ -48,40 +50,69 @@ BEGIN
     FROM answer a ORDER BY a.id DESC;
 END $$;
 
--- Notes which predictions are about to be sent: `chosen` is an array of objects with prediction_id,
--- choice and weight. Answers with those that are still to be sent, as they are sent; what was
--- erased, labelled or sent meanwhile is not among them.
+-- Notes which predictions were chosen to be sent: `chosen` is an array of objects with
+-- prediction_id, choice and weight. What was erased or labelled meanwhile is left out. `considered`
+-- is the newest of those among which they were chosen. Answers with how many are noted.
+CREATE OR REPLACE FUNCTION annotation_v1.choose(
+    for_model text, to_project bigint, chosen json, considered uuid
+) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
+    SET plan_cache_mode = force_custom_plan  -- only with the ids at hand, days are left out
+    AS $$
+#variable_conflict use_variable
+DECLARE
+    ids uuid[] := ARRAY(
+        SELECT c.prediction_id FROM json_to_recordset(chosen) AS c (prediction_id uuid));
+    noted bigint;
+BEGIN
+    -- An erasure that comes now waits, and then finds the rows.
+    PERFORM FROM requests r WHERE r.id = ANY (ids) ORDER BY r.id FOR NO KEY UPDATE;
+    INSERT INTO annotation_tasks (prediction_id, model, project, choice, weight, state)
+    SELECT r.id, r.model, to_project, c.choice, c.weight, 'SENDING'
+    FROM json_to_recordset(chosen) AS c (prediction_id uuid, choice text, weight float8)
+    JOIN requests r ON r.id = c.prediction_id
+    WHERE r.id = ANY (ids) AND r.model = for_model AND r.state = 'SUCCEEDED'
+      AND r.erase_time IS NULL
+      AND NOT EXISTS (SELECT FROM labels l WHERE l.prediction_id = r.id)
+    ON CONFLICT DO NOTHING;
+    GET DIAGNOSTICS noted = ROW_COUNT;
+    UPDATE annotation_projects a SET considered = greatest(a.considered, choose.considered)
+    WHERE a.model = for_model;
+    RETURN noted;
+END $$;
+
+-- Takes some of those that are to be sent to a project, each one's last try having begun so long
+-- ago, and notes that they are tried now. Where there was one, they may be there already.
 CREATE OR REPLACE FUNCTION annotation_v1.begin_sending(
-    for_model text, to_project bigint, chosen json
+    to_project bigint, last_try interval, most integer
 ) RETURNS TABLE (
-    prediction_id uuid, version text, text text, label text, confidence float8
+    prediction_id uuid, version text, text text, label text, confidence float8, was_tried boolean
 )
     LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
     SET plan_cache_mode = force_custom_plan  -- only with the ids at hand, days are left out
     AS $$
 #variable_conflict use_column
 DECLARE
-    ids uuid[] := ARRAY(
-        SELECT c.prediction_id FROM json_to_recordset(chosen) AS c (prediction_id uuid));
+    taken uuid[];
+    tried uuid[];
 BEGIN
-    -- An erasure that comes now waits, and then finds the rows.
-    PERFORM FROM requests r WHERE r.id = ANY (ids) ORDER BY r.id FOR NO KEY UPDATE;
-    RETURN QUERY
-    WITH noted AS (
-        INSERT INTO annotation_tasks (prediction_id, model, project, choice, weight, state)
-        SELECT c.prediction_id, for_model, to_project, c.choice, c.weight, 'SENDING'
-        FROM json_to_recordset(chosen) AS c (prediction_id uuid, choice text, weight float8)
-        JOIN requests r ON r.id = c.prediction_id
-        WHERE r.id = ANY (ids) AND r.model = for_model AND r.state = 'SUCCEEDED'
-          AND r.erase_time IS NULL
-          AND NOT EXISTS (SELECT FROM labels l WHERE l.prediction_id = r.id)
-        ON CONFLICT DO NOTHING
-        RETURNING annotation_tasks.prediction_id
+    WITH due AS (
+        SELECT t.prediction_id, t.send_time FROM annotation_tasks t
+        WHERE t.project = to_project AND t.state = 'SENDING'
+          AND (t.send_time IS NULL OR t.send_time < now() - last_try)
+        ORDER BY t.prediction_id LIMIT most FOR UPDATE SKIP LOCKED
+    ), begun AS (
+        UPDATE annotation_tasks t SET send_time = now() FROM due
+        WHERE t.prediction_id = due.prediction_id
+        RETURNING t.prediction_id, due.send_time
     )
-    SELECT r.id, r.version, r.text, p.label, p.confidence
-    FROM noted n JOIN requests r ON r.id = n.prediction_id
-    JOIN predictions p ON p.id = r.id
-    WHERE r.id = ANY (ids) AND p.id = ANY (ids)
+    SELECT coalesce(array_agg(b.prediction_id), '{}'),
+           coalesce(array_agg(b.prediction_id) FILTER (WHERE b.send_time IS NOT NULL), '{}')
+    INTO taken, tried FROM begun b;
+    RETURN QUERY
+    SELECT r.id, r.version, r.text, p.label, p.confidence, r.id = ANY (tried)
+    FROM requests r JOIN predictions p ON p.id = r.id
+    WHERE r.id = ANY (taken) AND p.id = ANY (taken) AND r.erase_time IS NULL
     ORDER BY r.id;
 END $$;
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import typer
 
 from pmesh.cli import (
+    annotate,
     doctor,
     evaluate,
     history,
@@ -66,4 +67,11 @@ def command_line() -> typer.Typer:
     group.command()(monitor.reference)
     group.command()(monitor.report)
     application.add_typer(group, name="monitor")
+    group = typer.Typer(help="Have people label predictions.", no_args_is_help=True)
+    group.command()(annotate.up)
+    group.command()(annotate.down)
+    group.command()(annotate.push)
+    group.command()(annotate.pull)
+    group.command()(annotate.agreement)
+    application.add_typer(group, name="annotate")
     return application

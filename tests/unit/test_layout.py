@@ -24,6 +24,7 @@ TWICE = {
     "Models": "the gateway's models, and the Protocol beside their user",
     "Changes": "what the database tells of, and the Protocol beside its user",
     "State": "where a prediction stands, and where a part of the local stack stands",
+    "Candidate": "a version to be released, and an answer to be labelled",
     "Version": "a version as the catalog has it, and as the registry has it",
 }
 """Class names that stand twice in product code, each with its reason."""

@@ -28,7 +28,7 @@ ON_THEIR_WAY_S = 60.0
 _DAY = timedelta(days=1)
 
 
-class CannotChoose(ValueError):
+class NothingToSend(ValueError):
     """Nothing is to be sent; the message says why."""
 
 
@@ -53,17 +53,17 @@ def choose(
 ) -> Choice:
     """Choose predictions of a model among those that came since the last choice.
 
-    Each is a candidate once: a weight is one chance's. Raises CannotChoose, LabelStudioAway,
+    Each is a candidate once: a weight is one chance's. Raises NothingToSend, LabelStudioAway,
     LabelStudioRefused, psycopg.Error.
     """
     if store.kept_since(model) is None:
-        raise CannotChoose(f"there is no model {model!r}")
+        raise NothingToSend(f"there is no model {model!r}")
     project = keep_project(store, label_studio, model)
     with store.transaction():
         store.hold(model)  # of two who choose together, the second finds other candidates
         candidates = _candidates(store, model)
         if not candidates:
-            raise CannotChoose(f"{model} has no answers that were not considered before")
+            raise NothingToSend(f"{model} has no answers that were not considered before")
         chosen = select(candidates, count, control_share, seed)
         newest = max(one.prediction_id for one in candidates)
         store.choose(model, project, chosen, considered=newest)

@@ -81,7 +81,7 @@ def push(
     from rich.progress import Progress
 
     from annotation.label_studio import LabelStudioAway, LabelStudioRefused
-    from annotation.sending import CannotChoose, choose, send
+    from annotation.sending import NothingToSend, choose, send
 
     if not 0 < control <= 1:
         fail("--control is a share above 0, up to 1: without a control, no figure is unbiased")
@@ -91,7 +91,7 @@ def push(
             choice = choose(
                 store, label_studio, model, count=count, control_share=control, seed=seed
             )
-        except (CannotChoose, LabelStudioAway, LabelStudioRefused) as error:
+        except (NothingToSend, LabelStudioAway, LabelStudioRefused) as error:
             fail(str(error))
         total = sum(choice.chosen.values())
         how = ", ".join(f"{rows} {name}" for name, rows in sorted(choice.chosen.items()))

@@ -8,6 +8,9 @@ from annotation.store import AnnotationStore
 
 log = logging.getLogger(__name__)
 
+MAX_TITLE = 50
+"""Of Label Studio, which takes no title under 3 characters either."""
+
 
 def keep_project(store: AnnotationStore, label_studio: LabelStudio, model: str) -> int:
     """The id of a model's project, made if there is none; its interface has all labels.
@@ -18,7 +21,8 @@ def keep_project(store: AnnotationStore, label_studio: LabelStudio, model: str) 
         store.hold(model)  # of two who come together, one makes it
         project, labels = store.project(model), store.labels(model)
         if project.id is None:
-            made = label_studio.create_project(model, label_config(labels))
+            title = f"Predict Mesh {model}"[:MAX_TITLE]
+            made = label_studio.create_project(title, label_config(labels))
             log.info("%s: project %d was made", model, made)
             store.set_project(model, made, labels)
             return made

@@ -46,7 +46,8 @@ class Supervisor:
         Those that stay go on as they are.
         """
         names = {part.name for part in parts}
-        for name in self._runners.keys() - names:
+        gone = [name for name in self._runners if name not in names]
+        for name in reversed(gone):  # what comes later may use what comes before
             self._tasks[name].cancel()
             await asyncio.gather(self._tasks[name], return_exceptions=True)
             await self._runners[name].stop()

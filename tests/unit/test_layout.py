@@ -39,7 +39,16 @@ PREDICT = {
 }
 """The path of a gRPC Predict, and what it calls in each file."""
 
-LAYERS = ("unit", "integration", "conformance", "connectconformance", "images", "landed", "e2e")
+LAYERS = (
+    "unit",
+    "integration",
+    "conformance",
+    "connectconformance",
+    "images",
+    "landed",
+    "annotation",
+    "e2e",
+)
 
 
 def sources(*folders: str) -> Iterator[Path]:

@@ -19,6 +19,7 @@ from pmesh.stack.label_studio import LabelStudioPart
 from pmesh.stack.postgres import DATABASE, OWNER
 from pmesh.stack.status import State
 from tests.annotation.label_studio_server import BUILD, ROOT, started_before
+from tests.annotation.small_stack import NAMES
 from tests.parts.observed import MODEL, Observed, observe
 from tests.parts.polling import wait_until
 
@@ -62,9 +63,7 @@ def test_people_label_what_was_pushed_and_agree_or_not(tmp_path: Path) -> None:
         password = home.secret("label-studio")
         assert password not in up.stdout + up.stderr
         assert (home.path / "secrets.json").stat().st_mode & 0o077 == 0
-        assert states(home) == dict.fromkeys(
-            ("postgres", "label-studio", "annotation"), State.READY
-        )
+        assert states(home) == dict.fromkeys(NAMES, State.READY)
 
         database = {"host": "127.0.0.1", "port": port_of_postgres(home), "dbname": DATABASE}
         owner = make_conninfo(**database, user=OWNER, password=home.secret(f"postgres-{OWNER}"))

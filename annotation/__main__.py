@@ -15,7 +15,7 @@ import threading
 
 import psycopg
 
-from annotation.label_studio import LabelStudio, LabelStudioAway
+from annotation.label_studio import LabelStudio, LabelStudioAway, LabelStudioRefused
 from annotation.look import look
 from annotation.settings import ProgramSettings, Settings
 from annotation.store import AnnotationStore, connect
@@ -36,7 +36,7 @@ def main() -> None:
     commands.add_parser("pull", help="once, all tasks").set_defaults(run=_pull)
     try:
         parser.parse_args().run()
-    except (ValueError, OSError, LabelStudioAway) as error:
+    except (ValueError, OSError, LabelStudioAway, LabelStudioRefused) as error:
         sys.exit(f"annotation: {error}")
     except psycopg.OperationalError as error:
         sys.exit(f"annotation: PostgreSQL does not answer: {error}")

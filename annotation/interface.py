@@ -32,11 +32,26 @@ def result_of(label: str) -> list[dict[str, Any]]:
 
 
 def label_of(annotation: Mapping[str, Any]) -> str | None:
-    """The one label that an annotation says; None where it says none, or several."""
-    said = [
-        choice
-        for part in annotation.get("result") or ()
-        if part.get("from_name") == CHOICE
-        for choice in part.get("value", {}).get("choices", ())
-    ]
-    return str(said[0]) if len(said) == 1 else None
+    """The one label that an annotation says; None where it says none, or several.
+
+    Whoever may use the API may write anything into an annotation.
+    """
+    result = annotation.get("result")
+    parts = result if isinstance(result, list) else ()
+    said = [choice for part in parts for choice in _choices(part)]
+    match said:
+        case [str(label)] if is_storable(label):
+            return label
+    return None
+
+
+def is_storable(text: str) -> bool:
+    """Whether PostgreSQL takes this text."""
+    return "\0" not in text and not any("\ud800" <= char <= "\udfff" for char in text)
+
+
+def _choices(part: Any) -> Sequence[Any]:
+    match part:
+        case {"from_name": name, "value": {"choices": [*choices]}} if name == CHOICE:
+            return choices
+    return ()

@@ -12,6 +12,7 @@ from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any
 from urllib.parse import urlencode, urlsplit
+from uuid import UUID
 
 TIMEOUT_S = 20.0
 """For each wait for a part of an answer: an import of a batch takes about a second."""
@@ -185,7 +186,18 @@ def _filter(column: str, operator: str, kind: str, value: Any) -> dict[str, Any]
 def _task(task: Mapping[str, Any]) -> Task:
     return Task(
         id=int(task["id"]),
-        prediction_id=str(task["data"].get("prediction_id", "")),
+        prediction_id=_prediction_id(task["data"]),
         updated_at=datetime.fromisoformat(task["updated_at"]),
         annotations=task["annotations"],
     )
+
+
+def _prediction_id(data: Any) -> str:
+    """Data of a task that was made by hand may be anything."""
+    match data:
+        case {"prediction_id": str(given)}:
+            try:
+                return str(UUID(given))
+            except ValueError:
+                return ""
+    return ""

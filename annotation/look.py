@@ -23,8 +23,8 @@ def look(
     """Do all that is due, for each model.
 
     full: look at all tasks, not only at those that changed. keep: called for each project.
-    Raises LabelStudioAway, psycopg.Error. What Label Studio refuses of one model is told, and
-    holds up no other.
+    Raises LabelStudioAway, psycopg.Error, and LabelStudioRefused where it refuses a deletion. What
+    it refuses of one model besides is told, and holds up no other.
     """
     removed = remove(store, label_studio)
     if removed:

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 import psycopg
 
-from annotation.label_studio import LabelStudio, LabelStudioAway
+from annotation.label_studio import LabelStudio, LabelStudioAway, LabelStudioRefused
 from annotation.look import look
 from annotation.settings import ProgramSettings
 from annotation.store import AnnotationStore, connect
@@ -42,7 +42,7 @@ def watch(settings: ProgramSettings, stop: threading.Event) -> None:
             try:
                 with connect() as connection:
                     done = look(AnnotationStore(connection), label_studio, keep=subscribe)
-            except (LabelStudioAway, psycopg.OperationalError) as error:
+            except (LabelStudioAway, LabelStudioRefused, psycopg.OperationalError) as error:
                 if str(error) != trouble:  # once for an outage
                     log.warning("waiting: %s", error)
                 trouble = str(error)

@@ -115,13 +115,13 @@ def pull(home: HomeOption = HOME) -> None:
 
     [bold]pmesh annotate pull[/]
     """
-    from annotation.label_studio import LabelStudioAway
+    from annotation.label_studio import LabelStudioAway, LabelStudioRefused
     from annotation.look import look
 
     with _opened(home) as (store, label_studio):
         try:
             done = look(store, label_studio, full=True)
-        except LabelStudioAway as error:
+        except (LabelStudioAway, LabelStudioRefused) as error:
             fail(str(error))
     for model, pulled in done.items():
         text = f"{model}: {pulled.tasks} tasks, {pulled.added} labels came"

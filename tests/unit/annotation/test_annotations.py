@@ -70,6 +70,25 @@ def test_the_interface_has_all_labels_whatever_is_in_them() -> None:
 
 
 @pytest.mark.parametrize(
+    "result",
+    [
+        None,
+        "text",
+        7,
+        [None],
+        [[]],
+        [{"from_name": "label", "value": None}],
+        [{"from_name": "label", "value": {"choices": "positive"}}],
+        [{"from_name": "label", "value": {"choices": [7]}}],
+        result_of("no \0 in PostgreSQL"),
+        result_of("half a \ud83d pair"),
+    ],
+)
+def test_whatever_is_written_by_the_api_does_no_harm(result: Any) -> None:
+    assert label_of({"result": result}) is None
+
+
+@pytest.mark.parametrize(
     "url",
     ["", "label-studio:8080", "ftp://host", "http://host/path", "http://u:p@host", "http://"],
 )

@@ -25,6 +25,8 @@ NAMES = [
     "0007_outcomes.sql",
     "0008_labels.sql",
     "0009_quality.sql",
+    "0010_retrainings.sql",
+    "0012_annotation.sql",
 ]
 
 

@@ -13,16 +13,17 @@ GENERATED := build/gen/predict/v1/descriptors.binpb
 PROTOS := $(wildcard protos/predict/v1/*.proto protos/predict/events/v1/*.proto)
 
 # The extras that images are made of.
-IMAGES := gateway relay features runtime train rollout monitoring
+IMAGES := gateway relay features runtime train rollout monitoring annotation
 COMPILE = $(UV) pip compile --quiet --no-header --no-annotate --universal --python-version 3.11
 
 # protoc looks for its plugins on PATH.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help run test unit test-landed test-images promtool lint format protos bench bench-quality lock clean
+.PHONY: help run test unit test-landed test-images test-annotation promtool lint format protos bench \
+    bench-quality lock clean
 
 help: ## Show this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' Makefile
 
 run: $(INSTALLED) $(GENERATED) ## Install, start everything, make the first predictions
 	@$(BIN)/pmesh up
@@ -43,6 +44,9 @@ promtool: ## Fetch Prometheus' checker of rules into build/, on Debian; a test n
 	@command -v promtool >/dev/null || test -x $(PROMTOOL) || { \
 	    mkdir -p build/prometheus && cd build/prometheus && \
 	    apt-get download -qq prometheus && dpkg-deb -x prometheus_*.deb . && rm prometheus_*.deb; }
+
+test-annotation: $(INSTALLED) $(GENERATED) ## Label on the real Label Studio; the first time installs it
+	@$(BIN)/pytest tests/annotation
 
 lint: $(INSTALLED) $(GENERATED) ## Check style, types, imports and the contract
 	$(BIN)/ruff check

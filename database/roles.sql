@@ -4,24 +4,25 @@
 DO $$ BEGIN
     EXECUTE format('REVOKE ALL ON DATABASE %I FROM PUBLIC', current_database());
     EXECUTE format('GRANT CONNECT ON DATABASE %I'
-                   ' TO pmesh_gateway, pmesh_monitoring, pmesh_relay, pmesh_rollout,'
-                   ' pmesh_training, pmesh_worker',
+                   ' TO pmesh_annotation, pmesh_gateway, pmesh_monitoring, pmesh_relay,'
+                   ' pmesh_rollout, pmesh_training, pmesh_worker',
                    current_database());
 END $$;
 
 -- From nothing, so that this file is all that holds.
 REVOKE ALL ON SCHEMA
-    public, alerts_v1, catalog_v1, events_v1, gateway_v1, labels_v1, monitoring_v1, relay_v1,
-    releases_v1, rollout_v1, training_v1, worker_v1
-    FROM PUBLIC, pmesh_gateway, pmesh_monitoring, pmesh_relay, pmesh_rollout, pmesh_training,
-         pmesh_worker;
+    public, alerts_v1, annotation_v1, catalog_v1, events_v1, gateway_v1, labels_v1, monitoring_v1,
+    relay_v1, releases_v1, rollout_v1, training_v1, worker_v1
+    FROM PUBLIC, pmesh_annotation, pmesh_gateway, pmesh_monitoring, pmesh_relay, pmesh_rollout,
+         pmesh_training, pmesh_worker;
 REVOKE ALL ON ALL TABLES IN SCHEMA public, catalog_v1, labels_v1, releases_v1
-    FROM PUBLIC, pmesh_gateway, pmesh_monitoring, pmesh_relay, pmesh_rollout, pmesh_training,
-         pmesh_worker;
+    FROM PUBLIC, pmesh_annotation, pmesh_gateway, pmesh_monitoring, pmesh_relay, pmesh_rollout,
+         pmesh_training, pmesh_worker;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA
-    public, alerts_v1, events_v1, gateway_v1, labels_v1, monitoring_v1, relay_v1, releases_v1,
-    rollout_v1, training_v1, worker_v1
-    FROM PUBLIC, pmesh_gateway, pmesh_monitoring, pmesh_relay, pmesh_rollout, pmesh_training,
+    public, alerts_v1, annotation_v1, events_v1, gateway_v1, labels_v1, monitoring_v1, relay_v1,
+    releases_v1, rollout_v1, training_v1, worker_v1
+    FROM PUBLIC, pmesh_annotation, pmesh_gateway, pmesh_monitoring, pmesh_relay, pmesh_rollout,
+         pmesh_training,
          pmesh_worker;
 
 -- The gateway records and reads predictions and labels, reads the catalog and the figures, and asks
@@ -119,3 +120,12 @@ GRANT EXECUTE ON FUNCTION alerts_v1.fire, alerts_v1.acknowledge, alerts_v1.resol
     TO pmesh_monitoring;
 GRANT SELECT, UPDATE (state, attempts, next_time) ON webhook_deliveries TO pmesh_monitoring;
 GRANT SELECT, INSERT, UPDATE (status, error) ON webhook_attempts TO pmesh_monitoring;
+
+-- Annotation sends texts to where people label them, and says what they said of those.
+GRANT USAGE ON SCHEMA public, annotation_v1, catalog_v1 TO pmesh_annotation;
+GRANT SELECT (id, labels, listed, retention_days) ON models TO pmesh_annotation;
+GRANT SELECT ON catalog_v1.versions TO pmesh_annotation;
+GRANT SELECT, UPDATE (project, labels, through, full_look_time)
+    ON annotation_projects TO pmesh_annotation;
+GRANT SELECT, UPDATE (task, state), DELETE ON annotation_tasks TO pmesh_annotation;
+GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA annotation_v1 TO pmesh_annotation;

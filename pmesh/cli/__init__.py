@@ -6,6 +6,7 @@ import typer
 
 from pmesh.cli import (
     alerts,
+    annotate,
     doctor,
     erase,
     evaluate,
@@ -83,4 +84,11 @@ def command_line() -> typer.Typer:
     group.command()(alerts.resolve)
     group.command()(alerts.render)
     application.add_typer(group, name="alerts")
+    group = typer.Typer(help="Have people label predictions.", no_args_is_help=True)
+    group.command()(annotate.up)
+    group.command()(annotate.down)
+    group.command()(annotate.push)
+    group.command()(annotate.pull)
+    group.command()(annotate.agreement)
+    application.add_typer(group, name="annotate")
     return application

@@ -8,13 +8,22 @@ from typing import TYPE_CHECKING
 
 import psycopg
 
-from database.logins import GATEWAY, MONITORING, RELAY, ROLLOUT, TRAINING, worker_login
+from database.logins import (
+    ANNOTATION,
+    GATEWAY,
+    MONITORING,
+    RELAY,
+    ROLLOUT,
+    TRAINING,
+    worker_login,
+)
 from database.migrate import migrate
 from inference.repository import Loaded
 from pmesh.provisioning import register
 from pmesh.stack.aws import aws_part, s3_part
 from pmesh.stack.environment import alerts_environment, aws_environment, training_environment
 from pmesh.stack.home import Home
+from pmesh.stack.label_studio import WEBHOOK_ADDRESS, LabelStudioPart
 from pmesh.stack.mlflow import mlflow_part
 from pmesh.stack.model_list import ModelEntry
 from pmesh.stack.own_environment import place_of
@@ -22,6 +31,7 @@ from pmesh.stack.part import Job, Part
 from pmesh.stack.postgres import OWNER, SUPERUSER, Postgres
 from pmesh.stack.readiness import until_http
 from pmesh.stack.services import (
+    annotation_part,
     features_part,
     gateway_part,
     monitoring_part,
@@ -47,7 +57,7 @@ _ANSWERS_S = 15.0
 PORTS = (
     *("postgres", "aws", "s3", "mlflow"),
     *("triton-metrics", "gateway-admin", "gateway-metrics", "rollout-webhook"),
-    "monitoring-metrics",
+    *("monitoring-metrics", "label-studio", "annotation-webhook"),
 )
 """What needs a port on loopback, the gateway's public one aside."""
 
@@ -84,6 +94,7 @@ class LocalStack:
             home, metrics_port=ports["triton-metrics"], served=self._served_versions
         )
         self._spool = home.path / "features"
+        self.label_studio = LabelStudioPart(home, port=ports["label-studio"])
 
     def parts(self) -> list[Part]:
         """Every part, in the order in which they are shown."""
@@ -121,6 +132,7 @@ class LocalStack:
                 metrics_port=self._ports["monitoring-metrics"],
                 environment=self.monitoring_environment() | alerts_environment(),
             ),
+            *self._annotation(),
         ]
 
     def training_environment(self) -> dict[str, str]:
@@ -177,6 +189,19 @@ class LocalStack:
         """By which a command does the same."""
         return self._postgres.conninfo(MONITORING.name)
 
+    def annotation_environment(self) -> dict[str, str]:
+        """The environment of the process that makes labels of annotations."""
+        return {
+            **self._base,
+            **self._postgres.environment(ANNOTATION.name),
+            "PMESH_LABEL_STUDIO_TOKEN": self.label_studio.token,
+            "PMESH_ANNOTATION_WEBHOOK_SECRET": self._home.secret("annotation-webhooks"),
+        }
+
+    def annotation_conninfo(self) -> str:
+        """By which a command does the same."""
+        return self._postgres.conninfo(ANNOTATION.name)
+
     @property
     def mlflow(self) -> str:
         """The URL of the registry."""
@@ -203,6 +228,19 @@ class LocalStack:
             environment=self.release_environment() | secret | {"PGAPPNAME": "rollout"},
             is_ready=lambda: self._is_connected("rollout"),
         )
+
+    def _annotation(self) -> list[Part]:
+        if not self.label_studio.is_on:
+            return []
+        return [
+            self.label_studio.part(environment=self._base),
+            annotation_part(
+                label_studio_url=self.label_studio.url,
+                address=WEBHOOK_ADDRESS,
+                port=self._ports["annotation-webhook"],
+                environment=self.annotation_environment(),
+            ),
+        ]
 
     def _worker(self, model: ModelEntry) -> Part:
         login = worker_login(model.id).name

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pmesh.stack.part import Part
-from pmesh.stack.readiness import answers_http
+from pmesh.stack.readiness import accepts_connections, answers_http
 
 
 def program(module: str, *arguments: str) -> tuple[str, ...]:
@@ -129,4 +129,30 @@ def monitoring_part(*, metrics_port: int, environment: Mapping[str, str]) -> Par
         is_ready=lambda: answers_http(metrics_port, "/metrics"),
         background=True,
         niceness=10,
+    )
+
+
+def annotation_part(
+    *, label_studio_url: str, address: str, port: int, environment: Mapping[str, str]
+) -> Part:
+    """Makes labels of what people say in Label Studio.
+
+    address, port: where Label Studio tells it of annotations.
+    """
+    return Part(
+        name="annotation",
+        command=program("annotation", "watch"),
+        environment={
+            **environment,
+            "PMESH_LABEL_STUDIO_URL": label_studio_url,
+            "PMESH_ANNOTATION_WEBHOOK_ADDRESS": address,
+            "PMESH_ANNOTATION_WEBHOOK_PORT": str(port),
+            "PMESH_ANNOTATION_WEBHOOK_URL": f"http://{address}:{port}",
+        },
+        needs=("postgres",),
+        uses=("label-studio",),
+        is_ready=lambda: accepts_connections(port, address),
+        background=True,
+        niceness=10,
+        stop_timeout_s=45,  # what Label Studio is being asked may take its time
     )

@@ -21,7 +21,7 @@ def containers(
     worker: Container, training: Container, program: Callable[[str], Container]
 ) -> Mapping[str, Container]:
     """All that are built on Python's slim image."""
-    names = ("gateway", "relay", "features", "rollout", "monitoring")
+    names = ("gateway", "relay", "features", "rollout", "monitoring", "annotation")
     return {"runtime": worker, "train": training, **{name: program(name) for name in names}}
 
 

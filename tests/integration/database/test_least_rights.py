@@ -20,6 +20,7 @@ PROGRAMS = {
         ("gateway.store", "quality.sql"),
         ("gateway.store", "releases.sql"),
     ],
+    "pmesh_annotation": [("annotation", "queries.sql")],
     "pmesh_monitoring": [("monitoring", "queries.sql"), ("monitoring.alerts", "queries.sql")],
     "pmesh_relay": [("relay", "queries.sql")],
     "pmesh_rollout": [("rollout", "queries.sql")],
@@ -99,7 +100,10 @@ def test_a_worker_may_run_only_its_own(
 
 @pytest.mark.parametrize(
     "role",
-    ["pmesh_monitoring", "pmesh_relay", "pmesh_rollout", "pmesh_training", "pmesh_worker"],
+    [
+        *("pmesh_annotation", "pmesh_monitoring", "pmesh_relay", "pmesh_rollout"),
+        *("pmesh_training", "pmesh_worker"),
+    ],
 )
 def test_only_the_gateway_reads_texts(connection: "psycopg.Connection[Any]", role: str) -> None:
     check(connection, "pmesh_gateway", TEXTS)

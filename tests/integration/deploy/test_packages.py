@@ -32,6 +32,7 @@ PROGRAMS = {
     "features": ["features"],
     "runtime": ["contract", "bus", "database", "inference", "features", "model_runtime"],
     "monitoring": ["database", "webhooks", "monitoring"],
+    "annotation": ["database", "annotation"],
     "train": ["modelkit", "training", "models.genre"],
     "rollout": [
         "rollout",

@@ -13,6 +13,7 @@ PLACES = [
     ("rollout", "queries.sql"),
     ("monitoring", "queries.sql"),
     ("training", "queries.sql"),
+    ("annotation", "queries.sql"),
     ("model_runtime", "queries.sql"),
 ]
 

@@ -36,12 +36,13 @@ from monitoring.choice import CannotChoose, check_model, choose
 from monitoring.daily import Daily
 from monitoring.defaults import Defaults
 from monitoring.features import open_features
+from monitoring.hours import HOUR, Window
 from monitoring.job import Made, run
 from monitoring.prometheus import Quality
 from monitoring.report import ReportFailed
 from monitoring.served import PREFIX, Reports
 from monitoring.settings import Settings, WatchSettings
-from monitoring.store import HOUR, QualityStore, Window, connect
+from monitoring.store import QualityStore, connect
 
 log = logging.getLogger("monitoring")
 

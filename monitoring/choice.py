@@ -1,8 +1,9 @@
 """The reference that somebody chooses for a model."""
 
 from monitoring.defaults import of_window
+from monitoring.hours import Window
 from monitoring.references import Reference
-from monitoring.store import QualityStore, Window
+from monitoring.store import QualityStore
 
 
 class CannotChoose(ValueError):

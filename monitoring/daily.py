@@ -14,8 +14,9 @@ from datetime import UTC, date, timedelta
 from pathlib import Path
 
 from monitoring import report_files
+from monitoring.hours import day_window
 from monitoring.report import NothingToTell, write_reports
-from monitoring.store import QualityStore, day_window
+from monitoring.store import QualityStore
 
 log = logging.getLogger(__name__)
 

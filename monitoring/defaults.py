@@ -5,8 +5,9 @@ from collections import Counter
 
 from monitoring.drift import Profile
 from monitoring.held_out import HeldOut, RegistryAway, held_out
+from monitoring.hours import HOUR, Start, Window
 from monitoring.references import Reference, Vocabulary
-from monitoring.store import HOUR, QualityStore, Start, Window
+from monitoring.store import QualityStore
 
 log = logging.getLogger(__name__)
 

@@ -22,10 +22,12 @@ from features.reading import FeatureReader, Row
 from monitoring import drift
 from monitoring.counts import Histogram
 from monitoring.defaults import first_window
+from monitoring.feature_figures import FeatureReference
 from monitoring.figures import Figure
+from monitoring.hours import Start, Window
 from monitoring.intervals import wilson
 from monitoring.partition import CELLS, Partition
-from monitoring.store import FeatureReference, QualityStore, Start, Window
+from monitoring.store import QualityStore
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client

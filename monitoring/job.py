@@ -17,8 +17,9 @@ from monitoring.assembly import figures
 from monitoring.defaults import Defaults
 from monitoring.features import Features, HourFeatures
 from monitoring.figures import Figure
+from monitoring.hours import HOUR, Size, Start, Window
 from monitoring.references import Reference
-from monitoring.store import HOUR, QualityStore, Size, Start, Window
+from monitoring.store import QualityStore
 
 log = logging.getLogger(__name__)
 

@@ -18,7 +18,8 @@ from typing import Any
 
 from monitoring.counts import Histogram
 from monitoring.drift import Profile
-from monitoring.store import QualityStore, Sampled, day_window
+from monitoring.hours import day_window
+from monitoring.store import QualityStore, Sampled
 
 SAMPLE = 5_000
 """Rows of a day; which ones, the random part of their ids says, so that they are the same again."""

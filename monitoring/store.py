@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
 import psycopg
@@ -13,7 +13,9 @@ from psycopg.types.json import Json
 from database import named_sql
 from database.connections import UNPREPARED, bounded
 from monitoring.counts import Counts, by_slice
+from monitoring.feature_figures import FeatureReference, KeptFeatures
 from monitoring.figures import Figure, Interval
+from monitoring.hours import Size, Start, Window, day_window
 from monitoring.references import (
     Reference,
     Vocabulary,
@@ -23,75 +25,10 @@ from monitoring.references import (
 
 _SQL = named_sql.load("monitoring")
 
-HOUR = timedelta(hours=1)
 SETTLE = timedelta(hours=3)
 """Hours that are made again each time, since a clock may be behind and a commit late by so much."""
 TAG_SLICES = 50
 """Of an hour; the most frequent ones."""
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """From a time to another, which is not in it."""
-
-    start: datetime
-    end: datetime
-
-    def __str__(self) -> str:
-        return f"{self.start:%Y-%m-%dT%H:%MZ} to {self.end:%Y-%m-%dT%H:%MZ}"
-
-
-def day_window(day: date) -> Window:
-    """A day in UTC."""
-    begin = datetime(day.year, day.month, day.day, tzinfo=UTC)
-    return Window(begin, begin + timedelta(days=1))
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """When a run began, by the database's clock."""
-
-    begun: datetime
-    hour: datetime
-    """The one under way then."""
-
-
-@dataclass(frozen=True, slots=True)
-class Size:
-    """How many requests a version had, and how many are unfinished."""
-
-    version: str
-    rows: int
-    unfinished: int
-
-
-@dataclass(frozen=True, slots=True)
-class FeatureReference:
-    """What the features of a version are compared with: cells of monitoring.partition."""
-
-    name: str
-    dimension: int
-    cuts: tuple[float, ...]
-    counts: tuple[int, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class KeptFeatures:
-    """The figures of features that a version's hour has, and what the hour was then."""
-
-    rows: int
-    unfinished: int
-    figures: list[Figure]
-
-    def is_of(self, size: Size, reference: FeatureReference | None, sample: int) -> bool:
-        """Whether they would be the same again, of a sample of so many: S3 need not be asked."""
-        sampled = {f.rows for f in self.figures if f.metric == "features_missing_share"}
-        compared = {figure.reference for figure in self.figures if figure.reference}
-        return (
-            (self.rows, self.unfinished) == (size.rows, size.unfinished)
-            and sampled == {sample}
-            and compared == ({reference.name} if reference else set())
-        )
 
 
 class Sampled(NamedTuple):

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from typing import IO
 
-from training.store import Task, TrainingStore
+from training.store import TakenTraining, TrainingStore
 
 POLL_S = 0.5
 """Between looks at a process: whether it has ended, and whether it is to."""
@@ -48,7 +48,7 @@ def work_off(
         tell(f"{task.model}: {f'version {version} is registered' if version else error}")
 
 
-def _train(task: Task, timeout_s: float, stop: Callable[[], bool]) -> tuple[str, str]:
+def _train(task: TakenTraining, timeout_s: float, stop: Callable[[], bool]) -> tuple[str, str]:
     """The version that it has registered, or why there is none."""
     # It ends with this process: who takes the training next would otherwise find it at work.
     command = ("setpriv", "--pdeathsig", "KILL", "--", sys.executable, "-P", "-m", "training.train")

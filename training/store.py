@@ -32,7 +32,7 @@ class Retraining(NamedTuple):
     create_time: datetime
 
 
-class Task(NamedTuple):
+class TakenTraining(NamedTuple):
     """One that was taken."""
 
     id: UUID
@@ -76,15 +76,15 @@ class TrainingStore:
         """What was asked for last, the newest first."""
         return [Retraining(*row) for row in self._fetch("list", limit=limit)]
 
-    def take(self, model: str = "") -> Task | None:
+    def take(self, model: str = "") -> TakenTraining | None:
         """The oldest that is asked for and that no other session is at; None: there is none.
 
         model: of which; "" for any. It is this session's until `finish`, or until the session ends.
         """
         rows = self._fetch("take", model=model)
-        return Task(*rows[0]) if rows else None
+        return TakenTraining(*rows[0]) if rows else None
 
-    def finish(self, task: Task, *, version: str = "", error: str = "") -> None:
+    def finish(self, task: TakenTraining, *, version: str = "", error: str = "") -> None:
         """End it: with the version that it has registered, or with why there is none."""
         self._fetch("finish", id=task.id, version=version, error=error)
 

@@ -87,7 +87,7 @@ def reference(
     [bold]pmesh monitor reference sentiment --from 2026-11-01T00:00:00 --to 2026-11-08T00:00:00[/]
     """
     from monitoring.choice import CannotChoose, check_model, choose
-    from monitoring.store import Window
+    from monitoring.hours import Window
 
     with _store(home) as store:
         try:
@@ -125,8 +125,8 @@ def report(
     [bold]pmesh monitor report sentiment --day 2026-11-26[/]
     """
     from monitoring.choice import CannotChoose, check_model
+    from monitoring.hours import day_window
     from monitoring.report import ReportFailed, write_reports
-    from monitoring.store import day_window
     from pmesh.stack.own_environment import InstallFailed
 
     date = (day or datetime.now(UTC)).date()

@@ -23,8 +23,6 @@ TWICE = {
     "Network": "the torch module of a model: each model's own",
     "Models": "the gateway's models, and the Protocol beside their user",
     "Changes": "what the database tells of, and the Protocol beside its user",
-    "Defaults": "what a version is compared with, and what the rows of an import do not say",
-    "Source": "of a label: as the gateway has it, and as the command line takes it",
     "State": "where a prediction stands, and where a part of the local stack stands",
     "Candidate": "a version to be released, and an answer to be labelled",
     "Version": "a version as the catalog has it, and as the registry has it",

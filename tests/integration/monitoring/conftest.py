@@ -16,8 +16,9 @@ from psycopg.types.json import Json
 from contract.alert_rules import read_rules
 from database.logins import MONITORING
 from monitoring.defaults import Defaults
+from monitoring.hours import Window
 from monitoring.job import Made, run
-from monitoring.store import QualityStore, Window, connect
+from monitoring.store import QualityStore, connect
 from tests.parts.catalog import environment, register
 from tests.parts.observed import MODEL, Observed, Said, observe, say
 from tests.parts.postgres import Database

@@ -21,8 +21,9 @@ from gateway.pages import encode_token
 from gateway.quality import MetricFilter
 from monitoring.choice import choose
 from monitoring.defaults import Defaults
+from monitoring.hours import Window
 from monitoring.job import run
-from monitoring.store import QualityStore, Window, connect
+from monitoring.store import QualityStore, connect
 from tests.integration.gateway.program.running import Running
 from tests.parts.catalog import login_conninfo
 from tests.parts.doors import Door

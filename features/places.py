@@ -10,7 +10,7 @@ MAX_AGE = timedelta(days=30)
 """Of a file that is shipped: an object that is not there by then will not come."""
 
 _KEY_DAY = re.compile(r"(\d{4})/(\d{2})/(\d{2})/[^/]+")
-_PLACE = re.compile(r"s3://([^/]+)/(.+)#row=\d+")
+_PLACE = re.compile(r"s3://([^/]+)/(.+)#row=(\d{1,9})")
 
 
 class ObjectPlace(NamedTuple):
@@ -45,10 +45,16 @@ def day_of(key: str, folder: str) -> date | None:
         return None
 
 
-def place_of(features_uri: str) -> ObjectPlace | None:
-    """Where a row lies; None if that is no place."""
+def row_of(features_uri: str) -> tuple[ObjectPlace, int] | None:
+    """The object and the row in it, from 0; None if that is no place."""
     found = _PLACE.fullmatch(features_uri)
-    return ObjectPlace(*found.groups()) if found else None
+    return (ObjectPlace(found[1], found[2]), int(found[3])) if found else None
+
+
+def place_of(features_uri: str) -> ObjectPlace | None:
+    """The object that a row lies in; None if that is no place."""
+    found = row_of(features_uri)
+    return found[0] if found else None
 
 
 def place_prefix(bucket: str, model: str, version: str, file_id: str) -> str:

@@ -1,7 +1,6 @@
 """Reads rows of features from S3, by where their predictions say that they lie."""
 
 import io
-import re
 from collections import defaultdict
 from collections.abc import Iterable
 from concurrent.futures import Executor
@@ -14,6 +13,7 @@ import pyarrow.parquet as pq
 from botocore.exceptions import BotoCoreError, ClientError
 
 from features.errors import FeaturesRefused, FeaturesUnavailable
+from features.places import row_of
 from features.refusals import to_error
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ Row = npt.NDArray[np.float32]
 
 MAX_BYTES = 64 << 20
 """Of an object; the programs that write them make smaller ones."""
-_ROW = re.compile(r"s3://([^/]+)/(.+)#row=(\d{1,9})")
 
 
 class FeatureReader:
@@ -42,9 +41,9 @@ class FeatureReader:
         found: dict[str, Row | None] = {}
         rows: defaultdict[str, list[tuple[str, int]]] = defaultdict(list)
         for uri in uris:
-            place = _ROW.fullmatch(uri)
-            if place and place[1] == self._bucket:
-                rows[place[2]].append((uri, int(place[3])))
+            place = row_of(uri)
+            if place and place[0].bucket == self._bucket:
+                rows[place[0].key].append((uri, place[1]))
             else:
                 found[uri] = None
         for places, matrix in zip(rows.values(), self._executor.map(self._get, rows), strict=True):

@@ -76,5 +76,6 @@ def _row(model: Registration) -> dict[str, Any]:
         "labels": model.labels,
         "address": model.address,
         "feature_share": model.feature_share,
+        "retention_days": model.retention_days,
         "alert_rules": Json([rule.as_said() for rule in model.alerts]),
     }

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 
-ELSEWHERE = ("tests/unit", "tests/images", "tests/landed")
+ELSEWHERE = ("tests/unit", "tests/images", "tests/landed", "tests/annotation")
 """What has a target of its own."""
 FIRST = ("tests/e2e", "tests/integration/models", "tests/integration/training")
 """Whole stacks, and what trains for long: about half of the time."""

@@ -109,6 +109,9 @@ BEGIN
     SELECT coalesce(array_agg(b.prediction_id), '{}'),
            coalesce(array_agg(b.prediction_id) FILTER (WHERE b.send_time IS NOT NULL), '{}')
     INTO taken, tried FROM begun b;
+    IF taken = '{}' THEN
+        RETURN;  -- to look for none opens each day
+    END IF;
     RETURN QUERY
     SELECT r.id, r.version, r.text, p.label, p.confidence, r.id = ANY (tried)
     FROM requests r JOIN predictions p ON p.id = r.id

@@ -54,6 +54,9 @@ DECLARE
     prediction_ids uuid[] := ARRAY(
         SELECT DISTINCT e.prediction_id FROM json_to_recordset(said) AS e (prediction_id uuid));
 BEGIN
+    IF prediction_ids = '{}' THEN
+        RETURN;  -- to look for none opens each day
+    END IF;
     -- Those of one prediction that come together go one after the other; the next statement sees
     -- what the ones before have written.
     PERFORM FROM requests r

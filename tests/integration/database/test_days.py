@@ -162,6 +162,20 @@ MONITORING: dict[str, Any] = {
     "tag_slices": 9,
 }
 OWN: dict[str, dict[str, Any]] = {
+    "annotation/queries/candidates": {"start": NOW - timedelta(hours=1), "end": NOW, "most": 10},
+    "annotation/queries/choose": {
+        "project": 1,
+        "chosen": json.dumps([{"prediction_id": IDS[0], "choice": "control", "weight": 1}]),
+        "considered": IDS[1],
+    },
+    "annotation/queries/begin_sending": {"project": 1, "age": timedelta(minutes=1), "most": 10},
+    "annotation/queries/take": {
+        "project": 1,
+        "task": 1,
+        "prediction_id": IDS[0],
+        "said": json.dumps([]),
+    },
+    "training/queries/labelled": {"since": None},
     "gateway/store/queries/search": {"version": None},
     "gateway/store/queries/cancel": {"id": IDS[0]},
     "gateway/store/queries/erase": {"id": IDS[0]},
@@ -170,6 +184,7 @@ OWN: dict[str, dict[str, Any]] = {
     "monitoring/queries/counts": MONITORING,
     "monitoring/queries/places": MONITORING,
     "monitoring/queries/sample": MONITORING,
+    "monitoring/queries/feature_uris": MONITORING,
     "monitoring/queries/sizes": MONITORING,
     "relay/queries/answer": {
         "id": IDS,
@@ -203,7 +218,7 @@ def opened(connection: "psycopg.Connection[Any]", name: str) -> int:
 
 
 def fill(database: Database) -> None:
-    """A finished prediction with a label, for statements that do nothing without one."""
+    """A finished prediction with a label and a task, for statements that do nothing without one."""
     Requests(database).execute(
         "INSERT INTO requests (id, model, version, text, state, create_time, complete_time)"
         " VALUES (%s, 'sentiment', '1', 'a text', 'SUCCEEDED', now(), now())",
@@ -218,6 +233,12 @@ def fill(database: Database) -> None:
         "INSERT INTO labels (id, prediction_id, model, label, source, label_time)"
         " VALUES (%s, %s, 'sentiment', 'positive', 'CLIENT', now())",
         (LABEL["id"], IDS[0]),
+    )
+    Requests(database).execute(
+        "INSERT INTO annotation_tasks (prediction_id, model, project, task, choice, weight, state)"
+        " VALUES (%s, 'sentiment', 1, 1, 'control', 1, 'SENT'),"
+        " (%s, 'sentiment', 1, NULL, 'control', 1, 'SENDING')",
+        tuple(IDS),
     )
 
 

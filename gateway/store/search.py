@@ -30,8 +30,9 @@ async def find_page(
 ) -> list[str]:
     """The ids of predictions as PredictionStore.search gives them.
 
-    In the caller's transaction, which has it all see the same record, and which holds no locks of
-    the days that were looked at. Raises ListTooBroad, and errors.QueryCanceled for the same reason.
+    In the caller's transaction, which has it all see the same record, holds no locks of the days
+    that were looked at, and has what is left of SEARCH_S for what it does then. Raises
+    ListTooBroad, and errors.QueryCanceled for the same reason.
     """
     until = time.monotonic() + SEARCH_S
     conditions = {name: value or None for name, value in asdict(where).items()}
@@ -53,6 +54,7 @@ async def find_page(
             rows = await cursor.fetchall()
         found += [id for id, _ in rows]
         max_bytes -= sum(size for _, size in rows)
+    await _limit(connection, until - time.monotonic())  # of who reads them
     return found
 
 

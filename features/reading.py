@@ -48,7 +48,9 @@ class FeatureReader:
                 found[uri] = None
         for places, matrix in zip(rows.values(), self._executor.map(self._get, rows), strict=True):
             for uri, row in places:
-                found[uri] = matrix[row].copy() if matrix is not None and row < len(matrix) else None
+                found[uri] = None
+                if matrix is not None and row < len(matrix):
+                    found[uri] = matrix[row].copy()  # the object goes
         return found
 
     def _get(self, key: str) -> "npt.NDArray[np.float32] | None":

@@ -116,18 +116,21 @@ class LabelStudio:
     def _whole_tasks(
         self, project: int, page: int, page_size: int, ordering: str, filters: Mapping[str, Any]
     ) -> list[Task]:
-        """With what was said in them: of a page that is too long, each by itself."""
+        """With what was said in them: of a page that is too long, part by part."""
         try:
             return self._tasks(project, page, page_size, ordering, filters, fields="all")
         except AnswerTooLong:
             if page_size == 1:
                 return self._tasks(project, page, 1, ordering, filters, fields="task_only")
-        places = range((page - 1) * page_size + 1, page * page_size + 1)
-        return [
-            task
-            for place in places
-            for task in self._whole_tasks(project, place, 1, ordering, filters)
-        ]
+        parts = page_size if page_size % 2 else 2
+        part_size = page_size // parts
+        found: list[Task] = []
+        for part in range((page - 1) * parts + 1, page * parts + 1):
+            tasks = self._whole_tasks(project, part, part_size, ordering, filters)
+            found += tasks
+            if len(tasks) < part_size:
+                break
+        return found
 
     def _tasks(
         self,

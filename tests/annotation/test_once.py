@@ -5,8 +5,8 @@ import time
 
 import pytest
 
+from annotation import label_studio
 from annotation.interface import result_of
-from annotation.label_studio import MAX_TASK_BYTES
 from annotation.sending import send
 from tests.annotation.conftest import Annotation
 from tests.parts.claims import LABELS
@@ -141,7 +141,7 @@ def test_what_was_skipped_or_made_by_hand_is_no_label_and_the_ground_truth_decid
 
 
 def test_a_task_that_is_too_long_to_be_read_holds_up_no_other(
-    annotation: Annotation, caplog: pytest.LogCaptureFixture
+    annotation: Annotation, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     first, long, last = annotation.observe("a text", "another", "a third")
     annotation.choose(first, long, last)
@@ -150,9 +150,8 @@ def test_a_task_that_is_too_long_to_be_read_holds_up_no_other(
     for one in tasks.values():
         annotation.server.annotate(one.id, "positive")
     assert annotation.look().added == 3
-    body = {"result": result_of("x" * MAX_TASK_BYTES)}
-    for _ in range(3):  # so that a page of three is too long as well
-        annotation.server.ask("POST", f"/api/tasks/{tasks[long].id}/annotations/", body)
+    monkeypatch.setattr(label_studio, "MAX_ANSWER_BYTES", label_studio.MAX_TASK_BYTES)
+    annotation.server.annotate(tasks[long].id, "x" * label_studio.MAX_TASK_BYTES)
     for one in (first, last):
         (said,) = annotation.tasks()[one].annotations or ()
         annotation.server.change(said["id"], result=result_of("negative"))

@@ -5,8 +5,9 @@ from datetime import timedelta
 
 import pytest
 
+from monitoring.choice import choose
 from monitoring.job import run
-from tests.integration.monitoring.conftest import HOUR, NO_REGISTRY, Monitoring
+from tests.integration.monitoring.conftest import HOUR, NO_REGISTRY, Figures, Monitoring
 from tests.parts.observed import MODEL, Observed, Said
 
 LABELS = ("negative", "neutral", "positive")
@@ -169,3 +170,36 @@ def test_hours_whose_rows_may_be_deleted_are_left_as_they_are(monitoring: Monito
     assert not monitoring.figures("metric = 'accuracy'")
     with monitoring.database.connect() as connection:
         assert not connection.execute("SELECT FROM monitoring_stale").fetchall()
+
+
+def test_figures_outlive_their_rows_also_where_more_days_are_kept_since(
+    monitoring: Monitoring,
+) -> None:
+    day, today = (monitoring.now - 80 * HOUR).date(), monitoring.now.date()
+    answers = [Observed(time=monitoring.now - 80 * HOUR, truth="positive")] * 40
+    under_way = Observed(time=monitoring.now - 80 * HOUR, state="RUNNING", label=None, seconds=None)
+    *_, unfinished = monitoring.observe([*answers, under_way])
+    monitoring.observe([Observed(time=monitoring.now - 5 * HOUR)] * 3, seed=1)
+    monitoring.run()
+    before = of_hour(monitoring, "-80")
+    assert before["-80", "1", "", "volume"]["value"] == 41
+    assert before["-80", "1", "", "accuracy"]["rows"] == 40
+    monitoring.execute(
+        "UPDATE models SET retention_days = 1;"
+        f" SELECT relay_v1.clear_day('{day}', '{today}', 1000);"
+        " UPDATE models SET retention_days = 90;"
+        f" UPDATE requests SET state = 'EXPIRED', complete_time = now() WHERE id = '{unfinished}'"
+    )
+    with monitoring.database.connect() as connection:
+        assert len(connection.execute("SELECT FROM requests").fetchall()) == 1 + 3
+    with monitoring.store() as store:
+        choose(store, MODEL, monitoring.window(-5, -4))  # for which all hours are made anew
+    monitoring.run()
+    assert {key[0] for key in monitoring.figures("reference <> ''")} == {"-5"}
+    assert of_hour(monitoring, "-80") == before
+    with monitoring.store() as store:
+        assert monitoring.now - 80 * HOUR not in store.due(MODEL, store.begin())
+
+
+def of_hour(monitoring: Monitoring, hour: str) -> Figures:
+    return {key: row for key, row in monitoring.figures().items() if key[0] == hour}

@@ -184,13 +184,14 @@ def test_figures_outlive_their_rows_also_where_more_days_are_kept_since(
     before = of_hour(monitoring, "-80")
     assert before["-80", "1", "", "volume"]["value"] == 41
     assert before["-80", "1", "", "accuracy"]["rows"] == 40
-    monitoring.execute(
-        "UPDATE models SET retention_days = 1;"
-        f" SELECT relay_v1.clear_day('{day}', '{today}', 1000);"
-        " UPDATE models SET retention_days = 90;"
-        f" UPDATE requests SET state = 'EXPIRED', complete_time = now() WHERE id = '{unfinished}'"
-    )
     with monitoring.database.connect() as connection:
+        connection.execute("UPDATE models SET retention_days = 1")
+        connection.execute("SELECT relay_v1.clear_day(%s, %s, 1000)", (day, today))
+        connection.execute("UPDATE models SET retention_days = 90")
+        connection.execute(
+            "UPDATE requests SET state = 'EXPIRED', complete_time = now() WHERE id = %s",
+            (unfinished,),
+        )
         assert len(connection.execute("SELECT FROM requests").fetchall()) == 1 + 3
     with monitoring.store() as store:
         choose(store, MODEL, monitoring.window(-5, -4))  # for which all hours are made anew

@@ -7,11 +7,11 @@ import pytest
 
 from monitoring.choice import choose
 from monitoring.job import run
-from tests.integration.monitoring.conftest import HOUR, NO_REGISTRY, Figures, Monitoring
+from monitoring.store import QualityStore
+from tests.integration.monitoring.conftest import HOUR, NO_REGISTRY, Figures, Monitoring, killed
 from tests.parts.observed import MODEL, Observed, Said
 
 LABELS = ("negative", "neutral", "positive")
-DIE = "import os, signal\ndef die(*_, **__): os.kill(os.getpid(), signal.SIGKILL)\n"
 STEPS = ("hold", "take", "sizes", "references", "counts", "write_hour", "set_reference")
 
 
@@ -107,18 +107,7 @@ def test_a_job_that_is_killed_at_a_step_leaves_what_one_run_makes(
     """At the second hour that it comes to, since the first one must not count twice."""
     monitoring.observe(day(monitoring, rows=600))
     nth = 1 if step == "set_reference" else 2
-    patch = f"""{DIE}
-from monitoring.store import QualityStore
-real, calls = QualityStore.{step}, []
-def {step}(self, *arguments):
-    calls.append(1)
-    if len(calls) == {nth} and {when == "before"}: die()
-    done = real(self, *arguments)
-    if len(calls) == {nth}: die()
-    return done
-QualityStore.{step} = {step}
-"""
-    process = monitoring.process(patch)
+    process = monitoring.process(killed(QualityStore, step, when, nth))
     process.communicate()
     assert process.returncode == -9
     monitoring.run()

@@ -137,6 +137,10 @@ async def test_figures_are_made_and_shown_and_a_reference_is_chosen(home: Home) 
             refused = await monitor(home, *arguments)
             assert (refused.returncode, said in refused.stderr) == (1, True), refused.stderr
         await see_to_alert(home)
+        for command in (("retrain",), ("annotate", "agreement")):
+            refused = await pmesh(home, *command, "sentimnt")
+            assert refused.returncode == 1
+            assert "there is no model 'sentimnt'" in refused.stderr
 
 
 async def see_to_alert(home: Home) -> None:

@@ -15,7 +15,7 @@ from predict.v1.feedback_service_pb2 import AttachLabelRequest
 from contract.status import error_info
 from pmesh.calls import CallFailedError, may_be_tried_again
 from pmesh.cli.label_rows import LabelRow, Refusal
-from pmesh.labels import MAX_LABELS, LabelClient, Results
+from pmesh.labels import BATCH_SIZE, LabelClient, Results
 
 IN_FLIGHT = 4
 _MAX_BYTES = 1 << 20
@@ -141,7 +141,7 @@ def _batches(rows: Iterable[LabelRow]) -> Iterator[list[LabelRow]]:
     batch: list[LabelRow] = []
     start = 0
     for row in rows:
-        if batch and (len(batch) == MAX_LABELS or row.end - start > _MAX_BYTES):
+        if batch and (len(batch) == BATCH_SIZE or row.end - start > _MAX_BYTES):
             start = batch[-1].end
             yield batch
             batch = []

@@ -150,6 +150,13 @@ def test_a_version_with_labels_is_not_judged_without_their_texts(
     assert "does not give its labels" in complained.splitlines()[0]
 
 
+def test_a_time_of_labels_needs_labels(programs: Programs, registry: Registry) -> None:
+    before = versions(registry)
+    _, complained = programs.run("training.train", MODEL, "--since", "2026-11-01", code=2)
+    assert "--since is of labels: it needs --from-labels" in complained
+    assert versions(registry) == before
+
+
 def test_a_training_that_is_asked_for_registers_one_version_whatever_is_killed(
     programs: Programs,
     labelling: Labelling,

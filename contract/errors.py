@@ -247,7 +247,7 @@ class PredictionUnfinished(PredictError):
 
 
 class PredictionErased(PredictError):
-    """The text of the prediction is gone: nothing can be said of it, nor a request be told from it."""
+    """The prediction's text is gone: nothing can be said of it, and no request be compared."""
 
     reason = ErrorReason.ERROR_REASON_PREDICTION_ERASED
 

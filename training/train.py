@@ -147,8 +147,7 @@ def train_version(
         run.log_parameters(parameters)
         seconds = _learn(model, name, mixed.learned, seed=seed)
         _save(model, artifact, mixed.held_out)
-        judged_by = [*mixed.held_out, *mixed.labelled_held_out]
-        metrics = _evaluate(name, model, artifact, judged_by, into=evaluation)
+        metrics = _evaluate(name, model, artifact, mixed.representative, into=evaluation)
         run.log_metrics({**metrics, "training_seconds": seconds})
         run.log_evaluation(evaluation)
         return run.register(artifact, variant=variant, retraining=retraining)

@@ -246,6 +246,15 @@ class PredictionUnfinished(PredictError):
         )
 
 
+class PredictionErased(PredictError):
+    """The prediction's text is gone: nothing can be said of it, and no request be compared."""
+
+    reason = ErrorReason.ERROR_REASON_PREDICTION_ERASED
+
+    def __init__(self, prediction: str) -> None:
+        super().__init__(f"prediction {prediction!r} has been erased", prediction=prediction)
+
+
 class PredictionFailed(PredictError):
     """The prediction that a request_id stands for has failed before."""
 

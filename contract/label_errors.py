@@ -7,15 +7,6 @@ from predict.v1.error_reason_pb2 import ErrorReason
 from contract.errors import InvalidArgument, PredictError
 
 
-class PredictionErased(PredictError):
-    """The text of the prediction is gone, so that nothing can be said of it."""
-
-    reason = ErrorReason.ERROR_REASON_PREDICTION_ERASED
-
-    def __init__(self, prediction: str) -> None:
-        super().__init__(f"prediction {prediction!r} has been erased", prediction=prediction)
-
-
 class LabelNotOfModel(InvalidArgument):
     """The version that made the prediction has no such label."""
 

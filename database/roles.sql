@@ -22,8 +22,7 @@ REVOKE ALL ON ALL FUNCTIONS IN SCHEMA
     public, alerts_v1, annotation_v1, events_v1, gateway_v1, labels_v1, monitoring_v1, relay_v1,
     releases_v1, rollout_v1, training_v1, worker_v1
     FROM PUBLIC, pmesh_annotation, pmesh_gateway, pmesh_monitoring, pmesh_relay, pmesh_rollout,
-         pmesh_training,
-         pmesh_worker;
+         pmesh_training, pmesh_worker;
 
 -- The gateway records and reads predictions and labels, reads the catalog and the figures, and asks
 -- for releases.
@@ -92,9 +91,10 @@ GRANT EXECUTE ON FUNCTION
 GRANT EXECUTE ON FUNCTION training_v1.texts TO pmesh_rollout;  -- held-out ones, to judge by
 
 -- Training reads what people have labelled, and works off what it is asked for.
-GRANT USAGE ON SCHEMA public, training_v1 TO pmesh_training;
+GRANT USAGE ON SCHEMA public, rollout_v1, training_v1 TO pmesh_training;
 GRANT SELECT ON retrainings TO pmesh_training;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA training_v1 TO pmesh_training;
+GRANT EXECUTE ON FUNCTION rollout_v1.this_backend TO pmesh_training;
 
 -- A worker claims requests of its model, and keeps the claims.
 GRANT USAGE ON SCHEMA worker_v1 TO pmesh_worker;

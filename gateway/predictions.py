@@ -11,6 +11,7 @@ from itertools import accumulate
 from typing import Protocol
 
 from contract.errors import (
+    PredictionErased,
     PredictionFailed,
     PredictionFinished,
     PredictionNotFound,
@@ -333,6 +334,8 @@ def _fitting(found: list[Prediction]) -> list[Prediction]:
 
 
 def _same_request(known: Prediction, model: str, text: str, request_id: str) -> Prediction:
+    if known.erase_time is not None:  # with its text, what could tell the requests apart is gone
+        raise PredictionErased(known.id)
     if (known.model, known.text) != (model, text):
         raise RequestIdReused(request_id)
     return known

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 from uuid import UUID
 
+from contract.labels import is_representative
 from modelkit.abstract_model import Example
 from modelkit.dataset import InvalidDataset, read_examples
 
@@ -56,6 +57,11 @@ class Labelled:
     def example_id(self) -> str:
         """Of what a model learns from."""
         return f"{DOMAIN}-{self.prediction.hex}"
+
+    @property
+    def is_representative(self) -> bool:
+        """Whether it may be counted as one of many; else it was chosen for being hard."""
+        return is_representative(self.choice, self.weight)
 
     def example(self, text: str) -> Example:
         """What a model learns from."""

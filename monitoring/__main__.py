@@ -19,24 +19,24 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from datetime import UTC, datetime
 from pathlib import Path
 
 import boto3
 import psycopg
 
 from bus.aws import CONFIG
+from contract.arguments import moment
 from contract.metrics_server import metrics_server
 from contract.settings import read
 from monitoring.alerts.commands import add_commands
 from monitoring.alerts.deliveries import deliver_all_due, telling
 from monitoring.alerts.store import AlertStore
 from monitoring.alerts.webhook import Webhook, read_webhook
-from monitoring.choice import CannotChoose, check_model, choose
+from monitoring.choice import check_model, choose, read_window
 from monitoring.daily import Daily
 from monitoring.defaults import Defaults
 from monitoring.features import open_features
-from monitoring.hours import HOUR, Window
+from monitoring.hours import HOUR
 from monitoring.job import Made, run
 from monitoring.prometheus import Quality
 from monitoring.report import ReportFailed
@@ -146,24 +146,17 @@ def _tell(done: list[Made]) -> None:
 
 
 def _reference(arguments: argparse.Namespace) -> None:
+    window = read_window(arguments.start, arguments.end, default=arguments.default)
     with connect() as connection:
         store = QualityStore(connection)
         if arguments.default:
             check_model(store, arguments.model)
             store.forget_reference(arguments.model)
-        elif arguments.start and arguments.end:
-            choose(store, arguments.model, Window(arguments.start, arguments.end))
-        elif arguments.start or arguments.end:
-            raise CannotChoose("a window has both --from and --to")
+        elif window:
+            choose(store, arguments.model, window)
         check_model(store, arguments.model)
         for version, reference in sorted(store.references(arguments.model).items()):
             print(version or "all", reference.name, f"{reference.rows} rows", sep="\t")
-
-
-def moment(text: str) -> datetime:
-    """A time in ISO 8601; UTC, if it does not say. Raises ValueError."""
-    found = datetime.fromisoformat(text)
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,5 +1,7 @@
 """The reference that somebody chooses for a model."""
 
+from datetime import datetime
+
 from monitoring.defaults import of_window
 from monitoring.hours import Window
 from monitoring.references import Reference
@@ -8,6 +10,20 @@ from monitoring.store import QualityStore
 
 class CannotChoose(ValueError):
     """What was chosen is no reference; the message says why."""
+
+
+def read_window(start: datetime | None, end: datetime | None, *, default: bool) -> Window | None:
+    """What a command line asks for: a window, or None. default: it asks for no chosen reference.
+
+    Raises CannotChoose for half a window, or for both.
+    """
+    if default and (start or end):
+        raise CannotChoose("--default has no window: leave out --from and --to")
+    if start and end:
+        return Window(start, end)
+    if start or end:
+        raise CannotChoose("a window has both --from and --to")
+    return None
 
 
 def choose(store: QualityStore, model: str, window: Window) -> Reference:

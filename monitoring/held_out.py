@@ -16,6 +16,7 @@ from urllib.error import HTTPError
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
+from contract.labels import is_representative
 from monitoring.counts import Histogram
 
 TIMEOUT_S = 10.0
@@ -34,7 +35,8 @@ class HeldOut:
     confidences: Histogram
     texts: Sequence[str]
     predictions: Sequence[str]
-    """The ids of those that are labelled predictions: their texts are in the record only."""
+    """The ids of those that are labelled predictions: their texts are in the record only. None of
+    them was chosen for being hard, as the files count none."""
 
 
 def held_out(tracking_uri: str, model: str, version: str) -> HeldOut | None:
@@ -99,4 +101,8 @@ def _texts(examples: str) -> list[str]:
 
 def _predictions(labelled: bytes) -> list[str]:
     rows = [json.loads(line) for line in labelled.splitlines()]
-    return [str(row["prediction"]) for row in rows if row["split"] == "HELD_OUT"]
+    return [
+        str(row["prediction"])
+        for row in rows
+        if row["split"] == "HELD_OUT" and is_representative(row["choice"], row["weight"])
+    ]

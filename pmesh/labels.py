@@ -16,8 +16,8 @@ from pmesh.calls import failures
 Results = Callable[[], Sequence[pb.BatchAttachLabelsResult]]
 """What became of each label of a batch, in their order. Raises CallFailedError."""
 
-MAX_LABELS = 1000
-"""Of a batch, and of a page."""
+BATCH_SIZE = 1000
+"""The most labels of a batch, and of a page."""
 _CALL_S = 30
 _OPTIONS = (
     ("grpc.max_receive_message_length", 64 << 20),  # what refuses each label of a batch is long
@@ -48,7 +48,7 @@ class LabelClient:
             return self._stub.AttachLabel(request, timeout=_CALL_S).label
 
     def start_attaching(self, requests: Sequence[pb.AttachLabelRequest]) -> Results:
-        """Send up to MAX_LABELS; what is answered waits for what became of each."""
+        """Send up to BATCH_SIZE; what is answered waits for what became of each."""
         request = pb.BatchAttachLabelsRequest(requests=requests)
         call = self._stub.BatchAttachLabels.future(request, timeout=_CALL_S)
 
@@ -64,7 +64,7 @@ class LabelClient:
 
         Fails where there are none since there is no such model or prediction.
         """
-        request.page_size = MAX_LABELS
+        request.page_size = BATCH_SIZE
         with failures(self._address, request.model):
             answer = self._stub.ListLabels(request, timeout=_CALL_S)
             if not answer.labels:

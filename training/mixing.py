@@ -28,6 +28,15 @@ class Mixed:
     splits: list[tuple[Labelled, Split]] = field(default_factory=list)
     """What became of each labelled prediction, in their order."""
 
+    @property
+    def representative(self) -> list[Example]:
+        """What is held out and tells how good a version is: without what was chosen as it is hard.
+
+        That is for comparing versions alone.
+        """
+        kept = {one.example_id for one, _ in self.splits if one.is_representative}
+        return [*self.held_out, *(e for e in self.labelled_held_out if e.id in kept)]
+
 
 def mix(
     model: AbstractModel, old: Sequence[Example], labelled: Sequence[tuple[Labelled, str]]

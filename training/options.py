@@ -1,17 +1,10 @@
 """The command lines of the training programs; `pmesh train` and `pmesh eval` hand theirs on."""
 
 import argparse
-from datetime import UTC, datetime
 from pathlib import Path
 
-from contract.arguments import whole_number
+from contract.arguments import moment, whole_number
 from modelkit.arguments import version_name
-
-
-def moment(text: str) -> datetime:
-    """A time in ISO 8601; UTC, if it does not say. Raises ValueError."""
-    found = datetime.fromisoformat(text)
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def add_train_options(parser: argparse.ArgumentParser) -> None:
@@ -45,6 +38,12 @@ def add_train_options(parser: argparse.ArgumentParser) -> None:
         metavar="TIME",
         help="with --from-labels: of predictions asked for since then; ISO 8601, UTC if not said",
     )
+
+
+def check_train_options(arguments: argparse.Namespace) -> None:
+    """Raises ValueError where one option makes no sense without another."""
+    if arguments.since and not arguments.from_labels:
+        raise ValueError("--since is of labels: it needs --from-labels")
 
 
 def add_evaluate_options(parser: argparse.ArgumentParser) -> None:

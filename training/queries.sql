@@ -9,7 +9,7 @@ SELECT id, text FROM training_v1.texts(%(ids)s)
 
 -- name: take
 -- Takes the oldest training that was asked for, of a model or of any, and that nobody is at.
-SELECT id, model FROM training_v1.take(%(model)s)
+SELECT id, model FROM training_v1.take(%(model)s, rollout_v1.this_backend())
 
 -- name: finish
 -- Ends a training that was taken.

@@ -36,7 +36,7 @@ from modelkit.registry import CHAMPION, EVALUATION_FILE, Registry, RegistryError
 from training.evaluation import write_figures
 from training.labels import LabelSet, read_label_set, write_provenance
 from training.mixing import Mixed, mix
-from training.options import add_train_options
+from training.options import add_train_options, check_train_options
 from training.settings import Settings
 from training.store import TrainingStore, connect
 from training.training_run import RETRIES, TIMEOUT_S, training_run
@@ -49,7 +49,12 @@ TORCH_DEVICES = {"cpu": "cpu", "gpu": "cuda"}
 
 def main() -> None:
     """Parse the command line, train, and print the version."""
-    arguments = _parser().parse_args()
+    parser = _parser()
+    arguments = parser.parse_args()
+    try:
+        check_train_options(arguments)
+    except ValueError as exc:
+        parser.error(str(exc))
     try:
         settings = read(Settings, os.environ)
     except ValueError as exc:
@@ -142,8 +147,7 @@ def train_version(
         run.log_parameters(parameters)
         seconds = _learn(model, name, mixed.learned, seed=seed)
         _save(model, artifact, mixed.held_out)
-        judged_by = [*mixed.held_out, *mixed.labelled_held_out]
-        metrics = _evaluate(name, model, artifact, judged_by, into=evaluation)
+        metrics = _evaluate(name, model, artifact, mixed.representative, into=evaluation)
         run.log_metrics({**metrics, "training_seconds": seconds})
         run.log_evaluation(evaluation)
         return run.register(artifact, variant=variant, retraining=retraining)

@@ -8,6 +8,7 @@ CREATE TABLE retrainings (
     actor text NOT NULL DEFAULT '',  -- who asked
     state text NOT NULL DEFAULT 'REQUESTED'
         CHECK (state IN ('REQUESTED', 'RUNNING', 'SUCCEEDED', 'FAILED')),
+    holder backend,                  -- whose connection carries it out; it counts while that lives
     version text NOT NULL DEFAULT '',  -- that it registered
     error text NOT NULL DEFAULT '',    -- why it failed
     create_time timestamptz NOT NULL DEFAULT now(),

@@ -30,36 +30,20 @@ CREATE OR REPLACE FUNCTION training_v1.texts(ids uuid[]) RETURNS TABLE (id uuid,
       AND EXISTS (SELECT FROM labels l WHERE l.prediction_id = r.id)
 $$;
 
--- Takes the oldest training that was asked for, of a model or ('') of any, and that nobody is at: a
--- session that is at one holds a lock on it, and one whose session has died is taken again. No row:
--- there is none.
-CREATE OR REPLACE FUNCTION training_v1.take(for_model text) RETURNS SETOF public.retrainings
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
-DECLARE
-    candidate uuid;
-    taken retrainings;
-BEGIN
-    FOR candidate IN
-        SELECT r.id FROM retrainings r
-        WHERE r.complete_time IS NULL AND for_model IN ('', r.model)
-        ORDER BY r.id
-    LOOP
-        CONTINUE WHEN NOT pg_try_advisory_lock(training_v1.lock_key(candidate));
-        UPDATE retrainings r SET state = 'RUNNING', start_time = coalesce(r.start_time, now())
-        WHERE r.id = candidate AND r.complete_time IS NULL
-        RETURNING r.* INTO taken;
-        IF FOUND THEN
-            RETURN NEXT taken;
-            RETURN;
-        END IF;
-        PERFORM pg_advisory_unlock(training_v1.lock_key(candidate));
-    END LOOP;
-END $$;
-
--- What a training is locked by.
-CREATE OR REPLACE FUNCTION training_v1.lock_key(retraining uuid) RETURNS bigint
-    LANGUAGE sql IMMUTABLE
-    RETURN hashtextextended('retraining ' || retraining, 0);
+-- Takes the oldest training that was asked for, of a model or ('') of any, and that nobody is at: it
+-- is its holder's while that connection lives, and then is taken again. No row: there is none.
+CREATE OR REPLACE FUNCTION training_v1.take(for_model text, new_holder public.backend)
+    RETURNS SETOF public.retrainings
+    LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    UPDATE retrainings
+    SET state = 'RUNNING', holder = new_holder, start_time = coalesce(start_time, now())
+    WHERE id = (
+        SELECT id FROM retrainings
+        WHERE complete_time IS NULL AND for_model IN ('', model)
+          AND (holder IS NULL OR NOT rollout_v1.lives(holder))
+        ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED)
+    RETURNING *
+$$;
 
 -- Ends a training that this session has taken: with the version that it registered, or with why
 -- there is none.
@@ -68,9 +52,8 @@ CREATE OR REPLACE FUNCTION training_v1.finish(retraining uuid, made text, why te
 BEGIN
     UPDATE retrainings
     SET state = CASE WHEN made <> '' THEN 'SUCCEEDED' ELSE 'FAILED' END,
-        version = made, error = why, complete_time = clock_timestamp()
+        version = made, error = why, complete_time = clock_timestamp(), holder = NULL
     WHERE id = retraining AND state = 'RUNNING';
-    PERFORM pg_advisory_unlock(training_v1.lock_key(retraining));
 END $$;
 
 -- Asks for a training of a model, or answers with the one that is asked for already. Null: there is

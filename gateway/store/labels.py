@@ -11,6 +11,7 @@ from psycopg import errors
 from contract.errors import (
     InvalidArgument,
     ListTooBroad,
+    PredictionErased,
     PredictionNotFound,
     PredictionUnfinished,
     RequestIdReused,
@@ -19,7 +20,6 @@ from contract.label_errors import (
     ExternalIdReused,
     LabelCorrected,
     LabelNotOfModel,
-    PredictionErased,
     TooManyLabels,
 )
 from database import named_sql
@@ -32,8 +32,8 @@ _LIMIT = named_sql.load("gateway.store")["limit_search"]
 
 MAX_ROWS = 512
 """Of a commit."""
-MAX_LABELS = 1000
-"""Of a prediction, with their history, as database/published/labels_v1.sql has it."""
+MAX_LABELS_OF_PREDICTION = 1000
+"""With their history, as database/published/labels_v1.sql has it."""
 SEARCH_S = 5
 """What a search may take: conditions that few labels meet have it look through many."""
 
@@ -165,7 +165,7 @@ def _outcome(
         case "LABEL_NOT_OF_MODEL":
             return LabelNotOfModel(model, version, labels)
         case "TOO_MANY_LABELS":
-            return TooManyLabels(said.prediction_id, MAX_LABELS)
+            return TooManyLabels(said.prediction_id, MAX_LABELS_OF_PREDICTION)
         case "REQUEST_ID_REUSED":
             return RequestIdReused(said.request_id)
         case "EXTERNAL_ID_REUSED":

@@ -7,15 +7,13 @@ same twice is saying it once, nothing is doubled by that, nor by another import 
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
-from hashlib import blake2b
-
-from predict.v1.feedback_service_pb2 import AttachLabelRequest
+from dataclasses import dataclass, field
 
 from contract.status import error_info
 from pmesh.calls import CallFailedError, may_be_tried_again
+from pmesh.cli.label_contradictions import consistent
 from pmesh.cli.label_rows import LabelRow, Refusal
-from pmesh.labels import MAX_LABELS, LabelClient, Results
+from pmesh.labels import BATCH_SIZE, LabelClient, Results
 
 IN_FLIGHT = 4
 _MAX_BYTES = 1 << 20
@@ -63,7 +61,7 @@ class LabelImport:
         has been away for long.
         """
         sent: deque[tuple[list[LabelRow], Results]] = deque()
-        for batch in _batches(_consistent(rows)):
+        for batch in _batches(consistent(rows)):
             sent.append((batch, self._send(_askable(batch))))
             if len(sent) == IN_FLIGHT:
                 self._settle(*sent.popleft())
@@ -141,39 +139,10 @@ def _batches(rows: Iterable[LabelRow]) -> Iterator[list[LabelRow]]:
     batch: list[LabelRow] = []
     start = 0
     for row in rows:
-        if batch and (len(batch) == MAX_LABELS or row.end - start > _MAX_BYTES):
+        if batch and (len(batch) == BATCH_SIZE or row.end - start > _MAX_BYTES):
             start = batch[-1].end
             yield batch
             batch = []
         batch.append(row)
     if batch:
         yield batch
-
-
-def _consistent(rows: Iterable[LabelRow]) -> Iterator[LabelRow]:
-    """The rows; one that says of the same prediction, annotator and time something else than one
-    before it is refused.
-
-    Which of them counts would be chance, and another import would record both again. What is
-    remembered of a row are two numbers.
-    """
-    said: dict[int, tuple[int, int]] = {}
-    for row in rows:
-        if not isinstance(row.content, Refusal):
-            key, content = _digests(row.content)
-            line, before = said.setdefault(key, (row.line, content))
-            if before != content:
-                problem = f"line {line} says something else of this prediction: give each its time"
-                row = replace(row, content=Refusal("ROW_CONTRADICTS", problem))
-        yield row
-
-
-def _digests(request: AttachLabelRequest) -> tuple[int, int]:
-    """Of what is labelled by whom and when, and of all that is said."""
-    time_ = request.label_time if request.HasField("label_time") else None
-    about = (request.prediction_id.lower(), request.annotator, time_ and time_.ToJsonString())
-    return _digest(repr(about).encode()), _digest(request.SerializeToString(deterministic=True))
-
-
-def _digest(content: bytes) -> int:
-    return int.from_bytes(blake2b(content, digest_size=8).digest(), "big")

@@ -86,19 +86,17 @@ def reference(
     [bold]pmesh monitor reference sentiment[/]
     [bold]pmesh monitor reference sentiment --from 2026-11-01T00:00:00 --to 2026-11-08T00:00:00[/]
     """
-    from monitoring.choice import CannotChoose, check_model, choose
-    from monitoring.hours import Window
+    from monitoring.choice import CannotChoose, check_model, choose, read_window
 
+    start, end = (time and time.replace(tzinfo=UTC) for time in (start, end))
     with _store(home) as store:
         try:
             check_model(store, model)
+            window = read_window(start, end, default=default)
             if default:
                 store.forget_reference(model)
-            elif start and end:
-                window = Window(start.replace(tzinfo=UTC), end.replace(tzinfo=UTC))
+            elif window:
                 choose(store, model, window)
-            elif start or end:
-                fail("a window has both --from and --to")
         except CannotChoose as error:
             fail(str(error))
         found = store.references(model)

@@ -140,3 +140,14 @@ def test_nobody_is_given_anything_for_being_there(shared: Database) -> None:
                 connection.execute(statement.encode())
         connection.execute("RESET ROLE")
         connection.execute("DROP ROLE passer_by")
+
+
+def test_no_function_takes_what_everybody_was_refused(database: Database) -> None:
+    """The owner whose rights they have is no superuser in production: see server.sql."""
+    with database.connect() as connection:
+        bodies = connection.execute(
+            "SELECT oid::regprocedure::text AS name FROM pg_proc"
+            " WHERE pronamespace::regnamespace::text !~ '^(pg_|information_schema)'"
+            " AND coalesce(pg_get_function_sqlbody(oid), prosrc) ~ 'pg_(try_)?advisory_|lo_creat'"
+        ).fetchall()
+    assert bodies == []

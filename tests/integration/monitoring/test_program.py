@@ -43,6 +43,10 @@ def test_reference_chooses_and_shows(monitoring: Monitoring) -> None:
         (["reference", "nobody"], "there is no model 'nobody'; one of: genre, sentiment"),
         (["alerts", "nobody", "--all"], "there is no model 'nobody'; one of: genre, sentiment"),
         (["reference", "sentiment", "--from", "2026-01-01"], "a window has both --from and --to"),
+        (
+            ["reference", "sentiment", "--default", "--to", "2026-01-01"],
+            "--default has no window: leave out --from and --to",
+        ),
     ],
 )
 def test_what_cannot_be_done_is_said_in_one_line(

@@ -35,11 +35,14 @@ def references(monitoring: Monitoring) -> dict[str, set[str]]:
 
 
 def register_version(
-    registry: MlflowServer, folder: Path, name: str, labelled: Iterable[tuple[str, str]] = ()
+    registry: MlflowServer,
+    folder: Path,
+    name: str,
+    labelled: Iterable[tuple[str, str, str, float | None]] = (),
 ) -> str:
     """A version with what training writes of its held-out examples; its number.
 
-    labelled: predictions, with their split.
+    labelled: predictions, each with its split, choice and weight.
     """
     rows = "".join(f"movies-{i}\t0.0\t{text}\n" for i, text in enumerate(TEXTS))
     (folder / "evaluation.tsv").write_text("id\trating\ttext\n" + rows)
@@ -47,7 +50,8 @@ def register_version(
     (folder / "confusion.json").write_text(json.dumps(confusion))
     counts = {"counts": [0] * 5 + [20] * 5}
     (folder / "reliability.json").write_text(json.dumps(counts))
-    lines = [json.dumps({"prediction": one, "split": split}) for one, split in labelled]
+    names = ("prediction", "split", "choice", "weight")
+    lines = [json.dumps(dict(zip(names, one, strict=True))) for one in labelled]
     if lines:
         (folder / "labels.jsonl").write_text("\n".join(lines) + "\n")
     client = mlflow_client.MlflowClient(registry.uri)
@@ -154,19 +158,27 @@ def test_held_out_predictions_are_counted_by_their_ids(
     monitoring: Monitoring, mlflow: MlflowServer, tmp_path: Path
 ) -> None:
     long = " ".join(f"unheard{n}" for n in range(100))
-    observed = [Observed(time=monitoring.now - 5 * HOUR, text=long, truth="positive")] * 4
-    learned, held_out, erased, unlabelled = monitoring.observe(observed)
+    observed = [Observed(time=monitoring.now - 5 * HOUR, text=long, truth="positive")] * 7
+    learned, held_out, control, erased, unlabelled, *hard = monitoring.observe(observed)
     monitoring.execute(f"UPDATE requests SET text = '' WHERE id = '{erased}'")  # noqa: S608
     monitoring.execute(f"DELETE FROM labels WHERE prediction_id = '{unlabelled}'")  # noqa: S608
-    labelled = {held_out: "HELD_OUT", erased: "HELD_OUT", unlabelled: "HELD_OUT"}
-    labelled[learned] = "LEARNED"
-    version = register_version(mlflow, tmp_path, MODEL, labelled.items())
+    version = register_version(
+        mlflow,
+        tmp_path,
+        MODEL,
+        [
+            (learned, "LEARNED", "", None),
+            (control, "HELD_OUT", "control", 5.0),
+            *((one, "HELD_OUT", "", None) for one in (held_out, erased, unlabelled)),
+            *((one, "HELD_OUT", "uncertain", 1.5) for one in hard),
+        ],
+    )
     hour(monitoring, -2, 100, version)
     with monitoring.store() as store:
         run(store, Defaults(mlflow.uri))
         reference = store.references(MODEL)[version]
-    assert reference.profiles[""].lengths.total() == len(TEXTS) + 1
-    assert reference.profiles[""].lengths["9"] == 1  # 2^9 characters and more
+    assert reference.profiles[""].lengths.total() == len(TEXTS) + 2
+    assert reference.profiles[""].lengths["9"] == 2  # 2^9 characters and more
     assert reference.vocabulary is not None
     known = sum(byte.bit_count() for byte in reference.vocabulary.bits)
     assert 100 < known < 120

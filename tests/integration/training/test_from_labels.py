@@ -82,10 +82,15 @@ def versions(registry: Registry) -> int:
 
 @pytest.fixture(scope="module")
 def golden(labelling: Labelling) -> list[str]:
-    """Labelled predictions of texts that say something that can be looked for."""
+    """Labelled predictions, chosen as they are hard, of texts that can be looked for."""
     golden = labelling.predicted(*(f"{GOLDEN} {n} of {n * n}" for n in range(30)), seed="golden")
     for prediction in golden:
         labelling.say(prediction, "tweet")
+    labelling.execute(
+        "UPDATE labels SET choice = 'uncertain', weight = 1.5"
+        " WHERE prediction_id = ANY (%s::uuid[])",
+        golden,
+    )
     return golden
 
 
@@ -131,6 +136,13 @@ def test_a_version_lists_what_it_learnt_from_and_is_judged_by_what_is_not_erased
     judged = [str(one.prediction) for one, split in rows if split is Split.HELD_OUT]
     assert parameters["labelled_held_out"] == str(len(judged)) != "0"
 
+    hard = set(judged) & set(golden)
+    assert 0 < len(hard) < len(judged)
+    (file,) = mlflow.artifacts.rglob(f"{version.run_id}/**/confusion.json")
+    confusion = json.loads(file.read_text())
+    representative = int(parameters["held_out"]) + len(judged) - len(hard)
+    assert sum(map(sum, confusion["counts"])) == representative
+
     def evaluate() -> tuple[int, int]:
         found = json.loads(programs.run("training.evaluate", str(version), "--json")[0])
         return found["examples"], found["erased"]
@@ -148,6 +160,13 @@ def test_a_version_with_labels_is_not_judged_without_their_texts(
     assert "does not give the texts of its labelled predictions" in complained
     _, complained = programs.run("training.train", MODEL, "--from-labels", code=1, PGPORT="1")
     assert "does not give its labels" in complained.splitlines()[0]
+
+
+def test_a_time_of_labels_needs_labels(programs: Programs, registry: Registry) -> None:
+    before = versions(registry)
+    _, complained = programs.run("training.train", MODEL, "--since", "2026-11-01", code=2)
+    assert "--since is of labels: it needs --from-labels" in complained
+    assert versions(registry) == before
 
 
 def test_a_training_that_is_asked_for_registers_one_version_whatever_is_killed(

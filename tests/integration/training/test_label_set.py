@@ -34,8 +34,10 @@ def read(labelling: Labelling, since: timedelta | None = None) -> LabelSet:
         return read_label_set(store, MODEL, None if since is None else NOW - since)
 
 
-def labelled(text: str, label: str, number: int) -> tuple[Labelled, str]:
-    return Labelled(UUID(int=number), label, "PERSON", ("anna",), "", None, NOW), text
+def labelled(
+    text: str, label: str, number: int, choice: str = "", weight: float | None = None
+) -> tuple[Labelled, str]:
+    return Labelled(UUID(int=number), label, "PERSON", ("anna",), choice, weight, NOW), text
 
 
 def enough(*others: tuple[Labelled, str]) -> list[tuple[Labelled, str]]:
@@ -123,6 +125,21 @@ def test_old_rows_stay_and_labelled_ones_come_to_their_side() -> None:
     assert {e.id for e in mixed.labelled_held_out} == {
         name for name, side in sides.items() if side is Split.HELD_OUT
     }
+
+
+def test_what_was_chosen_as_it_is_hard_does_not_tell_how_good_a_version_is() -> None:
+    kinds = [("", None), ("control", 5.0), ("uncertain", 1.5), ("drifted", 2.0), ("", 3.0)]
+    rows = [
+        labelled(f"a{n} b{n} c{n} d{n}", "tweet", n, choice, weight)
+        for kind, (choice, weight) in enumerate(kinds)
+        for n in range(1 + 100 * kind, 100 + 100 * kind)
+    ]
+    mixed = mix(Model(), OLD, enough(*rows))
+    kind_of = {one.example_id: (one.choice, one.weight) for one, _ in mixed.splits}
+    assert {kind_of[e.id] for e in mixed.labelled_held_out} == set(kinds)
+    counted = mixed.representative[len(mixed.held_out) :]
+    assert mixed.representative[: len(mixed.held_out)] == mixed.held_out
+    assert counted == [e for e in mixed.labelled_held_out if kind_of[e.id] in kinds[:2]]
 
 
 def test_a_label_wins_over_an_equal_old_text_and_stays_on_its_side() -> None:

@@ -11,10 +11,13 @@ import grpc
 import httpx
 import psycopg
 import pytest
+from google.rpc.status_pb2 import Status
 from predict.v1 import prediction_service_pb2 as pb
 from predict.v1.prediction_service_pb2_grpc import PredictionServiceStub
 
+from contract.status import error_info
 from tests.integration.gateway.program.running import MAX_CALL_S, Running
+from tests.parts.doors import Door
 from tests.parts.polling import wait_until
 from tests.parts.refusals import UNKNOWN
 
@@ -288,8 +291,21 @@ def test_erased_means_erased(gateway: Running, text: str) -> None:
     assert "anna" not in str(gateway.requests.get(id_))
     if text == SECRET:
         assert everywhere(gateway, text) == []
-    again = gateway.grpc.call("Predict", request)
-    assert again.info.reason == "REQUEST_ID_REUSED"
+    for door in (gateway.grpc, gateway.rest):
+        for error in asked_again(door, request):
+            info = error_info(error)
+            assert (info.reason, info.metadata["prediction"]) == ("PREDICTION_ERASED", id_)
+
+
+def asked_again(door: Door, request: pb.PredictRequest) -> list[Status]:
+    """How each way to predict refuses what one has predicted."""
+    text, request_id = request.text, request.request_id
+    later = pb.CreatePredictionRequest(model=request.model, text=text, request_id=request_id)
+    entry = pb.BatchPredictEntry(text=text, request_id=request_id)
+    batch = pb.BatchPredictRequest(model=request.model, entries=[entry])
+    (result,) = door.call("BatchPredict", batch).message.results
+    errors = [door.call("Predict", request).status, door.call("CreatePrediction", later).status]
+    return [*errors, result.error]
 
 
 def test_what_is_unknown_cannot_be_erased(gateway: Running) -> None:

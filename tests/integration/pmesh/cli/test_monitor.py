@@ -131,6 +131,7 @@ async def test_figures_are_made_and_shown_and_a_reference_is_chosen(home: Home) 
         for arguments, said in (
             (("reference", "nobody"), "there is no model 'nobody'"),
             (("reference", "sentiment", "--from", start), "both --from and --to"),
+            (("reference", "sentiment", "--default", "--to", end), "--default has no window"),
             (("report", "genre"), "genre was not asked on"),
             (("report", "nobody"), "there is no model 'nobody'"),
         ):

@@ -149,7 +149,7 @@ def test_a_first_run_that_is_stopped_goes_on_where_it_was(monitoring: Monitoring
     monitoring.observe(day(monitoring, hours=20, rows=5))
     asked = iter([False] * 15 + [True])
     with monitoring.store() as store:
-        done = run(store, NO_REGISTRY, models=[MODEL], stop=lambda: next(asked))
+        done = run(store, NO_REGISTRY, models=[MODEL], stop=lambda: next(asked, True))
         assert done[0].hours == 15
         assert len(store.due(MODEL, store.begin())) == 5 + 1 + 4  # this one, and what may settle
     monitoring.run()

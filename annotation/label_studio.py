@@ -16,8 +16,12 @@ from uuid import UUID
 
 TIMEOUT_S = 20.0
 """For each wait for a part of an answer: an import of a batch takes about a second."""
+ON_THEIR_WAY_S = 60.0
+"""After so long, it has mostly done what it was asked to do, or never will."""
 MAX_ANSWER_BYTES = 64 * 1024 * 1024
-"""Of a page of tasks, of texts as long as they may be."""
+MAX_TASK_BYTES = 1024 * 1024
+"""Of a task with all that was said in it, on the average of a page: twice the longest text of ours,
+as JSON has it."""
 
 
 class LabelStudioAway(Exception):
@@ -32,6 +36,10 @@ class LabelStudioRefused(Exception):
         self.status = status
 
 
+class AnswerTooLong(LabelStudioRefused):
+    """It says more than is read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
     """A task as it now is, with all that was said in it."""
@@ -40,7 +48,8 @@ class Task:
     prediction_id: str
     """That its data names; "" where it names none."""
     updated_at: datetime
-    annotations: Sequence[Mapping[str, Any]]
+    annotations: Sequence[Mapping[str, Any]] | None
+    """None: not asked for, or too long to be read."""
 
 
 class LabelStudio:
@@ -87,42 +96,63 @@ class LabelStudio:
         self._ask("DELETE", f"/api/tasks/{task}/", missing=True)
 
     def tasks_of(self, project: int, prediction_ids: Sequence[str]) -> list[Task]:
-        """The tasks of some predictions, at most two hundred; none, too, of a lost project."""
+        """The tasks of some predictions, at most two hundred, without what was said in them; none,
+        too, of a lost project."""
         same = [_filter("data.prediction_id", "equal", "String", one) for one in prediction_ids]
-        return self._tasks(project, 200, "tasks:id", conjunction="or", filters=same)
+        filters = {"conjunction": "or", "items": same}
+        return self._tasks(project, 1, 200, "tasks:id", filters, fields="task_only")
 
     def tasks_after(self, project: int, task: int, most: int) -> list[Task]:
         """Those with the next greater ids, in their order."""
         greater = _filter("id", "greater", "Number", task)
-        return self._tasks(project, most, "tasks:id", filters=[greater])
+        filters = {"conjunction": "and", "items": [greater]}
+        return self._whole_tasks(project, 1, most, "tasks:id", filters)
 
     def newest_tasks(self, project: int, page: int, page_size: int) -> list[Task]:
         """A page of all, the last changed first; none where there are no more. page: from 1."""
-        return self._tasks(project, page_size, "-tasks:updated_at", page=page)
+        filters = {"conjunction": "and", "items": []}
+        return self._whole_tasks(project, page, page_size, "-tasks:updated_at", filters)
+
+    def _whole_tasks(
+        self, project: int, page: int, page_size: int, ordering: str, filters: Mapping[str, Any]
+    ) -> list[Task]:
+        """With what was said in them: of a page that is too long, part by part."""
+        try:
+            return self._tasks(project, page, page_size, ordering, filters, fields="all")
+        except AnswerTooLong:
+            if page_size == 1:
+                return self._tasks(project, page, 1, ordering, filters, fields="task_only")
+        parts = page_size if page_size % 2 else 2
+        part_size = page_size // parts
+        found: list[Task] = []
+        for part in range((page - 1) * parts + 1, page * parts + 1):
+            tasks = self._whole_tasks(project, part, part_size, ordering, filters)
+            found += tasks
+            if len(tasks) < part_size:
+                break
+        return found
 
     def _tasks(
         self,
         project: int,
+        page: int,
         page_size: int,
         ordering: str,
+        filters: Mapping[str, Any],
         *,
-        page: int = 1,
-        conjunction: str = "and",
-        filters: Sequence[Mapping[str, Any]] = (),
+        fields: str,
     ) -> list[Task]:
         """Source of the query: https://labelstud.io/sdk/data_manager.html"""
-        query = {
-            "ordering": [ordering],
-            "filters": {"conjunction": conjunction, "items": list(filters)},
-        }
         parameters = {
             "project": project,
             "page": page,
             "page_size": page_size,
-            "fields": "all",
-            "query": json.dumps(query),
+            "fields": fields,
+            "query": json.dumps({"ordering": [ordering], "filters": filters}),
         }
-        answer = self._ask("GET", f"/api/tasks/?{urlencode(parameters)}", missing=True)
+        most_bytes = min(page_size * MAX_TASK_BYTES, MAX_ANSWER_BYTES)
+        target = f"/api/tasks/?{urlencode(parameters)}"
+        answer = self._ask("GET", target, missing=True, most_bytes=most_bytes)
         return [_task(one) for one in answer["tasks"]] if answer else []
 
     def emails(self) -> dict[int, str]:
@@ -149,7 +179,15 @@ class LabelStudio:
         }
         self._ask("POST", "/api/webhooks/", webhook)
 
-    def _ask(self, method: str, target: str, body: Any = None, *, missing: bool = False) -> Any:
+    def _ask(
+        self,
+        method: str,
+        target: str,
+        body: Any = None,
+        *,
+        missing: bool = False,
+        most_bytes: int = MAX_ANSWER_BYTES,
+    ) -> Any:
         """What it answers. missing: None where there is no such thing, instead of an error."""
         kind = HTTPSConnection if self._url.scheme == "https" else HTTPConnection
         connection = kind(self._url.netloc, timeout=TIMEOUT_S)
@@ -161,7 +199,7 @@ class LabelStudio:
                 content = None if body is None else json.dumps(body)
                 connection.request(method, target, content, headers)
                 response = connection.getresponse()
-                answer = response.read(MAX_ANSWER_BYTES + 1)
+                answer = response.read(most_bytes + 1)
         except (OSError, HTTPException) as error:
             raise LabelStudioAway(f"Label Studio does not answer: {error}") from error
         if missing and response.status == HTTPStatus.NOT_FOUND:
@@ -171,8 +209,8 @@ class LabelStudio:
             raise LabelStudioAway(f"Label Studio fails with status {response.status}: {path}")
         if response.status >= HTTPStatus.MULTIPLE_CHOICES:
             raise LabelStudioRefused(response.status, f"{method} {path}")
-        if len(answer) > MAX_ANSWER_BYTES:
-            raise LabelStudioRefused(response.status, f"{method} {path}, with a too long answer")
+        if len(answer) > most_bytes:
+            raise AnswerTooLong(response.status, f"{method} {path}, with a too long answer")
         try:
             return json.loads(answer) if answer else {}
         except ValueError as error:
@@ -188,7 +226,7 @@ def _task(task: Mapping[str, Any]) -> Task:
         id=int(task["id"]),
         prediction_id=_prediction_id(task["data"]),
         updated_at=datetime.fromisoformat(task["updated_at"]),
-        annotations=task["annotations"],
+        annotations=task.get("annotations"),
     )
 
 

@@ -6,12 +6,14 @@ out of order can do harm, and to look again changes nothing.
 
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from annotation.interface import label_of
 from annotation.label_studio import LabelStudio, Task
+from annotation.removal import remove_forgotten
 from annotation.store import AnnotationStore, Said
 
 log = logging.getLogger(__name__)
@@ -101,12 +103,13 @@ def _pull_all(
         with store.transaction():
             store.hold(model)
             tasks = label_studio.tasks_after(project, after, PAGE)
-            _take(store, project, tasks, emails, pulled)
+            foreign = _take(store, project, tasks, emails, pulled)
             is_last = len(tasks) < PAGE
             last = None if is_last else tasks[-1].id
             pulled.missing += store.note_missing(
                 project, after=after, last=last, tasks=[task.id for task in tasks]
             )
+        pulled.foreign -= remove_forgotten(store, label_studio, foreign)
         if last is None:
             break
         after = last
@@ -119,19 +122,29 @@ def _take(
     tasks: Sequence[Task],
     emails: Mapping[int, str],
     pulled: Pulled,
-) -> None:
+) -> list[Task]:
+    """Those that are foreign."""
+    foreign: list[Task] = []
     for task in sorted(tasks, key=lambda task: task.prediction_id):  # as all lock their rows
         pulled.tasks += 1
-        taken = store.take(project, task.id, task.prediction_id, said_in(task, emails))
+        if task.annotations is None:
+            log.error(
+                "task %d of project %d is too long to be read: left as it was", task.id, project
+            )
+            continue
+        said = said_in(task.annotations, emails)
+        taken = store.take(project, task.id, task.prediction_id, said)
         if taken is None:
             pulled.foreign += 1
+            foreign.append(task)
             continue
         pulled.added += taken.added
         pulled.withdrawn += taken.withdrawn
         pulled.refusals.update(taken.refusals)
+    return foreign
 
 
-def said_in(task: Task, emails: Mapping[int, str]) -> list[Said]:
+def said_in(annotations: Iterable[Mapping[str, Any]], emails: Mapping[int, str]) -> list[Said]:
     """What each annotator says in a task now.
 
     Of several annotations of one annotator, the last changed counts. One that was skipped says
@@ -139,7 +152,7 @@ def said_in(task: Task, emails: Mapping[int, str]) -> list[Said]:
     adjudicator's.
     """
     said: dict[str, Said] = {}
-    for annotation in sorted(task.annotations, key=lambda one: str(one["updated_at"])):
+    for annotation in sorted(annotations, key=lambda one: str(one["updated_at"])):
         label = label_of(annotation)
         if annotation["was_cancelled"] or label is None:
             continue

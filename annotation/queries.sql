@@ -2,9 +2,13 @@
 -- Reads the models that are listed.
 SELECT id FROM models WHERE listed ORDER BY id
 
--- name: begin
--- Reads what counts as now, and how long predictions of a model are kept.
-SELECT now(), m.retention_days FROM models m WHERE m.id = %(model)s
+-- name: unconsidered
+-- Reads the times between which a model may have answers that were not considered yet, and the newest
+-- that was.
+SELECT greatest(now() - m.retention_days * interval '1 day', uuid_extract_timestamp(a.considered)),
+       now() + interval '1 day', a.considered::text
+FROM models m JOIN annotation_projects a ON a.model = m.id
+WHERE m.id = %(model)s
 
 -- name: labels
 -- Reads what a model can be answered with: its labels, and those of the versions that serve.
@@ -78,6 +82,10 @@ SELECT prediction_id::text, project FROM annotation_tasks
 WHERE state = 'REMOVING'
   AND (task IS NOT NULL OR coalesce(send_time < now() - %(age)s::interval, true))
 ORDER BY prediction_id LIMIT %(most)s
+
+-- name: forgotten
+-- Reads which predictions of these are not known any more.
+SELECT id::text FROM annotation_v1.forgotten(%(ids)s) AS id
 
 -- name: forget_removed
 -- Forgets a task that is deleted.

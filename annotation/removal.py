@@ -1,8 +1,9 @@
 """Deletes in Label Studio what is to be forgotten: texts of predictions that were erased or are as
 old as predictions get, with what was said of them there."""
 
-from annotation.label_studio import LabelStudio
-from annotation.sending import ON_THEIR_WAY_S
+from collections.abc import Iterable
+
+from annotation.label_studio import ON_THEIR_WAY_S, LabelStudio, Task
 from annotation.store import AnnotationStore
 
 BATCH = 50
@@ -29,3 +30,19 @@ def remove(
                 store.forget_removed(prediction_id)
         removed += len(due)
     return removed
+
+
+def remove_forgotten(
+    store: AnnotationStore, label_studio: LabelStudio, tasks: Iterable[Task]
+) -> int:
+    """Delete those of predictions that are erased or gone and have no row here; how many.
+
+    So is what Label Studio took in only after the deletion had looked for it in vain.
+    Raises LabelStudioAway, LabelStudioRefused, psycopg.Error.
+    """
+    named = [task for task in tasks if task.prediction_id]
+    forgotten = store.forgotten({task.prediction_id for task in named})
+    removed = [task.id for task in named if task.prediction_id in forgotten]
+    for task in removed:
+        label_studio.delete_task(task)
+    return len(removed)

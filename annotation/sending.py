@@ -6,16 +6,17 @@ there: by the next push, or by the program that watches.
 """
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from annotation.interface import result_of
-from annotation.label_studio import LabelStudio
+from annotation.label_studio import ON_THEIR_WAY_S, LabelStudio
 from annotation.projects import keep_project
+from annotation.removal import remove_forgotten
 from annotation.selection import Candidate, select
-from annotation.store import AnnotationStore, Outgoing
+from annotation.store import AnnotationStore, Outgoing, Unconsidered
 
 log = logging.getLogger(__name__)
 
@@ -23,8 +24,6 @@ BATCH = 50
 """Tasks of an import."""
 MOST_CANDIDATES = 5_000
 """Among which to choose: the newest answers."""
-ON_THEIR_WAY_S = 60.0
-"""After so long, Label Studio has done what it was asked to do, or never will."""
 _DAY = timedelta(days=1)
 
 
@@ -56,17 +55,21 @@ def choose(
     Each is a candidate once: a weight is one chance's. Raises NothingToSend, LabelStudioAway,
     LabelStudioRefused, psycopg.Error.
     """
-    if store.kept_since(model) is None:
-        raise NothingToSend(f"there is no model {model!r}")
+    where = _unconsidered(store, model)
     project = keep_project(store, label_studio, model)
-    with store.transaction():
-        store.hold(model)  # of two who choose together, the second finds other candidates
-        candidates = _candidates(store, model)
+    while True:
+        candidates = _candidates(store, model, where)
         if not candidates:
             raise NothingToSend(f"{model} has no answers that were not considered before")
         chosen = select(candidates, count, control_share, seed)
         newest = max(one.prediction_id for one in candidates)
-        store.choose(model, project, chosen, considered=newest)
+        with store.transaction():
+            store.hold(model)
+            before, where = where, _unconsidered(store, model)
+            if where.newest == before.newest:
+                store.choose(model, project, chosen, considered=newest)
+                break
+        # Another one has chosen meanwhile: its candidates are none any more.
     by_choice: dict[str, int] = {}
     for one in chosen:
         by_choice[one.choice] = by_choice.get(one.choice, 0) + 1
@@ -102,25 +105,22 @@ def send(
     return sent
 
 
-def _candidates(store: AnnotationStore, model: str) -> list[Candidate]:
-    """The newest, day by day."""
+def _unconsidered(store: AnnotationStore, model: str) -> Unconsidered:
+    where = store.unconsidered(model)
+    if where is None:
+        raise NothingToSend(f"there is no model {model!r}")
+    return where
+
+
+def _candidates(store: AnnotationStore, model: str, where: Unconsidered) -> list[Candidate]:
+    """The newest, day by day backwards."""
     found: list[Candidate] = []
-    for start, end in _days(store, model):
+    end = where.end
+    while end > where.start and len(found) < MOST_CANDIDATES:
+        start = max(end - _DAY, where.start)
         found += store.candidates(model, start, end, MOST_CANDIDATES - len(found))
-        if len(found) >= MOST_CANDIDATES:
-            break
-    return found
-
-
-def _days(store: AnnotationStore, model: str) -> Iterator[tuple[datetime, datetime]]:
-    """Backwards from now, to where predictions are deleted."""
-    window = store.kept_since(model)
-    assert window is not None
-    end, oldest = window[0] + _DAY, window[1]  # a clock may be ahead
-    while end > oldest:
-        start = max(end - _DAY, oldest)
-        yield start, end
         end = start
+    return found
 
 
 def _confirm(
@@ -136,6 +136,7 @@ def _confirm(
         found = label_studio.tasks_of(project, prediction_ids)
         tasks = {task.prediction_id: task.id for task in found}
         store.confirm(project, tasks)
+    remove_forgotten(store, label_studio, found)  # of what was erased while it was on its way
     return set(tasks)
 
 

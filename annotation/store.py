@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import psycopg
 from psycopg.types.json import Json
@@ -27,6 +28,17 @@ class Project:
     """All changes up to this one, by Label Studio's clock, were taken."""
     is_full_look_due: bool
     """Once an hour all tasks are looked at: a deletion in bulk leaves no time of change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unconsidered:
+    """Where answers lie that were no candidates yet."""
+
+    start: datetime
+    end: datetime
+    """A day ahead, as a clock may be."""
+    newest: str | None
+    """Of those that were, by id; None: none was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +95,10 @@ class AnnotationStore:
         """The ids of the models that are listed."""
         return [model for (model,) in self._fetch("models")]
 
-    def kept_since(self, model: str) -> tuple[datetime, datetime] | None:
-        """Now, and since when predictions of a model are kept; None if there is no such model."""
-        for now, days in self._fetch("begin", model=model):
-            return now, now - timedelta(days=days)
+    def unconsidered(self, model: str) -> Unconsidered | None:
+        """Where answers of a model may be candidates; None if there is no such model."""
+        for row in self._fetch("unconsidered", model=model):
+            return Unconsidered(*row)
         return None
 
     def labels(self, model: str) -> list[str]:
@@ -160,6 +172,11 @@ class AnnotationStore:
         """
         age = timedelta(seconds=age_s)
         return [(one, project) for one, project in self._fetch("removing", age=age, most=most)]
+
+    def forgotten(self, prediction_ids: Iterable[str]) -> set[str]:
+        """Those that are erased or gone, and of whose task nothing is known either."""
+        ids = [UUID(one) for one in prediction_ids]
+        return {one for (one,) in self._fetch("forgotten", ids=ids)} if ids else set()
 
     def forget_removed(self, prediction_id: str) -> None:
         """Forget a task that is deleted."""

@@ -68,7 +68,7 @@ class Metric:
 
 _COUNT = Metric(has_interval=False, least_rows=1)
 _SECONDS = Metric(has_interval=False)
-_WORDS = Metric(is_sliced=False)
+_OF_ALL = Metric(is_sliced=False)
 METRICS: Mapping[str, Metric] = {
     "volume": _COUNT,
     "failure_share": Metric(),
@@ -82,8 +82,10 @@ METRICS: Mapping[str, Metric] = {
     "label_drift": Metric(),
     "confidence_drift": Metric(),
     "length_drift": Metric(),
-    "unknown_words": _WORDS,
-    "vocabulary_drift": _WORDS,
+    "unknown_words": _OF_ALL,
+    "vocabulary_drift": _OF_ALL,
+    "features_missing_share": _OF_ALL,
+    "features_drift": _OF_ALL,
 }
 """Beside these, f1:LABEL of each label."""
 

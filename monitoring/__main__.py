@@ -29,9 +29,9 @@ from bus.aws import CONFIG
 from contract.metrics_server import metrics_server
 from contract.settings import read
 from monitoring.alerts.commands import add_commands
-from monitoring.alerts.deliveries import telling
+from monitoring.alerts.deliveries import deliver_all_due, telling
 from monitoring.alerts.store import AlertStore
-from monitoring.alerts.webhook import read_webhook
+from monitoring.alerts.webhook import Webhook, read_webhook
 from monitoring.choice import CannotChoose, check_model, choose
 from monitoring.daily import Daily
 from monitoring.defaults import Defaults
@@ -48,6 +48,8 @@ log = logging.getLogger("monitoring")
 
 AFTER_HOUR_S = 120.0
 """From an hour's end to its run: the last of its rows are then committed."""
+TELL_S = 60.0
+"""So long `run` goes on with what is due to the webhook; the next one does the rest."""
 RETRY_S = 30.0
 """Between runs while PostgreSQL is away."""
 
@@ -67,18 +69,17 @@ def main() -> None:
 
 
 def _run(_: argparse.Namespace) -> None:
+    settings = read(Settings, os.environ)
+    webhook = _webhook(settings)
     with connect() as connection:
-        _make(read(Settings, os.environ), QualityStore(connection), stop=lambda: False)
+        _make(settings, QualityStore(connection), stop=lambda: False)
+    if webhook:
+        deliver_all_due(webhook, TELL_S)
 
 
 def _watch(_: argparse.Namespace) -> None:
     settings = read(WatchSettings, os.environ)
-    webhook = read_webhook(
-        settings.webhook_url,
-        secrets=settings.webhook_secrets,
-        secrets_file=settings.webhook_secrets_file,
-        allowed_hosts=settings.webhook_allowed_hosts,
-    )
+    webhook = _webhook(settings)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -99,6 +100,15 @@ def _watch(_: argparse.Namespace) -> None:
                 log.warning("PostgreSQL does not answer: %s", error)
                 due = time.time() + RETRY_S
             stop.wait(max(due - time.time(), 0))
+
+
+def _webhook(settings: Settings) -> Webhook | None:
+    return read_webhook(
+        settings.webhook_url,
+        secrets=settings.webhook_secrets,
+        secrets_file=settings.webhook_secrets_file,
+        allowed_hosts=settings.webhook_allowed_hosts,
+    )
 
 
 def _report(settings: WatchSettings, store: QualityStore, stop: Callable[[], bool]) -> None:

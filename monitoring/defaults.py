@@ -69,8 +69,10 @@ def _of_held_out(store: QualityStore, version: str, found: HeldOut) -> Reference
 
 
 def _first_answers(store: QualityStore, model: str, version: str, start: Start) -> Reference | None:
+    """None while they are few, and where they are deleted."""
     window = first_window(store, model, version, start)
-    return of_window(store, model, version, window) if window else None
+    found = of_window(store, model, version, window) if window else None
+    return found if found and found.rows else None
 
 
 def first_window(store: QualityStore, model: str, version: str, start: Start) -> Window | None:

@@ -103,7 +103,7 @@ class MadeHour:
 def make_hour(
     store: QualityStore, model: str, hour: datetime, start: Start, features: Features | None = None
 ) -> MadeHour:
-    """Make one hour, unless another job has meanwhile."""
+    """Make one hour, unless another job has meanwhile, or it has lost rows since it was made."""
     window = Window(hour, hour + HOUR)
     of_features = HourFeatures()
     if features:
@@ -121,6 +121,8 @@ def _make_hour(
         if not store.take(model, hour, start):
             return MadeHour(figures=0)
         sizes = store.sizes(model, window)
+        if store.keep_hour(model, hour, sizes):
+            return MadeHour(figures=0)
         references = store.references(model) if sizes else {}
         found = _figures(store, model, window, sizes, references, of_features.figures)
         written = store.write_hour(model, hour, found, sizes)

@@ -195,6 +195,11 @@ VALUES (%(model)s, %(hour)s, %(rows)s, %(unfinished)s, clock_timestamp())
 ON CONFLICT (model, hour) DO UPDATE
 SET rows = excluded.rows, unfinished = excluded.unfinished, computed_at = excluded.computed_at
 
+-- name: keep_hour
+-- Leaves an hour as it was made, of more requests than are left, and notes what is unfinished.
+UPDATE monitoring_hours SET unfinished = %(unfinished)s
+WHERE model = %(model)s AND hour = %(hour)s AND rows > %(rows)s
+
 -- name: references
 -- What the hours of a model are compared with, by version.
 SELECT version, name, rows, profiles, vocabulary, unknown_words

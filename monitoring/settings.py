@@ -14,6 +14,14 @@ class Settings:
     """Where the registry has the held-out data of versions; "" for none."""
     features_bucket: str = setting("PMESH_FEATURES_BUCKET", "")
     """Where the features of answers lie; "" for figures without them. S3 is found by AWS_*."""
+    webhook_url: str = setting("PMESH_ALERTS_WEBHOOK_URL", "")
+    """Who is told what becomes of alerts; "" for nobody."""
+    webhook_secrets: tuple[str, ...] = setting("PMESH_ALERTS_WEBHOOK_SECRETS", ())
+    """What that is signed with, each "whsec_" and base64; several while one replaces another."""
+    webhook_secrets_file: str = setting("PMESH_ALERTS_WEBHOOK_SECRETS_FILE", "")
+    """A file with more of these, one a line."""
+    webhook_allowed_hosts: tuple[str, ...] = setting("PMESH_WEBHOOK_ALLOWED_HOSTS", ())
+    """Hosts, by name, that may be told though their addresses are private or they have no TLS."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,11 +38,3 @@ class WatchSettings(Settings):
     """The folder that they lie in."""
     report_days: int = setting("PMESH_REPORT_DAYS", 30, least=1, most=3650)
     """How many days of them are kept."""
-    webhook_url: str = setting("PMESH_ALERTS_WEBHOOK_URL", "")
-    """Who is told what becomes of alerts; "" for nobody."""
-    webhook_secrets: tuple[str, ...] = setting("PMESH_ALERTS_WEBHOOK_SECRETS", ())
-    """What that is signed with, each "whsec_" and base64; several while one replaces another."""
-    webhook_secrets_file: str = setting("PMESH_ALERTS_WEBHOOK_SECRETS_FILE", "")
-    """A file with more of these, one a line."""
-    webhook_allowed_hosts: tuple[str, ...] = setting("PMESH_WEBHOOK_ALLOWED_HOSTS", ())
-    """Hosts, by name, that may be told though their addresses are private or they have no TLS."""

@@ -198,6 +198,10 @@ class QualityStore:
         """Place of a word -> how many words of these predictions' texts are at it."""
         return dict(self._fetch("places_of_labelled", ids=list(predictions)))
 
+    def keep_hour(self, model: str, hour: datetime, sizes: Iterable[Size]) -> bool:
+        """Whether an hour is left as it is: it was made of requests that are deleted since."""
+        return self._execute("keep_hour", model=model, hour=hour, **_totals(sizes)) > 0
+
     def write_hour(
         self,
         model: str,
@@ -209,14 +213,7 @@ class QualityStore:
         rows = [_row(*figure) for figure in figures]
         self._execute("forget_hour", model=model, hour=hour)
         self._execute("write_figures", model=model, hour=hour, figures=json.dumps(rows))
-        found = list(sizes)
-        self._execute(
-            "note_hour",
-            model=model,
-            hour=hour,
-            rows=sum(size.rows for size in found),
-            unfinished=sum(size.unfinished for size in found),
-        )
+        self._execute("note_hour", model=model, hour=hour, **_totals(sizes))
         return len(rows)
 
     def references(self, model: str) -> dict[str, Reference]:
@@ -274,6 +271,14 @@ class QualityStore:
 
 def _given(model: str, window: Window) -> dict[str, Any]:
     return {"model": model, "from": window.start, "to": window.end}
+
+
+def _totals(sizes: Iterable[Size]) -> dict[str, int]:
+    found = list(sizes)
+    return {
+        "rows": sum(size.rows for size in found),
+        "unfinished": sum(size.unfinished for size in found),
+    }
 
 
 def _version(version: str) -> Mapping[str, str]:

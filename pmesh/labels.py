@@ -6,6 +6,10 @@ import grpc
 from predict.v1 import feedback_service_pb2 as pb
 from predict.v1.feedback_service_pb2_grpc import FeedbackServiceStub
 from predict.v1.label_pb2 import Label
+from predict.v1.model_service_pb2 import GetModelRequest
+from predict.v1.model_service_pb2_grpc import ModelServiceStub
+from predict.v1.prediction_service_pb2 import GetPredictionRequest
+from predict.v1.prediction_service_pb2_grpc import PredictionServiceStub
 
 from pmesh.calls import failures
 
@@ -29,6 +33,8 @@ class LabelClient:
         self._address = address
         self._channel = grpc.insecure_channel(address, options=_OPTIONS)
         self._stub = FeedbackServiceStub(self._channel)
+        self._models = ModelServiceStub(self._channel)
+        self._predictions = PredictionServiceStub(self._channel)
 
     def __enter__(self) -> "LabelClient":
         return self
@@ -54,12 +60,25 @@ class LabelClient:
         return results
 
     def list(self, request: pb.ListLabelsRequest) -> Iterator[Label]:
-        """All labels that meet the conditions, the last recorded first."""
+        """All labels that meet the conditions, the last recorded first.
+
+        Fails where there are none since there is no such model or prediction.
+        """
         request.page_size = MAX_LABELS
-        with failures(self._address):
-            while True:
+        with failures(self._address, request.model):
+            answer = self._stub.ListLabels(request, timeout=_CALL_S)
+            if not answer.labels:
+                self._check(request)
+            yield from answer.labels
+            while answer.next_page_token:
+                request.page_token = answer.next_page_token
                 answer = self._stub.ListLabels(request, timeout=_CALL_S)
                 yield from answer.labels
-                if not answer.next_page_token:
-                    return
-                request.page_token = answer.next_page_token
+
+    def _check(self, request: pb.ListLabelsRequest) -> None:
+        """Of what is not there, the list is as empty as of what nobody has labelled."""
+        if request.model:
+            self._models.GetModel(GetModelRequest(model=request.model), timeout=_CALL_S)
+        if request.prediction_id:
+            asked = GetPredictionRequest(id=request.prediction_id)
+            self._predictions.GetPrediction(asked, timeout=_CALL_S)

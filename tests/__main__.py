@@ -12,8 +12,8 @@ import threading
 
 ELSEWHERE = ("tests/unit", "tests/images", "tests/landed", "tests/annotation")
 """What has a target of its own."""
-FIRST = ("tests/e2e", "tests/integration/models", "tests/integration/training")
-"""Whole stacks, and what trains for long: about half of the time."""
+FIRST = ("tests/e2e", "tests/integration/models", "tests/integration/monitoring")
+"""Whole stacks, the longest trainings and the hourly job: about half of the time."""
 
 _output = threading.Lock()
 

@@ -12,6 +12,9 @@ CREATE OR REPLACE FUNCTION annotation_v1.candidates(
     SET plan_cache_mode = force_custom_plan  -- only with the times at hand, days are left out
     AS $$
 #variable_conflict use_column
+DECLARE
+    after_id uuid := coalesce(
+        (SELECT a.considered FROM annotation_projects a WHERE a.model = for_model), uuid_at('epoch'));
 BEGIN
     RETURN QUERY
     WITH drift AS MATERIALIZED (
@@ -19,8 +22,9 @@ BEGIN
         FROM quality_metrics q
         WHERE q.model = for_model
           AND q.hour >= date_trunc('hour', from_time, 'UTC') AND q.hour < to_time
-          AND q.low > CASE WHEN q.metric IN ('label_drift', 'confidence_drift', 'length_drift')
-                           THEN 0.1 WHEN q.metric = 'vocabulary_drift' THEN 0.02 END
+          AND q.low > CASE WHEN q.metric IN ('label_drift', 'confidence_drift', 'length_drift',
+                                             'features_drift') THEN 0.1
+                           WHEN q.metric = 'vocabulary_drift' THEN 0.02 END
     ), answer AS (
         SELECT r.id, r.version, r.text, r.tags, p.scores
         FROM requests r
@@ -28,10 +32,8 @@ BEGIN
             ON p.id = r.id AND p.id >= uuid_at(from_time) AND p.id < uuid_at(to_time)
         WHERE r.model = for_model AND r.state = 'SUCCEEDED' AND r.erase_time IS NULL
           AND r.id >= uuid_at(from_time) AND r.id < uuid_at(to_time)
+          AND r.id > after_id AND p.id > after_id
           AND NOT EXISTS (SELECT FROM labels l WHERE l.prediction_id = r.id)
-          AND NOT EXISTS (
-              SELECT FROM annotation_projects a
-              WHERE a.model = for_model AND a.considered >= r.id)
         ORDER BY r.id DESC LIMIT most
     )
     SELECT a.id, a.version, a.text, a.scores, EXISTS (
@@ -182,6 +184,19 @@ BEGIN
           SELECT FROM json_to_recordset(said) AS j (label text, annotator text)
           WHERE j.annotator = n.annotator AND j.label = n.label);
     RETURN NEXT;
+END $$;
+
+-- Those of these ids that no text may be in Label Studio of, and that nothing here would delete there:
+-- the prediction is erased or gone, and so is the row of its task.
+CREATE OR REPLACE FUNCTION annotation_v1.forgotten(ids uuid[]) RETURNS SETOF uuid
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+    SET plan_cache_mode = force_custom_plan  -- only with the ids at hand, days are left out
+    AS $$
+BEGIN
+    RETURN QUERY
+    SELECT id FROM unnest(ids) AS id
+    EXCEPT SELECT r.id FROM requests r WHERE r.id = ANY (ids) AND r.erase_time IS NULL
+    EXCEPT SELECT t.prediction_id FROM annotation_tasks t WHERE t.prediction_id = ANY (ids);
 END $$;
 
 -- Marks the tasks of predictions that are as old as predictions get.

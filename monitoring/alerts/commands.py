@@ -6,10 +6,13 @@ import json
 from dataclasses import asdict
 from typing import Any
 
+import psycopg
+
 from monitoring.alerts.changes import acknowledge, resolve
 from monitoring.alerts.prometheus_rules import rules_file
 from monitoring.alerts.store import Alert, AlertStore, Event
-from monitoring.store import connect
+from monitoring.choice import check_model
+from monitoring.store import QualityStore, connect
 
 
 def add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -36,13 +39,26 @@ def as_json(alert: Alert, history: list[Event]) -> str:
     return json.dumps(found, default=lambda time: time.isoformat(), ensure_ascii=False)
 
 
+def listed(
+    connection: "psycopg.Connection[Any]", model: str | None, *, every: bool
+) -> list[tuple[Alert, list[Event]]]:
+    """The alerts of a model or (None) of all, the newest first, each with its life.
+
+    every: those that are over as well. Raises CannotChoose for no such model, psycopg.Error.
+    """
+    if model is not None:
+        check_model(QualityStore(connection), model)
+    store = AlertStore(connection)
+    alerts = store.listed(model, every=every)
+    histories = store.histories(alert.id for alert in alerts)
+    return [(alert, histories[alert.id]) for alert in alerts]
+
+
 def _list(arguments: argparse.Namespace) -> None:
     with connect() as connection:
-        store = AlertStore(connection)
-        alerts = store.listed(arguments.model, every=arguments.all)
-        histories = store.histories(alert.id for alert in alerts)
-    for alert in alerts:
-        print(as_json(alert, histories[alert.id]))
+        alerts = listed(connection, arguments.model, every=arguments.all)
+    for alert, history in alerts:
+        print(as_json(alert, history))
 
 
 def _change(arguments: argparse.Namespace) -> None:

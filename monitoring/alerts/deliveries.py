@@ -31,6 +31,14 @@ POLL_S = 5.0
 """Between looks at what there is to tell."""
 
 
+def deliver_all_due(webhook: Webhook, within_s: float) -> None:
+    """Make the attempts that are due; none begins after so many seconds. Raises psycopg.Error."""
+    until = time.monotonic() + within_s
+    with psycopg.connect(bounded(), autocommit=True, **UNPREPARED) as connection:
+        while time.monotonic() < until and deliver_due(connection, webhook):
+            pass
+
+
 def deliver_due(connection: "psycopg.Connection[Any]", webhook: Webhook) -> bool:
     """Make one attempt that is due; False if none is. Raises psycopg.Error.
 

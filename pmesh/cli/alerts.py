@@ -15,6 +15,8 @@ from pmesh.cli.options import HOME, HomeOption, JsonOption, console, fail, messa
 from pmesh.cli.running import running_stack
 
 if TYPE_CHECKING:
+    import psycopg
+
     from monitoring.alerts.store import Alert, AlertStore, Event
 
 _WIDE = 240
@@ -45,20 +47,23 @@ def list_alerts(
     [bold]pmesh alerts sentiment --all[/]
     """
     from monitoring.alerts import commands
+    from monitoring.choice import CannotChoose
 
-    with _store(home) as store:
-        alerts = store.listed(model, every=every)
-        histories = store.histories(alert.id for alert in alerts)
+    with _connection(home) as connection:
+        try:
+            alerts = commands.listed(connection, model, every=every)
+        except CannotChoose as error:
+            fail(str(error))
     if as_json:
-        for alert in alerts:
-            print(commands.as_json(alert, histories[alert.id]))
+        for alert, history in alerts:
+            print(commands.as_json(alert, history))
         return
     if not alerts:
         messages.print("nothing is wrong" + ("" if every else " now; --all shows what was"))
         return
     if not console.is_terminal:  # what reads a pipe has no width: nothing is cut
         console.width = _WIDE
-    console.print(_table(alerts, histories))
+    console.print(_table(alerts))
 
 
 def acknowledge(alert: AlertArgument, actor: ActorOption = "", home: HomeOption = HOME) -> None:
@@ -99,33 +104,33 @@ def _change(
     change: "Callable[[AlertStore, str, str], None]", alert: str, actor: str, home: Path
 ) -> None:
     from monitoring.alerts.changes import CannotChange
+    from monitoring.alerts.store import AlertStore
 
-    with _store(home) as store:
+    with _connection(home) as connection:
         try:
-            change(store, alert, actor or getpass.getuser())
+            change(AlertStore(connection), alert, actor or getpass.getuser())
         except CannotChange as error:
             fail(str(error), "pmesh alerts")
 
 
 @contextmanager
-def _store(home: Path) -> "Iterator[AlertStore]":
+def _connection(home: Path) -> "Iterator[psycopg.Connection[Any]]":
     import psycopg
 
-    from monitoring.alerts.store import AlertStore
     from monitoring.store import connect
 
     try:
         with connect(running_stack(home).monitoring_conninfo()) as connection:
-            yield AlertStore(connection)
+            yield connection
     except psycopg.Error as error:
         fail(f"PostgreSQL: {error}", "pmesh status")
 
 
-def _table(alerts: "list[Alert]", histories: "dict[str, list[Event]]") -> Table:
+def _table(alerts: "list[tuple[Alert, list[Event]]]") -> Table:
     rows = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("id", "state", "model", "alert", "hour", "figure", "since", "who", "message"):
         rows.add_column(column, no_wrap=column != "message", overflow="fold")
-    for alert in alerts:
+    for alert, history in alerts:
         severity = str(alert.terms["severity"])
         rows.add_row(
             alert.id,
@@ -136,7 +141,7 @@ def _table(alerts: "list[Alert]", histories: "dict[str, list[Event]]") -> Table:
             escape(_figure(alert)),
             f"{alert.fire_time:%m-%d %H:%M}",
             escape(alert.resolved_by or alert.acknowledged_by),
-            escape(_message(alert, histories[alert.id])),
+            escape(_message(alert, history)),
         )
     return rows
 

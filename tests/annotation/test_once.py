@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from annotation import label_studio
 from annotation.interface import result_of
 from annotation.sending import send
 from tests.annotation.conftest import Annotation
@@ -137,6 +138,32 @@ def test_what_was_skipped_or_made_by_hand_is_no_label_and_the_ground_truth_decid
     assert (pulled.added, pulled.foreign, pulled.refusals) == (2, 1, {})
     assert {prediction for prediction, _ in annotation.labels()} == {one}
     assert annotation.execute("SELECT label FROM labels_v1.decided") == [("negative",)]
+
+
+def test_a_task_that_is_too_long_to_be_read_holds_up_no_other(
+    annotation: Annotation, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, long, last = annotation.observe("a text", "another", "a third")
+    annotation.choose(first, long, last)
+    annotation.look()
+    tasks = annotation.tasks()
+    for one in tasks.values():
+        annotation.server.annotate(one.id, "positive")
+    assert annotation.look().added == 3
+    monkeypatch.setattr(label_studio, "MAX_ANSWER_BYTES", label_studio.MAX_TASK_BYTES)
+    annotation.server.annotate(tasks[long].id, "x" * label_studio.MAX_TASK_BYTES)
+    for one in (first, last):
+        (said,) = annotation.tasks()[one].annotations or ()
+        annotation.server.change(said["id"], result=result_of("negative"))
+    for full, added in ((False, 2), (True, 0)):
+        caplog.clear()
+        pulled = annotation.look(full=full)
+        assert (pulled.added, pulled.withdrawn, pulled.missing) == (added, 0, 0)
+        assert f"task {tasks[long].id} of project {annotation.project} is too long" in caplog.text
+    assert sorted(annotation.labels().values()) == ["negative", "negative", "positive"]
+    annotation.execute("SELECT gateway_v1.erase(%s)", long)
+    annotation.look()
+    assert annotation.tasks().keys() == {first, last}
 
 
 def test_labels_that_the_model_gets_are_in_the_interface_and_those_it_loses_stay(

@@ -1,9 +1,13 @@
 """What is erased here is erased in Label Studio, and what is deleted there is known here."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import pytest
 
-from annotation.label_studio import LabelStudioAway, LabelStudioRefused
+from annotation.label_studio import LabelStudio, LabelStudioAway, LabelStudioRefused
 from annotation.look import look
+from annotation.removal import remove
 from annotation.sending import send
 from tests.annotation.conftest import Annotation
 from tests.parts.observed import MODEL
@@ -51,6 +55,45 @@ def test_an_erasure_while_the_text_is_on_its_way_is_not_overtaken(annotation: An
     annotation.execute("UPDATE annotation_tasks SET send_time = send_time - interval '2 minutes'")
     annotation.look()
     assert (annotation.states(), annotation.tasks()) == ({}, {})
+    assert SECRET not in annotation.server.everything()
+
+
+def test_a_text_that_is_removed_before_it_arrives_goes_as_soon_as_it_does(
+    annotation: Annotation,
+) -> None:
+    """All between the moment that the text is read and the one that Label Studio takes it."""
+    erased, kept = annotation.observe(f"the {SECRET}", "a text")
+    annotation.choose(erased, kept)
+
+    class Late(LabelStudio):
+        def import_tasks(self, project: int, tasks: Sequence[Mapping[str, Any]]) -> None:
+            annotation.execute("SELECT gateway_v1.erase(%s)", erased)
+            assert remove(annotation.store, annotation.client, age_s=0) == 1
+            assert annotation.states() == {kept: "SENDING"}
+            super().import_tasks(project, tasks)
+
+    own = annotation.server.own
+    send(annotation.store, Late(own.url, own.token), MODEL, annotation.project)
+    assert (annotation.states(), annotation.tasks().keys()) == ({kept: "SENT"}, {kept})
+    assert SECRET not in annotation.server.everything()
+
+
+def test_a_text_that_arrives_after_all_have_gone_is_found_by_a_look_at_all(
+    annotation: Annotation,
+) -> None:
+    erased, gone, known, unsent = annotation.observe(f"the {SECRET}", SECRET, "a text", "another")
+    annotation.choose(known)
+    annotation.look()
+    texts = {erased: f"the {SECRET}", gone: SECRET, unsent: "another"}
+    late = [{"data": {"text": text, "prediction_id": one}} for one, text in texts.items()]
+    by_hand = {"data": {"text": "made by hand"}}
+    annotation.client.import_tasks(annotation.project, [*late, by_hand])
+    annotation.execute("SELECT gateway_v1.erase(%s)", erased)
+    for table in ("predictions", "requests"):
+        annotation.execute(f"DELETE FROM {table} WHERE id = %s", gone)  # noqa: S608
+    pulled = annotation.look(full=True)
+    assert annotation.tasks().keys() == {known, unsent, ""}
+    assert pulled.foreign == 2
     assert SECRET not in annotation.server.everything()
 
 

@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
-from annotation.selection import Chosen
+from annotation.label_studio import LabelStudio
+from annotation.selection import Candidate, Chosen
+from annotation.sending import NothingToSend, choose
 from annotation.store import AnnotationStore
 from monitoring.drift import THRESHOLDS, is_drift
 from tests.integration.annotation.conftest import PROJECT, Record, says
@@ -52,6 +55,80 @@ def test_each_is_a_candidate_once_whether_it_was_chosen_or_not(
     assert candidates(record.store, now) == [later]
     record.store.choose(MODEL, PROJECT, [], considered=min(first))  # it never goes back
     assert candidates(record.store, now) == [later]
+
+
+def test_no_day_before_the_newest_considered_is_looked_into(record: Record, now: datetime) -> None:
+    record.execute("UPDATE models SET retention_days = 30")
+    make_days(record, 4)
+    where = record.store.unconsidered(MODEL)
+    assert where is not None
+    assert where.end - where.start == 31 * DAY
+    assert days_opened(record, now - 30 * DAY, now + DAY) >= {1, 2, 3, 4}
+    ids = record.observe(*[Observed(time=now - days * DAY) for days in (4, 2, 0)])
+    record.store.choose(MODEL, PROJECT, [], considered=ids[1])
+    where = record.store.unconsidered(MODEL)
+    assert where is not None
+    assert where.newest == ids[1]
+    assert timedelta(0) <= now - 2 * DAY - where.start < timedelta(seconds=1)
+    assert days_opened(record, now - 30 * DAY, now + DAY) & {1, 2, 3, 4} <= {1, 2}
+    found = record.store.candidates(MODEL, now - 30 * DAY, now + DAY, 9)
+    assert [one.prediction_id for one in found] == [ids[2]]
+
+
+def make_days(record: Record, days: int) -> None:
+    """Partitions of the days before today."""
+    for age in range(1, days + 1):
+        for table in ("requests", "predictions"):
+            record.execute(
+                f"""DO $do$ DECLARE day timestamptz := date_trunc('day', now(), 'UTC'); BEGIN
+                day := day - interval '{age} days';
+                EXECUTE format('CREATE TABLE {table}_{age} PARTITION OF {table}'
+                    ' FOR VALUES FROM (%%L) TO (%%L)',
+                    uuid_at(day), uuid_at(day + interval '1 day'));
+                END $do$"""
+            )
+
+
+def days_opened(record: Record, start: datetime, end: datetime) -> set[int]:
+    """Of those made, by their age, that the search for candidates has PostgreSQL open."""
+    with record.store.transaction():
+        record.store.candidates(MODEL, start, end, 9)
+        rows = record.execute(
+            "SELECT DISTINCT substring(relation::regclass::text FROM '^requests_([0-9])$') AS age"
+            " FROM pg_locks WHERE locktype = 'relation' AND database ="
+            " (SELECT oid FROM pg_database WHERE datname = current_database())"
+        )
+    return {int(row["age"]) for row in rows if row["age"]}
+
+
+def test_of_two_who_choose_at_once_the_second_has_other_candidates(
+    record: Record, now: datetime
+) -> None:
+    label_studio = LabelStudio("http://127.0.0.1:1", "of nobody")  # it is not asked
+    record.store.set_project(MODEL, PROJECT, record.store.labels(MODEL))
+    record.observe(*[Observed(time=now, text=f"text {n}") for n in range(4)])
+
+    class Overtaken(AnnotationStore):
+        """Another one chooses between its look and its choice, and then more answers come."""
+
+        is_overtaken = False
+
+        def candidates(self, *given: Any) -> list[Candidate]:
+            found = super().candidates(*given)
+            if found and not self.is_overtaken:
+                self.is_overtaken = True
+                choose(record.store, label_studio, MODEL, count=2, control_share=1, seed=1)
+                record.observe(
+                    *[Observed(time=now + timedelta(seconds=n)) for n in (1, 2, 3)], seed=1
+                )
+            return found
+
+    second = Overtaken(record.store._connection)
+    made = choose(second, label_studio, MODEL, count=3, control_share=1, seed=2)
+    assert (made.candidates, second.is_overtaken) == (3, True)
+    assert len(record.states()) == 5
+    with pytest.raises(NothingToSend):
+        choose(record.store, label_studio, MODEL, count=2, control_share=1, seed=3)
 
 
 def figures() -> Iterator[tuple[str, float]]:
@@ -133,3 +210,43 @@ def test_what_is_erased_or_old_is_to_be_removed(record: Record, now: datetime) -
     assert due == {erased, old, unsent}
     assert record.store.begin_sending(PROJECT, age_s=0, most=9) == []
     assert record.store.take(PROJECT, 1, erased, [says("positive")]) is None
+
+
+def test_what_retention_deletes_is_to_be_removed_before_of_each_model(
+    record: Record, now: datetime
+) -> None:
+    """Of a model that is not listed any more too, and whether it was sent or not."""
+    ages = (9, 11, 12, 13, 14)
+    kept, sent, gone_there, waiting, tried = record.observe(
+        *[Observed(time=now - days * DAY) for days in ages]
+    )
+    record.sent(kept, sent, gone_there)
+    record.execute("UPDATE annotation_tasks SET state = 'REMOVED' WHERE task = 3")
+    chosen = [Chosen(one, "control", 1) for one in (waiting, tried)]
+    record.store.choose(MODEL, PROJECT, chosen, considered=kept)
+    record.execute(
+        "UPDATE annotation_tasks SET send_time = now() - interval '1 day' WHERE prediction_id = %s",
+        tried,
+    )
+    record.execute("UPDATE models SET retention_days = 10, listed = false WHERE id = %s", MODEL)
+    # As the relay deletes them: by whole days, so never before they are as old.
+    record.execute("DELETE FROM predictions WHERE id = %s", sent)
+    record.execute("DELETE FROM requests WHERE id = %s", sent)
+    record.store.remove_old()
+    due = {one for one, _ in record.store.removing(age_s=60, most=10)}
+    assert due == {sent, gone_there, waiting, tried}
+    for one in due:
+        record.store.forget_removed(one)
+    assert record.states() == {kept: "SENT"}
+
+
+def test_forgotten_is_what_is_erased_or_gone_and_has_no_task(record: Record, now: datetime) -> None:
+    ids = record.observe(*[Observed(time=now)] * 4)
+    kept, erased, erased_but_sent, gone = ids
+    record.sent(erased_but_sent)
+    for one in (erased, erased_but_sent):
+        record.execute("SELECT gateway_v1.erase(%s)", one)
+    for table in ("predictions", "requests"):
+        record.execute(f"DELETE FROM {table} WHERE id = %s", gone)  # noqa: S608
+    assert record.store.forgotten(ids) == {erased, gone}
+    assert record.store.forgotten([kept]) == record.store.forgotten([]) == set()

@@ -131,6 +131,22 @@ class Monitoring:
         )
 
 
+def killed(of: type, step: str, when: str, nth: int) -> str:
+    """A patch for a process that is killed "before" or "after" the nth call of a method."""
+    return f"""
+import os, signal
+from {of.__module__} import {of.__name__}
+real, calls = {of.__name__}.{step}, []
+def {step}(self, *arguments):
+    calls.append(1)
+    if len(calls) == {nth} and {when == "before"}: os.kill(os.getpid(), signal.SIGKILL)
+    done = real(self, *arguments)
+    if len(calls) == {nth}: os.kill(os.getpid(), signal.SIGKILL)
+    return done
+{of.__name__}.{step} = {step}
+"""
+
+
 class Store:
     """A connection of the job's login, for a block."""
 

@@ -17,10 +17,13 @@ from features.parquet import to_parquet
 from features.places import object_key, place_prefix
 from features.reading import FeatureReader
 from monitoring import features as features_module
+from monitoring.alerts.store import AlertStore
 from monitoring.drift import is_drift
-from monitoring.features import open_features
+from monitoring.features import Features, open_features
 from monitoring.job import run
-from tests.integration.monitoring.conftest import HOUR, NO_REGISTRY, Monitoring
+from monitoring.prometheus import Quality
+from monitoring.store import QualityStore
+from tests.integration.monitoring.conftest import HOUR, NO_REGISTRY, Monitoring, killed
 from tests.parts.observed import MODEL, Observed
 from tests.parts.polling import PATIENCE_S
 from tests.parts.s3 import BUCKET, KEY, S3, SECRET
@@ -223,6 +226,67 @@ def test_an_hour_that_is_restated_keeps_its_figures_without_s3(asked: Asked) -> 
         asked.s3.start()
     assert asked.monitoring.figures("metric LIKE 'features%%'") == before
     assert asked.due() == set()
+
+
+@pytest.mark.parametrize(
+    ("of", "step", "when", "nth"),
+    [
+        (FeatureReader, "read", "before", 1),
+        (FeatureReader, "read", "after", 2),
+        (QualityStore, "set_feature_reference", "before", 1),
+        (QualityStore, "set_feature_reference", "after", 1),
+        (Features, "of_hour", "after", 2),
+    ],
+)
+def test_a_job_that_is_killed_while_it_reads_features_leaves_what_one_run_makes(
+    asked: Asked, of: type, step: str, when: str, nth: int
+) -> None:
+    asked.hour(-5, rows(4, 200, shift=1.5))
+    asked.hour(-4, rows(5, 60), without=6)
+    asked.monitoring.variables |= {
+        "PMESH_FEATURES_BUCKET": BUCKET,
+        "AWS_ACCESS_KEY_ID": KEY,
+        "AWS_SECRET_ACCESS_KEY": SECRET,
+        "AWS_DEFAULT_REGION": "us-east-1",
+        **asked.s3.environment,
+    }
+    process = asked.monitoring.process(killed(of, step, when, nth))
+    said, _ = process.communicate(timeout=100)
+    assert process.returncode == -9, said
+    asked.run()
+    found = asked.monitoring.figures()
+    assert asked.figures("features_drift").keys() == {FIRST, -5, -4}
+    assert asked.due() == set()
+    asked.monitoring.forget()
+    asked.run()
+    assert asked.monitoring.figures() == found
+
+
+def test_rules_watch_features_and_prometheus_is_told_of_them(asked: Asked) -> None:
+    drift = {"name": "features-drift", "metric": "features_drift", "above": 0.1}
+    missing = {"name": "features-missing", "metric": "features_missing_share", "above": 0.1}
+    asked.monitoring.rules(drift, missing)
+    asked.hour(-2, rows(1, 60))
+    asked.run()
+    assert asked.monitoring.alerts() == []
+    asked.hour(-1, rows(4, 200, shift=1.5), without=100)
+    asked.run()
+    fired = {alert["rule"]: alert for alert in asked.monitoring.alerts()}
+    assert fired.keys() == {"features-drift", "features-missing"}
+    assert {alert["hour"] for alert in fired.values()} == {"-1"}
+    assert fired["features-missing"]["value"] == pytest.approx(1 / 3)
+    assert fired["features-drift"]["reference"].startswith("features of the first answers")
+    quality = Quality()
+    with asked.monitoring.store() as store:
+        quality.read(store, AlertStore(store.connection).rules())
+    told = {
+        sample.labels["metric"]: sample.value
+        for family in quality.collect()
+        if family.name == "pmesh_quality_low"
+        for sample in family.samples
+    }
+    assert told["features_drift"] == fired["features-drift"]["low"]
+    assert told["features_missing_share"] == fired["features-missing"]["low"]
 
 
 def test_what_is_read_is_bounded(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:

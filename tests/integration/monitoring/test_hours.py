@@ -5,12 +5,13 @@ from datetime import timedelta
 
 import pytest
 
+from monitoring.choice import choose
 from monitoring.job import run
-from tests.integration.monitoring.conftest import HOUR, NO_REGISTRY, Monitoring
+from monitoring.store import QualityStore
+from tests.integration.monitoring.conftest import HOUR, NO_REGISTRY, Figures, Monitoring, killed
 from tests.parts.observed import MODEL, Observed, Said
 
 LABELS = ("negative", "neutral", "positive")
-DIE = "import os, signal\ndef die(*_, **__): os.kill(os.getpid(), signal.SIGKILL)\n"
 STEPS = ("hold", "take", "sizes", "references", "counts", "write_hour", "set_reference")
 
 
@@ -106,18 +107,7 @@ def test_a_job_that_is_killed_at_a_step_leaves_what_one_run_makes(
     """At the second hour that it comes to, since the first one must not count twice."""
     monitoring.observe(day(monitoring, rows=600))
     nth = 1 if step == "set_reference" else 2
-    patch = f"""{DIE}
-from monitoring.store import QualityStore
-real, calls = QualityStore.{step}, []
-def {step}(self, *arguments):
-    calls.append(1)
-    if len(calls) == {nth} and {when == "before"}: die()
-    done = real(self, *arguments)
-    if len(calls) == {nth}: die()
-    return done
-QualityStore.{step} = {step}
-"""
-    process = monitoring.process(patch)
+    process = monitoring.process(killed(QualityStore, step, when, nth))
     process.communicate()
     assert process.returncode == -9
     monitoring.run()
@@ -147,7 +137,7 @@ def test_a_label_that_comes_while_its_hour_is_made_is_not_missed(monitoring: Mon
 
 def test_a_first_run_that_is_stopped_goes_on_where_it_was(monitoring: Monitoring) -> None:
     monitoring.observe(day(monitoring, hours=20, rows=5))
-    asked = iter([False] * 15 + [True])
+    asked = iter([False] * 15)
     with monitoring.store() as store:
         done = run(store, NO_REGISTRY, models=[MODEL], stop=lambda: next(asked, True))
         assert done[0].hours == 15
@@ -169,3 +159,37 @@ def test_hours_whose_rows_may_be_deleted_are_left_as_they_are(monitoring: Monito
     assert not monitoring.figures("metric = 'accuracy'")
     with monitoring.database.connect() as connection:
         assert not connection.execute("SELECT FROM monitoring_stale").fetchall()
+
+
+def test_figures_outlive_their_rows_also_where_more_days_are_kept_since(
+    monitoring: Monitoring,
+) -> None:
+    day, today = (monitoring.now - 80 * HOUR).date(), monitoring.now.date()
+    answers = [Observed(time=monitoring.now - 80 * HOUR, truth="positive")] * 40
+    under_way = Observed(time=monitoring.now - 80 * HOUR, state="RUNNING", label=None, seconds=None)
+    *_, unfinished = monitoring.observe([*answers, under_way])
+    monitoring.observe([Observed(time=monitoring.now - 5 * HOUR)] * 3, seed=1)
+    monitoring.run()
+    before = of_hour(monitoring, "-80")
+    assert before["-80", "1", "", "volume"]["value"] == 41
+    assert before["-80", "1", "", "accuracy"]["rows"] == 40
+    with monitoring.database.connect() as connection:
+        connection.execute("UPDATE models SET retention_days = 1")
+        connection.execute("SELECT relay_v1.clear_day(%s, %s, 1000)", (day, today))
+        connection.execute("UPDATE models SET retention_days = 90")
+        connection.execute(
+            "UPDATE requests SET state = 'EXPIRED', complete_time = now() WHERE id = %s",
+            (unfinished,),
+        )
+        assert len(connection.execute("SELECT FROM requests").fetchall()) == 1 + 3
+    with monitoring.store() as store:
+        choose(store, MODEL, monitoring.window(-5, -4))  # for which all hours are made anew
+    monitoring.run()
+    assert {key[0] for key in monitoring.figures("reference <> ''")} == {"-5"}
+    assert of_hour(monitoring, "-80") == before
+    with monitoring.store() as store:
+        assert monitoring.now - 80 * HOUR not in store.due(MODEL, store.begin())
+
+
+def of_hour(monitoring: Monitoring, hour: str) -> Figures:
+    return {key: row for key, row in monitoring.figures().items() if key[0] == hour}

@@ -41,6 +41,7 @@ def test_reference_chooses_and_shows(monitoring: Monitoring) -> None:
     ("arguments", "said"),
     [
         (["reference", "nobody"], "there is no model 'nobody'; one of: genre, sentiment"),
+        (["alerts", "nobody", "--all"], "there is no model 'nobody'; one of: genre, sentiment"),
         (["reference", "sentiment", "--from", "2026-01-01"], "a window has both --from and --to"),
     ],
 )

@@ -138,6 +138,18 @@ def test_a_registry_that_is_away_has_hours_wait_for_their_reference(
     assert monitoring.figures()["-9", "1", "", "volume"]["value"] == 1000
 
 
+def test_of_first_answers_that_are_deleted_no_reference_is_made(monitoring: Monitoring) -> None:
+    hour(monitoring, -50, 1000)
+    with monitoring.store() as store:
+        run(store, Defaults(f"http://127.0.0.1:{free_port()}"))  # which could have had one
+    monitoring.execute("DELETE FROM predictions; DELETE FROM requests")
+    hour(monitoring, -2)
+    monitoring.run()
+    assert monitoring.figures()["-2", "1", "", "volume"]["value"] == 100
+    with monitoring.store() as store:
+        assert store.references(MODEL) == {}
+
+
 def test_held_out_predictions_are_counted_by_their_ids(
     monitoring: Monitoring, mlflow: MlflowServer, tmp_path: Path
 ) -> None:

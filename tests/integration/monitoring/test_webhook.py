@@ -139,14 +139,16 @@ def test_of_many_that_tell_only_one_does(monitoring: Monitoring, receiver: Recei
     assert done == [1]
 
 
-def watch(monitoring: Monitoring, receiver: Receiver, patch: str = "") -> Any:
+def process_telling(
+    monitoring: Monitoring, receiver: Receiver, patch: str = "", command: str = "watch"
+) -> Any:
     monitoring.variables |= {
         "PMESH_MONITORING_METRICS_PORT": str(free_port()),
         "PMESH_ALERTS_WEBHOOK_URL": receiver.url,
         "PMESH_ALERTS_WEBHOOK_SECRETS": SECRET,
         "PMESH_WEBHOOK_ALLOWED_HOSTS": "localhost",
     }
-    return monitoring.process(patch, "watch")
+    return monitoring.process(patch, command)
 
 
 KILLED_BEFORE = """
@@ -170,7 +172,7 @@ def test_the_process_tells_and_one_that_is_killed_in_it_is_followed_with_the_sam
 ) -> None:
     fire(monitoring)
     for patch in (KILLED_BEFORE, KILLED_AFTER):
-        process = watch(monitoring, receiver, patch)
+        process = process_telling(monitoring, receiver, patch)
         process.communicate(timeout=100)
         assert process.returncode == -9
         (pending,) = fetch(
@@ -180,7 +182,7 @@ def test_the_process_tells_and_one_that_is_killed_in_it_is_followed_with_the_sam
         assert pending["state"] == "PENDING"
         assert timedelta(0) < pending["lease"] < timedelta(minutes=2)
         make_due(monitoring)
-    process = watch(monitoring, receiver)
+    process = process_telling(monitoring, receiver)
     wait_until(lambda: len(receiver.received) == 2)
     wait_until(lambda: log(monitoring)[-1] == (3, 204, ""))
     process.terminate()
@@ -191,17 +193,43 @@ def test_the_process_tells_and_one_that_is_killed_in_it_is_followed_with_the_sam
     assert log(monitoring)[:2] == [(1, None, None), (2, None, None)]
 
 
+def test_a_run_tells_what_is_due_before_it_ends(monitoring: Monitoring, receiver: Receiver) -> None:
+    receiver.statuses = [500, 204]
+    fire(monitoring)
+    for told in (1, 2):
+        process = process_telling(monitoring, receiver, command="run")
+        said, _ = process.communicate(timeout=100)
+        assert process.returncode == 0, said
+        assert len(receiver.received) == told
+        make_due(monitoring)
+    assert log(monitoring) == [(1, 500, "status 500"), (2, 204, "")]
+    assert len(set(receiver.ids())) == 1
+
+
+def test_a_run_begins_no_attempt_after_its_time(monitoring: Monitoring, receiver: Receiver) -> None:
+    fire(monitoring)
+    process = process_telling(
+        monitoring, receiver, "import monitoring.__main__ as m\nm.TELL_S = 0.0", "run"
+    )
+    assert (process.communicate(timeout=100), process.returncode)[1] == 0
+    assert receiver.received == []
+
+
 @pytest.mark.parametrize(
-    ("variables", "said"),
+    ("command", "variables", "said"),
     [
-        ({"PMESH_ALERTS_WEBHOOK_SECRETS": ""}, "says what to sign with"),
-        ({"PMESH_ALERTS_WEBHOOK_SECRETS": "secret"}, "a secret is whsec_ and 24 to 64 bytes"),
-        ({"PMESH_WEBHOOK_ALLOWED_HOSTS": ""}, "begins with https://"),
-        ({"PMESH_ALERTS_WEBHOOK_SECRETS_FILE": "/nowhere"}, "No such file"),
+        ("watch", {"PMESH_ALERTS_WEBHOOK_SECRETS": ""}, "says what to sign with"),
+        (
+            "watch",
+            {"PMESH_ALERTS_WEBHOOK_SECRETS": "secret"},
+            "a secret is whsec_ and 24 to 64 bytes",
+        ),
+        ("run", {"PMESH_WEBHOOK_ALLOWED_HOSTS": ""}, "begins with https://"),
+        ("run", {"PMESH_ALERTS_WEBHOOK_SECRETS_FILE": "/nowhere"}, "No such file"),
     ],
 )
 def test_a_webhook_that_cannot_be_told_is_said_at_the_start(
-    monitoring: Monitoring, receiver: Receiver, variables: dict[str, str], said: str
+    monitoring: Monitoring, receiver: Receiver, command: str, variables: dict[str, str], said: str
 ) -> None:
     watch_variables = {
         "PMESH_ALERTS_WEBHOOK_URL": receiver.url,
@@ -209,7 +237,7 @@ def test_a_webhook_that_cannot_be_told_is_said_at_the_start(
         "PMESH_WEBHOOK_ALLOWED_HOSTS": "localhost",
     }
     monitoring.variables |= watch_variables | variables
-    process = monitoring.process("", "watch")
+    process = monitoring.process("", command)
     output, _ = process.communicate(timeout=100)
     assert process.returncode == 1
     assert said in output

@@ -1,13 +1,12 @@
 """What the annotations of a task say, and the interface that they are made with."""
 
-from datetime import UTC, datetime
 from typing import Any
 from xml.etree import ElementTree
 
 import pytest
 
 from annotation.interface import label_config, label_of, result_of
-from annotation.label_studio import LabelStudio, Task
+from annotation.label_studio import LabelStudio
 from annotation.pulling import said_in
 
 EMAILS = {1: "ann@example.org", 2: "ben@example.org"}
@@ -28,10 +27,9 @@ def annotation(
 
 
 def said(*annotations: dict[str, Any]) -> dict[str, tuple[str, bool, str]]:
-    task = Task(7, "an-id", datetime.now(UTC), annotations)
     return {
         one.annotator: (one.label, one.adjudicated, one.external_id)
-        for one in said_in(task, EMAILS)
+        for one in said_in(annotations, EMAILS)
     }
 
 

@@ -42,6 +42,7 @@ def test_what_is_said_of_a_rule_is_read_again_as_the_same() -> None:
         ({"metric": "confusion:positive:negative"}, "metric", "no rule can watch"),
         ({"slice": "ios"}, "slice", "slice is a slice of"),
         ({"metric": "unknown_words", "slice": "tag:a=b"}, "slice", "made of all predictions"),
+        ({"metric": "features_drift", "slice": "tag:a=b"}, "slice", "made of all predictions"),
         ({"below": 0.1}, "", "above: or below:, and not both"),
         ({"above": "0.1"}, "above", "above is a number, not '0.1'"),
         ({"above": float("nan")}, "above", "above is a number"),

@@ -288,3 +288,18 @@ def test_labels_are_said_and_corrected_and_listed(gateway: Running, pmesh: Pmesh
     assert listed("--annotator", "otto") == []
     (line,) = pmesh("labels", "list", "--prediction", id_).stdout.splitlines()
     assert line.endswith(f"{id_}  sentiment  positive  anna [b] (person) decides")
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "reason"),
+    [
+        ("--model", "sentimnt", "MODEL_NOT_FOUND"),
+        ("--prediction", "019ac2f5-8a3e-7c61-b5c4-0f6a3d2e1b90", "PREDICTION_NOT_FOUND"),
+    ],
+)
+def test_of_what_is_not_there_labels_are_not_listed_as_none(
+    pmesh: Pmesh, option: str, value: str, reason: str
+) -> None:
+    done = pmesh("labels", "list", option, value)
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert f"({reason})" in done.stderr

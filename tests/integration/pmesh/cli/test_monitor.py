@@ -28,6 +28,8 @@ from tests.integration.pmesh.stack.waiting import wait_for
 from tests.parts.observed import Observed, observe
 
 HOUR = timedelta(hours=1)
+NOBODYS = "0199f2d0-0000-7000-8000-000000000001"
+"""An id that nothing has."""
 NOW = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
 
 
@@ -130,10 +132,15 @@ async def test_figures_are_made_and_shown_and_a_reference_is_chosen(home: Home) 
             (("reference", "nobody"), "there is no model 'nobody'"),
             (("reference", "sentiment", "--from", start), "both --from and --to"),
             (("report", "genre"), "genre was not asked on"),
+            (("report", "nobody"), "there is no model 'nobody'"),
         ):
             refused = await monitor(home, *arguments)
             assert (refused.returncode, said in refused.stderr) == (1, True), refused.stderr
         await see_to_alert(home)
+        for command in (("retrain",), ("annotate", "agreement")):
+            refused = await pmesh(home, *command, "sentimnt")
+            assert refused.returncode == 1
+            assert "there is no model 'sentimnt'" in refused.stderr
 
 
 async def see_to_alert(home: Home) -> None:
@@ -167,6 +174,9 @@ async def see_to_alert(home: Home) -> None:
     for arguments, said in (
         (("ack", alert), f"alert {alert} is over"),
         (("resolve", "7"), "'7' is no id of an alert"),
+        (("ack", NOBODYS), f"there is no alert {NOBODYS}"),
+        (("resolve", NOBODYS), f"there is no alert {NOBODYS}"),
+        (("sentimnt",), "there is no model 'sentimnt'; one of: genre, sentiment"),
     ):
         refused = await pmesh(home, "alerts", *arguments)
         assert (refused.returncode, said in refused.stderr) == (1, True), refused.stderr

@@ -32,7 +32,14 @@ BY = ("interval", "value")
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,62}")
 _NAME_RULE = "a-z, 0-9 and -, a letter first, at most 63 characters"
-_SLICE = re.compile(r"|tag:[^=]{1,63}=.{1,255}|length:(0-49|50-199|200-999|1000-)|script:[a-z]+")
+_SLICE = re.compile(
+    r"|length:(0-49|50-199|200-999|1000-)"
+    r"|script:(latin|greek|cyrillic|hebrew|arabic|devanagari|thai|kana|han|hangul|other|none)"
+)
+"""Of database/published/monitoring_v1.sql."""
+_TAG = re.compile(r"tag:[a-z][a-z0-9_]{0,31}=(.+)", re.DOTALL)
+_TAG_BYTES = 64
+"""Of a tag's value, as in prediction_service.proto, which has the rule of its key too."""
 _MESSAGE = 500
 _KEYS = (
     *("name", "metric", "slice", "above", "below", "clear", "for", "by", "min_rows"),
@@ -139,7 +146,9 @@ def read_rule(said: Mapping[str, Any], labels: Sequence[str]) -> AlertRule:
     name = _text(said, "name", matching=_NAME, rule=_NAME_RULE)
     metric_name = _text(said, "metric")
     metric = _metric(metric_name, labels)
-    slice_ = _text(said, "slice", "", matching=_SLICE, rule="a slice of monitoring/README.md")
+    slice_ = _text(said, "slice", "")
+    if not _is_slice(slice_):
+        raise InvalidRule(f"slice is a slice of monitoring/README.md, not {slice_!r}", "slice")
     if slice_ and not metric.is_sliced:
         raise InvalidRule(f"{metric_name} is made of all predictions, and of no slice", "slice")
     if ("above" in said) == ("below" in said):
@@ -172,6 +181,12 @@ def read_rule(said: Mapping[str, Any], labels: Sequence[str]) -> AlertRule:
         retrain=retrain,
         message=message,
     )
+
+
+def _is_slice(text: str) -> bool:
+    if tag := _TAG.fullmatch(text):
+        return len(tag[1].encode(errors="replace")) <= _TAG_BYTES
+    return bool(_SLICE.fullmatch(text))
 
 
 def _metric(name: str, labels: Sequence[str]) -> Metric:

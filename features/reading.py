@@ -2,7 +2,7 @@
 
 import io
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Executor
 from typing import TYPE_CHECKING
 
@@ -36,22 +36,24 @@ class FeatureReader:
     def read(self, uris: Iterable[str]) -> dict[str, Row | None]:
         """The rows at these places; None where there is none, or none that can be read.
 
-        Raises FeaturesUnavailable.
+        Holds an object for each thread, at the most. Raises FeaturesUnavailable.
         """
-        found: dict[str, Row | None] = {}
-        rows: defaultdict[str, list[tuple[str, int]]] = defaultdict(list)
-        for uri in uris:
+        found: dict[str, Row | None] = dict.fromkeys(uris)
+        wanted: defaultdict[str, dict[str, int]] = defaultdict(dict)
+        for uri in found:
             place = row_of(uri)
             if place and place[0].bucket == self._bucket:
-                rows[place[0].key].append((uri, place[1]))
-            else:
-                found[uri] = None
-        for places, matrix in zip(rows.values(), self._executor.map(self._get, rows), strict=True):
-            for uri, row in places:
-                found[uri] = None
-                if matrix is not None and row < len(matrix):
-                    found[uri] = matrix[row].copy()  # the object goes
+                wanted[place[0].key][uri] = place[1]
+        for rows in self._executor.map(self._rows, wanted, wanted.values()):
+            found |= rows
         return found
+
+    def _rows(self, key: str, wanted: Mapping[str, int]) -> dict[str, Row]:
+        """Of an object, as copies: a view would hold all of it. wanted: by URI, their numbers."""
+        matrix = self._get(key)
+        if matrix is None:
+            return {}
+        return {uri: matrix[row].copy() for uri, row in wanted.items() if row < len(matrix)}
 
     def _get(self, key: str) -> "npt.NDArray[np.float32] | None":
         """All rows of an object, None if it is not there or is none of ours."""

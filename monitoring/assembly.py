@@ -32,8 +32,9 @@ def _of_slice(slice_: str, counts: Counts, reference: Reference | None) -> Itera
     if profile := reference.profiles.get(slice_):
         for figure in drift.figures(counts, profile):
             yield figure.against(reference.name)
-    if counts.words and counts.words.rows >= drift.LEAST_ROWS and reference.vocabulary:
+    known = reference.vocabulary
+    if counts.words and counts.words.rows >= drift.LEAST_ROWS and known and reference.rows:
         unknown = drift.unknown_words(counts.words)
         yield unknown.against(reference.name)
-        drifted = drift.vocabulary_drift(unknown, reference.vocabulary.unknown_words)
+        drifted = drift.vocabulary_drift(unknown, known.unknown_words, reference.rows)
         yield drifted.against(reference.name)

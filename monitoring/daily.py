@@ -7,7 +7,6 @@ still. When the hours were made, the time of the day's folder says.
 
 import logging
 import os
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, timedelta
@@ -41,9 +40,7 @@ class Daily:
             return
         today = store.begin().hour.astimezone(UTC).date()
         first = today - timedelta(days=self.days - 1)
-        for day, place in report_files.days(self.folder):
-            if day < first:
-                shutil.rmtree(place)
+        report_files.remove_before(self.folder, first)
         for model in store.models():
             for day, made in store.days(model, first):
                 place = self.folder / model / f"{day}"

@@ -4,12 +4,9 @@ An hour is computed from scratch and replaces what was there, so that a job that
 started twice or runs beside another one counts nothing twice.
 """
 
-import logging
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-
-from psycopg import errors
 
 from monitoring.alerts.job import evaluate
 from monitoring.alerts.store import AlertStore
@@ -20,8 +17,7 @@ from monitoring.figures import Figure
 from monitoring.hours import HOUR, Size, Start, Window
 from monitoring.references import Reference
 from monitoring.store import QualityStore
-
-log = logging.getLogger(__name__)
+from monitoring.transactions import begun_anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,25 +108,28 @@ def make_hour(
     of_features = HourFeatures()
     if features:
         of_features = features.of_hour(store, model, window, start)
-    while True:
-        try:
-            with store.transaction():
-                store.hold(model, hour)
-                if not store.take(model, hour, start):
-                    return MadeHour(figures=0)
-                sizes = store.sizes(model, window)
-                if store.keep_hour(model, hour, sizes):
-                    return MadeHour(figures=0)
-                references = store.references(model) if sizes else {}
-                found = _figures(store, model, window, sizes, references, of_features.figures)
-                written = store.write_hour(model, hour, found, sizes)
-                if of_features.is_due:
-                    store.mark(model, hour)
-        except errors.SerializationFailure:  # another job has just made an hour of the model
-            log.debug("begun anew: %s %s", model, hour)
-        else:
-            lacking = [size.version for size in sizes if not {"", size.version} & references.keys()]
-            return MadeHour(written, tuple(lacking), of_features.has_reference)
+    return _make_hour(store, model, window, start, of_features)
+
+
+@begun_anew
+def _make_hour(
+    store: QualityStore, model: str, window: Window, start: Start, of_features: HourFeatures
+) -> MadeHour:
+    hour = window.start
+    with store.transaction():
+        store.hold(model, hour)
+        if not store.take(model, hour, start):
+            return MadeHour(figures=0)
+        sizes = store.sizes(model, window)
+        if store.keep_hour(model, hour, sizes):
+            return MadeHour(figures=0)
+        references = store.references(model) if sizes else {}
+        found = _figures(store, model, window, sizes, references, of_features.figures)
+        written = store.write_hour(model, hour, found, sizes)
+        if of_features.is_due:
+            store.mark(model, hour)
+    lacking = [size.version for size in sizes if not {"", size.version} & references.keys()]
+    return MadeHour(written, tuple(lacking), of_features.has_reference)
 
 
 def _figures(

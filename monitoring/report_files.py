@@ -1,15 +1,15 @@
 """Where reports lie: MODEL/DAY/VERSION/drift.html and quality.html, in a folder of their own."""
 
+import os
 import re
-from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 NAMES = ("drift.html", "quality.html")
-_PATH = re.compile(
-    r"([a-z][a-z0-9-]{0,62})/([0-9]{4}-[0-9]{2}-[0-9]{2})/([1-9][0-9]{0,17})/(drift|quality)\.html"
-)
+_DAY = re.compile(r"([a-z][a-z0-9-]{0,62})/([0-9]{4}-[0-9]{2}-[0-9]{2})")
+_PATH = re.compile(_DAY.pattern + r"/([1-9][0-9]{0,17})/(drift|quality)\.html")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +45,26 @@ def kept(folder: Path) -> list[ReportFile]:
     return sorted(found, key=lambda report: (-report.day.toordinal(), report.path))
 
 
-def days(folder: Path) -> Iterator[tuple[date, Path]]:
-    """The folders of days, of all models."""
+def remove_before(folder: Path, first: date) -> None:
+    """Take away the reports of earlier days, and their folders; what else lies there stays.
+
+    Raises OSError.
+    """
     for place in folder.glob("*/*"):
-        try:
-            yield date.fromisoformat(place.name), place
-        except ValueError:
+        day = _day_of(str(place.relative_to(folder)))
+        if day is None or day >= first:
             continue
+        for below, _, files in os.walk(place, topdown=False):
+            for name in set(files).intersection(NAMES):
+                Path(below, name).unlink()
+            with suppress(OSError):  # it is not empty
+                Path(below).rmdir()
+
+
+def _day_of(path: str) -> date | None:
+    """Of the folder of a model's day; None for any other path below the folder."""
+    found = _DAY.fullmatch(path)
+    try:
+        return date.fromisoformat(found.group(2)) if found else None
+    except ValueError:  # no day of the calendar
+        return None

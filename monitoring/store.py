@@ -22,6 +22,7 @@ from monitoring.references import (
     profiles_from_json,
     profiles_to_json,
 )
+from monitoring.transactions import begun_anew
 
 _SQL = named_sql.load("monitoring")
 
@@ -157,6 +158,7 @@ class QualityStore:
         found = self._fetch("feature_reference", model=model, version=version)
         return FeatureReference(*found[0][:2], *map(tuple, found[0][2:])) if found else None
 
+    @begun_anew
     def set_feature_reference(self, model: str, version: str, reference: FeatureReference) -> None:
         """Compare the features of a version with this, those of hours that were made too."""
         with self.transaction():
@@ -227,6 +229,7 @@ class QualityStore:
         rows = self._fetch("volumes", model=model, version=version, now=start.hour)
         return [(hour, volume) for hour, volume in rows]
 
+    @begun_anew
     def set_reference(self, model: str, version: str, reference: Reference) -> None:
         """Compare the hours of a model (version "") or of a version with this, those made too."""
         vocabulary = reference.vocabulary
@@ -245,6 +248,7 @@ class QualityStore:
                 "mark_version" if version else "mark_all", model=model, **_version(version)
             )
 
+    @begun_anew
     def forget_reference(self, model: str) -> None:
         """Give a model its versions' defaults back."""
         with self.transaction():

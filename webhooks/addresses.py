@@ -7,7 +7,22 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052: an IPv4 address behind a gateway
+
+NOT_PUBLIC = (
+    *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16"),
+    *("172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16"),
+    *("198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4"),
+    *("::/3", "4000::/2", "8000::/1"),  # all but 2000::/3, the unicast that IANA gives out
+    *("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20"),
+)
+"""What nobody's, or only somebody's, network leads to, after IANA's registries of special-purpose
+addresses (iana-ipv4-special-registry, iana-ipv6-special-registry), of IPv4 and IPv6 multicast, and
+of IPv6 address space. Whole blocks: the few addresses in them that are reachable serve protocols
+of the network. In ::/3 lie the forms in which IPv6 has IPv4 addresses, in 2002::/16 6to4's."""
+
+_NOT_PUBLIC = tuple(ipaddress.ip_network(network) for network in NOT_PUBLIC)
+_TRANSLATED = ipaddress.ip_network("64:ff9b::/96")
+"""IPv4 addresses as a network without IPv4 has them (RFC 6052): its names resolve to these."""
 
 
 class InvalidUrl(ValueError):
@@ -44,7 +59,7 @@ def read_url(url: str, allowed_hosts: Collection[str] = ()) -> Target:
     if parts.username is not None or parts.fragment:
         raise InvalidUrl("a webhook's URL has no user, password or fragment")
     is_tls = parts.scheme == "https"
-    if not is_tls and parts.hostname not in allowed_hosts:
+    if not is_tls and not _is_allowed(parts.hostname, allowed_hosts):
         raise InvalidUrl("a webhook's URL begins with https://, but for hosts allowed by name")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     return Target(is_tls, parts.hostname, port or (443 if is_tls else 80), path)
@@ -58,7 +73,7 @@ def resolve(target: Target, allowed_hosts: Collection[str]) -> str:
     """
     found = socket.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
     addresses = [str(sockaddr[0]) for *_, sockaddr in found]
-    if target.host not in allowed_hosts and not all(map(is_public, addresses)):
+    if not (_is_allowed(target.host, allowed_hosts) or all(map(is_public, addresses))):
         raise PrivateAddress(
             "its address is private; PMESH_WEBHOOK_ALLOWED_HOSTS may name the host"
         )
@@ -66,16 +81,19 @@ def resolve(target: Target, allowed_hosts: Collection[str]) -> str:
 
 
 def is_public(address: str) -> bool:
-    """Whether the whole internet can reach it: not loopback, private, link-local or reserved."""
+    """Whether the whole internet can reach it, and not only this machine or its networks."""
     found: Address = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(found, ipaddress.IPv6Address):
-        inner = found.ipv4_mapped or found.sixtofour or _behind_nat64(found)
-        if inner is not None:
-            return is_public(str(inner))
-        if found.is_site_local or found.teredo is not None:
-            return False
-    return found.is_global and not found.is_multicast
+    if isinstance(found, ipaddress.IPv6Address) and found in _TRANSLATED:
+        found = ipaddress.IPv4Address(int(found) & 0xFFFFFFFF)
+    elif isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped:
+        found = found.ipv4_mapped
+    return not any(found in network for network in _NOT_PUBLIC)
 
 
-def _behind_nat64(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
-    return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF) if address in _NAT64 else None
+def _is_allowed(host: str, allowed_hosts: Collection[str]) -> bool:
+    return _name(host) in map(_name, allowed_hosts)
+
+
+def _name(host: str) -> str:
+    """Names of hosts are the same in capitals, and with the dot of the root."""
+    return host.lower().removesuffix(".")

@@ -26,16 +26,14 @@ from database import named_sql
 from gateway.batching import Batcher
 from gateway.label import Attached, DecidedLabel, Label, LabelFilter, Statement
 from gateway.store.connections import Connection, Connections
+from gateway.store.search import SEARCH_S, limit_search
 
 _SQL = named_sql.load("gateway.store", "labels.sql")
-_LIMIT = named_sql.load("gateway.store")["limit_search"]
 
 MAX_ROWS = 512
 """Of a commit."""
 MAX_LABELS_OF_PREDICTION = 1000
 """With their history, as database/published/labels_v1.sql has it."""
-SEARCH_S = 5
-"""What a search may take: conditions that few labels meet have it look through many."""
 
 
 class LabelStore:
@@ -80,7 +78,7 @@ class LabelStore:
         conditions |= {"with_history": where.with_history, "before_id": before_id, "limit": limit}
         try:
             async with self._connections.connection() as connection, connection.transaction():
-                await connection.execute(_LIMIT, {"limit": f"{SEARCH_S}s"})
+                await limit_search(connection)
                 # Not prepared: the best plan depends on which conditions are given.
                 cursor = await connection.execute(_SQL["search_labels"], conditions, prepare=False)
                 return [Label(*row) for row in await cursor.fetchall()]

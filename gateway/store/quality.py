@@ -11,12 +11,9 @@ from contract.monitoring_errors import ReferenceNotFound
 from database import named_sql
 from gateway.quality import MetricFilter, MetricKey, ModelReference, QualityMetric
 from gateway.store.connections import Connections
+from gateway.store.search import SEARCH_S, limit_search
 
 _SQL = named_sql.load("gateway.store", "quality.sql")
-_LIMIT = named_sql.load("gateway.store")["limit_search"]
-
-SEARCH_S = 5
-"""What a search may take: conditions that few figures meet have it look through many."""
 
 
 class MetricStore:
@@ -43,7 +40,7 @@ class MetricStore:
                 self._connections.connection() as connection,
                 connection.transaction(),
             ):
-                await connection.execute(_LIMIT, {"limit": f"{SEARCH_S}s"})
+                await limit_search(connection)
                 # Not prepared: the best plan depends on which conditions are given.
                 cursor = await connection.execute(_SQL["list_metrics"], conditions, prepare=False)
                 return [QualityMetric(*row) for row in await cursor.fetchall()]

@@ -13,7 +13,7 @@ from gateway.store.connections import Connection
 _SQL = named_sql.load("gateway.store")
 
 SEARCH_S = 5
-"""What a search may take: conditions that few predictions meet have it look through many."""
+"""What a search may take: conditions that few rows meet have it look through many."""
 
 _APART_S = 1
 """An id and the create_time of its prediction, at the most."""
@@ -49,12 +49,12 @@ async def find_page(
             "with_text": with_text,
         }
         async with connection.transaction(force_rollback=True):  # gives its locks back
-            await _limit(connection, until - time.monotonic())
+            await limit_search(connection, until - time.monotonic())
             cursor = await connection.execute(_SQL["search"], parameters, prepare=False)
             rows = await cursor.fetchall()
         found += [id for id, _ in rows]
         max_bytes -= sum(size for _, size in rows)
-    await _limit(connection, until - time.monotonic())  # of who reads them
+    await limit_search(connection, until - time.monotonic())  # of who reads them
     return found
 
 
@@ -64,8 +64,8 @@ def _bounds(where: ListFilter, before_id: str | None) -> Ids:
     return Ids(since, min(until, before_id or LAST_ID))
 
 
-async def _limit(connection: Connection, seconds: float) -> None:
-    """Bound the statements that follow."""
+async def limit_search(connection: Connection, seconds: float = SEARCH_S) -> None:
+    """Bound the statements of the caller's transaction that follow. Raises ListTooBroad."""
     if seconds <= 0:
         raise ListTooBroad(SEARCH_S)
     limit: dict[str, Any] = {"limit": f"{max(1, int(seconds * 1000))}ms"}

@@ -7,11 +7,10 @@ killed or run beside another one, and an hour that was made again changes an ale
 import logging
 from datetime import datetime, timedelta
 
-from psycopg import errors
-
 from contract.alert_rules import AlertRule
 from monitoring.alerts.evaluation import HourFigure, standing
 from monitoring.alerts.store import SELF, AlertStore, OpenAlert
+from monitoring.transactions import begun_anew
 
 log = logging.getLogger(__name__)
 
@@ -19,20 +18,15 @@ LOOK_BACK = timedelta(days=7)
 """More than labels are late and rules wait for."""
 
 
+@begun_anew
 def evaluate(store: AlertStore, model: str, now: datetime) -> None:
     """Fire and resolve what is due. now: the hour under way; it is not looked at.
 
     Raises psycopg.Error.
     """
-    while True:
-        try:
-            with store.transaction():
-                store.hold(model)
-                _evaluate(store, model, now)
-        except errors.SerializationFailure:  # another job, or a person, has just changed one
-            log.debug("begun anew: alerts of %s", model)
-        else:
-            return
+    with store.transaction():
+        store.hold(model)
+        _evaluate(store, model, now)
 
 
 def _evaluate(store: AlertStore, model: str, now: datetime) -> None:

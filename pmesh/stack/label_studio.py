@@ -11,22 +11,18 @@ from pathlib import Path
 from pmesh.stack.home import Home
 from pmesh.stack.part import Part
 from pmesh.stack.readiness import answers_http
+from webhooks.addresses import NOT_PUBLIC
 
 USER = "admin@predict-mesh.local"
 WEBHOOK_ADDRESS = "127.0.0.9"
 """The one address of this machine and its networks that Label Studio may call: nothing else
 listens there."""
 
-_NETWORKS = (
-    *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "169.254.0.0/16", "172.16.0.0/12"),
-    *("192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15"),
-    *("198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4"),
-    *("::/128", "::1/128", "::ffff:0:0/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48"),
-    *("100::/64", "2001::/32", "2001:20::/28", "2001:db8::/32", "2002::/16", "fc00::/7"),
-    *("fe80::/10", "ff00::/8"),
-    *map(str, IPv4Network("127.0.0.0/8").address_exclude(IPv4Network(WEBHOOK_ADDRESS))),
+_LOOPBACK = "127.0.0.0/8"
+_BANNED = (
+    *(network for network in NOT_PUBLIC if network != _LOOPBACK),
+    *map(str, IPv4Network(_LOOPBACK).address_exclude(IPv4Network(WEBHOOK_ADDRESS))),
 )
-"""All that is nobody's or private, as Label Studio's own list has it, but for that address."""
 _OF_THE_USER = ("PATH", "HOME", "TMPDIR", "LANG", "LC_ALL")
 """It reads variables of common names, such as HOST, DEBUG and PASSWORD, which mean others."""
 
@@ -91,7 +87,7 @@ class LabelStudioPart:
                 "LABEL_STUDIO_CORS_ALLOW_ALL_ORIGINS": "false",
                 "LABEL_STUDIO_SSRF_PROTECTION_ENABLED": "true",
                 "LABEL_STUDIO_USE_DEFAULT_BANNED_SUBNETS": "false",
-                "LABEL_STUDIO_USER_ADDITIONAL_BANNED_SUBNETS": ",".join(_NETWORKS),
+                "LABEL_STUDIO_USER_ADDITIONAL_BANNED_SUBNETS": ",".join(_BANNED),
                 "LABEL_STUDIO_ENABLE_LOCAL_FILES_STORAGE": "false",
                 # It tells nobody of its users.
                 "LABEL_STUDIO_COLLECT_ANALYTICS": "false",

@@ -1,5 +1,6 @@
 """Features in a real S3: what the hours say of them, and what S3's absence costs."""
 
+import threading
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
@@ -7,6 +8,7 @@ from typing import Any
 
 import boto3
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from bus.aws import CONFIG
@@ -23,6 +25,7 @@ from monitoring.prometheus import Quality
 from monitoring.store import QualityStore
 from tests.integration.monitoring.conftest import HOUR, NO_REGISTRY, Monitoring, killed
 from tests.parts.observed import MODEL, Observed
+from tests.parts.polling import PATIENCE_S
 from tests.parts.s3 import BUCKET, KEY, S3, SECRET
 
 WIDTH = 24
@@ -300,6 +303,38 @@ def test_what_is_read_is_bounded(asked: Asked, monkeypatch: pytest.MonkeyPatch) 
 def reader(s3: S3) -> Iterator[FeatureReader]:
     with ThreadPoolExecutor(2) as executor:
         yield FeatureReader(client=client(s3), bucket=BUCKET, executor=executor)
+
+
+class Slow:
+    """S3, but that one object comes after all others; what is held of those then."""
+
+    def __init__(self, s3: S3, last: str, others: int) -> None:
+        self._client = client(s3)
+        self._last = last
+        self._others = threading.Semaphore(0)
+        self._number = others
+        self.held = 0
+
+    def get_object(self, Bucket: str, Key: str) -> Any:
+        if Key == self._last:
+            for _ in range(self._number):
+                assert self._others.acquire(timeout=PATIENCE_S)
+            self.held = pa.total_allocated_bytes()
+        else:
+            self._others.release()
+        return self._client.get_object(Bucket=Bucket, Key=Key)
+
+
+def test_objects_are_held_one_for_each_thread(asked: Asked, s3: S3) -> None:
+    matrix = rows(9, 8_000, width=256)
+    keys = asked.hour(-3, matrix, objects=16)
+    slow = Slow(s3, keys[0], others=len(keys) - 1)
+    with ThreadPoolExecutor(2) as executor:
+        reader = FeatureReader(client=slow, bucket=BUCKET, executor=executor)
+        before = pa.total_allocated_bytes()
+        found = reader.read(f"s3://{BUCKET}/{key}#row=7" for key in keys)
+    assert [row.tolist() for row in found.values() if row is not None] == matrix[7::500].tolist()
+    assert slow.held - before < 3 * matrix.nbytes / len(keys)
 
 
 def test_rows_that_are_not_there_are_none(asked: Asked, reader: FeatureReader) -> None:

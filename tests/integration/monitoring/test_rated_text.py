@@ -16,7 +16,7 @@ import pytest
 from modelkit.values import model_folder, read_values
 from monitoring.alerts.job import evaluate
 from monitoring.alerts.store import AlertStore
-from monitoring.choice import choose
+from monitoring.defaults import of_window
 from monitoring.drift import is_drift
 from tests.integration.monitoring.conftest import HOUR, Monitoring
 from tests.parts.observed import MODEL, Observed
@@ -25,6 +25,8 @@ ROOT = Path(__file__).parents[3]
 SHARED = ROOT.parent / "shared" / "data" / "sentiment"
 OWN = ROOT / "models" / "sentiment" / "data"
 RUNS = 20
+REFERENCE, MOVIES, TWEETS = -30, -3, -2
+"""The hours that are asked in."""
 LABELS = ("negative", "neutral", "positive")
 
 
@@ -39,10 +41,10 @@ class Rated:
 
 
 def read(file: Path, seed: int) -> list[Rated]:
-    """All rows of a file, in an order of chance."""
+    """All rows of a file, in an order of chance, with answers of chance."""
     with file.open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream, delimiter="\t", quoting=csv.QUOTE_NONE))
-    chance = random.Random(seed)  # noqa: S311
+    chance = random.Random(f"{file.name} {seed}")  # noqa: S311
     chance.shuffle(rows)
     found = []
     for row in rows:
@@ -63,20 +65,20 @@ def f1_macro(rows: Sequence[Rated]) -> float:
     return sum(2 * right[label] / seen[label] for label in sorted(seen)) / len(seen)
 
 
-@pytest.mark.parametrize(("folder", "rows"), [(OWN, 60), (SHARED, 200)], ids=["own", "shared"])
+@pytest.mark.parametrize(("folder", "rows"), [(OWN, 40), (SHARED, 200)], ids=["own", "shared"])
 def test_current_movies_raise_no_alarm_and_current_tweets_do(
     monitoring: Monitoring, folder: Path, rows: int
 ) -> None:
+    """Each run is a version: movies parted anew into its reference and its traffic, then tweets."""
     if not folder.exists():
         pytest.skip(f"{folder} is not here")
-    movies = read(folder / "movies.tsv", seed=1)
-    half = len(movies) // 2
-    hours = {-30: movies[:half]}
-    for run in range(RUNS):
-        chance = random.Random(run)  # noqa: S311
-        hours[-3 - run] = chance.sample(movies[half:], min(rows, len(movies) - half))
-    hours[-2] = read(folder / "tweets.tsv", seed=2)[: 2 * rows]
-    for hour, rated in hours.items():
+    asked: dict[tuple[str, int], list[Rated]] = {}
+    for seed in range(1, RUNS + 1):
+        movies = read(folder / "movies.tsv", seed)
+        asked[f"{seed}", REFERENCE] = movies[rows:][: 3 * rows]
+        asked[f"{seed}", MOVIES] = movies[:rows]
+        asked[f"{seed}", TWEETS] = read(folder / "tweets.tsv", seed)[: 3 * rows]
+    for (version, hour), rated in asked.items():
         monitoring.observe(
             [
                 Observed(
@@ -85,30 +87,42 @@ def test_current_movies_raise_no_alarm_and_current_tweets_do(
                     label=row.answer,
                     confidence=row.confidence,
                     truth=row.truth,
+                    version=version,
                 )
                 for second, row in enumerate(rated)
             ],
-            seed=hour,
+            seed=f"{version} {hour}",
         )
+    window = monitoring.window(REFERENCE, REFERENCE + 1)
+    versions = {version for version, _ in asked}
     with monitoring.store() as store:
-        choose(store, MODEL, monitoring.window(-30, -29))
+        for version in versions:
+            reference = of_window(store, MODEL, version, window)
+            assert reference.rows == len(asked[version, REFERENCE])
+            store.set_reference(MODEL, version, reference)
     monitoring.run()
     # Then with the rules that the model comes with, an hour after the other.
     rules = [rule.as_said() for rule in read_values(model_folder(MODEL)).alerts]
     monitoring.rules(*rules, labels=LABELS)
     with monitoring.store() as store:
-        for hour in range(-28, 1):
+        for hour in range(REFERENCE + 1, 1):
             evaluate(AlertStore(store.connection), MODEL, monitoring.now + hour * HOUR)
-            assert hour > -2 or monitoring.alerts() == []
-    assert {alert["hour"] for alert in monitoring.alerts()} == {"-2"}
-    assert "lengths-drift" in {alert["rule"] for alert in monitoring.alerts()}
+            assert hour > TWEETS or monitoring.alerts() == []
+    alerts = monitoring.alerts()
+    assert {alert["hour"] for alert in alerts} == {f"{TWEETS}"}
+    told = {alert["version"] for alert in alerts if alert["rule"] == "lengths-drift"}
+    assert told == versions
 
     figures = monitoring.figures()
-    drifted = {hour for (hour, *_, metric), row in figures.items() if is_drift(metric, row["low"])}
-    assert drifted == {"-2"}
-    for hour, rated in hours.items():
-        assert figures[str(hour), "1", "", "f1_macro"]["value"] == f1_macro(rated)
-        assert figures[str(hour), "1", "", "f1_macro"]["rows"] == len(rated)
+    drifted = {
+        (version, int(hour))
+        for (hour, version, _, metric), row in figures.items()
+        if is_drift(metric, row["low"])
+    }
+    assert drifted == {(version, TWEETS) for version in versions}
+    for (version, hour), rated in asked.items():
+        f1 = figures[f"{hour}", version, "", "f1_macro"]
+        assert (f1["value"], f1["rows"]) == (f1_macro(rated), len(rated))
     assert {row["reference"] for key, row in figures.items() if "drift" in key[3]} == {
-        f"answers, {monitoring.window(-30, -29)}"
+        f"first answers of version {version}, {window}" for version in versions
     }

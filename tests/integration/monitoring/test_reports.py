@@ -87,6 +87,23 @@ def test_days_that_are_not_kept_go(monitoring: Monitoring, daily: Daily) -> None
     assert kept == {f"{(monitoring.now - HOUR).date()}"}
 
 
+def test_what_is_no_report_stays(monitoring: Monitoring, daily: Daily) -> None:
+    """The folder may hold other things, in folders that have the names of days as well."""
+    gone = [f"{MODEL}/2026-01-01/3/drift.html", f"{MODEL}/2026-01-01/3/.killed/quality.html"]
+    other = [
+        *("Backups/2026-01-01/3/drift.html", f"{MODEL}/20260101/3/drift.html"),
+        *(f"{MODEL}/2026-W01-1/3/drift.html", f"{MODEL}/2026-13-01/3/drift.html"),
+        *(f"{MODEL}/2026-01-02/dump.sql", f"{MODEL}/2026-01-03", "2026-01-04"),
+    ]
+    for name in (*gone, *other):
+        file = daily.folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text("a day's work")
+    write(monitoring, daily)
+    assert not (daily.folder / MODEL / "2026-01-01").exists()
+    assert {name for name in other if not (daily.folder / name).is_file()} == set()
+
+
 def test_without_an_evidently_nothing_is_written(monitoring: Monitoring, daily: Daily) -> None:
     daily.python.unlink()
     assert write(monitoring, daily) == set()

@@ -1,8 +1,12 @@
 """What may be said of a rule, and what is said of one that may not be."""
 
+import re
+from pathlib import Path
 from typing import Any
 
+import protovalidate
 import pytest
+from predict.v1.prediction_service_pb2 import PredictRequest
 
 from contract.alert_rules import MOST_RULES, InvalidRule, read_rule, read_rules
 
@@ -61,6 +65,35 @@ def test_what_cannot_be_is_refused_with_its_key(
     with pytest.raises(InvalidRule, match=problem) as refused:
         read_rule({**LEAST, **said}, LABELS)
     assert refused.value.key == key
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        *(("a", "b"), ("app_2", "ios"), ("k" * 32, "v" * 64), ("app", "a=b"), ("app", "a\nb")),
+        *(("app", "é" * 32), ("app", "é" * 33), ("app", "v" * 65), ("app", ""), ("app", "a\0b")),
+        *(("", "b"), ("App", "b"), ("2", "b"), ("_a", "b"), ("a-b", "b"), ("é", "b")),
+        ("k" * 33, "b"),
+    ],
+)
+def test_a_rule_may_watch_the_tags_that_a_request_may_have(key: str, value: str) -> None:
+    said = {**LEAST, "slice": f"tag:{key}={value}"}
+    request = PredictRequest(model="a", text="b", tags={key: value})
+    if protovalidate.Validator().collect_violations(request):
+        with pytest.raises(InvalidRule, match="slice is"):
+            read_rule(said, LABELS)
+    else:
+        assert read_rule(said, LABELS).slice == said["slice"]
+
+
+def test_a_rule_may_watch_the_scripts_that_texts_have() -> None:
+    sql = (Path(__file__).parents[3] / "database/published/monitoring_v1.sql").read_text()
+    scripts = re.findall(r"\('([a-z]+)', '\[", sql)
+    assert "cyrillic" in scripts
+    for script in (*scripts, "other", "none"):
+        read_rule({**LEAST, "slice": f"script:{script}"}, LABELS)
+    with pytest.raises(InvalidRule, match="slice is"):
+        read_rule({**LEAST, "slice": "script:cyrilic"}, LABELS)
 
 
 def test_no_two_rules_of_a_model_have_one_name() -> None:

@@ -76,9 +76,13 @@ def test_what_more_texts_of_a_kind_would_not_know_is_foretold() -> None:
 def test_unknown_words_are_told_against_what_was_foretold() -> None:
     figure = drift.unknown_words(Words(100, 2_000.0, 300.0, 40_100.0, 6_050.0, 1_000.0))
     assert figure.value == 0.15
-    drifted = drift.vocabulary_drift(figure, 0.05)
+    drifted = drift.vocabulary_drift(figure, 0.05, rows=1_000)
     assert drifted.value == pytest.approx(0.1)
     assert drifted.interval is not None
     assert is_drift("vocabulary_drift", drifted.interval.low)
+    of_one = drift.vocabulary_drift(figure, 0.05, rows=1).interval
+    assert of_one is not None  # a text, which foretells little
+    assert not is_drift("vocabulary_drift", of_one.low)
+    assert of_one.high > drifted.interval.high
     assert not is_drift("unknown_words", 1.0)  # of which alone nothing follows
     assert not is_drift("label_drift", None)

@@ -10,9 +10,14 @@ PRIVATE = (
     *("255.255.255.255", "::", "::1", "fe80::1", "fe80::1%eth0", "fc00::1", "fd00:ec2::254"),
     *("ff02::1", "fec0::1", "2001:db8::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1"),
     *("64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe", "2002:7f00:1::", "2002:a00:1::"),
-    "2001:0:4136:e378:8000:63bf:3fff:fdd2",
+    *("2001:0:4136:e378:8000:63bf:3fff:fdd2", "192.0.0.8", "192.88.99.1", "5f00::1", "3fff::1"),
+    *("::127.0.0.1", "::8.8.8.8", "::ffff:0:127.0.0.1", "64:ff9b::c0a8:101", "2002:c0a8:101::"),
+    *("64:ff9b:1::7f00:1", "64:ff9b:1::101:101", "2001:1::1", "100::1", "100:0:0:1::1", "e000::1"),
 )
-PUBLIC = ("1.1.1.1", "93.184.216.34", "2606:4700:4700::1111", "::ffff:1.1.1.1", "64:ff9b::101:101")
+PUBLIC = (
+    *("1.1.1.1", "93.184.216.34", "9.255.255.255", "11.0.0.0", "100.63.255.255", "223.255.255.255"),
+    *("2606:4700:4700::1111", "2001:200::1", "2a00:1450::1", "::ffff:1.1.1.1", "64:ff9b::101:101"),
+)
 
 
 @pytest.mark.parametrize("address", PRIVATE)
@@ -39,6 +44,15 @@ def test_a_host_may_be_allowed_by_name() -> None:
     assert resolve(target, ["localhost"]) in ("127.0.0.1", "::1")
     with pytest.raises(PrivateAddress):
         resolve(read_url("https://127.0.0.1/"), ["localhost"])
+
+
+@pytest.mark.parametrize("host", ["LOCALHOST", "localhost."])
+def test_a_name_is_the_same_in_capitals_and_with_a_dot(host: str) -> None:
+    assert not read_url(f"http://{host}/", ["localhost"]).is_tls
+    target = read_url("http://localhost/", [host])
+    assert resolve(target, [host]) in ("127.0.0.1", "::1")
+    with pytest.raises(InvalidUrl):
+        read_url(f"http://{host}/", ["localhost.localdomain", ""])
 
 
 @pytest.mark.parametrize(

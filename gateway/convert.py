@@ -1,5 +1,6 @@
 """The contract's messages to the gateway's types and back; pure functions."""
 
+import math
 from datetime import UTC, datetime, timedelta
 from typing import cast
 
@@ -75,7 +76,7 @@ def _write_label(label: DecidedLabel, message: label_pb2.DecidedLabel) -> None:
 
 def set_time(timestamp: Timestamp, moment: datetime) -> None:
     """Fill an empty timestamp."""
-    timestamp.seconds = int(moment.timestamp())
+    timestamp.seconds = math.floor(moment.timestamp())
     timestamp.nanos = moment.microsecond * 1000
 
 

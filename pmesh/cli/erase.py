@@ -42,6 +42,8 @@ def erase(
     from pmesh.calls import CallFailedError
 
     ids = _read(file)
+    if refused is not None:
+        _write(refused, [])  # before anything is erased that it could not tell of
     where = gateway_address(address, home)
     counts: Counter[str] = Counter()
     left: list[str] = []
@@ -94,9 +96,16 @@ def _erased(address: str, ids: list[str]) -> Iterator[tuple[str, str]]:
 
 def _tell(counts: Counter[str], left: list[str], refused: Path | None) -> None:
     if refused is not None:
-        refused.write_text("".join(f"{line}\n" for line in left), encoding="utf-8")
+        _write(refused, left)
     else:
         for line in left:
             print(line, file=sys.stderr)
     words = ("erased", "unknown", "unfinished", "refused")
     console.print(", ".join(f"{counts[word]} {word}" for word in words))
+
+
+def _write(refused: Path, left: list[str]) -> None:
+    try:
+        refused.write_text("".join(f"{line}\n" for line in left), encoding="utf-8")
+    except OSError as error:
+        fail(str(error))

@@ -106,3 +106,13 @@ def test_what_cannot_be_begun_says_why(gateway: Running) -> None:
     done = pmesh(gateway, "nowhere/ids")
     assert done.returncode == 1
     assert "No such file" in done.stderr
+
+
+def test_nothing_is_erased_that_could_not_be_told_of(gateway: Running, tmp_path: Path) -> None:
+    (tmp_path / "ids").write_text(id_ := predict(gateway))
+    left = tmp_path / "nowhere" / "left"
+    done = pmesh(gateway, str(tmp_path / "ids"), "--refused", str(left))
+    assert done.returncode == 1
+    assert "nowhere" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert has_text(gateway, id_)

@@ -126,7 +126,7 @@ END $$;
 -- before is corrected, and who says nothing any more is withdrawn, so that to do it again changes
 -- nothing. Answers with how many labels were added and withdrawn, and why some were refused, as
 -- ErrorReason has it without its prefix; with no row, if the task is none of ours, or has another
--- prediction.
+-- prediction. A task that was thought to be gone, and is there, is one of ours again.
 CREATE OR REPLACE FUNCTION annotation_v1.take(
     in_project bigint, of_task bigint, prediction text, said json
 ) RETURNS TABLE (added integer, withdrawn integer, refusals text[])
@@ -139,11 +139,13 @@ DECLARE
     entries json;
 BEGIN
     SELECT * INTO sent FROM annotation_tasks t
-    WHERE t.project = in_project AND t.task = of_task AND t.state = 'SENT'
+    WHERE t.project = in_project AND t.task = of_task AND t.state IN ('SENT', 'REMOVED')
       AND t.prediction_id::text = prediction;
     IF NOT FOUND THEN
         RETURN;
     END IF;
+    UPDATE annotation_tasks t SET state = 'SENT'
+    WHERE t.prediction_id = sent.prediction_id AND t.state = 'REMOVED';
     PERFORM FROM requests r WHERE r.id = sent.prediction_id FOR NO KEY UPDATE;
 
     SELECT coalesce(json_agg(json_build_object(

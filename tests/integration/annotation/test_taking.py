@@ -63,6 +63,17 @@ def test_a_task_that_is_not_of_ours_makes_no_label(record: Record, now: datetime
     assert record.labels() == []
 
 
+def test_a_task_that_was_thought_to_be_gone_is_taken_when_it_is_there_again(
+    record: Record, now: datetime
+) -> None:
+    prediction = one_task(record, now)
+    assert record.store.note_missing(PROJECT, after=0, last=None, tasks=[]) == 1
+    assert record.states() == {prediction: "REMOVED"}
+    assert record.store.take(PROJECT, 1, prediction, [says("positive")]) == Taken(added=1)
+    assert record.states() == {prediction: "SENT"}
+    assert record.labels() == [("positive", "ann", False)]
+
+
 def test_a_clock_that_is_ahead_does_not_hide_what_is_said_next(
     record: Record, now: datetime
 ) -> None:

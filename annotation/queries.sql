@@ -3,10 +3,10 @@
 SELECT id FROM models WHERE listed ORDER BY id
 
 -- name: unconsidered
--- Reads the times between which a model may have answers that were not considered yet, and the newest
--- that was.
+-- Reads the times between which a model may have answers that were not considered yet and that no
+-- other will come between, and the newest that was considered.
 SELECT greatest(now() - m.retention_days * interval '1 day', uuid_extract_timestamp(a.considered)),
-       now() + interval '1 day', a.considered::text
+       annotation_v1.settled_until(m.id, %(since)s, %(settling)s), a.considered::text
 FROM models m JOIN annotation_projects a ON a.model = m.id
 WHERE m.id = %(model)s
 

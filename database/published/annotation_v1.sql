@@ -2,6 +2,28 @@
 -- in Label Studio becomes labels.
 CREATE SCHEMA IF NOT EXISTS annotation_v1;
 
+-- The time before which no answer of a model is to come any more that was no candidate yet: that of
+-- its oldest unfinished request, or so long ago, as a request is recorded later than its id is made.
+-- since: the id from which on all unfinished ones are.
+CREATE OR REPLACE FUNCTION annotation_v1.settled_until(
+    for_model text, since uuid, settling interval
+) RETURNS timestamptz
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+    SET plan_cache_mode = force_custom_plan  -- only with the id at hand, days are left out
+    AS $$
+DECLARE
+    after_id uuid := greatest(since, (
+        SELECT a.considered FROM annotation_projects a WHERE a.model = for_model));
+    oldest timestamptz;
+BEGIN
+    WITH unfinished AS MATERIALIZED (  -- by their own index
+        SELECT r.id FROM requests r
+        WHERE r.model = for_model AND r.state IN ('ACCEPTED', 'RUNNING') AND r.id > after_id
+    )
+    SELECT min(uuid_extract_timestamp(u.id)) INTO oldest FROM unfinished u;
+    RETURN least(now() - settling, oldest);
+END $$;
+
 -- Answers of a model in a window that nobody has labelled and that were not candidates before, the
 -- newest first. drifted: whether the hour of its version has drifted, as a whole or in a slice
 -- that it is in; the thresholds are those of monitoring/drift.py.

@@ -164,7 +164,9 @@ class AnnotationStore:
     def confirm(self, project: int, tasks: Mapping[str, int]) -> None:
         """Note which task each prediction has."""
         for prediction_id, task in tasks.items():
-            self._execute("confirm", project=project, prediction_id=prediction_id, task=task)
+            given = {"project": project, "prediction_id": prediction_id, "task": task}
+            self._execute("yield_task", **given)
+            self._execute("confirm", **given)
 
     def remove_old(self) -> None:
         """Mark the tasks of predictions that are as old as predictions get."""

@@ -161,13 +161,21 @@ DECLARE
     entries json;
 BEGIN
     SELECT * INTO sent FROM annotation_tasks t
-    WHERE t.project = in_project AND t.task = of_task AND t.state IN ('SENT', 'REMOVED')
-      AND t.prediction_id::text = prediction;
+    WHERE t.project = in_project AND t.prediction_id::text = prediction
+      AND t.state IN ('SENT', 'REMOVED')
+      AND (t.task = of_task OR t.task IS NULL);  -- null: its project was gone
     IF NOT FOUND THEN
         RETURN;
     END IF;
-    UPDATE annotation_tasks t SET state = 'SENT'
-    WHERE t.prediction_id = sent.prediction_id AND t.state = 'REMOVED';
+    IF sent.state = 'REMOVED' THEN
+        -- Whose task had this id is gone: Label Studio has older data again.
+        UPDATE annotation_tasks t
+        SET task = NULL, state = CASE t.state WHEN 'SENT' THEN 'REMOVED' ELSE t.state END
+        WHERE t.project = in_project AND t.task = of_task
+          AND t.prediction_id <> sent.prediction_id;
+        UPDATE annotation_tasks t SET state = 'SENT', task = of_task
+        WHERE t.prediction_id = sent.prediction_id AND t.state = 'REMOVED';
+    END IF;
     PERFORM FROM requests r WHERE r.id = sent.prediction_id FOR NO KEY UPDATE;
 
     SELECT coalesce(json_agg(json_build_object(

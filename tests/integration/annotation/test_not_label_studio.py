@@ -23,7 +23,7 @@ PAGES = {
 }
 
 
-@pytest.fixture(params=PAGES.values(), ids=PAGES.keys())
+@pytest.fixture(params=[*PAGES.values()], ids=[*PAGES])
 def other(request: pytest.FixtureRequest) -> Iterator[LabelStudio]:
     """A client of a web server that has nothing at all."""
 

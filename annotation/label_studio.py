@@ -188,7 +188,11 @@ class LabelStudio:
         missing: bool = False,
         most_bytes: int = MAX_ANSWER_BYTES,
     ) -> Any:
-        """What it answers. missing: None where there is no such thing, instead of an error."""
+        """What it answers. missing: None where there is no such thing, instead of an error.
+
+        That there is none is believed of Label Studio only: what stands in front of it, or in its
+        place, says so of all things, and what it has would be taken for gone.
+        """
         kind = HTTPSConnection if self._url.scheme == "https" else HTTPConnection
         connection = kind(self._url.netloc, timeout=TIMEOUT_S)
         headers = {"Authorization": f"Token {self._token}", "Accept": "application/json"}
@@ -202,9 +206,12 @@ class LabelStudio:
                 answer = response.read(most_bytes + 1)
         except (OSError, HTTPException) as error:
             raise LabelStudioAway(f"Label Studio does not answer: {error}") from error
-        if missing and response.status == HTTPStatus.NOT_FOUND:
-            return None
         path = target.partition("?")[0]  # what stands behind it, and in the answer, is not for logs
+        if response.status == HTTPStatus.NOT_FOUND:
+            if not _is_own_error(answer):
+                raise LabelStudioAway(f"what answers with status 404 is not Label Studio: {path}")
+            if missing:
+                return None
         if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise LabelStudioAway(f"Label Studio fails with status {response.status}: {path}")
         if response.status >= HTTPStatus.MULTIPLE_CHOICES:
@@ -215,6 +222,18 @@ class LabelStudio:
             return json.loads(answer) if answer else {}
         except ValueError as error:
             raise LabelStudioAway(f"Label Studio answers with no JSON: {path}") from error
+
+
+def _is_own_error(answer: bytes) -> bool:
+    """Whether it is an error as Label Studio's API writes it.
+
+    Source: custom_exception_handler in label_studio/core/utils/common.py of its version 1.23.2.
+    """
+    try:
+        error = json.loads(answer)
+    except ValueError:
+        return False
+    return isinstance(error, dict) and {"id", "status_code", "version", "detail"} <= error.keys()
 
 
 def _filter(column: str, operator: str, kind: str, value: Any) -> dict[str, Any]:

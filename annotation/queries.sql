@@ -3,10 +3,10 @@
 SELECT id FROM models WHERE listed ORDER BY id
 
 -- name: unconsidered
--- Reads the times between which a model may have answers that were not considered yet, and the newest
--- that was.
+-- Reads the times between which a model may have answers that were not considered yet and that no
+-- other will come between, and the newest that was considered.
 SELECT greatest(now() - m.retention_days * interval '1 day', uuid_extract_timestamp(a.considered)),
-       now() + interval '1 day', a.considered::text
+       annotation_v1.settled_until(m.id, %(since)s, %(settling)s), a.considered::text
 FROM models m JOIN annotation_projects a ON a.model = m.id
 WHERE m.id = %(model)s
 
@@ -33,7 +33,8 @@ SELECT FROM annotation_projects WHERE model = %(model)s FOR UPDATE
 UPDATE annotation_projects SET project = %(project)s, labels = %(labels)s WHERE model = %(model)s
 
 -- name: forget_project
--- Notes that a model's project is gone, with all tasks that were in it.
+-- Notes that a model's project is gone, with all tasks that were in it; of another Label Studio, with
+-- new data, the next one and its tasks may have the same ids.
 WITH gone AS (
     UPDATE annotation_projects SET project = NULL, labels = '{}', through = NULL,
         full_look_time = NULL
@@ -42,8 +43,9 @@ WITH gone AS (
     DELETE FROM annotation_tasks t USING gone
     WHERE t.project = gone.project AND t.state = 'SENDING'
 )
-UPDATE annotation_tasks t SET state = 'REMOVED' FROM gone
-WHERE t.project = gone.project AND t.state = 'SENT'
+UPDATE annotation_tasks t
+SET task = NULL, state = CASE t.state WHEN 'SENT' THEN 'REMOVED' ELSE t.state END
+FROM gone WHERE t.project = gone.project AND t.state <> 'SENDING'
 
 -- name: set_through
 -- Notes that all changes up to one were taken.
@@ -65,6 +67,12 @@ SELECT annotation_v1.choose(%(model)s, %(project)s, %(chosen)s, %(considered)s)
 -- name: begin_sending
 -- Takes some of what is to be sent.
 SELECT * FROM annotation_v1.begin_sending(%(project)s, %(age)s, %(most)s)
+
+-- name: yield_task
+-- Notes that a task's id is another prediction's now: Label Studio has new data, or older ones.
+UPDATE annotation_tasks
+SET task = NULL, state = CASE state WHEN 'SENT' THEN 'REMOVED' ELSE state END
+WHERE project = %(project)s AND task = %(task)s AND prediction_id <> %(prediction_id)s
 
 -- name: confirm
 -- Notes which task a prediction has. One that is to be removed stays so.

@@ -6,6 +6,7 @@ there: by the next push, or by the program that watches.
 """
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -24,6 +25,8 @@ BATCH = 50
 """Tasks of an import."""
 MOST_CANDIDATES = 5_000
 """Among which to choose: the newest answers."""
+SETTLE_S = 5.0
+"""How long after its time an answer may still be recorded."""
 _DAY = timedelta(days=1)
 
 
@@ -49,23 +52,32 @@ def choose(
     count: int,
     control_share: float,
     seed: int,
+    settle_s: float = SETTLE_S,
 ) -> Choice:
     """Choose predictions of a model among those that came since the last choice.
 
-    Each is a candidate once: a weight is one chance's. Raises NothingToSend, LabelStudioAway,
-    LabelStudioRefused, psycopg.Error.
+    Each is a candidate once: a weight is one chance's. So none is one while another may still come
+    before it, which would have no chance: what was there when this is called is waited for.
+
+    settle_s: how long after its time an answer may still be recorded. Raises NothingToSend,
+    LabelStudioAway, LabelStudioRefused, psycopg.Error.
     """
-    where = _unconsidered(store, model)
+    _unconsidered(store, model, settle_s)  # an unknown model is told at once
     project = keep_project(store, label_studio, model)
+    time.sleep(settle_s)
+    where = _unconsidered(store, model, settle_s)
     while True:
         candidates = _candidates(store, model, where)
         if not candidates:
-            raise NothingToSend(f"{model} has no answers that were not considered before")
+            raise NothingToSend(
+                f"{model} has no answers that were not considered before"
+                " and that no unfinished prediction comes before"
+            )
         chosen = select(candidates, count, control_share, seed)
         newest = max(one.prediction_id for one in candidates)
         with store.transaction():
             store.hold(model)
-            before, where = where, _unconsidered(store, model)
+            before, where = where, _unconsidered(store, model, settle_s)
             if where.newest == before.newest:
                 store.choose(model, project, chosen, considered=newest)
                 break
@@ -105,8 +117,8 @@ def send(
     return sent
 
 
-def _unconsidered(store: AnnotationStore, model: str) -> Unconsidered:
-    where = store.unconsidered(model)
+def _unconsidered(store: AnnotationStore, model: str, settle_s: float) -> Unconsidered:
+    where = store.unconsidered(model, settle_s=settle_s)
     if where is None:
         raise NothingToSend(f"there is no model {model!r}")
     return where

@@ -11,6 +11,7 @@ import psycopg
 from psycopg.types.json import Json
 
 from annotation.selection import Candidate, Chosen
+from contract.days import unfinished_since
 from database import named_sql
 from database.connections import UNPREPARED, bounded
 
@@ -36,7 +37,7 @@ class Unconsidered:
 
     start: datetime
     end: datetime
-    """A day ahead, as a clock may be."""
+    """Before it, none is to come any more."""
     newest: str | None
     """Of those that were, by id; None: none was."""
 
@@ -95,9 +96,13 @@ class AnnotationStore:
         """The ids of the models that are listed."""
         return [model for (model,) in self._fetch("models")]
 
-    def unconsidered(self, model: str) -> Unconsidered | None:
-        """Where answers of a model may be candidates; None if there is no such model."""
-        for row in self._fetch("unconsidered", model=model):
+    def unconsidered(self, model: str, *, settle_s: float) -> Unconsidered | None:
+        """Where answers of a model may be candidates; None if there is no such model.
+
+        settle_s: how much later than its time an answer may be recorded.
+        """
+        given = {"since": unfinished_since(), "settling": timedelta(seconds=settle_s)}
+        for row in self._fetch("unconsidered", model=model, **given):
             return Unconsidered(*row)
         return None
 
@@ -159,7 +164,9 @@ class AnnotationStore:
     def confirm(self, project: int, tasks: Mapping[str, int]) -> None:
         """Note which task each prediction has."""
         for prediction_id, task in tasks.items():
-            self._execute("confirm", project=project, prediction_id=prediction_id, task=task)
+            given = {"project": project, "prediction_id": prediction_id, "task": task}
+            self._execute("yield_task", **given)
+            self._execute("confirm", **given)
 
     def remove_old(self) -> None:
         """Mark the tasks of predictions that are as old as predictions get."""

@@ -2,6 +2,28 @@
 -- in Label Studio becomes labels.
 CREATE SCHEMA IF NOT EXISTS annotation_v1;
 
+-- The time before which no answer of a model is to come any more that was no candidate yet: that of
+-- its oldest unfinished request, or so long ago, as a request is recorded later than its id is made.
+-- since: the id from which on all unfinished ones are.
+CREATE OR REPLACE FUNCTION annotation_v1.settled_until(
+    for_model text, since uuid, settling interval
+) RETURNS timestamptz
+    LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+    SET plan_cache_mode = force_custom_plan  -- only with the id at hand, days are left out
+    AS $$
+DECLARE
+    after_id uuid := greatest(since, (
+        SELECT a.considered FROM annotation_projects a WHERE a.model = for_model));
+    oldest timestamptz;
+BEGIN
+    WITH unfinished AS MATERIALIZED (  -- by their own index
+        SELECT r.id FROM requests r
+        WHERE r.model = for_model AND r.state IN ('ACCEPTED', 'RUNNING') AND r.id > after_id
+    )
+    SELECT min(uuid_extract_timestamp(u.id)) INTO oldest FROM unfinished u;
+    RETURN least(now() - settling, oldest);
+END $$;
+
 -- Answers of a model in a window that nobody has labelled and that were not candidates before, the
 -- newest first. drifted: whether the hour of its version has drifted, as a whole or in a slice
 -- that it is in; the thresholds are those of monitoring/drift.py.
@@ -126,7 +148,7 @@ END $$;
 -- before is corrected, and who says nothing any more is withdrawn, so that to do it again changes
 -- nothing. Answers with how many labels were added and withdrawn, and why some were refused, as
 -- ErrorReason has it without its prefix; with no row, if the task is none of ours, or has another
--- prediction.
+-- prediction. A task that was thought to be gone, and is there, is one of ours again.
 CREATE OR REPLACE FUNCTION annotation_v1.take(
     in_project bigint, of_task bigint, prediction text, said json
 ) RETURNS TABLE (added integer, withdrawn integer, refusals text[])
@@ -139,10 +161,20 @@ DECLARE
     entries json;
 BEGIN
     SELECT * INTO sent FROM annotation_tasks t
-    WHERE t.project = in_project AND t.task = of_task AND t.state = 'SENT'
-      AND t.prediction_id::text = prediction;
+    WHERE t.project = in_project AND t.prediction_id::text = prediction
+      AND t.state IN ('SENT', 'REMOVED')
+      AND (t.task = of_task OR t.task IS NULL);  -- null: its project was gone
     IF NOT FOUND THEN
         RETURN;
+    END IF;
+    IF sent.state = 'REMOVED' THEN
+        -- Whose task had this id is gone: Label Studio has older data again.
+        UPDATE annotation_tasks t
+        SET task = NULL, state = CASE t.state WHEN 'SENT' THEN 'REMOVED' ELSE t.state END
+        WHERE t.project = in_project AND t.task = of_task
+          AND t.prediction_id <> sent.prediction_id;
+        UPDATE annotation_tasks t SET state = 'SENT', task = of_task
+        WHERE t.prediction_id = sent.prediction_id AND t.state = 'REMOVED';
     END IF;
     PERFORM FROM requests r WHERE r.id = sent.prediction_id FOR NO KEY UPDATE;
 

@@ -140,7 +140,7 @@ def agreement(model: ModelArgument, home: HomeOption = HOME) -> None:
     from annotation.agreement import agreement as measure
 
     with _store(running_stack(home)) as store:
-        if store.unconsidered(model) is None:
+        if store.unconsidered(model, settle_s=0) is None:
             fail(f"there is no model {model!r}")
         found = measure(store.said_by_several(model))
     of = f"{found.predictions} predictions that several labelled, {found.labels} labels"

@@ -8,13 +8,14 @@ import pytest
 
 from annotation.label_studio import LabelStudio
 from annotation.selection import Candidate, Chosen
-from annotation.sending import NothingToSend, choose
+from annotation.sending import Choice, NothingToSend, choose
 from annotation.store import AnnotationStore
 from monitoring.drift import THRESHOLDS, is_drift
 from tests.integration.annotation.conftest import PROJECT, Record, says
 from tests.parts.observed import MODEL, Observed
 
 DAY = timedelta(days=1)
+MINUTE = timedelta(minutes=1)
 
 
 def candidates(store: AnnotationStore, now: datetime, most: int = 100) -> list[str]:
@@ -60,13 +61,13 @@ def test_each_is_a_candidate_once_whether_it_was_chosen_or_not(
 def test_no_day_before_the_newest_considered_is_looked_into(record: Record, now: datetime) -> None:
     record.execute("UPDATE models SET retention_days = 30")
     make_days(record, 4)
-    where = record.store.unconsidered(MODEL)
+    where = record.store.unconsidered(MODEL, settle_s=0)
     assert where is not None
-    assert where.end - where.start == 31 * DAY
+    assert where.end - where.start == 30 * DAY
     assert days_opened(record, now - 30 * DAY, now + DAY) >= {1, 2, 3, 4}
     ids = record.observe(*[Observed(time=now - days * DAY) for days in (4, 2, 0)])
     record.store.choose(MODEL, PROJECT, [], considered=ids[1])
-    where = record.store.unconsidered(MODEL)
+    where = record.store.unconsidered(MODEL, settle_s=0)
     assert where is not None
     assert where.newest == ids[1]
     assert timedelta(0) <= now - 2 * DAY - where.start < timedelta(seconds=1)
@@ -104,9 +105,7 @@ def days_opened(record: Record, start: datetime, end: datetime) -> set[int]:
 def test_of_two_who_choose_at_once_the_second_has_other_candidates(
     record: Record, now: datetime
 ) -> None:
-    label_studio = LabelStudio("http://127.0.0.1:1", "of nobody")  # it is not asked
-    record.store.set_project(MODEL, PROJECT, record.store.labels(MODEL))
-    record.observe(*[Observed(time=now, text=f"text {n}") for n in range(4)])
+    record.observe(*[Observed(time=now - 2 * MINUTE, text=f"text {n}") for n in range(4)])
 
     class Overtaken(AnnotationStore):
         """Another one chooses between its look and its choice, and then more answers come."""
@@ -117,18 +116,65 @@ def test_of_two_who_choose_at_once_the_second_has_other_candidates(
             found = super().candidates(*given)
             if found and not self.is_overtaken:
                 self.is_overtaken = True
-                choose(record.store, label_studio, MODEL, count=2, control_share=1, seed=1)
-                record.observe(
-                    *[Observed(time=now + timedelta(seconds=n)) for n in (1, 2, 3)], seed=1
-                )
+                choose_all(record.store, count=2)
+                record.observe(*[Observed(time=now - MINUTE)] * 3, seed=1)
             return found
 
+    record.store.set_project(MODEL, PROJECT, record.store.labels(MODEL))
     second = Overtaken(record.store._connection)
-    made = choose(second, label_studio, MODEL, count=3, control_share=1, seed=2)
+    made = choose_all(second, count=3)
     assert (made.candidates, second.is_overtaken) == (3, True)
     assert len(record.states()) == 5
     with pytest.raises(NothingToSend):
-        choose(record.store, label_studio, MODEL, count=2, control_share=1, seed=3)
+        choose_all(record.store)
+
+
+def choose_all(store: AnnotationStore, *, count: int = 99) -> Choice:
+    """A push of so many, without its wait."""
+    label_studio = LabelStudio("http://127.0.0.1:1", "of nobody")  # it is not asked
+    return choose(store, label_studio, MODEL, count=count, control_share=1, seed=1, settle_s=0)
+
+
+@pytest.mark.parametrize("state", ["ACCEPTED", "RUNNING"])
+def test_what_ends_late_is_a_candidate_as_what_came_after_it(
+    record: Record, now: datetime, state: str
+) -> None:
+    def at(minutes: int, **fields: Any) -> Observed:
+        return Observed(time=now - minutes * MINUTE, **fields)
+
+    record.store.set_project(MODEL, PROJECT, record.store.labels(MODEL))
+    first, late, later, *_ = record.observe(
+        at(4), at(3, state=state, label=None), at(2), at(5, model="genre", state=state, label=None)
+    )
+    assert choose_all(record.store).candidates == 1
+    assert record.states().keys() == {first}
+    with pytest.raises(NothingToSend, match="unfinished"):
+        choose_all(record.store)
+    record.execute("UPDATE requests SET state = 'SUCCEEDED' WHERE id = %s", late)
+    record.execute(
+        "INSERT INTO predictions (id, label, confidence, scores) VALUES (%s, 'positive', 1, '{}')",
+        late,
+    )
+    assert choose_all(record.store).candidates == 2
+    assert record.states().keys() == {first, late, later}
+
+
+def test_what_is_unfinished_before_the_candidates_of_before_holds_up_nothing(
+    record: Record, now: datetime
+) -> None:
+    record.store.set_project(MODEL, PROJECT, record.store.labels(MODEL))
+    record.observe(Observed(time=now - 3 * MINUTE, state="ACCEPTED", label=None))
+    (considered,) = record.observe(Observed(time=now - 2 * MINUTE), seed=1)
+    record.store.choose(MODEL, PROJECT, [], considered=considered)
+    (later,) = record.observe(Observed(time=now - MINUTE), seed=2)
+    choose_all(record.store)
+    assert record.states().keys() == {later}
+
+
+def test_what_may_not_be_recorded_yet_is_waited_for(record: Record, now: datetime) -> None:
+    where = record.store.unconsidered(MODEL, settle_s=300)
+    assert where is not None
+    assert where.end < now - 4 * MINUTE
 
 
 def figures() -> Iterator[tuple[str, float]]:

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from annotation.store import Taken
 from tests.integration.annotation.conftest import PROJECT, Record, says
-from tests.parts.observed import Observed
+from tests.parts.observed import MODEL, Observed
 
 
 def one_task(record: Record, now: datetime) -> str:
@@ -61,6 +61,38 @@ def test_a_task_that_is_not_of_ours_makes_no_label(record: Record, now: datetime
         assert record.store.take(project, task, named, [says("positive")]) is None
     assert record.store.take(PROJECT, 1, "made by hand", [says("positive")]) is None
     assert record.labels() == []
+
+
+def test_a_task_that_was_thought_to_be_gone_is_taken_when_it_is_there_again(
+    record: Record, now: datetime
+) -> None:
+    prediction = one_task(record, now)
+    assert record.store.note_missing(PROJECT, after=0, last=None, tasks=[]) == 1
+    assert record.states() == {prediction: "REMOVED"}
+    assert record.store.take(PROJECT, 1, prediction, [says("positive")]) == Taken(added=1)
+    assert record.states() == {prediction: "SENT"}
+    assert record.labels() == [("positive", "ann", False)]
+
+
+def test_a_project_that_was_thought_to_be_gone_leaves_its_ids_and_comes_back(
+    record: Record, now: datetime
+) -> None:
+    """As with a Label Studio that starts without its data for a while."""
+    before, after = record.observe(*[Observed(time=now)] * 2)
+    record.sent(before)
+    record.store.set_project(MODEL, PROJECT, ["positive"])
+    record.store.forget_project(MODEL)
+    assert record.states() == {before: "REMOVED"}
+    record.store.set_project(MODEL, PROJECT, ["positive"])
+    record.sent(after)  # as task 1 too
+    assert record.states() == {before: "REMOVED", after: "SENT"}
+    assert record.store.take(PROJECT, 1, after, [says("positive")]) == Taken(added=1)
+    assert record.store.take(PROJECT, 1, before, [says("positive")]) == Taken(added=1)
+    assert record.states() == {before: "SENT", after: "REMOVED"}
+    assert record.store.take(PROJECT, 2, before, [says("negative")]) is None
+    (last,) = record.observe(Observed(time=now), seed=1)
+    record.sent(last)
+    assert record.states() == {before: "REMOVED", after: "REMOVED", last: "SENT"}
 
 
 def test_a_clock_that_is_ahead_does_not_hide_what_is_said_next(

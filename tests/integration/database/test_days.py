@@ -162,6 +162,7 @@ MONITORING: dict[str, Any] = {
     "tag_slices": 9,
 }
 OWN: dict[str, dict[str, Any]] = {
+    "annotation/queries/unconsidered": {"settling": timedelta(seconds=5)},
     "annotation/queries/candidates": {"start": NOW - timedelta(hours=1), "end": NOW, "most": 10},
     "annotation/queries/choose": {
         "project": 1,

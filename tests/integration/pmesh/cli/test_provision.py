@@ -17,6 +17,7 @@ from tests.parts.aws import Aws
 from tests.parts.bus_probe import TOPIC_ARN
 from tests.parts.polling import wait_until
 from tests.parts.postgres import Database, Postgres
+from training import store as training
 
 ROOT = Path(__file__).parents[4]
 ADDRESS = "triton.example:8001"
@@ -247,6 +248,15 @@ def test_the_commands_of_the_readme_go_together(
     with database.connect() as connection:  # it manages the groups, and has not their rights
         rights = "SELECT pg_has_role('predict', 'pmesh_gateway', 'USAGE') AS has"
         assert connection.execute(rights).fetchall() == [{"has": False}]
+    with training.connect(f"{database.conninfo} user=training password=of-a-test") as connection:
+        store = training.TrainingStore(connection)  # by functions that have the owner's rights
+        assert store.request("mood", "anna")
+        taken = store.take()
+        assert taken
+        with training.connect(f"{database.conninfo} user=training password=of-a-test") as other:
+            assert training.TrainingStore(other).take() is None
+        store.finish(taken, version="2")
+        assert [one.state for one in store.newest(9)] == ["SUCCEEDED"]
 
 
 def test_who_comes_while_another_provisions_waits(checkout: Checkout, empty: Database) -> None:

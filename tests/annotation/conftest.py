@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.error import URLError
 from urllib.request import Request, urlopen
 
 import psycopg
@@ -76,7 +75,7 @@ class WebhookFront:
 
         def forward(path: str, body: bytes, secret: str) -> None:
             request = Request(target + path, body, {SECRET_HEADER: secret}, method="POST")  # noqa: S310
-            with suppress(URLError):  # it is not there: one more that is lost
+            with suppress(OSError):  # it is not there: one more that is lost
                 urlopen(request).close()  # noqa: S310
 
         class Listener(BaseHTTPRequestHandler):

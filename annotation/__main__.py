@@ -18,9 +18,10 @@ import psycopg
 from annotation.label_studio import LabelStudio, LabelStudioAway, LabelStudioRefused
 from annotation.look import look
 from annotation.settings import ProgramSettings, Settings
-from annotation.store import AnnotationStore, connect
+from annotation.store import AnnotationStore
 from annotation.watch import watch
 from contract.settings import read
+from database.connections import connect
 
 
 def main() -> None:

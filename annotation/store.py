@@ -13,7 +13,6 @@ from psycopg.types.json import Json
 from annotation.selection import Candidate, Chosen
 from contract.days import unfinished_since
 from database import named_sql
-from database.connections import UNPREPARED, bounded
 
 _SQL = named_sql.load("annotation")
 
@@ -76,16 +75,11 @@ class Taken:
     """Why labels were refused, each as ErrorReason has it without its prefix."""
 
 
-def connect(conninfo: str = "") -> "psycopg.Connection[Any]":
-    """A connection of the program. Raises psycopg.Error."""
-    return psycopg.connect(bounded(conninfo), autocommit=True, **UNPREPARED)
-
-
 class AnnotationStore:
     """Projects, tasks, and the labels that come of them. All methods raise psycopg.Error."""
 
     def __init__(self, connection: "psycopg.Connection[Any]") -> None:
-        """connection: of `connect`."""
+        """connection: of database.connections.connect."""
         self._connection = connection
 
     def transaction(self) -> Any:

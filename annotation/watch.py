@@ -11,8 +11,9 @@ import psycopg
 from annotation.label_studio import LabelStudio, LabelStudioAway, LabelStudioRefused
 from annotation.look import look
 from annotation.settings import ProgramSettings
-from annotation.store import AnnotationStore, connect
+from annotation.store import AnnotationStore
 from annotation.webhook import PATH, SECRET_HEADER, AnnotationWebhook
+from database.connections import connect
 
 log = logging.getLogger(__name__)
 

@@ -6,6 +6,7 @@ Source: https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKE
 
 from typing import Any
 
+import psycopg
 from psycopg.conninfo import make_conninfo
 
 BOUNDS: dict[str, str | int] = {
@@ -24,3 +25,8 @@ UNPREPARED: dict[str, Any] = {"prepare_threshold": None}
 def bounded(conninfo: str = "") -> str:
     """A connection string with the bounds; what it leaves open, the PG* variables say."""
     return make_conninfo(conninfo, **BOUNDS)
+
+
+def connect(conninfo: str = "") -> "psycopg.Connection[Any]":
+    """A connection with the bounds that prepares nothing, with autocommit. Raises psycopg.Error."""
+    return psycopg.connect(bounded(conninfo), autocommit=True, **UNPREPARED)

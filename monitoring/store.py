@@ -10,8 +10,7 @@ import psycopg
 from psycopg import IsolationLevel
 from psycopg.types.json import Json
 
-from database import named_sql
-from database.connections import UNPREPARED, bounded
+from database import connections, named_sql
 from monitoring.counts import Counts, by_slice
 from monitoring.feature_figures import FeatureReference, KeptFeatures
 from monitoring.figures import Figure, Interval
@@ -58,7 +57,7 @@ class Latest:
 
 def connect(conninfo: str = "") -> "psycopg.Connection[Any]":
     """A connection whose transactions each see one state of the record. Raises psycopg.Error."""
-    connection = psycopg.connect(bounded(conninfo), autocommit=True, **UNPREPARED)
+    connection = connections.connect(conninfo)
     connection.isolation_level = IsolationLevel.REPEATABLE_READ
     return connection
 

@@ -17,7 +17,6 @@ AT_ONCE = 8
 _CALL_S = 30
 _PAUSES_S = (0.1, 0.3, 1, 3, 5, 10, 20, 20)
 """Before each further try: as long as a gateway may take to be there again."""
-_AGAIN = (code_pb2.UNAVAILABLE, code_pb2.DEADLINE_EXCEEDED, code_pb2.RESOURCE_EXHAUSTED)
 _OF_ONE = (code_pb2.INVALID_ARGUMENT, code_pb2.NOT_FOUND, code_pb2.FAILED_PRECONDITION)
 
 
@@ -51,10 +50,7 @@ def _erase(stub: PredictionServiceStub, address: str, id_: str, over: threading.
         try:
             return _try(stub, address, id_)
         except CallFailedError as error:
-            # Without a status, nothing answered.
-            if error.status is not None and error.status.code not in _AGAIN:
-                raise
-            if over.wait(pause_s):
+            if not error.is_passing or over.wait(pause_s):
                 raise
     return _try(stub, address, id_)
 

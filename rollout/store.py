@@ -9,8 +9,7 @@ import psycopg
 from psycopg.rows import class_row
 
 from contract.days import unfinished_since
-from database import named_sql
-from database.connections import UNPREPARED, bounded
+from database import connections, named_sql
 from rollout.refusal import OUTAGES, Refused, refusal_name
 
 _SQL = named_sql.load("rollout")
@@ -52,7 +51,7 @@ def connect(*, lock_s: int) -> "psycopg.Connection[Any]":
 
     lock_s: that a statement waits for what others hold, such as the traffic of a model.
     """
-    connection = psycopg.connect(bounded(), autocommit=True, **UNPREPARED)
+    connection = connections.connect()
     connection.execute(f"SET lock_timeout = '{lock_s}s'")
     return connection
 

@@ -17,9 +17,10 @@ import threading
 import psycopg
 
 from contract.settings import read
+from database.connections import connect
 from training.retraining import work_off
 from training.settings import RetrainingSettings
-from training.store import TrainingStore, connect
+from training.store import TrainingStore
 
 log = logging.getLogger("training")
 

@@ -22,6 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from contract.settings import read
+from database.connections import connect
 from modelkit.abstract_model import MANIFEST_FILE, AbstractModel, Example
 from modelkit.artifact import UnknownModel, model_class
 from modelkit.comparison import Comparison, compare
@@ -31,7 +32,7 @@ from modelkit.labelled import EvaluationSet, read_held_out
 from modelkit.registry import CHAMPION, Registry, RegistryError, Version
 from training.options import add_evaluate_options
 from training.settings import Settings
-from training.store import TrainingStore, connect
+from training.store import TrainingStore
 
 MESSAGES = Console(stderr=True)
 TIMEOUT_S = 1800.0

@@ -8,7 +8,6 @@ from uuid import UUID
 import psycopg
 
 from database import named_sql
-from database.connections import UNPREPARED, bounded
 from modelkit.labelled import Labelled
 
 _SQL = named_sql.load("training")
@@ -39,13 +38,8 @@ class TakenTraining(NamedTuple):
     model: str
 
 
-def connect(conninfo: str = "") -> "psycopg.Connection[Any]":
-    """Raises psycopg.Error."""
-    return psycopg.connect(bounded(conninfo), autocommit=True, **UNPREPARED)
-
-
 class TrainingStore:
-    """Works on one connection of `connect`; all methods raise psycopg.Error."""
+    """Works on one connection of database.connections.connect; all methods raise psycopg.Error."""
 
     def __init__(self, connection: "psycopg.Connection[Any]") -> None:
         self._connection = connection

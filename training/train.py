@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from contract.settings import read
+from database.connections import connect
 from modelkit.abstract_model import AbstractModel, Example
 from modelkit.artifact import UnknownModel, model_class, model_directory, write_artifact
 from modelkit.dataset import (
@@ -38,7 +39,7 @@ from training.labels import LabelSet, read_label_set, write_provenance
 from training.mixing import Mixed, mix
 from training.options import add_train_options, check_train_options
 from training.settings import Settings
-from training.store import TrainingStore, connect
+from training.store import TrainingStore
 from training.training_run import RETRIES, TIMEOUT_S, training_run
 
 CONSOLE = Console(stderr=True)

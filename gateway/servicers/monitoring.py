@@ -4,7 +4,6 @@ from grpc.aio import ServicerContext
 from predict.v1 import monitoring_service_pb2 as pb
 from predict.v1 import monitoring_service_pb2_grpc
 
-from contract.errors import ModelNotFound
 from gateway import pages
 from gateway.convert_quality import (
     key_from_text,
@@ -15,6 +14,7 @@ from gateway.convert_quality import (
 )
 from gateway.store.catalog import Catalog
 from gateway.store.quality import MetricStore
+from gateway.traffic import find_model
 
 
 class MonitoringServicer(monitoring_service_pb2_grpc.MonitoringServiceServicer):
@@ -30,7 +30,7 @@ class MonitoringServicer(monitoring_service_pb2_grpc.MonitoringServiceServicer):
         context: ServicerContext[pb.ListQualityMetricsRequest, pb.ListQualityMetricsResponse],
     ) -> pb.ListQualityMetricsResponse:
         """Answer with a page, the newest hour first."""
-        self._check(request.model)
+        find_model(self._catalog.models, request.model)
         where, size = metric_filter_from_proto(request), pages.size_to_use(request.page_size)
         after = pages.decode(request.page_token, where, key_from_text)
         found = await self._quality.search(where, after=after, limit=size + 1)
@@ -48,7 +48,7 @@ class MonitoringServicer(monitoring_service_pb2_grpc.MonitoringServiceServicer):
         context: ServicerContext[pb.ListReferencesRequest, pb.ListReferencesResponse],
     ) -> pb.ListReferencesResponse:
         """Answer with a page, the chosen one first."""
-        self._check(request.model)
+        find_model(self._catalog.models, request.model)
         where, size = ("references", request.model), pages.size_to_use(request.page_size)
         after = pages.decode(request.page_token, where, _version)
         found = await self._quality.references(request.model, after=after, limit=size + 1)
@@ -65,16 +65,11 @@ class MonitoringServicer(monitoring_service_pb2_grpc.MonitoringServiceServicer):
         context: ServicerContext[pb.GetReferenceRequest, pb.GetReferenceResponse],
     ) -> pb.GetReferenceResponse:
         """Answer with what a version is compared with."""
-        self._check(request.model)
+        find_model(self._catalog.models, request.model)
         response = pb.GetReferenceResponse()
         found = await self._quality.reference(request.model, request.version)
         write_reference(found, response.reference)
         return response
-
-    def _check(self, model: str) -> None:
-        """Raises ModelNotFound."""
-        if model not in self._catalog.models:
-            raise ModelNotFound(model)
 
 
 def _version(text: str) -> str:

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 from typer.core import TyperGroup
 
-from pmesh.cli.options import HOME, HomeOption, JsonOption, console, fail, messages
+from pmesh.cli.options import HOME, HomeOption, JsonOption, fail, messages, print_table
 from pmesh.cli.running import running_stack
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from monitoring.alerts.store import Alert, AlertStore, Event
 
-_WIDE = 240
 _STATES = {"FIRING": "red", "ACKNOWLEDGED": "yellow", "RESOLVED": "green"}
 _SEVERITIES = {"critical": "bold red", "warning": "yellow", "info": "dim"}
 
@@ -61,9 +60,7 @@ def list_alerts(
     if not alerts:
         messages.print("nothing is wrong" + ("" if every else " now; --all shows what was"))
         return
-    if not console.is_terminal:  # what reads a pipe has no width: nothing is cut
-        console.width = _WIDE
-    console.print(_table(alerts))
+    print_table(_table(alerts))
 
 
 def acknowledge(alert: AlertArgument, actor: ActorOption = "", home: HomeOption = HOME) -> None:

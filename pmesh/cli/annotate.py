@@ -212,7 +212,8 @@ def _opened(home: Path) -> "Iterator[tuple[AnnotationStore, LabelStudio]]":
 def _store(stack: "LocalStack") -> "Iterator[AnnotationStore]":
     import psycopg
 
-    from annotation.store import AnnotationStore, connect
+    from annotation.store import AnnotationStore
+    from database.connections import connect
 
     try:
         with connect(stack.annotation_conninfo()) as connection:

@@ -8,14 +8,13 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from pmesh.cli.options import HOME, HomeOption, console, fail
+from pmesh.cli.options import HOME, HomeOption, console, fail, print_table
 from pmesh.cli.running import running_stack
 
 if TYPE_CHECKING:
     from training.store import Retraining
 
 SHOWN = 50
-_WIDE = 240
 _COLOURS = {"SUCCEEDED": "green", "FAILED": "red"}
 
 
@@ -33,7 +32,8 @@ def retrain(
     """
     import psycopg
 
-    from training.store import TrainingStore, connect
+    from database.connections import connect
+    from training.store import TrainingStore
 
     try:
         with connect(running_stack(home).training_conninfo()) as connection:
@@ -52,8 +52,6 @@ def retrain(
 
 
 def _show(retrainings: "Iterable[Retraining]") -> None:
-    if not console.is_terminal:  # what reads a pipe has no width: nothing is cut
-        console.width = _WIDE
     rows = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("when", "who", "version", "outcome", "why"):
         rows.add_column(column, no_wrap=column != "why")
@@ -65,4 +63,4 @@ def _show(retrainings: "Iterable[Retraining]") -> None:
             f"[{_COLOURS.get(one.state, 'yellow')}]{one.state.lower()}[/]",
             escape(one.error),
         )
-    console.print(rows)
+    print_table(rows)

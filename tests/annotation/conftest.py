@@ -192,7 +192,8 @@ class Annotation:
 import os, signal
 from annotation.label_studio import LabelStudio
 from annotation.sending import send
-from annotation.store import AnnotationStore, connect
+from database.connections import connect
+from annotation.store import AnnotationStore
 {patch}
 with connect() as connection:
     variables = ("PMESH_LABEL_STUDIO_URL", "PMESH_LABEL_STUDIO_TOKEN")

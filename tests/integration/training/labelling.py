@@ -9,11 +9,12 @@ from typing import Any
 
 import psycopg
 
+from database.connections import connect
 from database.logins import TRAINING
 from tests.parts.catalog import environment, register
 from tests.parts.observed import Observed, Said, observe, say
 from tests.parts.postgres import Database
-from training.store import TrainingStore, connect
+from training.store import TrainingStore
 
 MODEL = "genre"
 NOW = datetime.now(UTC)

@@ -11,13 +11,14 @@ import pytest
 import yaml
 from psycopg import sql
 
+from database.connections import connect
 from database.logins import GATEWAY, program_logins, worker_login
 from pmesh.scaffold.folder import write_model_folder
 from tests.parts.aws import Aws
 from tests.parts.bus_probe import TOPIC_ARN
 from tests.parts.polling import wait_until
 from tests.parts.postgres import Database, Postgres
-from training import store as training
+from training.store import TrainingStore
 
 ROOT = Path(__file__).parents[4]
 ADDRESS = "triton.example:8001"
@@ -248,13 +249,13 @@ def test_the_commands_of_the_readme_go_together(
     with database.connect() as connection:  # it manages the groups, and has not their rights
         rights = "SELECT pg_has_role('predict', 'pmesh_gateway', 'USAGE') AS has"
         assert connection.execute(rights).fetchall() == [{"has": False}]
-    with training.connect(f"{database.conninfo} user=training password=of-a-test") as connection:
-        store = training.TrainingStore(connection)  # by functions that have the owner's rights
+    with connect(f"{database.conninfo} user=training password=of-a-test") as connection:
+        store = TrainingStore(connection)  # by functions that have the owner's rights
         assert store.request("mood", "anna")
         taken = store.take()
         assert taken
-        with training.connect(f"{database.conninfo} user=training password=of-a-test") as other:
-            assert training.TrainingStore(other).take() is None
+        with connect(f"{database.conninfo} user=training password=of-a-test") as other:
+            assert TrainingStore(other).take() is None
         store.finish(taken, version="2")
         assert [one.state for one in store.newest(9)] == ["SUCCEEDED"]
 

@@ -8,26 +8,28 @@ BIN := .venv/bin
 UV := build/uv/bin/uv
 UV_VERSION := 0.13.9
 INSTALLED := .venv/.installed
+PROMTOOL := build/prometheus/usr/bin/promtool
 GENERATED := build/gen/predict/v1/descriptors.binpb
 PROTOS := $(wildcard protos/predict/v1/*.proto protos/predict/events/v1/*.proto)
 
 # The extras that images are made of.
-IMAGES := gateway relay features runtime train rollout
+IMAGES := gateway relay features runtime train rollout monitoring annotation
 COMPILE = $(UV) pip compile --quiet --no-header --no-annotate --universal --python-version 3.11
 
 # protoc looks for its plugins on PATH.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help run test unit test-landed test-images lint format protos bench bench-quality lock clean
+.PHONY: help run test unit test-landed test-images test-annotation promtool lint format protos bench \
+    bench-quality lock clean
 
 help: ## Show this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' Makefile
 
 run: $(INSTALLED) $(GENERATED) ## Install, start everything, make the first predictions
 	@$(BIN)/pmesh up
 
 test: unit ## Run the tests, on real servers; half an hour
-	@$(BIN)/pytest --ignore tests/unit --ignore tests/images --ignore tests/landed
+	@$(BIN)/python -m tests
 
 unit: $(INSTALLED) $(GENERATED) ## Run the tests that need no server; half a minute
 	@$(BIN)/pytest tests/unit
@@ -37,6 +39,14 @@ test-landed: $(INSTALLED) $(GENERATED) ## Run the last landed release's programs
 
 test-images: $(INSTALLED) $(GENERATED) ## Build the images and try them; needs buildah, debootstrap and root
 	@$(BIN)/pytest tests/images
+
+promtool: ## Fetch Prometheus' checker of rules into build/, on Debian; a test needs it
+	@command -v promtool >/dev/null || test -x $(PROMTOOL) || { \
+	    mkdir -p build/prometheus && cd build/prometheus && \
+	    apt-get download -qq prometheus && dpkg-deb -x prometheus_*.deb . && rm prometheus_*.deb; }
+
+test-annotation: $(INSTALLED) $(GENERATED) ## Label on the real Label Studio; the first time installs it
+	@$(BIN)/pytest tests/annotation
 
 lint: $(INSTALLED) $(GENERATED) ## Check style, types, imports and the contract
 	$(BIN)/ruff check

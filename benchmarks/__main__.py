@@ -16,17 +16,19 @@ from rich.console import Console
 from benchmarks import machine, ordinary
 from benchmarks.against.run import measure_against
 from benchmarks.checkout import CheckoutFailedError, of_revision, of_working_tree
+from benchmarks.growth.records import MOST_ROWS
 from benchmarks.load import LoadFailedError, missing_tools
 from benchmarks.mesh import MeshFailedError
 from benchmarks.processes import PartDiedError
 from benchmarks.questions import WrongAnswerError
+from modelkit.dataset import InvalidDataset
 
 RESULTS = Path(__file__).with_name("results")
 WIDTH = 120
 """Of the tables, where there is no terminal."""
 FAILURES = (
     *(CheckoutFailedError, MeshFailedError),
-    *(PartDiedError, WrongAnswerError, LoadFailedError),
+    *(PartDiedError, WrongAnswerError, LoadFailedError, InvalidDataset),
 )
 PAIRS, QUICK_PAIRS, SECONDS = 12, 3, 2
 
@@ -42,7 +44,7 @@ def main() -> None:
         parser.error("--pairs and --seconds go with --against")
     if arguments.against is not None and (arguments.only or arguments.variant):
         parser.error("--only and --variant do not go with --against")
-    if missing := missing_tools():
+    if arguments.only not in ordinary.WITHOUT_LOAD and (missing := missing_tools()):
         sys.exit("\n".join(missing))
     for number in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C: what was started is ended
         signal.signal(number, signal.default_int_handler)
@@ -64,6 +66,7 @@ def _ordinary(arguments: argparse.Namespace) -> dict[str, Any]:
         ordinary.QUICK if arguments.quick else ordinary.FULL,
         (arguments.only,) if arguments.only else ordinary.KINDS,
         variant=arguments.variant,
+        most_rows=arguments.rows,
         tables=tables,
         messages=messages,
     )
@@ -91,8 +94,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true", help="few repetitions, to see it work")
     parser.add_argument(
         "--only",
-        choices=(*ordinary.KINDS, ordinary.FEATURES),
-        help="predictions made now, or later, or releases; or what features cost",
+        choices=(*ordinary.KINDS, ordinary.FEATURES, ordinary.GROWTH, ordinary.CHOICE),
+        help="predictions made now, or later, or releases; or what features or a large record cost;"
+        " or what it brings to choose what is labelled",
+    )
+    parser.add_argument(
+        "--rows",
+        type=_count,
+        default=MOST_ROWS,
+        help=f"of the largest record; {MOST_ROWS:,} if not given",
     )
     parser.add_argument("--variant", help="another architecture of the model, such as encoder")
     parser.add_argument(

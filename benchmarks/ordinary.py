@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -12,7 +13,10 @@ from benchmarks.against.ratios import compare
 from benchmarks.against.report import comparison_table
 from benchmarks.champion import load_model
 from benchmarks.checkout import MANY
+from benchmarks.choice.run import measure_choice
 from benchmarks.contenders import GRPC, REST, check, contenders
+from benchmarks.growth.measure import measure_growth
+from benchmarks.growth.report import growth_table
 from benchmarks.later import Later, measure_burst, measure_emulator, measure_latency
 from benchmarks.now import Run, run_all, summarise
 from benchmarks.processes import resident_mib
@@ -25,8 +29,12 @@ from benchmarks.targets import later_targets, now_targets, release_targets
 from benchmarks.texts import texts
 
 NOW, LATER, RELEASES, FEATURES = "sync", "async", "releases", "features"
+GROWTH, CHOICE = "growth", "choice"
 KINDS = (NOW, LATER, RELEASES)
-"""Of a whole run; FEATURES, which needs models of its own, is measured alone."""
+"""Of a whole run; the others, which need models or records of their own, go alone."""
+WITHOUT_LOAD = (GROWTH, CHOICE)
+"""Need no generator of load."""
+PICTURE = Path(__file__).with_name("results") / "choice.png"
 CHECKED = 20
 """Answers of each contender that are compared with the model's own."""
 
@@ -43,23 +51,42 @@ class Plan:
     burst: int
     emulator_seconds: int
     """Of the load on the emulator alone."""
+    seeds: int
+    """Pairs of learning curves."""
 
 
-FULL = Plan(repetitions=7, seconds=2, one_by_one=100, burst=5000, emulator_seconds=5)
-QUICK = Plan(repetitions=1, seconds=2, one_by_one=20, burst=1000, emulator_seconds=2)
+FULL = Plan(repetitions=7, seconds=2, one_by_one=100, burst=5000, emulator_seconds=5, seeds=10)
+QUICK = Plan(repetitions=1, seconds=2, one_by_one=20, burst=1000, emulator_seconds=2, seeds=2)
 
 
 def measure(
-    plan: Plan, kinds: Collection[str], *, variant: str | None, tables: Console, messages: Console
+    plan: Plan,
+    kinds: Collection[str],
+    *,
+    variant: str | None,
+    most_rows: int,
+    tables: Console,
+    messages: Console,
 ) -> dict[str, Any]:
     """Measure, print the tables, and answer all of it.
 
-    kinds: of KINDS, or FEATURES alone. variant: another architecture of the model.
-    Raises CheckoutFailedError, MeshFailedError, WrongAnswerError, LoadFailedError.
+    kinds: of KINDS, or one of the others alone. variant: another architecture of the model.
+    most_rows: of a record, for GROWTH.
+    Raises CheckoutFailedError, MeshFailedError, WrongAnswerError, LoadFailedError, InvalidDataset,
+    OSError.
     """
     results: dict[str, Any] = {"plan": asdict(plan)}
+    if CHOICE in kinds:
+        return results | measure_choice(
+            seeds=plan.seeds, picture=PICTURE, tables=tables, messages=messages
+        )
     if FEATURES in kinds:
         return results | _measure_features(plan, tables, messages)
+    if GROWTH in kinds:
+        turns = plan.repetitions * 3
+        growth = measure_growth(most_rows=most_rows, turns=turns, messages=messages)
+        show(tables, growth_table(growth))
+        return results | {"growth": asdict(growth)}
     with running_stack(messages, models=MANY if NOW in kinds else ()) as stack:
         if variant:
             messages.print(f"training and releasing the variant {variant}")

@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from google.protobuf import json_format
-from predict.events.v1.events_pb2 import InferenceRequested, InferenceResponded, JobCompleted
+from predict.events.v1.events_pb2 import (
+    AlertChanged,
+    InferenceRequested,
+    InferenceResponded,
+    JobCompleted,
+)
 
 from bus.errors import UndecodableMessage
 from contract.status import DETAIL_TYPES
@@ -18,16 +23,18 @@ if TYPE_CHECKING:
     from mypy_boto3_sns.type_defs import PublishBatchRequestEntryTypeDef as Entry
     from mypy_boto3_sqs.type_defs import MessageTypeDef as Message
 
-Event = InferenceRequested | InferenceResponded | JobCompleted
+Event = InferenceRequested | InferenceResponded | JobCompleted | AlertChanged
 
 REQUEST = "inference_request"
 RESPONSE = "inference_response"
 COMPLETED = "job_completed"
+ALERT = "alert_changed"
 
 _TYPES: dict[str, type[Event]] = {
     REQUEST: InferenceRequested,
     RESPONSE: InferenceResponded,
     COMPLETED: JobCompleted,
+    ALERT: AlertChanged,
 }
 _NAMES = {kind: name for name, kind in _TYPES.items()}
 # json_format finds the types of an error's details among the imported messages.

@@ -233,6 +233,28 @@ class PredictionFinished(PredictError):
         )
 
 
+class PredictionUnfinished(PredictError):
+    """The prediction has not reached a terminal state, as the call needs."""
+
+    reason = ErrorReason.ERROR_REASON_PREDICTION_UNFINISHED
+
+    def __init__(self, prediction: str, state: str) -> None:
+        super().__init__(
+            f"prediction {prediction!r} is {state}, not finished",
+            prediction=prediction,
+            state=state,
+        )
+
+
+class PredictionErased(PredictError):
+    """The prediction's text is gone: nothing can be said of it, and no request be compared."""
+
+    reason = ErrorReason.ERROR_REASON_PREDICTION_ERASED
+
+    def __init__(self, prediction: str) -> None:
+        super().__init__(f"prediction {prediction!r} has been erased", prediction=prediction)
+
+
 class PredictionFailed(PredictError):
     """The prediction that a request_id stands for has failed before."""
 

@@ -42,6 +42,11 @@ def to_json(error: PredictError) -> str:
     return json_format.MessageToJson(to_status(error), indent=None)
 
 
+def status_to_json(status: status_pb2.Status) -> dict[str, Any]:
+    """A Status as the fields of that JSON."""
+    return json_format.MessageToDict(status)
+
+
 def status_from_json(fields: dict[str, Any]) -> status_pb2.Status:
     """The other way."""
     return json_format.ParseDict(fields, status_pb2.Status(), ignore_unknown_fields=True)

@@ -4,6 +4,9 @@ Left to the system, a caller would wait for about 15 minutes for an answer that 
 Source: https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-PARAMKEYWORDS
 """
 
+from typing import Any
+
+import psycopg
 from psycopg.conninfo import make_conninfo
 
 BOUNDS: dict[str, str | int] = {
@@ -15,7 +18,15 @@ BOUNDS: dict[str, str | int] = {
 }
 """libpq's parameters. On a Unix socket, those of TCP mean nothing."""
 
+UNPREPARED: dict[str, Any] = {"prepare_threshold": None}
+"""psycopg's parameters for connections that ask for predictions: contract/days.py says why."""
+
 
 def bounded(conninfo: str = "") -> str:
     """A connection string with the bounds; what it leaves open, the PG* variables say."""
     return make_conninfo(conninfo, **BOUNDS)
+
+
+def connect(conninfo: str = "") -> "psycopg.Connection[Any]":
+    """A connection with the bounds that prepares nothing, with autocommit. Raises psycopg.Error."""
+    return psycopg.connect(bounded(conninfo), autocommit=True, **UNPREPARED)

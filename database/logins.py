@@ -14,7 +14,10 @@ from database import named_sql
 
 _SQL = named_sql.load("database")
 
-GROUPS = ("pmesh_gateway", "pmesh_relay", "pmesh_rollout", "pmesh_worker")
+GROUPS = (
+    *("pmesh_annotation", "pmesh_gateway", "pmesh_monitoring", "pmesh_relay"),
+    *("pmesh_rollout", "pmesh_training", "pmesh_worker"),
+)
 _FORMER_GROUP = "pmesh_runtime"  # the first migration grants to it
 _MAX_NAME = 63  # bytes; https://www.postgresql.org/docs/current/limits.html
 _TRIES = 20
@@ -38,8 +41,11 @@ class Login:
 
 
 GATEWAY = Login(name="gateway", group="pmesh_gateway", connections=24)
-RELAY = Login(name="relay", group="pmesh_relay", connections=14)
+RELAY = Login(name="relay", group="pmesh_relay", connections=18)
 ROLLOUT = Login(name="rollout", group="pmesh_rollout", connections=21)
+MONITORING = Login(name="monitoring", group="pmesh_monitoring", connections=8)
+TRAINING = Login(name="training", group="pmesh_training", connections=8)
+ANNOTATION = Login(name="annotation", group="pmesh_annotation", connections=8)
 
 
 class LoginTaken(ValueError):
@@ -57,7 +63,8 @@ def worker_login(model: str) -> Login:
 
 def program_logins(models: Iterable[str]) -> list[Login]:
     """The logins of all programs that serve these models."""
-    return [GATEWAY, RELAY, ROLLOUT, *map(worker_login, models)]
+    programs = (GATEWAY, RELAY, ROLLOUT, MONITORING, TRAINING, ANNOTATION)
+    return [*programs, *map(worker_login, models)]
 
 
 def let_manage_groups(connection: "psycopg.Connection[Any]", role: str) -> None:

@@ -47,11 +47,14 @@ LOCK TABLE provisioning
 -- name: list_model
 -- Makes the catalog list a model as it now is, and reads what that changed; versions, traffic and
 -- history stay.
-INSERT INTO models (id, description, labels, address, feature_share)
-VALUES (%(id)s, %(description)s, %(labels)s, %(address)s, %(feature_share)s)
+INSERT INTO models
+    (id, description, labels, address, feature_share, retention_days, alert_rules)
+VALUES (%(id)s, %(description)s, %(labels)s, %(address)s, %(feature_share)s, %(retention_days)s,
+        %(alert_rules)s)
 ON CONFLICT (id) DO UPDATE
 SET description = excluded.description, labels = excluded.labels, address = excluded.address,
-    feature_share = excluded.feature_share, listed = true
+    feature_share = excluded.feature_share, retention_days = excluded.retention_days,
+    alert_rules = excluded.alert_rules, listed = true
 RETURNING id, CASE WHEN old.listed IS NOT TRUE THEN 'LISTED'
                    WHEN old IS DISTINCT FROM new THEN 'CHANGED'
                    ELSE 'UNCHANGED' END

@@ -1,12 +1,14 @@
 """Which models the catalog lists: written by whoever deploys them, read by the gateways."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
 import psycopg
+from psycopg.types.json import Json
 
+from contract.alert_rules import AlertRule
 from contract.labels import check_model_labels
 from contract.version_name import check_model_id
 from database import named_sql
@@ -27,6 +29,10 @@ class Registration:
     """host:port or unix:/path of the server that answers for its versions."""
     feature_share: float = 1.0
     """Of the answers made now, how many carry features: 0 to 1."""
+    retention_days: int = 90
+    """How long its predictions and their features are kept: 1 to 3650."""
+    alerts: Sequence[AlertRule] = ()
+    """By which the monitoring job tells people that it does worse."""
 
 
 class Change(StrEnum):
@@ -57,7 +63,19 @@ def register_models(
     with connection.transaction(), connection.cursor() as cursor:
         rows: list[tuple[str, str]] = []
         for model in models:
-            rows += cursor.execute(_SQL["list_model"], asdict(model))
+            rows += cursor.execute(_SQL["list_model"], _row(model))
         rows += cursor.execute(_SQL["hide_others"], {"ids": [model.id for model in models]})
         cursor.execute(_SQL["tell_gateways"])
     return {model: Change(change) for model, change in rows}
+
+
+def _row(model: Registration) -> dict[str, Any]:
+    return {
+        "id": model.id,
+        "description": model.description,
+        "labels": model.labels,
+        "address": model.address,
+        "feature_share": model.feature_share,
+        "retention_days": model.retention_days,
+        "alert_rules": Json([rule.as_said() for rule in model.alerts]),
+    }

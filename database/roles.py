@@ -24,9 +24,12 @@ from psycopg import errors
 from contract.arguments import whole_number
 from database.connections import bounded
 from database.logins import (
+    ANNOTATION,
     GATEWAY,
+    MONITORING,
     RELAY,
     ROLLOUT,
+    TRAINING,
     LoginTaken,
     create_groups,
     create_login,
@@ -102,7 +105,7 @@ def _parser() -> argparse.ArgumentParser:
         "--connections", type=whole_number(1, 10_000), metavar="NUMBER", help="how many at once"
     )
     options.add_argument("--password-file", type=Path, help="default: the standard input")
-    for login in (GATEWAY, RELAY, ROLLOUT):
+    for login in (GATEWAY, RELAY, ROLLOUT, MONITORING, TRAINING, ANNOTATION):
         program = programs.add_parser(login.name, parents=[options], help="a login for it")
         program.set_defaults(run=_make_login, known=login)
     worker = programs.add_parser("worker", parents=[options], help="a login for a model's worker")

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
-from features.errors import FeaturesUnavailable
 from features.parquet import to_parquet
 from features.places import object_key, place_prefix
-from features.refusals import to_error
+from features.refusals import is_condition, translated
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -47,15 +46,21 @@ class FeatureObjects:
     async def put_file(
         self, key: str, version: str, ids: Sequence[str], matrix: npt.NDArray[np.float32]
     ) -> None:
-        """Write one object. Raises FeaturesUnavailable, and FeaturesRefused if others may go."""
+        """Write one object. Raises FeaturesUnavailable, and FeaturesRefused if others may go.
+
+        One that is there stays: it was written by a try that was not heard of, and rows may have
+        been erased from it since.
+        """
 
         def put() -> None:
             body = to_parquet(version, ids, matrix)
-            try:
-                self._client.put_object(Bucket=self._bucket, Key=key, Body=body)
-            except ClientError as error:
-                raise to_error(error) from error
-            except BotoCoreError as error:
-                raise FeaturesUnavailable(type(error).__name__) from error
+            with translated():
+                try:
+                    self._client.put_object(
+                        Bucket=self._bucket, Key=key, Body=body, IfNoneMatch="*"
+                    )
+                except ClientError as error:
+                    if not is_condition(error):
+                        raise
 
         await asyncio.get_running_loop().run_in_executor(self._executor, put)

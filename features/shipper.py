@@ -2,7 +2,9 @@
 
 import logging
 import os
+import time
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -10,7 +12,7 @@ from features import spool_file
 from features.errors import FeaturesRefused
 from features.objects import FeatureObjects
 from features.pauses import Pauses
-from features.places import object_key
+from features.places import MAX_AGE, file_time, object_key
 
 log = logging.getLogger(__name__)
 
@@ -36,8 +38,10 @@ class Shipper:
     async def step(self) -> None:
         """Ship what is there now, the oldest first. Raises what `patiently` raises.
 
-        A file that cannot be shipped while others can is passed over, and tried again later.
+        A file that cannot be shipped while others can is passed over, and tried again later. One
+        that is older than MAX_AGE is deleted: what was erased meanwhile is in it.
         """
+        self._forget_bad()
         paths = sorted(self._directory.glob(f"*{spool_file.CLOSED}"))
         self._pauses.keep(path.name for path in paths)
         for path in paths:
@@ -59,8 +63,18 @@ class Shipper:
             log.error("%s is set aside: %s", path.name, error)
             _set_aside(path)
             return
+        if datetime.now(UTC) - file_time(path.stem) > MAX_AGE:
+            log.error("%s is deleted: S3 did not take it in %d days", path.name, MAX_AGE.days)
+            os.unlink(path)  # noqa: PTH108  # a moment on a local disk
+            return
         await self._objects.put_file(key, header.version, ids, matrix)
         os.unlink(path)  # noqa: PTH108  # a moment on a local disk
+
+    def _forget_bad(self) -> None:
+        """What was set aside is there to be looked at, and for no longer than anything else."""
+        for path in self._directory.glob(f"*{BAD}"):
+            if time.time() - path.stat().st_mtime > MAX_AGE.total_seconds():
+                path.unlink()
 
 
 def _set_aside(path: Path) -> None:

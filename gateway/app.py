@@ -12,12 +12,19 @@ from typing import NamedTuple, cast
 
 import grpc
 from grpc_health.v1 import health_pb2_grpc
-from predict.v1 import model_service_pb2_grpc, prediction_service_pb2_grpc
+from predict.v1 import (
+    feedback_service_pb2_grpc,
+    model_service_pb2_grpc,
+    monitoring_service_pb2_grpc,
+    prediction_service_pb2_grpc,
+)
 
+from contract.metrics_server import metrics_server
 from contract.settings import read
 from features.spool import Spool
 from gateway import drain
 from gateway.drain import Stage
+from gateway.feedback import FeedbackService
 from gateway.grpc_asgi import Server
 from gateway.grpc_asgi.asgi import Receive, Scope, Send
 from gateway.interceptors.bound import bound
@@ -29,27 +36,36 @@ from gateway.interceptors.measure import measure
 from gateway.interceptors.name_caller import name_caller
 from gateway.interceptors.validate import validate
 from gateway.logs import log_to_stderr
-from gateway.metrics import Calls
-from gateway.metrics_server import metrics_server
+from gateway.metrics import Calls, Unrecorded
 from gateway.models import Models
+from gateway.outcomes import Outcomes
 from gateway.predictions import PredictionService
 from gateway.readiness import Readiness
 from gateway.readyz import Readyz
 from gateway.router import READYZ, Router
 from gateway.servicers import failures, standard
+from gateway.servicers.feedback import FeedbackServicer
 from gateway.servicers.health import HealthServicer
 from gateway.servicers.models import ModelServicer
+from gateway.servicers.monitoring import MonitoringServicer
 from gateway.servicers.predictions import PredictionServicer
 from gateway.settings import Settings
 from gateway.store.catalog import Catalog
 from gateway.store.changes import Changes
 from gateway.store.connections import Connections
+from gateway.store.labels import LabelStore
 from gateway.store.predictions import PredictionStore
+from gateway.store.quality import MetricStore
 from gateway.store.releases import TrafficStore
 
 log = logging.getLogger(__name__)
 
-SERVICES = ("predict.v1.PredictionService", "predict.v1.ModelService")
+SERVICES = (
+    "predict.v1.PredictionService",
+    "predict.v1.ModelService",
+    "predict.v1.FeedbackService",
+    "predict.v1.MonitoringService",
+)
 
 UNBOUNDED = {
     "/predict.v1.PredictionService/BatchPredict": "each of its texts has the bound",
@@ -123,6 +139,7 @@ class Parts(NamedTuple):
     changes: Changes
     models: Models
     predictions: PredictionService
+    unrecorded: Unrecorded
 
 
 async def open_parts(stack: AsyncExitStack, settings: Settings) -> Parts:
@@ -155,8 +172,10 @@ async def open_parts(stack: AsyncExitStack, settings: Settings) -> Parts:
     store = await stack.enter_async_context(
         PredictionStore(connections, max_waiting=settings.max_waiting)
     )
-    predictions = PredictionService(store=store, models=models, changes=changes)
-    return Parts(connections, catalog, changes, models, predictions)
+    unrecorded = Unrecorded()
+    outcomes = await stack.enter_async_context(Outcomes(store, unrecorded))
+    predictions = PredictionService(store=store, models=models, changes=changes, outcomes=outcomes)
+    return Parts(connections, catalog, changes, models, predictions, unrecorded)
 
 
 def register(parts: Parts, settings: Settings, server: Registrar, calls: Calls) -> grpc.aio.Server:
@@ -167,10 +186,23 @@ def register(parts: Parts, settings: Settings, server: Registrar, calls: Calls) 
     intercepted = Intercepted(server, interceptors(settings, calls))
     registry = cast(grpc.aio.Server, intercepted)  # it has what the generated functions call
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
-        PredictionServicer(parts.predictions, max_call_s=settings.max_call_s), registry
+        PredictionServicer(
+            parts.predictions, max_call_s=settings.max_call_s, unrecorded=parts.unrecorded
+        ),
+        registry,
     )
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(
         ModelServicer(parts.catalog, TrafficStore(parts.connections)), registry
+    )
+    feedback = FeedbackService(
+        store=LabelStore(parts.connections, max_waiting=settings.max_waiting),
+        predictions=parts.predictions,
+    )
+    feedback_service_pb2_grpc.add_FeedbackServiceServicer_to_server(
+        FeedbackServicer(feedback), registry
+    )
+    monitoring_service_pb2_grpc.add_MonitoringServiceServicer_to_server(
+        MonitoringServicer(parts.catalog, MetricStore(parts.connections)), registry
     )
     return registry
 
@@ -185,7 +217,9 @@ async def _open(stack: AsyncExitStack, settings: Settings) -> tuple[Server, Read
         unbounded=UNBOUNDED,
     )
     calls = Calls()
-    stack.enter_context(metrics_server(settings.metrics_address, settings.metrics_port, calls))
+    stack.enter_context(
+        metrics_server(settings.metrics_address, settings.metrics_port, calls, parts.unrecorded)
+    )
     registry = register(parts, settings, server, calls)
     readiness = Readiness(
         services=SERVICES,

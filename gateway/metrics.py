@@ -5,12 +5,21 @@ call less than a microsecond; the work is done when somebody reads.
 """
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterator
 from itertools import accumulate
 
 import grpc
-from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Metric
+from predict.v1.error_reason_pb2 import ErrorReason
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 from prometheus_client.registry import Collector
+
+from contract.reasons import reason_name
 
 BOUNDS_S = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
 
@@ -72,3 +81,25 @@ class Calls(Collector):
                 durations.add_metric(("grpc", rpc, code.name), list(buckets), found.sum_s)
         yield durations
         yield active
+
+
+class Unrecorded(Collector):
+    """Texts that were to be predicted and have no row: so many series as there are reasons."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[ErrorReason] = Counter()
+
+    def count(self, reason: ErrorReason) -> None:
+        """One more, for this reason."""
+        self._counts[reason] += 1
+
+    def collect(self) -> Iterator[Metric]:
+        """The metric as it now stands."""
+        unrecorded = CounterMetricFamily(
+            "predict_unrecorded",
+            "Texts to be predicted that were refused or failed and are not in the record.",
+            labels=("reason",),
+        )
+        for reason, count in list(self._counts.items()):
+            unrecorded.add_metric((reason_name(reason),), count)
+        yield unrecorded

@@ -3,6 +3,8 @@
 import base64
 import hashlib
 import uuid
+from collections.abc import Callable
+from typing import TypeVar
 
 from predict.v1.error_reason_pb2 import ErrorReason
 
@@ -10,6 +12,7 @@ from contract.errors import InvalidArgument
 
 MAX_SIZE = 1000
 DEFAULT_SIZE = 50
+Key = TypeVar("Key")
 
 
 def size_to_use(page_size: int) -> int:
@@ -25,39 +28,35 @@ def encode_token(last: str, conditions: object) -> str:
     return base64.urlsafe_b64encode(_digest(conditions) + last.encode()).decode()
 
 
-def decode_token(token: str, conditions: object) -> str | None:
+def decode(token: str, conditions: object, read: Callable[[str], Key]) -> Key | None:
     """The key after which the page starts; None for the first page.
 
-    Raises InvalidArgument for a token that was not made for these conditions.
+    read: raises ValueError for what is no key, as clients may make one up. Raises InvalidArgument
+    for a token that was not made for these conditions.
     """
     if not token:
         return None
     try:
         raw = base64.b64decode(token, altchars=b"-_", validate=True)
         if raw[:8] == _digest(conditions):
-            return raw[8:].decode()
-    except ValueError:
+            return read(raw[8:].decode())
+    except (ValueError, TypeError):
         pass
-    raise _not_ours()
-
-
-def decode_id(token: str, conditions: object) -> str | None:
-    """As decode_token, of a list whose keys are UUIDs: what clients make up is none."""
-    last = decode_token(token, conditions)
-    if last is None:
-        return None
-    try:
-        return str(uuid.UUID(last))
-    except ValueError:
-        raise _not_ours() from None
-
-
-def _not_ours() -> InvalidArgument:
-    return InvalidArgument(
+    raise InvalidArgument(
         ErrorReason.ERROR_REASON_INVALID_PAGE_TOKEN,
         "page_token",
         "is not a token that this list gave for these conditions",
     )
+
+
+def decode_token(token: str, conditions: object) -> str | None:
+    """As decode, of a list whose keys may be any text."""
+    return decode(token, conditions, str)
+
+
+def decode_id(token: str, conditions: object) -> str | None:
+    """As decode, of a list whose keys are UUIDs."""
+    return decode(token, conditions, lambda last: str(uuid.UUID(last)))
 
 
 def _digest(conditions: object) -> bytes:

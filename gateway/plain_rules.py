@@ -25,6 +25,8 @@ _ANOTHER = re.compile(
     r"this == '' \|\| this\.matches\(r'"
     r"(\[\^(?:[A-Za-z0-9_-]|\\t|\\r|\\x[0-9a-f]{2}|\\x\{[0-9a-f]{4}\})+\])'\)"
 )
+# Of ASCII, these are what Python calls printable.
+_PRINTABLE = r"this.matches(r'^( |[^\p{C}\p{Z}])*$')"
 _CODE_POINT = re.compile(r"\\x\{([0-9a-f]{4})\}")
 
 
@@ -109,6 +111,8 @@ def _of_string(rule: str, value: Any) -> Test:
         case "max_bytes":
             surely = value // _BYTES_OF_A_CHARACTER
             return lambda text: len(text) <= surely or len(text.encode()) <= value
+        case "max_len":
+            return lambda text: len(text) <= value
         case "not_contains":
             return lambda text: value not in text
         case "uuid" if value:
@@ -119,6 +123,8 @@ def _of_string(rule: str, value: Any) -> Test:
 
 
 def _of_cel(expression: str) -> Test:
+    if expression == _PRINTABLE:
+        return lambda text: text.isascii() and text.isprintable()
     if (found := _ANOTHER.fullmatch(expression)) is None:
         return _nothing
     return re.compile(_CODE_POINT.sub(r"\\u\1", found[1])).search

@@ -1,11 +1,12 @@
 """A prediction as the gateway holds it; the message for clients is made in convert.py."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
 from google.rpc import status_pb2
 
+from gateway.label import DecidedLabel
 from inference.output import Output
 
 
@@ -40,8 +41,15 @@ class Prediction:
     output: Output | None = None
     features_uri: str = ""
     error: status_pb2.Status | None = None
+    label: DecidedLabel | None = None
+    """What is true of the text, where that was asked for and somebody has said it."""
     caller: str = ""
     """Who asked for it, where that is known; kept with it, and not read again."""
+    tags: dict[str, str] | None = None
+    """What its client says of it; None: nothing."""
+    erase_time: datetime | None = None
+    is_sent: bool = field(default=False, compare=False)
+    """Whether a row of it may be in the record: it has gone to the database."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +61,9 @@ class ListFilter:
     version: str = ""
     start_time: datetime | None = None
     end_time: datetime | None = None
+    unlabeled: bool = field(default=False, repr=False)
+    """Only those that no label counts for. Not in the repr, which the page tokens of gateways of
+    before are bound to."""
 
 
 @dataclass(frozen=True, slots=True)

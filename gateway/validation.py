@@ -56,6 +56,8 @@ def _refusal(message: Message, violation: protovalidate.Violation) -> InvalidArg
     rule = [element.field_name for element in _elements(violation.proto.rule)]
     if rule[:2] == ["repeated", "items"]:
         rules, rule = rules.repeated.items, rule[2:]
+    if rule[:2] in (["map", "keys"], ["map", "values"]):
+        rule = rule[:2]  # which of theirs it is, its reason does not tell
     # What belongs to no field has no path of its rule.
     name = violation.proto.rule_id if rule[:1] in ([], ["cel"]) else ".".join(rule)
     return InvalidArgument(
@@ -70,6 +72,9 @@ _WORDS = {
     "required": "is required",
     "string.min_bytes": "is empty",
     "string.not_contains": "has a NUL character",  # protovalidate's words have it too
+    "map.max_pairs": "are too many",
+    "map.keys": "have a name that they may not have",
+    "map.values": "have a value that they may not have",
 }
 """What is said of a rule for people, where protovalidate's words would not do."""
 
@@ -84,7 +89,8 @@ def _blamed(message: Message, violation: protovalidate.Violation) -> tuple[str, 
     for element in _elements(violation.proto.field):
         field = kind.fields_by_name.get(element.field_name)
         kind = field and field.message_type
-        index = f"[{element.subscript.value}]" if element.subscript else ""
+        subscript = element.subscript  # the key of a map may be any text of the client's
+        index = f"[{subscript.value}]" if subscript and subscript.field == "index" else ""
         steps.append(element.field_name + index)
     return ".".join(steps), field
 

@@ -25,9 +25,10 @@ MANIFEST_FILE = "model.json"
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One text with what people said of it: a number, a label, or both.
+    """One text with what people said of it: a number, a label, or both; of a prediction, a label.
 
-    The id is `<domain>-<number>`; the domain says where the text comes from.
+    The id is `<domain>-<number>`; the domain says where the text comes from: `labelled`, if from
+    traffic.
     """
 
     id: str
@@ -90,7 +91,7 @@ class AbstractModel(ABC):
         """Take what `weights` gave; predictions are then the same."""
 
     def truth(self, example: Example) -> str:
-        """The label that an example ought to get, one of `labels`."""
+        """The label that an example ought to get, one of `labels`: its own, where it has one."""
         return example.label
 
     def eval(self, examples: Sequence[Example], predictions: Predictions) -> dict[str, float]:

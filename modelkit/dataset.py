@@ -62,18 +62,24 @@ def split(examples: Sequence[Example]) -> tuple[list[Example], list[Example]]:
     learned: list[Example] = []
     held_out: list[Example] = []
     for example in examples:
-        chosen = zlib.crc32(_source(example).encode()) % HELD_OUT_SHARE == 0
-        (held_out if chosen else learned).append(example)
-    leaks = near_duplicates([e.text for e in learned], of=[e.text for e in held_out])
-    learned = [example for example, leaks_out in zip(learned, leaks, strict=True) if not leaks_out]
+        (held_out if is_held_out(example) else learned).append(example)
+    learned = without_leaks(learned, held_out)
     if not learned or not held_out:
         raise InvalidDataset(f"{len(examples)} examples are too few to hold some out")
     return learned, held_out
 
 
-def _source(example: Example) -> str:
+def is_held_out(example: Example) -> bool:
+    """Whether an example is to judge by, as `split` says."""
     source, separator, _ = example.id.rpartition("_")
-    return source if separator else " ".join(sorted(words_of(example.text)))
+    decides = source if separator else " ".join(sorted(words_of(example.text)))
+    return zlib.crc32(decides.encode()) % HELD_OUT_SHARE == 0
+
+
+def without_leaks(learned: Sequence[Example], held_out: Sequence[Example]) -> list[Example]:
+    """Those to learn from that are near-duplicates of none that is held out."""
+    leaks = near_duplicates([e.text for e in learned], of=[e.text for e in held_out])
+    return [example for example, leaks_out in zip(learned, leaks, strict=True) if not leaks_out]
 
 
 def fingerprint(paths: Sequence[Path]) -> str:

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 MODEL_PATH, EVALUATION_PATH = "model", "evaluation"
-EVALUATION_FILE = "evaluation.tsv"
+EVALUATION_FILE, LABELS_FILE = "evaluation.tsv", "labels.jsonl"
 CHAMPION = "champion"
-SHA256, EXAMPLES_SHA256, VARIANT = "sha256", "examples_sha256", "variant"
+SHA256, EXAMPLES_SHA256, LABELS_SHA256 = "sha256", "examples_sha256", "labels_sha256"
+VARIANT, RETRAINING = "variant", "retraining"
 
 
 class RegistryError(Exception):
@@ -52,6 +53,8 @@ class Version:
     """`artifact.digest` of its folder; empty if it was registered without."""
     examples_sha256: str
     """Of its file of held-out examples."""
+    labels_sha256: str
+    """Of its file of labelled predictions; empty if it was trained without."""
     variant: str
 
     def __str__(self) -> str:
@@ -61,13 +64,13 @@ class Version:
 class Registry:
     """Reads versions, and says which one is the champion.
 
-    All methods raise RegistryUnavailable: MLflow is asked three times and given 10 s each, unless
-    its own variables MLFLOW_HTTP_REQUEST_* say otherwise.
+    All methods raise RegistryUnavailable: MLflow is asked three times and given 10 s each, if
+    nothing else is said here or by its own variables MLFLOW_HTTP_REQUEST_*.
     """
 
-    def __init__(self, tracking_uri: str) -> None:
+    def __init__(self, tracking_uri: str, *, timeout_s: int = 10, retries: int = 2) -> None:
         self._uri = tracking_uri
-        self._client = connect(tracking_uri, timeout_s=10, retries=2)
+        self._client = connect(tracking_uri, timeout_s=timeout_s, retries=retries)
 
     def latest(self, name: str) -> Version:
         """The version with the highest number. Raises VersionUnknown."""
@@ -108,10 +111,24 @@ class Registry:
         Answers the file. Raises VersionUnknown, ArtifactCorrupt.
         """
         version = self.version(name, number)
-        file = self._download(version, f"{EVALUATION_PATH}/{EVALUATION_FILE}", into)
-        if file_digest(file) != version.examples_sha256:
-            raise ArtifactCorrupt(f"{version}: its held-out examples are not what was registered")
-        return file
+        return self._evaluation(version, EVALUATION_FILE, version.examples_sha256, into)
+
+    def labels(self, name: str, number: str, into: Path) -> Path | None:
+        """Copy the list of the labelled predictions that the version was trained with.
+
+        Answers the file, None for a version without. Raises VersionUnknown, ArtifactCorrupt.
+        """
+        version = self.version(name, number)
+        if not version.labels_sha256:
+            return None
+        return self._evaluation(version, LABELS_FILE, version.labels_sha256, into)
+
+    def of_retraining(self, name: str, retraining: str) -> Version | None:
+        """The version that a recorded training has registered, if it has."""
+        query = f"name = '{name}' and tags.{RETRAINING} = '{retraining}'"
+        with translated(self._uri):
+            found = self._client.search_model_versions(query, max_results=1)
+        return _version(found[0]) if found else None
 
     def alias(self, name: str, alias: str) -> Version | None:
         """The version that has the alias, if one has it."""
@@ -139,6 +156,12 @@ class Registry:
                 metrics=[Metric(name, value, now_ms, 0) for name, value in metrics.items()],
                 tags=[RunTag(name, value) for name, value in tags.items()],
             )
+
+    def _evaluation(self, version: Version, name: str, sha256: str, into: Path) -> Path:
+        file = self._download(version, f"{EVALUATION_PATH}/{name}", into)
+        if file_digest(file) != sha256:
+            raise ArtifactCorrupt(f"{version}: its held-out examples are not what was registered")
+        return file
 
     def _download(self, version: Version, path: str, into: Path) -> Path:
         folder = path.rpartition("/")[0] or None
@@ -184,5 +207,6 @@ def _version(found: "ModelVersion") -> Version:
         run_id=found.run_id or "",
         sha256=found.tags.get(SHA256, ""),
         examples_sha256=found.tags.get(EXAMPLES_SHA256, ""),
+        labels_sha256=found.tags.get(LABELS_SHA256, ""),
         variant=found.tags.get(VARIANT, "model"),
     )

@@ -4,22 +4,25 @@
     description: How positive a text is.
     labels: [negative, neutral, positive]
     feature_share: 0.1             # of the answers made now, with features; all if not given
+    retention_days: 30             # of predictions and features; 90 if not given
     versions:                      # those of servers of others; the registry has no such numbers
       "12": {address: "models.example:9000", golden: golden.json, examples: held_out.tsv}
 
 The files lie beside it.
 """
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from contract.alert_rules import AlertRule
 from contract.labels import check_model_labels
 from contract.version_name import VERSION, check_model_id
+from modelkit.alerts import read_alerts
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,10 +48,14 @@ class ModelEntry:
     labels: list[str]
     feature_share: float = 1.0
     """Of the answers made now, how many carry features: 0 to 1. Those made later all do."""
+    retention_days: int = 90
+    """How long predictions and their features are kept: 1 to 3650."""
     foreign: Mapping[str, ForeignVersion] = field(default_factory=dict)
     """Version -> who answers for it; the others are ours."""
     is_trained_here: bool = True
     """Whether the folder has a model.py."""
+    alerts: Sequence[AlertRule] = ()
+    """What its alerts.yaml says."""
 
 
 class InvalidValues(ValueError):
@@ -56,13 +63,19 @@ class InvalidValues(ValueError):
 
 
 def read_models() -> list[ModelEntry]:
-    """The folders of `models` that have a values.yaml, ordered by id. Raises InvalidValues."""
+    """The folders of `models` that have a values.yaml, ordered by id.
+
+    Raises InvalidValues, InvalidAlerts.
+    """
     folders = sorted(Path(str(folder)) for folder in files("models").iterdir())
     return [read_values(folder) for folder in folders if (folder / "values.yaml").is_file()]
 
 
 def read_values(folder: Path) -> ModelEntry:
-    """Read the values.yaml of a model's folder. Raises InvalidValues, OSError."""
+    """Read the values.yaml and alerts.yaml of a model's folder.
+
+    Raises InvalidValues, InvalidAlerts, OSError.
+    """
     file = folder / "values.yaml"
     try:
         values = yaml.safe_load(file.read_text(encoding="utf-8"))
@@ -72,6 +85,7 @@ def read_values(folder: Path) -> ModelEntry:
             description=str(values["description"]),
             labels=_labels(values["labels"]),
             feature_share=float(values.get("feature_share", 1.0)),
+            retention_days=values.get("retention_days", 90),
             foreign=dict(_foreign(folder, values, *item) for item in _versions(values).items()),
             is_trained_here=(folder / "model.py").is_file(),
         )
@@ -83,7 +97,11 @@ def read_values(folder: Path) -> ModelEntry:
         raise InvalidValues(f"{file} is of {entry.id!r}")
     if not 0 <= entry.feature_share <= 1:
         raise InvalidValues(f"{file}: feature_share is 0 to 1, not {entry.feature_share:g}")
-    return entry
+    if type(entry.retention_days) is not int or not 1 <= entry.retention_days <= 3650:
+        raise InvalidValues(
+            f"{file}: retention_days is a whole number of 1 to 3650, not {entry.retention_days!r}"
+        )
+    return replace(entry, alerts=read_alerts(folder, entry.labels))
 
 
 def model_folder(model: str) -> Path:

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import grpc
+from google.rpc import code_pb2
+from google.rpc.error_details_pb2 import RetryInfo
 from google.rpc.status_pb2 import Status
 from grpc_status import rpc_status
 
@@ -29,6 +31,17 @@ class CallFailedError(Exception):
         self.remedy = remedy
         self.status = status
         """As the gateway gave it; None if it gave no answer."""
+
+    @property
+    def is_passing(self) -> bool:
+        """Whether the same may succeed later: the gateway is away, or has too much to do."""
+        return self.status is None or may_be_tried_again(self.status)
+
+
+def may_be_tried_again(status: Status) -> bool:
+    """Whether the gateway says so, or what stands before it that nobody answers."""
+    told_when = any(detail.Is(RetryInfo.DESCRIPTOR) for detail in status.details)
+    return told_when or status.code in (code_pb2.UNAVAILABLE, code_pb2.DEADLINE_EXCEEDED)
 
 
 @contextmanager

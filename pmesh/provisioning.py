@@ -75,6 +75,8 @@ def register(
                 labels=model.labels,
                 address=address,
                 feature_share=model.feature_share,
+                retention_days=model.retention_days,
+                alerts=model.alerts,
             )
             for model in models
         ],

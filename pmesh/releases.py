@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Sequence
 from uuid import uuid4
 
 import grpc
-from google.rpc import code_pb2
 from predict.v1 import model_service_pb2 as pb
 from predict.v1.model_pb2 import Model, Release, ReleaseAction, ReleaseState
 from predict.v1.model_service_pb2_grpc import ModelServiceStub
@@ -24,7 +23,6 @@ _MOST_POLL_S = 1.0
 _UNATTENDED_S = 10.0
 _PATIENCE_S = 60.0
 """That a gateway may be away, such as for its restart, while a release is followed."""
-_AWAY = (code_pb2.UNAVAILABLE, code_pb2.DEADLINE_EXCEEDED)
 
 
 class ReleaseClient:
@@ -115,8 +113,7 @@ class ReleaseClient:
             try:
                 found = self._get(release)
             except CallFailedError as error:
-                is_away = error.status is None or error.status.code in _AWAY
-                if not is_away or time.monotonic() > answered + _PATIENCE_S:
+                if not error.is_passing or time.monotonic() > answered + _PATIENCE_S:
                     raise
                 continue
             answered = time.monotonic()

@@ -18,11 +18,15 @@ from bus.sns import Topic
 from bus.sqs import Queue
 from bus.topology import Names
 from contract.process import run_program
-from database.connections import bounded
+from features.aging import FeatureAging
+from features.erasure import FeatureErasure
+from relay.connections import make_pool
 from relay.dead_letters import DeadLetters
+from relay.erasures import Erasures
 from relay.listener import listen
 from relay.publisher import Publisher
 from relay.responses import Responses
+from relay.retention import Retention
 from relay.settings import Settings
 from relay.sweeps import Sweeps
 from relay.upkeep import Upkeep
@@ -30,15 +34,14 @@ from relay.upkeep import Upkeep
 log = logging.getLogger(__name__)
 
 UPKEEP_S = 3600.0
+RETENTION_S = 30.0
+ERASURES_S = 1.0
 
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Relay until `stop` is set, then end what has begun."""
-    pool = AsyncConnectionPool(
-        bounded(), min_size=2, max_size=6, timeout=5, reconnect_timeout=5, open=False
-    )
     with aws.open_threads() as threads:
-        async with pool, asyncio.TaskGroup() as tasks:
+        async with make_pool() as pool, asyncio.TaskGroup() as tasks:
             listener = _start(settings, pool, threads, stop, tasks)
             log.info("relaying to %s", settings.topic_arn)
             await stop.wait()
@@ -55,6 +58,7 @@ def _start(
 ) -> asyncio.Task[None]:
     """Wire the parts up and start their loops; the answer is the one that must be cancelled."""
     sns, sqs = boto3.client("sns", config=aws.CONFIG), boto3.client("sqs", config=aws.CONFIG)
+    s3 = boto3.client("s3", config=aws.CONFIG)
     names = Names(settings.bus_prefix)
 
     @cache
@@ -86,6 +90,10 @@ def _start(
     dead_letters = DeadLetters(
         pool=pool, names=names, open_queue=open_queue, responses=responses, sweeps=sweeps
     )
+    erasures = Erasures(pool=pool, features=FeatureErasure(client=s3, executor=threads))
+    retention = Retention(
+        features=FeatureAging(client=s3, bucket=settings.features_bucket, executor=threads)
+    )
 
     def start(name: str, step: Callable[[], Awaitable[None]], pause_s: float) -> asyncio.Task[None]:
         return tasks.create_task(repeat(step, name=name, stop=stop, pause_s=pause_s))
@@ -95,6 +103,8 @@ def _start(
     start("sweeps", sweeps.step, settings.sweep_s)
     start("dead letters", dead_letters.step, settings.dead_letters_s)
     start("upkeep", Upkeep(pool=pool).step, UPKEEP_S)
+    start("erasures", erasures.step, ERASURES_S)
+    start("retention", retention.step, RETENTION_S)
     return start("listener", partial(listen, publisher.wake), 0)
 
 

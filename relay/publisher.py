@@ -16,6 +16,7 @@ from bus.errors import BusUnavailable
 from bus.events import Envelope, to_entry
 from bus.outages import sleep
 from bus.sns import Outcome, Topic
+from contract.days import unfinished_since
 from contract.errors import Undeliverable
 from database import named_sql
 from relay.completions import fail
@@ -89,8 +90,13 @@ class Publisher:
                 models = await cursor.fetchall()
             if not models:
                 return 0
-            limits = {"max_in_flight": self._max_in_flight, "limit": REQUESTS}
-            rows = await _claim(connection, "claim_requests", {"models": models, **limits})
+            parameters = {
+                "models": models,
+                "since": unfinished_since(),
+                "max_in_flight": self._max_in_flight,
+                "limit": REQUESTS,
+            }
+            rows = await _claim(connection, "claim_requests", parameters)
             failure = await self.publish(connection, rows)
         return _size(rows, failure)
 

@@ -30,7 +30,7 @@ WITH RECURSIVE waiting AS (  -- as above, from version to version
     SELECT *, count(*) OVER () AS versions FROM waiting WHERE model = ANY (%(models)s)
 ), in_flight AS MATERIALIZED (
     SELECT model, version, count(*) AS size FROM requests
-    WHERE model = ANY (%(models)s) AND publish_time IS NOT NULL
+    WHERE id >= %(since)s::uuid AND model = ANY (%(models)s) AND publish_time IS NOT NULL
       AND state IN ('ACCEPTED', 'RUNNING')
     GROUP BY model, version
 )
@@ -39,7 +39,7 @@ SELECT o.id::text, o.event, o.model, o.version,
        o.prediction_id::text,
        EXISTS (
            SELECT FROM requests r
-           WHERE r.id = o.prediction_id AND r.state IN ('ACCEPTED', 'RUNNING')
+           WHERE r.id >= %(since)s::uuid AND r.id = o.prediction_id AND r.state IN ('ACCEPTED', 'RUNNING')
              AND (r.expire_time IS NULL OR r.expire_time > now())
        ) AS wanted,
        o.traceparent
@@ -86,12 +86,18 @@ SELECT uuidv7(), 'job_completed', model, version, true, events_v1.job_completed(
 FROM groups WHERE cardinality(ids) > 1
 
 -- name: claim_completions
--- The oldest completions to publish.
+-- The oldest completions to publish, and changes of alerts.
+WITH alerts AS MATERIALIZED (
+    SELECT * FROM outbox WHERE event = 'alert_changed'
+    ORDER BY model, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+), completions AS MATERIALIZED (
+    SELECT * FROM outbox WHERE event = 'job_completed' AND sealed
+    ORDER BY model, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+)
 SELECT id::text, event, model, version,
        (payload || jsonb_build_object('eventId', id))::text AS body,
        NULL AS prediction_id, true AS wanted, traceparent
-FROM outbox WHERE event = 'job_completed' AND sealed
-ORDER BY model, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+FROM (SELECT * FROM alerts UNION ALL SELECT * FROM completions) AS told
 
 -- name: delete_events
 -- Takes events out of the outbox.
@@ -106,7 +112,8 @@ WITH free AS MATERIALIZED (
     WHERE id = ANY (%(ids)s::uuid[]) AND state IN ('ACCEPTED', 'RUNNING')
     FOR UPDATE SKIP LOCKED
 )
-UPDATE requests r SET publish_time = now() FROM free WHERE r.id = free.id
+UPDATE requests r SET publish_time = now()
+FROM free WHERE r.id = free.id AND r.id = ANY (%(ids)s::uuid[])
 
 -- name: answer
 -- Finishes requests with what their models answered, where the answer shows the token of the
@@ -121,7 +128,8 @@ WITH given AS (
             features_uri)
 ), fitting AS MATERIALIZED (
     SELECT g.* FROM given g
-    JOIN requests r ON r.id = g.id AND r.model = g.model AND r.version = g.version
+    JOIN requests r ON r.id = g.id AND r.id = ANY (%(id)s::uuid[])
+         AND r.model = g.model AND r.version = g.version
          AND r.claim_token = g.claim_token AND r.state = 'RUNNING'
     JOIN models m ON m.id = r.model
     LEFT JOIN catalog_v1.versions v ON v.model = r.model AND v.version = r.version
@@ -129,13 +137,14 @@ WITH given AS (
        OR ARRAY(SELECT jsonb_object_keys(g.scores)) <@ coalesce(v.labels, m.labels)
 ), free AS MATERIALIZED (
     SELECT r.id FROM fitting f
-    JOIN requests r ON r.id = f.id AND r.claim_token = f.claim_token AND r.state = 'RUNNING'
+    JOIN requests r ON r.id = f.id AND r.id = ANY (%(id)s::uuid[])
+         AND r.claim_token = f.claim_token AND r.state = 'RUNNING'
     FOR UPDATE OF r SKIP LOCKED
 ), finished AS (
     UPDATE requests r
     SET state = (CASE WHEN f.error IS NULL THEN 'SUCCEEDED' ELSE 'FAILED' END)::prediction_state,
         error = f.error, complete_time = now(), lease_until = NULL
-    FROM fitting f JOIN free USING (id) WHERE r.id = f.id
+    FROM fitting f JOIN free USING (id) WHERE r.id = f.id AND r.id = ANY (%(id)s::uuid[])
     RETURNING r.id, r.state
 ), answered AS (
     INSERT INTO predictions (id, label, confidence, scores, value, features_uri)
@@ -153,29 +162,32 @@ WITH given AS (
     SELECT * FROM unnest(%(ids)s::uuid[], %(errors)s::jsonb[]) AS g (id, error)
 ), unfinished AS MATERIALIZED (
     SELECT r.id, g.error FROM given g
-    JOIN requests r ON r.id = g.id AND r.state IN ('ACCEPTED', 'RUNNING')
+    JOIN requests r ON r.id = g.id AND r.id = ANY (%(ids)s::uuid[])
+         AND r.state IN ('ACCEPTED', 'RUNNING')
     FOR UPDATE OF r SKIP LOCKED
 )
 UPDATE requests r
 SET state = 'FAILED', error = u.error, complete_time = now(), lease_until = NULL
-FROM unfinished u WHERE r.id = u.id
+FROM unfinished u WHERE r.id = u.id AND r.id = ANY (%(ids)s::uuid[])
 RETURNING r.id::text, r.model, r.version, r.state::text
 
 -- name: expire
--- Gives up unfinished requests whose time is over.
+-- Gives up unfinished requests whose time is over; one that was given none has the longest.
 WITH due AS MATERIALIZED (
     SELECT id FROM requests
-    WHERE state IN ('ACCEPTED', 'RUNNING') AND expire_time <= now()
+    WHERE id >= %(since)s::uuid AND id < %(until)s::uuid AND state IN ('ACCEPTED', 'RUNNING')
+      AND (expire_time <= now()
+           OR expire_time IS NULL AND create_time <= now() - %(max_ttl)s::interval)
     LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 )
 UPDATE requests r SET state = 'EXPIRED', complete_time = now(), lease_until = NULL
-FROM due WHERE r.id = due.id
+FROM due WHERE r.id = due.id AND r.id >= %(since)s::uuid AND r.id < %(until)s::uuid
 RETURNING r.id::text, r.model, r.version, r.state::text
 
 -- name: lock_exhausted
 -- Unfinished requests that no worker works on or may claim again.
 SELECT id::text, attempt FROM requests
-WHERE model = %(model)s AND state = 'RUNNING' AND attempt >= %(max_attempts)s
+WHERE id >= %(since)s::uuid AND model = %(model)s AND state = 'RUNNING' AND attempt >= %(max_attempts)s
   AND publish_time <= now() - make_interval(secs => %(age_s)s) AND lease_until <= now()
 LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 
@@ -184,7 +196,7 @@ LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 SELECT m.id FROM models m
 WHERE EXISTS (
     SELECT FROM requests r
-    WHERE r.model = m.id AND r.state IN ('ACCEPTED', 'RUNNING')
+    WHERE r.id >= %(since)s::uuid AND r.model = m.id AND r.state IN ('ACCEPTED', 'RUNNING')
       AND r.publish_time <= now() - make_interval(secs => %(age_s)s)
       AND (r.lease_until IS NULL OR r.lease_until <= now())
 )
@@ -194,14 +206,15 @@ WHERE EXISTS (
 -- or of all if it is null.
 WITH stuck AS MATERIALIZED (
     SELECT id FROM requests
-    WHERE model = %(model)s AND state IN ('ACCEPTED', 'RUNNING')
+    WHERE id >= %(since)s::uuid AND model = %(model)s AND state IN ('ACCEPTED', 'RUNNING')
       AND publish_time <= now() - make_interval(secs => %(age_s)s)
       AND (lease_until IS NULL OR lease_until <= now())
       AND attempt < %(max_attempts)s
       AND (%(ids)s::uuid[] IS NULL OR id = ANY (%(ids)s::uuid[]))
     LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 ), unpublished AS (
-    UPDATE requests r SET publish_time = NULL FROM stuck WHERE r.id = stuck.id
+    UPDATE requests r SET publish_time = NULL
+    FROM stuck WHERE r.id = stuck.id AND r.id >= %(since)s::uuid
     RETURNING r.id, r.model, r.version
 )
 INSERT INTO outbox (id, event, model, version, payload)
@@ -231,6 +244,56 @@ SELECT id FROM models
 -- Makes the days to come.
 SELECT relay_v1.create_partitions(7)
 
--- name: purge_request_ids
--- Forgets clients' request_ids that are far older than the day that is promised.
-DELETE FROM request_ids WHERE create_time < now() - interval '7 days'
+-- name: index_day
+-- Gives a day of before an index that it lacks; false if there is none.
+SELECT relay_v1.index_day()
+
+-- name: settle_days
+-- Has the days that are over keep no dead rows.
+SELECT relay_v1.settle_days()
+
+-- name: today
+-- The day of retention, UTC.
+SELECT (now() AT TIME ZONE 'UTC')::date
+
+-- name: forget_request_ids
+-- Forgets clients' request_ids that are old, before their requests are deleted.
+SELECT relay_v1.forget_request_ids(%(today)s)
+
+-- name: days
+-- The days that are over, the oldest first.
+SELECT relay_v1.days_before(%(today)s)
+
+-- name: clear_day
+-- Deletes some of what a day has that is kept no longer; answers what is left to do.
+SELECT relay_v1.clear_day(%(day)s, %(today)s, %(limit)s)
+
+-- name: drop_day
+-- Drops a day of which nothing is kept.
+SELECT relay_v1.drop_day(%(day)s, %(today)s)
+
+-- name: kept_since
+-- The first day of which something is kept of a model.
+SELECT relay_v1.kept_since(%(model)s, %(today)s)
+
+-- name: claim_erasures
+-- Takes rows of features that are to be erased: those of one object together. Whoever takes them
+-- has five minutes.
+WITH due AS MATERIALIZED (
+    SELECT id FROM erasures WHERE next_time <= now()
+    ORDER BY features_uri LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+)
+UPDATE erasures e SET next_time = now() + interval '5 minutes'
+FROM due WHERE e.id = due.id
+RETURNING e.id::text, e.features_uri, e.create_time
+
+-- name: postpone_erasures
+-- Has erasures wait as long as they have waited already: a time at the least, a day at the most.
+UPDATE erasures
+SET next_time = now() + greatest(make_interval(secs => %(pause_s)s),
+                                 least(now() - create_time, interval '1 day'))
+WHERE id = ANY (%(ids)s::uuid[])
+
+-- name: delete_erasures
+-- Forgets erasures that are done.
+DELETE FROM erasures WHERE id = ANY (%(ids)s::uuid[])

@@ -1,6 +1,6 @@
 """What the relay can be told by its environment.
 
-PostgreSQL is found by the standard PG* variables, SNS and SQS by AWS_*.
+PostgreSQL is found by the standard PG* variables, SNS, SQS and S3 by AWS_*.
 """
 
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class Settings:
     bus_prefix: str = setting("PMESH_BUS_PREFIX", PREFIX)
     """How the names of the queues start."""
     features_bucket: str = setting("PMESH_FEATURES_BUCKET", "predict-features")
-    """The only bucket that answers may point to."""
+    """The only bucket that answers may point to, and in which old features are deleted."""
     max_attempts: int = setting("PMESH_MAX_ATTEMPTS", 5, least=1, most=1000)
     """Claims of a request before it is FAILED; the workers' figure."""
     max_in_flight: int = setting("PMESH_RELAY_MAX_IN_FLIGHT", 500, least=1)

@@ -1,4 +1,7 @@
-"""What time does to requests: they expire, get stuck, and run out of attempts."""
+"""What time does to requests: they expire, get stuck, and run out of attempts.
+
+All unfinished ones are of the last days, so no sweep looks at others.
+"""
 
 import logging
 from collections.abc import Callable, Mapping
@@ -10,6 +13,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from bus.outages import for_each
 from bus.sqs import Queue
+from contract.days import MAX_TTL, Ids, newest_first, unfinished_since
 from contract.errors import AttemptsExhausted
 from database import named_sql
 from relay.completions import fail, finish
@@ -47,8 +51,8 @@ class Sweeps:
 
     async def step(self) -> None:
         """Expire what is due, then move what is stuck, model by model."""
-        while await self._expire() == LIMIT:
-            pass
+        async with self._pool.connection() as connection:
+            await _expire(connection, Ids(since=unfinished_since()))
         await for_each(await self._stuck_models(), self._unstick)
 
     async def rearm(self, model: str, *, age_s: float, ids: list[str] | None = None) -> None:
@@ -58,6 +62,7 @@ class Sweeps:
         """
         parameters = {
             "model": model,
+            "since": unfinished_since(),
             "age_s": age_s,
             "ids": ids,
             "max_attempts": self._max_attempts,
@@ -69,16 +74,10 @@ class Sweeps:
             log.info("%d of %s are to be published again", rearmed, model)
             self._on_rearmed()
 
-    async def _expire(self) -> int:
-        async with self._pool.connection() as connection:
-            expired = await finish(connection, "expire", {"limit": LIMIT})
-        if expired:
-            log.info("%d requests expired", len(expired))
-        return len(expired)
-
     async def _stuck_models(self) -> list[str]:
         async with self._pool.connection() as connection:
-            rows = await _fetch(connection, "stuck_models", {"age_s": self._rearm_after_s})
+            parameters = {"since": unfinished_since(), "age_s": self._rearm_after_s}
+            rows = await _fetch(connection, "stuck_models", parameters)
         return [model for (model,) in rows]
 
     async def _unstick(self, model: str) -> None:
@@ -95,6 +94,7 @@ class Sweeps:
     async def _exhaust(self, model: str, *, age_s: float) -> None:
         parameters = {
             "model": model,
+            "since": unfinished_since(),
             "age_s": age_s,
             "max_attempts": self._max_attempts,
             "limit": LIMIT,
@@ -104,6 +104,28 @@ class Sweeps:
             await fail(connection, {id: AttemptsExhausted(attempts) for id, attempts in rows})
         if rows:
             log.warning("%d of %s failed: no attempts left", len(rows), model)
+
+
+async def expire_left_behind(connection: AsyncConnection[TupleRow]) -> None:
+    """Expire what the steps do not see: unfinished requests that are too old to be any more.
+
+    Such as those of a time without a relay, or of a gateway whose clock was wrong. connection: one
+    that ends then, since PostgreSQL keeps for its length what it knows of each day.
+    """
+    for ids in newest_first(Ids(until=unfinished_since())):
+        await _expire(connection, ids)
+
+
+async def _expire(connection: AsyncConnection[TupleRow], ids: Ids) -> None:
+    """Give up what is due among ids, in as many transactions as it takes."""
+    parameters = {**ids._asdict(), "max_ttl": MAX_TTL, "limit": LIMIT}
+    while True:
+        async with connection.transaction():
+            expired = await finish(connection, "expire", parameters)
+        if expired:
+            log.info("%d requests expired", len(expired))
+        if len(expired) < LIMIT:
+            return
 
 
 async def _fetch(

@@ -22,9 +22,8 @@ import psycopg
 
 from contract.arguments import whole_number
 from contract.settings import read
-from database.connections import bounded
 from rollout.settings import ForeignSettings, Settings
-from rollout.store import ReleaseStore
+from rollout.store import ReleaseStore, connect
 
 
 def main() -> None:
@@ -53,7 +52,7 @@ def _watch(webhook_port: int | None) -> None:
     settings = read(Settings if has_triton else ForeignSettings, os.environ)
     stop, look = threading.Event(), threading.Event()
     with ExitStack() as stack:
-        bell = Bell(stack.enter_context(_connect(lock_s=1)))
+        bell = Bell(stack.enter_context(connect(lock_s=1)))
 
         def end(*_: object) -> None:
             stop.set()
@@ -67,16 +66,16 @@ def _watch(webhook_port: int | None) -> None:
             hint = _listen(stack, webhook_port, settings.tracking_uri, heard=look.set)
 
         def carry_on(model: str) -> None:
-            with _connect(lock_s=60) as connection:
+            with connect(lock_s=60) as connection:
                 wiring.releaser(ReleaseStore(connection), settings).carry_on(model)
 
         def keep_house() -> None:
-            with _connect(lock_s=1) as connection:
+            with connect(lock_s=1) as connection:
                 housekeeping = wiring.housekeeping(ReleaseStore(connection), settings, hint)
                 housekeeping.run(stop=stop, wake=look, poll_s=settings.poll_s)
 
         Watcher(
-            store=ReleaseStore(stack.enter_context(_connect(lock_s=1))),
+            store=ReleaseStore(stack.enter_context(connect(lock_s=1))),
             bell=bell,
             carry_on=carry_on,
             housekeeping=keep_house,
@@ -100,13 +99,6 @@ def _listen(
         logging.warning("no hints from the registry on %s: %s", url, error)
         return None
     return partial(subscribe, tracking_uri, url=url, secret=secret)
-
-
-def _connect(*, lock_s: int) -> "psycopg.Connection":
-    """lock_s: that a statement waits for what others hold, such as the traffic of a model."""
-    connection = psycopg.connect(bounded(), autocommit=True)
-    connection.execute(f"SET lock_timeout = '{lock_s}s'")
-    return connection
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 from modelkit.abstract_model import Predictions
 from modelkit.artifact import UnknownModel, digest, model_class
-from modelkit.dataset import check_truths, read_examples
+from modelkit.dataset import check_truths
 from modelkit.golden import Golden, GoldenMismatch
 from modelkit.isolation import ArtifactFailed, Failure, run_artifact
+from modelkit.labelled import FindTexts, read_held_out
 from modelkit.registry import (
     ArtifactCorrupt,
     Registry,
@@ -54,8 +55,17 @@ class Candidate(NamedTuple):
 class Gate:
     """Checks versions of the registry. Each check has a reason of its own to refuse."""
 
-    def __init__(self, *, registry: Registry, serving: Serving, foreign: ForeignVersions) -> None:
+    def __init__(
+        self,
+        *,
+        registry: Registry,
+        serving: Serving,
+        foreign: ForeignVersions,
+        find_texts: FindTexts,
+    ) -> None:
+        """find_texts: of labelled predictions, which a version keeps by their ids."""
         self._registry = registry
+        self._find_texts = find_texts
         self._serving = serving
         self._foreign = foreign
 
@@ -82,33 +92,37 @@ class Gate:
         with _registry_errors():
             artifact = self._registry.download(model, version, scratch)
             evaluation = self._registry.evaluation(model, version, scratch)
+            labelled = self._registry.labels(model, version, scratch)
         sha256 = digest(artifact)
         check_declaration(artifact, labels=labels)
         check_registered_signature(artifact)
         present = self._serving.laid(model) - {version}
         check_config(artifact, [self._serving.artifact(model, other) for other in present])
         try:
-            golden, examples = Golden.read(artifact), read_examples([evaluation])
+            golden = Golden.read(artifact)
+            held_out = read_held_out(evaluation, labelled, self._find_texts)
             judge = model_class(model)()
-            check_truths(judge, examples)
+            check_truths(judge, held_out.examples)
         except UnknownModel as error:
             raise Refused(Reason.MODEL_UNKNOWN, str(error)) from error
         except (OSError, ValueError, TypeError) as error:
             raise Refused(Reason.ARTIFACT_CORRUPT, str(error)) from error
-        texts = [example.text for example in examples]
+        texts = [example.text for example in held_out.examples]
         said = _replay(artifact, [*golden.texts, *texts])
         _check_golden(golden, _rows(said, 0, len(golden.texts)))
         verdict = "there is no version to compare it with"
         if champion is not None and champion != version:
             verdict = judge_quality(
                 judge,
-                examples,
+                held_out.examples,
                 _rows(said, len(golden.texts), None),
                 version=version,
                 champion=champion,
                 ask_champion=lambda: self._ask(model, champion, texts, margin),
                 margin=margin,
             )
+        if held_out.erased:
+            verdict += f"; {held_out.erased} held-out examples have been erased"
         own_labels = Manifest.read(artifact / "model.json").labels
         return Candidate(artifact, sha256, golden, verdict, own_labels)
 

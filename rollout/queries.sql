@@ -132,7 +132,7 @@ SELECT version FROM versions v
 WHERE model = %(model)s AND state = 'DRAINING'
   AND update_time < now() - %(drain_s)s * interval '1 s'
   AND NOT EXISTS (SELECT FROM requests r
-                  WHERE r.model = v.model AND r.version = v.version
+                  WHERE r.id >= %(since)s::uuid AND r.model = v.model AND r.version = v.version
                     AND r.state IN ('ACCEPTED', 'RUNNING'))
 
 -- name: alias
@@ -151,3 +151,7 @@ VALUES (%(model)s, %(alias)s, coalesce(%(version)s, ''), %(pending)s, %(release)
 ON CONFLICT (model, alias) DO UPDATE
 SET version = coalesce(%(version)s, aliases.version), pending = excluded.pending,
     release = excluded.release
+
+-- name: texts
+-- Finds the texts of labelled predictions that are still there.
+SELECT id, text FROM training_v1.texts(%(ids)s)

@@ -1,13 +1,15 @@
 """The release tables in PostgreSQL: versions, their traffic, and what is asked of it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple, cast
+from uuid import UUID
 
 import psycopg
 from psycopg.rows import class_row
 
-from database import named_sql
+from contract.days import unfinished_since
+from database import connections, named_sql
 from rollout.refusal import OUTAGES, Refused, refusal_name
 
 _SQL = named_sql.load("rollout")
@@ -44,11 +46,21 @@ class Alias(NamedTuple):
     """Seconds since that release has ended."""
 
 
+def connect(*, lock_s: int) -> "psycopg.Connection[Any]":
+    """One that prepares no statement. Raises psycopg.Error.
+
+    lock_s: that a statement waits for what others hold, such as the traffic of a model.
+    """
+    connection = connections.connect()
+    connection.execute(f"SET lock_timeout = '{lock_s}s'")
+    return connection
+
+
 class ReleaseStore:
     """Reads and writes on one connection; psycopg's errors are passed on."""
 
     def __init__(self, connection: "psycopg.Connection[Any]") -> None:
-        """connection: with autocommit."""
+        """connection: of `connect`."""
         self._connection = connection
 
     @property
@@ -190,7 +202,12 @@ class ReleaseStore:
 
     def drained(self, model: str, drain_s: float) -> list[str]:
         """The versions that nothing uses any more."""
-        return self._column("drained", model=model, drain_s=drain_s)
+        since = unfinished_since()
+        return self._column("drained", model=model, drain_s=drain_s, since=since)
+
+    def texts(self, predictions: Sequence[UUID]) -> Mapping[UUID, str]:
+        """Of labelled predictions, those that are still there."""
+        return dict(self._execute("texts", ids=list(predictions)).fetchall())
 
     def alias(self, model: str, alias: str) -> Alias:
         """What is known of an alias."""

@@ -25,7 +25,12 @@ def releaser(store: ReleaseStore, settings: ForeignSettings) -> Releaser:
     own: Way = NoTriton()
     if isinstance(settings, Settings):
         serving = _serving(settings)
-        gate = Gate(registry=Registry(settings.tracking_uri), serving=serving, foreign=foreign)
+        gate = Gate(
+            registry=Registry(settings.tracking_uri),
+            serving=serving,
+            foreign=foreign,
+            find_texts=store.texts,
+        )
         own = OwnVersions(store=store, gate=gate, serving=serving, tell=tell)
     return Releaser(
         store=store,

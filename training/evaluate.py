@@ -1,7 +1,8 @@
 """Compares a version with the champion: `python -P -m training.evaluate NAME@VERSION`.
 
 Both predict the same held-out examples, each with its own code and weights.
-MLFLOW_TRACKING_URI says where the versions are.
+MLFLOW_TRACKING_URI says where the versions are. Labelled predictions that were held out are kept by
+their ids; PG* say where PostgreSQL is, which has their texts.
 """
 
 import argparse
@@ -10,23 +11,28 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
+import psycopg
 from rich.console import Console
 from rich.table import Table
 
 from contract.settings import read
+from database.connections import connect
 from modelkit.abstract_model import MANIFEST_FILE, AbstractModel, Example
 from modelkit.artifact import UnknownModel, model_class
 from modelkit.comparison import Comparison, compare
 from modelkit.dataset import InvalidDataset, check_truths, read_examples, split
 from modelkit.isolation import ArtifactFailed, ArtifactRun, run_artifact
+from modelkit.labelled import EvaluationSet, read_held_out
 from modelkit.registry import CHAMPION, Registry, RegistryError, Version
 from training.options import add_evaluate_options
 from training.settings import Settings
+from training.store import TrainingStore
 
 MESSAGES = Console(stderr=True)
 TIMEOUT_S = 1800.0
@@ -56,6 +62,8 @@ class Evaluation:
     """A version, judged; and the champion beside it, if there is another one."""
 
     examples: int
+    erased: int
+    """Labelled predictions that were held out too, and whose texts are gone."""
     candidate: Judged
     champion: Judged | None
     comparison: Comparison | None
@@ -66,6 +74,7 @@ class Evaluation:
         return {
             "model": self.candidate.version.model,
             "examples": self.examples,
+            "erased": self.erased,
             "candidate": _as_json(self.candidate),
             "champion": _as_json(self.champion) if self.champion else None,
             "comparison": _comparison_as_json(self.comparison) if self.comparison else None,
@@ -104,24 +113,41 @@ def evaluate_version(
     """
     model = model_class(name)()
     version, champion = registry.version(name, number), registry.alias(name, CHAMPION)
-    with tempfile.TemporaryDirectory() as scratch:
-        if data:
-            _, examples = split(read_examples(data))
-        else:
-            examples = read_examples([registry.evaluation(name, number, Path(scratch))])
+    examples, erased = (
+        EvaluationSet(split(read_examples(data))[1], 0) if data else _held_out(registry, version)
+    )
     check_truths(model, examples)
     judged = _judge(registry, version, model, examples)
     if champion is None or champion == version:
         sentence = (
             f"version {number} is the champion" if champion else f"{name} has no champion yet"
         )
-        return Evaluation(len(examples), judged, None, None, sentence)
+        return Evaluation(len(examples), erased, judged, None, None, sentence)
     rival = _judge(registry, champion, model, examples)
     with MESSAGES.status("comparing"):
         comparison = compare(model, examples, judged.run.predictions, rival.run.predictions, SEED)
     sentence = comparison.sentence(version.number, champion.number)
     _record(registry, version, comparison, sentence, data)
-    return Evaluation(len(examples), judged, rival, comparison, sentence)
+    return Evaluation(len(examples), erased, judged, rival, comparison, sentence)
+
+
+def _held_out(registry: Registry, version: Version) -> EvaluationSet:
+    """What was held out when the version was trained, and is there still."""
+    with tempfile.TemporaryDirectory() as scratch:
+        evaluation = registry.evaluation(version.model, version.number, Path(scratch))
+        labels = registry.labels(version.model, version.number, Path(scratch))
+        try:
+            return read_held_out(evaluation, labels, _find_texts)
+        except psycopg.Error as exc:
+            raise EvaluationFailed(
+                "PostgreSQL, which PG* name, does not give the texts of its labelled predictions:"
+                f" {exc}"
+            ) from exc
+
+
+def _find_texts(predictions: Sequence[UUID]) -> Mapping[UUID, str]:
+    with connect() as connection:
+        return TrainingStore(connection).texts(predictions)
 
 
 def _record(
@@ -168,6 +194,8 @@ def _show(evaluation: Evaluation) -> None:
     table.add_row("ms per text", *(f"{judged.ms_per_text:.2f}" for judged in columns))
     console = Console(highlight=False, soft_wrap=True)
     console.print(table)
+    if evaluation.erased:
+        console.print(f"{evaluation.erased:,} more were held out, and have no text any more")
     console.print(evaluation.sentence, markup=False)
 
 

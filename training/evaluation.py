@@ -1,6 +1,8 @@
 """The folder `evaluation` of a training: what the new version said of the held-out examples.
 
-evaluation.tsv                      the examples, in the format of the data
+Of labelled predictions only those that are representative: the figures tell how good it is.
+
+evaluation.tsv                      the examples but for these, in the format of the data
 metrics.json                        what `eval` says
 confusion.json     confusion.png    true labels and answers
 reliability.json   reliability.png  confidence and correctness

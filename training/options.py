@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from contract.arguments import whole_number
+from contract.arguments import moment, whole_number
 from modelkit.arguments import version_name
 
 
@@ -11,7 +11,7 @@ def add_train_options(parser: argparse.ArgumentParser) -> None:
     """Of training.train."""
     parser.add_argument("name", metavar="NAME", help="the model: a folder under models/")
     parser.add_argument(
-        "--variant", default="model", help="which file of the folder holds the class"
+        "--variant", help="which file of the folder holds the class; default: model"
     )
     parser.add_argument(
         "--data",
@@ -27,6 +27,23 @@ def add_train_options(parser: argparse.ArgumentParser) -> None:
         metavar="NUMBER",
         help="the same seed gives the same model",
     )
+    parser.add_argument(
+        "--from-labels",
+        action="store_true",
+        help="learn from what people said of predictions too",
+    )
+    parser.add_argument(
+        "--since",
+        type=moment,
+        metavar="TIME",
+        help="with --from-labels: of predictions asked for since then; ISO 8601, UTC if not said",
+    )
+
+
+def check_train_options(arguments: argparse.Namespace) -> None:
+    """Raises ValueError where one option makes no sense without another."""
+    if arguments.since and not arguments.from_labels:
+        raise ValueError("--since is of labels: it needs --from-labels")
 
 
 def add_evaluate_options(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +59,3 @@ def add_evaluate_options(parser: argparse.ArgumentParser) -> None:
         help="files to judge on; default: the version's own",
     )
     parser.add_argument("--json", action="store_true", help="print JSON")
-
-
-def _add_data(parser: argparse.ArgumentParser, about: str) -> None:
-    parser.add_argument("--data", nargs="+", action="extend", type=Path, help=about)

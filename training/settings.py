@@ -13,3 +13,17 @@ class Settings:
     """Where trainings are recorded and versions registered."""
     device: str = setting("PMESH_DEVICE", "cpu", choices=("cpu", "gpu"))
     """Where a training computes."""
+    retraining: str = setting("PMESH_RETRAINING", "")
+    """The recorded training that this one is; "" for none. It registers one version, ever."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetrainingSettings(Settings):
+    """Of the process that works off what is asked for, and of its trainings."""
+
+    model: str = setting("PMESH_MODEL", "")
+    """Whose trainings it works off; "" for those of all models."""
+    poll_s: float = setting("PMESH_TRAINING_POLL_S", 15.0, least=0.001)
+    """Seconds between looks at what is asked for."""
+    timeout_s: float = setting("PMESH_TRAINING_TIMEOUT_S", 21_600.0, least=0.001)
+    """Seconds after which a training has failed."""

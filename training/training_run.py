@@ -11,7 +11,10 @@ from modelkit.registry import (
     EVALUATION_FILE,
     EVALUATION_PATH,
     EXAMPLES_SHA256,
+    LABELS_FILE,
+    LABELS_SHA256,
     MODEL_PATH,
+    RETRAINING,
     SHA256,
     VARIANT,
     connect,
@@ -22,6 +25,10 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 
+TIMEOUT_S, RETRIES = 30, 5
+"""More patience than who only reads has: a training is dear."""
+
+
 class TrainingRun:
     """One training of one model, as MLflow shows it."""
 
@@ -29,7 +36,7 @@ class TrainingRun:
         self._client = client
         self._model = model
         self._run_id = run_id
-        self._examples = ""
+        self._digests: dict[str, str] = {}
 
     def log_parameters(self, parameters: Mapping[str, object]) -> None:
         """What the training was given."""
@@ -48,11 +55,16 @@ class TrainingRun:
 
     def log_evaluation(self, directory: Path) -> None:
         """Store a folder of figures, and of the examples that they are of."""
-        self._examples = file_digest(directory / EVALUATION_FILE)
+        self._digests = {EXAMPLES_SHA256: file_digest(directory / EVALUATION_FILE)}
+        if (labels := directory / LABELS_FILE).exists():
+            self._digests[LABELS_SHA256] = file_digest(labels)
         self._client.log_artifacts(self._run_id, str(directory), EVALUATION_PATH)
 
-    def register(self, artifact: Path, *, variant: str) -> str:
-        """Store the folder and register it. Answers the version, "1" for a model's first."""
+    def register(self, artifact: Path, *, variant: str, retraining: str = "") -> str:
+        """Store the folder and register it. Answers the version, "1" for a model's first.
+
+        retraining: the recorded training that it comes of, by which it is found again.
+        """
         self._client.log_artifacts(self._run_id, str(artifact), MODEL_PATH)
         self._create_registered_model()
         root = self._client.get_run(self._run_id).info.artifact_uri
@@ -62,8 +74,9 @@ class TrainingRun:
             run_id=self._run_id,
             tags={
                 SHA256: digest(artifact),
-                EXAMPLES_SHA256: self._examples,
                 VARIANT: variant,
+                **self._digests,
+                **({RETRAINING: retraining} if retraining else {}),
             },
             await_creation_for=0,
         )
@@ -84,9 +97,9 @@ class TrainingRun:
 def training_run(*, tracking_uri: str, model: str) -> Iterator[TrainingRun]:
     """Open a run in the experiment named like the model; it ends FINISHED, or FAILED on an error.
 
-    Raises RegistryUnavailable, after more patience than who only reads: a training is dear.
+    Raises RegistryUnavailable.
     """
-    client = connect(tracking_uri, timeout_s=30, retries=5)
+    client = connect(tracking_uri, timeout_s=TIMEOUT_S, retries=RETRIES)
     with translated(tracking_uri):
         experiment = client.get_experiment_by_name(model)
         experiment_id = experiment.experiment_id if experiment else client.create_experiment(model)

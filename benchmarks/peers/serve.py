@@ -45,7 +45,7 @@ def main() -> None:
         home, gateway_port=gateway_port, ports=ports, models=[MODEL], environment=environment
     )
     parts = [_released(part, stack) for part in stack.parts() if part.name not in NOT_NEEDED]
-    run = StackRun(home, parts, gateway_port=gateway_port, ports=ports)
+    run = StackRun(home, lambda: parts, gateway_port=gateway_port, ports=ports)
     with home.lock():
         asyncio.run(run.run())
 

@@ -18,12 +18,11 @@ from benchmarks.bootstrap import Figure
 from benchmarks.quality import report
 from benchmarks.quality.bootstrap import bootstrap
 from benchmarks.quality.trial import Trial, run_trial
+from benchmarks.rated import FILES, FOLDER, rated_files
 from modelkit.abstract_model import Example
 from modelkit.dataset import InvalidDataset, read_examples, split
 from models.sentiment.sentiment import MAX_RATING
-from training.train import shipped_data
 
-FILES = ("movies.tsv", "amazon.tsv", "tweets.tsv")
 VARIANTS = {"n-grams": "model", "encoder": "encoder"}
 WIDTH = 140
 """Of the tables, where there is no terminal."""
@@ -35,7 +34,7 @@ messages = Console(stderr=True, highlight=False)
 def main() -> None:
     """Train, ask, and print the tables."""
     arguments = _parser().parse_args()
-    data = _files(arguments.data)
+    data = rated_files(arguments.data)
     try:
         learned, held_out = split(read_examples(data))
     except (InvalidDataset, OSError) as exc:
@@ -82,20 +81,13 @@ def _figures(held_out: list[Example], trial: Trial) -> dict[str, dict[str, Figur
     }
 
 
-def _files(directory: Path | None) -> list[Path]:
-    if directory is None:
-        return shipped_data("sentiment")
-    return [directory / name for name in FILES]
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.quality", description=__doc__)
     parser.add_argument(
         "--data",
         type=Path,
-        default=os.environ.get("SENTIMENT_DATA"),
-        help=f"a folder with {', '.join(FILES)}; default: that of SENTIMENT_DATA, or the data that"
-        " ships",
+        default=os.environ.get(FOLDER),
+        help=f"a folder with {', '.join(FILES)}; default: that of {FOLDER}, or the data that ships",
     )
     parser.add_argument(
         "--seeds", type=int, default=1, help="trainings of each variant; figures are their means"

@@ -18,3 +18,17 @@ CREATE OR REPLACE FUNCTION events_v1.job_completed(
 ) RETURNS jsonb LANGUAGE sql STABLE
     RETURN jsonb_build_object(
         'model', model, 'completeTime', complete_time, 'predictions', predictions);
+
+-- change: FIRED, ACKNOWLEDGED or RESOLVED.
+CREATE OR REPLACE FUNCTION events_v1.alert_changed(
+    alert alerts, change text, actor text, event_time timestamptz
+) RETURNS jsonb LANGUAGE sql STABLE
+    RETURN jsonb_strip_nulls(jsonb_build_object(
+        'alertId', (alert).id, 'model', (alert).model, 'version', (alert).version,
+        'change', 'ALERT_CHANGE_' || change, 'actor', actor, 'changeTime', event_time,
+        'rule', (alert).rule, 'severity', (alert).terms ->> 'severity',
+        'message', (alert).terms ->> 'message', 'metric', (alert).terms ->> 'metric',
+        'slice', (alert).terms ->> 'slice', 'above', (alert).terms -> 'above',
+        'below', (alert).terms -> 'below', 'hour', (alert).hour, 'value', (alert).value,
+        'low', (alert).low, 'high', (alert).high, 'rows', (alert).rows::text,
+        'reference', (alert).reference));

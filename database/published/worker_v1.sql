@@ -39,7 +39,9 @@ END $$;
 CREATE OR REPLACE FUNCTION worker_v1.claim(ids uuid[], lease interval, max_attempts integer)
     RETURNS TABLE (id uuid, outcome text, version text, token uuid, attempt integer, text text,
                    labels text[], address text)
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
+    SET plan_cache_mode = force_custom_plan  -- others open each day of the record
+    AS $$
 #variable_conflict use_column
 DECLARE
     own text := worker_v1.own_model(ids, lease);
@@ -59,14 +61,14 @@ BEGIN
                  WHEN r.attempt > 0 AND cardinality(asked) > 1 THEN 'alone'
                  ELSE 'claimed' END AS outcome
         FROM unnest(asked) AS i (id)
-        JOIN requests r ON r.id = i.id AND r.model = own
+        JOIN requests r ON r.id = i.id AND r.id = ANY (asked) AND r.model = own
         ORDER BY r.id FOR UPDATE OF r
     ), claimed AS (
         UPDATE requests r
         SET state = 'RUNNING', attempt = r.attempt + 1, lease_until = now() + lease,
             claim_token = gen_random_uuid(),
             publish_time = coalesce(r.publish_time, now())  -- the relay passes over what is locked
-        FROM wanted w WHERE w.id = r.id AND w.outcome = 'claimed'
+        FROM wanted w WHERE w.id = r.id AND r.id = ANY (asked) AND w.outcome = 'claimed'
         RETURNING r.id, r.version, r.claim_token, r.attempt, r.text
     ), told AS MATERIALIZED (
         SELECT notify_changed(array_agg(id)) FROM claimed
@@ -88,7 +90,9 @@ DROP FUNCTION IF EXISTS worker_v1.extend(uuid[], uuid[], interval);  -- `untried
 CREATE OR REPLACE FUNCTION worker_v1.extend(ids uuid[], tokens uuid[], lease interval,
                                             untried boolean DEFAULT false)
     RETURNS SETOF uuid
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
+    SET plan_cache_mode = force_custom_plan  -- as in claim
+    AS $$
 DECLARE
     own text := worker_v1.own_model(ids, lease);
 BEGIN
@@ -99,7 +103,7 @@ BEGIN
     WITH held AS MATERIALIZED (
         SELECT r.id FROM unnest(ids, tokens) AS c (id, token)
         JOIN requests r ON r.id = c.id AND r.claim_token = c.token
-        WHERE r.model = own AND r.state = 'RUNNING'
+        WHERE r.id = ANY (ids) AND r.model = own AND r.state = 'RUNNING'
           AND (r.expire_time IS NULL OR r.expire_time > now())
         ORDER BY r.id FOR UPDATE OF r
     )
@@ -109,6 +113,6 @@ BEGIN
         -- Without its token a claim is taken back once only.
         attempt = CASE WHEN untried THEN greatest(r.attempt - 1, 0) ELSE r.attempt END,
         claim_token = CASE WHEN untried THEN NULL ELSE r.claim_token END
-    FROM held WHERE r.id = held.id
+    FROM held WHERE r.id = held.id AND r.id = ANY (ids)
     RETURNING r.id;
 END $$;

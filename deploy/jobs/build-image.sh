@@ -4,14 +4,16 @@ set -euo pipefail
 
 usage() {
     cat <<'EOF'
-build-image.sh --program gateway|relay|features|runtime|rollout|triton [--version V] [--push]
+build-image.sh --program gateway|relay|features|runtime|rollout|monitoring|annotation|triton
+               [--version V] [--push]
 build-image.sh MODEL [--target worker|train] [--device cpu|gpu] [--base] [--version V] [--push]
 
 Builds REGISTRY/predict-mesh/PROGRAM:COMMIT, or REGISTRY/predict-mesh/MODEL:COMMIT-TARGET-DEVICE.
 Its name is the last line of stdout; what the builder says goes to stderr.
 
   --program  what serves: gateway, relay, features (their shipper), runtime (a worker of any
-             model); rollout, which releases and provisions; triton, which runs the models
+             model); rollout, which releases and provisions; monitoring, which makes the figures
+             of each hour; annotation, which makes labels of what people say; triton, which runs the models
   --target   worker (default) answers the requests in the model's queue; train trains and
              evaluates the model
   --device   cpu (default), or gpu: on NVIDIA's Triton image
@@ -53,7 +55,7 @@ done
 cd "$(dirname "$0")/../.."
 if [[ -n $program ]]; then
     [[ -z $model ]] || fail "a program or a model, not both"
-    [[ $program =~ ^(gateway|relay|features|runtime|rollout|triton)$ ]] ||
+    [[ $program =~ ^(gateway|relay|features|runtime|rollout|monitoring|annotation|triton)$ ]] ||
         fail "there is no program $program"
 else
     [[ -n $model && -f models/$model/values.yaml ]] ||

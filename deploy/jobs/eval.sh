@@ -11,6 +11,8 @@ whether it is better or worse, with a confidence interval.
 
 environment:
   MLFLOW_TRACKING_URI  where MLflow is
+  PG*                  of a version that was trained from labels, where PostgreSQL is, which has the
+                       texts that it is judged by; PGUSER is the login training
   PATH                 its first python has the project's packages
 EOF
 }

@@ -11,7 +11,7 @@ checkout; a model whose folder is gone is no longer listed. Programs may be runn
 harm. Prints a line for each thing: what kind, its name, what became of it.
 
   --passwords DIRECTORY  files that are called as logins (gateway, relay, rollout,
-                         worker-MODEL), each with its password: makes those logins
+                         monitoring, training, worker-MODEL), each with its password: makes those logins
 
 environment:
   PG*                    where PostgreSQL is; PGUSER is the owner of the database

@@ -52,7 +52,7 @@ def cors_policy(origins: tuple[str, ...]) -> dict[str, Any]:
     policy = {
         "@type": f"{TYPES}.extensions.filters.http.cors.v3.CorsPolicy",
         "allow_origin_string_match": [{"exact": origin} for origin in origins],
-        "allow_methods": "GET, POST",
+        "allow_methods": "GET, POST, DELETE",
         "allow_headers": "content-type, grpc-timeout, traceparent, x-grpc-web, x-request-id,"
         " x-session-id, x-user-agent",
         "expose_headers": "grpc-status, grpc-message, grpc-status-details-bin, x-request-id",

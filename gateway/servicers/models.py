@@ -8,7 +8,7 @@ from grpc.aio import ServicerContext
 from predict.v1 import model_service_pb2 as pb
 from predict.v1 import model_service_pb2_grpc
 
-from contract.errors import EtagMismatch, ModelNotFound
+from contract.errors import EtagMismatch
 from gateway import pages, request_context
 from gateway.convert_releases import (
     model_to_proto,
@@ -20,6 +20,7 @@ from gateway.release import Signature
 from gateway.request_keys import request_key
 from gateway.store.catalog import Catalog, Model
 from gateway.store.releases import TrafficStore
+from gateway.traffic import find_model
 
 ACTOR = "api"
 """Who asks, in the history, where neither the caller nor the request has a name for it."""
@@ -152,10 +153,7 @@ class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
 
     def _model(self, model: str) -> Model:
         """Raises ModelNotFound."""
-        known = self._catalog.models.get(model)
-        if known is None:
-            raise ModelNotFound(model)
-        return known
+        return find_model(self._catalog.models, model)
 
 
 def _signature(request: pb.SetTrafficRequest | pb.CreateReleaseRequest) -> Signature:

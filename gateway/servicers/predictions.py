@@ -9,6 +9,7 @@ from grpc.aio import ServicerContext
 from predict.v1 import prediction_pb2, prediction_service_pb2_grpc
 from predict.v1 import prediction_service_pb2 as pb
 
+from contract.errors import InvalidArgument
 from gateway import request_context, validation
 from gateway.convert import (
     duration_from_proto,
@@ -16,6 +17,7 @@ from gateway.convert import (
     list_filter_from_proto,
     write_prediction,
 )
+from gateway.metrics import Unrecorded
 from gateway.prediction import Prediction
 from gateway.predictions import PredictionService
 from gateway.refusals import to_status
@@ -43,10 +45,13 @@ STREAM_WINDOW = 64  # texts of one stream that are in work at once
 class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
     """The door for gRPC, gRPC-Web and, through Envoy's transcoder, REST."""
 
-    def __init__(self, service: PredictionService, *, max_call_s: float) -> None:
+    def __init__(
+        self, service: PredictionService, *, max_call_s: float, unrecorded: Unrecorded
+    ) -> None:
         """max_call_s: for each text of a batch or a stream; the server limits the others."""
         self._service = service
         self._max_call_s = max_call_s
+        self._unrecorded = unrecorded
 
     async def Predict(
         self, request: pb.PredictRequest, context: Context[pb.PredictRequest, pb.PredictResponse]
@@ -70,6 +75,7 @@ class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
                         text=entry.text,
                         request_id=entry.request_id,
                         version=request.version,
+                        tags=entry.tags,
                     )
                 )
                 for entry in request.entries
@@ -115,6 +121,7 @@ class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
             request_id=request.request_id.lower(),
             version=request.version,
             ttl=duration_from_proto(request.ttl, field="ttl") if has_ttl else DEFAULT_TTL,
+            tags=request.tags,
         )
         return _filled(pb.CreatePredictionResponse(), prediction)
 
@@ -125,7 +132,9 @@ class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
     ) -> pb.GetPredictionResponse:
         """Answer with the prediction as it stands."""
         with_text = has_text(request.view)
-        prediction = await self._service.get(request.id.lower(), with_text=with_text)
+        prediction = await self._service.get(
+            request.id.lower(), with_text=with_text, with_label=with_text
+        )
         return _filled(pb.GetPredictionResponse(), prediction)
 
     async def ListPredictions(
@@ -180,6 +189,15 @@ class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
         prediction = await self._service.cancel(request.id.lower())
         return _filled(pb.CancelPredictionResponse(), prediction)
 
+    async def DeletePrediction(
+        self,
+        request: pb.DeletePredictionRequest,
+        context: Context[pb.DeletePredictionRequest, pb.DeletePredictionResponse],
+    ) -> pb.DeletePredictionResponse:
+        """Answer with what is left of the prediction."""
+        prediction = await self._service.delete(request.id.lower())
+        return _filled(pb.DeletePredictionResponse(), prediction)
+
     async def _read(
         self,
         requests: AsyncIterable[pb.StreamPredictRequest],
@@ -199,7 +217,11 @@ class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
 
     async def _predict_in_time(self, request: pb.PredictRequest) -> Prediction:
         """One of several texts: one that is refused or slow does not take the others with it."""
-        validation.check(request)
+        try:
+            validation.check(request)
+        except InvalidArgument as error:  # of a call that may well be OK
+            self._unrecorded.count(error.reason)
+            raise
         request_context.limit(self._max_call_s)
         async with asyncio.timeout(self._max_call_s):
             return await self._predict(request)
@@ -210,6 +232,7 @@ class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
             text=request.text,
             request_id=request.request_id.lower(),
             version=request.version,
+            tags=request.tags,
         )
 
 

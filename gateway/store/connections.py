@@ -6,6 +6,7 @@ outage ends it: nothing is waited for that others try again in the background.
 
 import asyncio
 import select
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Self
@@ -20,6 +21,9 @@ from gateway.store.silence import LOOK_S, Silence
 Connection = psycopg.AsyncConnection[Any]
 
 FIRST_TRY_S = 0.5  # between tries of `wait`
+MAX_AGE_S = 3600
+"""Of a connection that is shared: PostgreSQL keeps for its length what it knows of each day that
+was looked at, some 60 KB for each."""
 
 
 class Connections:
@@ -29,7 +33,7 @@ class Connections:
         """size: of what `connection` hands out at once. conninfo: as the PG* variables say."""
         self._conninfo = conninfo
         self._slots = asyncio.Semaphore(size)
-        self._free: list[Connection] = []
+        self._free: list[tuple[Connection, float]] = []  # and when they were opened
         self.silence = Silence(self._look)
 
     async def __aenter__(self) -> Self:
@@ -37,7 +41,7 @@ class Connections:
 
     async def __aexit__(self, *_: object) -> None:
         self.silence.close()
-        for connection in self._free:
+        for connection, _opened in self._free:
             await connection.close()
 
     async def wait(self, timeout_s: float) -> None:
@@ -72,7 +76,7 @@ class Connections:
         """
         self.silence.check()
         async with self._slots:
-            connection = await self._take() or await self.open()
+            connection, opened = await self._take() or (await self.open(), time.monotonic())
             try:
                 with self.silence.watching(connection.pgconn):
                     yield connection
@@ -81,19 +85,20 @@ class Connections:
                 await connection.close()
                 raise
             finally:
-                await self._give_back(connection)
+                await self._give_back(connection, opened)
 
-    async def _take(self) -> Connection | None:
+    async def _take(self) -> tuple[Connection, float] | None:
         while self._free:
-            connection = self._free.pop()
+            connection, opened = self._free.pop()
             if is_quiet(connection.pgconn):
-                return connection
+                return connection, opened
             await connection.close()
         return None
 
-    async def _give_back(self, connection: Connection) -> None:
-        if connection.pgconn.transaction_status == pq.TransactionStatus.IDLE:
-            self._free.append(connection)
+    async def _give_back(self, connection: Connection, opened: float) -> None:
+        is_idle = connection.pgconn.transaction_status == pq.TransactionStatus.IDLE
+        if is_idle and time.monotonic() < opened + MAX_AGE_S:
+            self._free.append((connection, opened))
         else:
             await connection.close()
 

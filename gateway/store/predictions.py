@@ -4,8 +4,8 @@ Calls of one kind that come together go together: writes in one commit, reads in
 """
 
 import asyncio
-from collections.abc import Awaitable, Collection, Sequence
-from dataclasses import asdict
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple, Self
 
 import orjson
@@ -13,21 +13,20 @@ from psycopg import errors
 from psycopg.rows import TupleRow
 
 from contract.errors import ListTooBroad
-from contract.status import status_from_json
+from contract.status import status_from_json, status_to_json
 from database import named_sql
 from gateway.batching import Batcher
 from gateway.prediction import ListFilter, Prediction, State
-from gateway.store.connections import Connections
+from gateway.store.connections import Connection, Connections
 from gateway.store.hot_statement import HotStatement
+from gateway.store.labels import decided
+from gateway.store.search import SEARCH_S, find_page
 from inference.output import Output
 
 _SQL = named_sql.load("gateway.store")
 
 MAX_ROWS = 512
 """Of a commit, or of a read."""
-
-SEARCH_S = 5
-"""What a search may take: conditions that few predictions meet have it read many."""
 
 
 Write = tuple[Prediction, str, str]
@@ -39,6 +38,7 @@ class Read(NamedTuple):
 
     prediction_id: str
     with_text: bool
+    with_label: bool
 
 
 class PredictionStore:
@@ -80,19 +80,22 @@ class PredictionStore:
 
     def insert_finished(
         self, prediction: Prediction, request_key: str, *, traceparent: str = ""
-    ) -> Awaitable[bool]:
-        """Record a SUCCEEDED prediction and its event; False if the request_key is taken."""
+    ) -> asyncio.Future[bool]:
+        """Record a prediction with its terminal state, and its event; False if the request_key is
+        taken."""
         return self._finished.submit((prediction, request_key, traceparent))
 
     def insert_accepted(
         self, prediction: Prediction, request_key: str, *, traceparent: str = ""
-    ) -> Awaitable[bool]:
+    ) -> asyncio.Future[bool]:
         """Record an ACCEPTED prediction and its event; False if the request_key is taken."""
         return self._accepted.submit((prediction, request_key, traceparent))
 
-    async def get(self, prediction_id: str, *, with_text: bool = True) -> Prediction | None:
+    async def get(
+        self, prediction_id: str, *, with_text: bool = True, with_label: bool = False
+    ) -> Prediction | None:
         """Read a prediction by its id, a canonical UUID; without its text, that is ""."""
-        return await self._reads.submit(Read(prediction_id, with_text))
+        return await self._reads.submit(Read(prediction_id, with_text, with_label))
 
     async def find(self, request_key: str) -> Prediction | None:
         """Read the prediction that a request_key, a canonical UUID, stands for."""
@@ -107,39 +110,50 @@ class PredictionStore:
         limit: int,
         max_bytes: int,
         with_text: bool = True,
+        least_confident_of: int = 0,
     ) -> list[Prediction]:
         """Read predictions, newest first; only older ones than before_id, if given.
 
         The last one is at the most the first whose text goes beyond max_bytes in all. Raises
         ListTooBroad.
+
+        least_confident_of: if not 0, of so many newest ones those that their models were the
+        least sure of, which then come first.
         """
-        conditions = {name: value or None for name, value in asdict(where).items()}
         try:
             async with (
                 self._searches,
                 self._connections.connection() as connection,
                 connection.transaction(),
             ):
-                await connection.execute(_SQL["limit_search"], {"limit": f"{SEARCH_S}s"})
-                # Not prepared: the best plan depends on which conditions are given.
-                cursor = await connection.execute(
-                    _SQL["search"],
-                    {
-                        **conditions,
-                        "before_id": before_id,
-                        "limit": limit,
-                        "max_bytes": max_bytes,
-                        "with_text": with_text,
-                    },
-                    prepare=False,
+                ids = await find_page(
+                    connection,
+                    where,
+                    before_id=before_id,
+                    limit=least_confident_of or limit,
+                    max_bytes=max_bytes,
+                    with_text=with_text and not least_confident_of,
                 )
-                return [_prediction(row) for row in await cursor.fetchall()]
+                if least_confident_of:
+                    page = {"limit": limit, "max_bytes": max_bytes, "with_text": with_text}
+                    cursor = await connection.execute(
+                        _SQL["least_confident"], {"ids": ids, **page}, prepare=False
+                    )
+                    ids = [id for (id,) in await cursor.fetchall()]
+                whole = ids if with_text else []
+                found = await _read(connection, ids, texted=whole, labelled=whole)
+                return [found[id] for id in ids]
         except errors.QueryCanceled as error:
             raise ListTooBroad(SEARCH_S) from error
 
     async def cancel(self, prediction_id: str) -> None:
         """Cancel a prediction if it is unfinished, and nobody is changing it at this moment."""
-        await self._execute("cancel", {"id": prediction_id})
+        async with self._connections.connection() as connection:
+            await connection.execute(_SQL["cancel"], {"id": prediction_id}, prepare=False)
+
+    async def erase(self, prediction_id: str) -> None:
+        """Erase what a finished prediction holds of a person; again is no harm."""
+        await self._execute("erase", {"id": prediction_id})
 
     async def _insert_finished(self, batch: list[Write]) -> list[bool]:
         return _written(batch, await self._hot.execute(_document(batch)))
@@ -149,10 +163,14 @@ class PredictionStore:
         return _written(batch, [row[0] for row in rows])
 
     async def _get(self, reads: list[Read]) -> list[Prediction | None]:
-        ids, texted = zip(*set(reads), strict=True)
-        rows = await self._execute("get", {"ids": list(ids), "with_text": list(texted)})
-        found = {Read(row[0], with_text): _prediction(row) for with_text, *row in rows}
-        return [found.get(read) for read in reads]
+        async with self._connections.connection() as connection:
+            found = await _read(
+                connection,
+                {read.prediction_id for read in reads},
+                texted={read.prediction_id for read in reads if read.with_text},
+                labelled={read.prediction_id for read in reads if read.with_label},
+            )
+        return [_as_asked(found.get(read.prediction_id), read) for read in reads]
 
     async def _find(self, request_ids: list[str]) -> list[str | None]:
         rows = await self._execute("find", {"request_ids": request_ids})
@@ -160,13 +178,48 @@ class PredictionStore:
         return [found.get(request_id) for request_id in request_ids]
 
     async def _execute(self, query: str, parameters: dict[str, Any]) -> list[TupleRow]:
+        """For what looks for nothing among the predictions: contract.days says why."""
         async with self._connections.connection() as connection:
             cursor = await connection.execute(_SQL[query], parameters, prepare=True)
             return await cursor.fetchall()
 
 
+async def _read(
+    connection: Connection,
+    ids: Collection[str],
+    *,
+    texted: Collection[str],
+    labelled: Collection[str],
+) -> dict[str, Prediction]:
+    """Those that there are, by id; those of texted with their texts, of labelled with labels."""
+    parameters = {"ids": list(ids), "texted": list(texted), "labelled": list(labelled)}
+    cursor = await connection.execute(_SQL["get"], parameters, prepare=False)
+    found, with_labels = {}, []
+    for *row, has_labels in await cursor.fetchall():
+        found[row[0]] = _prediction(row)
+        if has_labels:
+            with_labels.append(row[0])
+    if with_labels:
+        for id, label in (await decided(connection, with_labels)).items():
+            found[id].label = label
+    return found
+
+
+def _as_asked(prediction: Prediction | None, read: Read) -> Prediction | None:
+    """Another read of the same prediction may have asked for its text or label."""
+    if prediction is None or (read.with_text and read.with_label):
+        return prediction
+    return replace(
+        prediction,
+        text=prediction.text if read.with_text else "",
+        label=prediction.label if read.with_label else None,
+    )
+
+
 def _document(batch: list[Write]) -> bytes:
     """The rows go as one JSON document: psycopg takes several times as long for arrays."""
+    for prediction, _, _ in batch:
+        prediction.is_sent = True
     return orjson.dumps([_row(*write) for write in batch])
 
 
@@ -195,17 +248,23 @@ def _row(prediction: Prediction, request_key: str, traceparent: str) -> dict[str
         row["caller"] = prediction.caller
     if traceparent:
         row["traceparent"] = traceparent
+    if prediction.tags:
+        row["tags"] = prediction.tags
     if (output := prediction.output) is not None:
         row["label"] = output.label
         row["confidence"] = output.confidence
         row["scores"] = output.scores
         row["value"] = output.value
+    elif prediction.state.terminal:
+        row["state"] = prediction.state
+        if prediction.error is not None:
+            row["error"] = status_to_json(prediction.error)
     return row
 
 
 def _prediction(row: Sequence[Any]) -> Prediction:
-    (id_, model, version, text, state, created, completed, expires, error, label, *output) = row
-    confidence, scores, value, features_uri = output
+    (id_, model, version, text, state, created, completed, expires, error, *more) = row
+    tags, erased, label, confidence, scores, value, features_uri = more
     return Prediction(
         id=id_,
         model=model,
@@ -218,4 +277,6 @@ def _prediction(row: Sequence[Any]) -> Prediction:
         output=Output(label, confidence, scores, value) if label is not None else None,
         features_uri=features_uri or "",
         error=status_from_json(error) if error is not None else None,
+        tags=tags,
+        erase_time=erased,
     )

@@ -41,7 +41,7 @@ class Network(nn.Module):
 
 
 class Model(AbstractModel):
-    """Learns the domains of the examples' ids; their ratings do not matter."""
+    """Learns the labels of examples, or else the domains of their ids; ratings do not matter."""
 
     labels = tuple(DOMAINS.values())
     feature_size = FEATURES
@@ -74,7 +74,7 @@ class Model(AbstractModel):
         self._network.eval()
 
     def truth(self, example: Example) -> str:
-        return DOMAINS[example.domain]
+        return example.label or DOMAINS[example.domain]
 
     def weights(self) -> dict[str, npt.NDArray[Any]]:
         return {name: tensor.cpu().numpy() for name, tensor in self._network.state_dict().items()}

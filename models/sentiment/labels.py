@@ -8,6 +8,9 @@ LABELS = ("negative", "neutral", "positive")
 NEUTRAL_BAND = 0.05
 """Values this close to 0 are neutral. Source: Hutto and Gilbert, VADER, 2014."""
 
+VALUES = {"negative": -0.5, "neutral": 0.0, "positive": 0.5}
+"""What a label alone stands for: about the mean of the ratings that get it."""
+
 
 def label_of(value: float) -> str:
     """The label of a value."""

@@ -6,18 +6,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from modelkit.abstract_model import Example, FloatArray
+from modelkit.abstract_model import FloatArray
 
 from .labels import NEUTRAL_BAND
 
 
-def metrics_by_domain(examples: Sequence[Example], values: FloatArray) -> dict[str, float]:
+def metrics_by_domain(
+    domains: Sequence[str], ratings: npt.NDArray[np.float64], values: FloatArray
+) -> dict[str, float]:
     """pearson_r, f1_macro, f1_weighted and accuracy, and each again as <domain>/<metric>."""
-    ratings = np.array([example.rating for example in examples]) / 4
-    domains = np.array([example.domain for example in examples])
     found = agreement(ratings, values)
     for domain in np.unique(domains):
-        chosen = domains == domain
+        chosen = np.array(domains) == domain
         part = agreement(ratings[chosen], values[chosen])
         found |= {f"{domain}/{name}": number for name, number in part.items()}
     return found

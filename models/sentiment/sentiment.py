@@ -4,12 +4,13 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+import numpy as np
 import numpy.typing as npt
 import torch
 
 from modelkit.abstract_model import AbstractModel, Example, Predictions, Progress
 
-from .labels import LABELS, label_loss, label_of, label_scores
+from .labels import LABELS, VALUES, label_loss, label_of, label_scores
 from .metrics import metrics_by_domain
 from .network import Network
 
@@ -53,7 +54,7 @@ class SentimentModel(AbstractModel):
         torch.manual_seed(seed)
         network = self._network = self.new_network().to(self.device)
         texts = [example.text for example in examples]
-        targets = torch.tensor([example.rating / MAX_RATING for example in examples])
+        targets = torch.tensor([_right_value(example) for example in examples])
         targets = targets.to(self.device)
         network.learn_rarity(texts)
         epochs = max(self.epochs, MIN_STEPS * BATCH_SIZE // len(texts))
@@ -81,11 +82,14 @@ class SentimentModel(AbstractModel):
         network.eval()
 
     def truth(self, example: Example) -> str:
-        return label_of(example.rating / MAX_RATING)
+        return example.label or label_of(_right_value(example))
 
     def eval(self, examples: Sequence[Example], predictions: Predictions) -> dict[str, float]:
         assert predictions.value is not None
-        return super().eval(examples, predictions) | metrics_by_domain(examples, predictions.value)
+        right = np.array([_right_value(example) for example in examples])
+        domains = [example.domain for example in examples]
+        of_domains = metrics_by_domain(domains, right, predictions.value)
+        return super().eval(examples, predictions) | of_domains
 
     def weights(self) -> dict[str, npt.NDArray[Any]]:
         return {name: tensor.cpu().numpy() for name, tensor in self._network.state_dict().items()}
@@ -93,3 +97,8 @@ class SentimentModel(AbstractModel):
     def set_weights(self, weights: dict[str, npt.NDArray[Any]]) -> None:
         tensors = {name: torch.from_numpy(array) for name, array in weights.items()}
         self._network.load_state_dict(tensors)
+
+
+def _right_value(example: Example) -> float:
+    """The mean of the ratings, -1 to 1; or what the label stands for, where somebody gave one."""
+    return VALUES[example.label] if example.label else example.rating / MAX_RATING

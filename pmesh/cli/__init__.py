@@ -5,14 +5,20 @@ from collections.abc import Callable
 import typer
 
 from pmesh.cli import (
+    alerts,
+    annotate,
     doctor,
+    erase,
     evaluate,
     history,
+    labels,
     logs,
     models,
+    monitor,
     predict,
     provision,
     release,
+    retrain,
     stack,
     status,
     train,
@@ -41,7 +47,9 @@ def command_line() -> typer.Typer:
         "status": status.status,
         "logs": logs.logs,
         "predict": predict.predict,
+        "erase": erase.erase,
         "train": train.train,
+        "retrain": retrain.retrain,
         "eval": evaluate.evaluate,
         "release": release.release,
         "promote": release.promote,
@@ -51,6 +59,7 @@ def command_line() -> typer.Typer:
         "cancel": release.cancel,
         "history": history.history,
         "doctor": doctor.doctor,
+        "label": labels.label,
         "provision": provision.provision,
     }
     handed_on = (train.train, evaluate.evaluate, release.release)
@@ -60,4 +69,26 @@ def command_line() -> typer.Typer:
     group.command()(models.new)
     group.command("list")(models.list_models)
     application.add_typer(group, name="models")
+    group = typer.Typer(help="What was true of predictions.", no_args_is_help=True)
+    group.command("import")(labels.import_labels)
+    group.command("list")(labels.list_labels)
+    application.add_typer(group, name="labels")
+    group = typer.Typer(help="How well each model does, hour by hour.", no_args_is_help=True)
+    group.command()(monitor.run)
+    group.command()(monitor.reference)
+    group.command()(monitor.report)
+    application.add_typer(group, name="monitor")
+    group = typer.Typer(help="What is wrong with models, and who sees to it.", cls=alerts.ListGroup)
+    group.command("list")(alerts.list_alerts)
+    group.command("ack")(alerts.acknowledge)
+    group.command()(alerts.resolve)
+    group.command()(alerts.render)
+    application.add_typer(group, name="alerts")
+    group = typer.Typer(help="Have people label predictions.", no_args_is_help=True)
+    group.command()(annotate.up)
+    group.command()(annotate.down)
+    group.command()(annotate.push)
+    group.command()(annotate.pull)
+    group.command()(annotate.agreement)
+    application.add_typer(group, name="annotate")
     return application

@@ -10,12 +10,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from pmesh.calls import CallFailedError
-from pmesh.cli.options import HOME, HomeOption, console, fail
+from pmesh.cli.options import HOME, HomeOption, fail, print_table
 from pmesh.cli.release import AddressOption, ModelArgument, gateway_address
 from pmesh.cli.splits import split
 from pmesh.releases import UNDER_WAY, ReleaseClient
 
-_WIDE = 240
 _COLOURS = {"DONE": "green", "REFUSED": "red", "INTERRUPTED": "red"}
 
 
@@ -34,9 +33,7 @@ def history(
             releases = client.list(model, limit=limit)
         except CallFailedError as error:
             fail(str(error), error.remedy)
-    if not console.is_terminal:  # what reads a pipe has no width: nothing is cut
-        console.width = _WIDE
-    console.print(_table(releases))
+    print_table(_table(releases))
 
 
 def _table(releases: Iterable[Release]) -> Table:

@@ -24,6 +24,7 @@ _ABOUT = {
     "data/sample.tsv": "what it learns from: {rows} rows of id, label, text",
     "test_model.py": "what must hold of it",
     "values.yaml": "its id, description and labels, as the gateway lists them",
+    "alerts.yaml": "when people are told that it does worse",
     "requirements.txt": "what its code needs, here and in its images",
     "__init__.py": "",
 }

@@ -5,6 +5,7 @@ from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
+from rich.table import Table
 
 HOME_HELP = "The data directory of the stack."
 HomeOption = Annotated[
@@ -18,11 +19,19 @@ PortOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead.")]
 HOME = Path(".pmesh")
 PORT = 8080
+_WIDE = 240
 
 console = Console(highlight=False, soft_wrap=True)
 """Answers, on standard output."""
 messages = Console(stderr=True, highlight=False, soft_wrap=True)
 """Progress and errors, on standard error."""
+
+
+def print_table(table: Table) -> None:
+    """Print an answer. What reads a pipe has no width: nothing is cut for it."""
+    if not console.is_terminal:
+        console.width = _WIDE
+    console.print(table)
 
 
 def fail(problem: str, remedy: str = "") -> NoReturn:

@@ -45,9 +45,9 @@ def as_line(text: str, outcome: Outcome) -> Text:
 
 def as_json(text: str, outcome: Outcome) -> str:
     """The Prediction as REST answers it; or {"text", "error"}."""
-    fields: dict[str, Any] = MessageToDict(outcome)
+    fields: dict[str, Any] = MessageToDict(outcome, always_print_fields_with_no_presence=True)
     if isinstance(outcome, Status):
-        fields = {"text": text, "error": fields}
+        fields = {"text": text, "error": MessageToDict(outcome)}
     return json.dumps(fields, ensure_ascii=False)
 
 

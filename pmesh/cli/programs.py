@@ -21,7 +21,7 @@ def run_training(home: Path, model: str, module: str, *arguments: str) -> list[s
     known = [entry.id for entry in read_model_list()]
     if model not in known:
         fail(f"there is no model {model!r}", "one of: " + ", ".join(known))
-    given = running_stack(home).training_environment()
+    given = running_stack(home).labels_environment()
     signal.signal(signal.SIGINT, lambda *_: None)  # Ctrl-C is for the program, then this ends
     done = subprocess.run(
         program(module, *arguments),

@@ -68,6 +68,8 @@ def urls(status: StackStatus) -> dict[str, str]:
     return {
         "gateway": f"http://127.0.0.1:{status.gateway_port}",
         "metrics": f"http://127.0.0.1:{status.ports['gateway-metrics']}/metrics",
+        "quality": f"http://127.0.0.1:{status.ports['monitoring-metrics']}/metrics",
+        "reports": f"http://127.0.0.1:{status.ports['monitoring-metrics']}/reports/",
         "mlflow": f"http://127.0.0.1:{status.ports['mlflow']}",
     }
 

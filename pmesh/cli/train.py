@@ -3,7 +3,7 @@
 import typer
 
 from pmesh.cli.arguments import parse
-from pmesh.cli.options import HOME, HomeOption, console
+from pmesh.cli.options import HOME, HomeOption, console, fail
 from pmesh.cli.programs import run_training
 
 
@@ -13,10 +13,16 @@ def train(context: typer.Context, home: HomeOption = HOME) -> None:
     pmesh train sentiment
     pmesh train sentiment --variant encoder
     pmesh train sentiment --data movies.tsv tweets.tsv
+    pmesh train sentiment --from-labels --since 2026-11-01
     """
-    from training.options import add_train_options
+    from training.options import add_train_options, check_train_options
 
-    model = parse(context, train, add_train_options).name
+    arguments = parse(context, train, add_train_options)
+    try:
+        check_train_options(arguments)
+    except ValueError as error:
+        fail(str(error), "pmesh train --help")
+    model = arguments.name
     *notes, version = run_training(home, model, "training.train", *context.args)
     for line in notes:
         console.print(line, markup=False)

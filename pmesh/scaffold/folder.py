@@ -48,7 +48,7 @@ def _contents(name: str, labels: Sequence[str]) -> dict[str, str]:
         "labels": _python_tuple(labels),
         "yaml_labels": _yaml_list(labels),
     }
-    rendered = ("model.py", "test_model.py", "values.yaml", "requirements.txt")
+    rendered = ("model.py", "test_model.py", "values.yaml", "alerts.yaml", "requirements.txt")
     return {
         **{file: Template(_read(f"{file}.template")).substitute(values) for file in rendered},
         "data/sample.tsv": _sample(labels),

@@ -40,7 +40,7 @@ async def _run(home: Home, gateway_port: int, environment: dict[str, str]) -> No
     stack = LocalStack(
         home, gateway_port=gateway_port, ports=ports, models=models, environment=environment
     )
-    await StackRun(home, stack.parts(), gateway_port=gateway_port, ports=ports).run()
+    await StackRun(home, stack.parts, gateway_port=gateway_port, ports=ports).run()
 
 
 if __name__ == "__main__":

@@ -73,6 +73,12 @@ class Stack:
         elif (status := self.status()) is not None:
             os.kill(status.pid, signal.SIGTERM)
 
+    def change_parts(self) -> None:
+        """Have it look again which parts it has. Raises StackFailedError when nothing runs."""
+        if (status := self.status()) is None:
+            raise StackFailedError(f"no stack runs on {self.home.path}")
+        os.kill(status.pid, signal.SIGUSR1)
+
     def stop(self, *, timeout_s: float = 60) -> None:
         """Stop it and return once it has ended. Raises TimeoutError."""
         self.interrupt()

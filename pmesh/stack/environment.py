@@ -22,6 +22,12 @@ def base_environment(environment: Mapping[str, str] = os.environ) -> dict[str, s
     return kept | _COMMON
 
 
+def alerts_environment(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """What a user says of the webhook of alerts, which is nobody's but theirs."""
+    said = ("PMESH_ALERTS_WEBHOOK_", "PMESH_WEBHOOK_ALLOWED_HOSTS")
+    return {k: v for k, v in environment.items() if k.startswith(said)}
+
+
 def training_environment(base: Mapping[str, str], *, mlflow: str) -> dict[str, str]:
     """What trains and evaluates runs the code of models: it gets nothing that may change what
     serves.

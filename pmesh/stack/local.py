@@ -3,33 +3,53 @@
 import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from importlib.resources import as_file, files
+from typing import TYPE_CHECKING
 
 import psycopg
 
-from database.logins import GATEWAY, RELAY, ROLLOUT, worker_login
+from database.logins import (
+    ANNOTATION,
+    GATEWAY,
+    MONITORING,
+    RELAY,
+    ROLLOUT,
+    TRAINING,
+    worker_login,
+)
 from database.migrate import migrate
 from inference.repository import Loaded
 from pmesh.provisioning import register
 from pmesh.stack.aws import aws_part, s3_part
-from pmesh.stack.environment import aws_environment, training_environment
+from pmesh.stack.environment import alerts_environment, aws_environment, training_environment
 from pmesh.stack.home import Home
+from pmesh.stack.label_studio import WEBHOOK_ADDRESS, LabelStudioPart
 from pmesh.stack.mlflow import mlflow_part
 from pmesh.stack.model_list import ModelEntry
+from pmesh.stack.own_environment import place_of
 from pmesh.stack.part import Job, Part
 from pmesh.stack.postgres import OWNER, SUPERUSER, Postgres
 from pmesh.stack.readiness import until_http
 from pmesh.stack.services import (
+    annotation_part,
     features_part,
     gateway_part,
+    monitoring_part,
     program,
     relay_part,
+    retraining_part,
     rollout_part,
     worker_part,
 )
 from pmesh.stack.triton import Triton
 
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
+
 _KEY_ID = "predict-mesh"
 _TOPIC_ARN = "arn:aws:sns:us-east-1:123456789012:predict-events"
+FEATURES_BUCKET = "predict-features"
+"""As the gateway's, the workers' and the shipper's settings have it."""
 _ANSWERS_S = 15.0
 """Within which the gateway has seen the first releases."""
 
@@ -37,6 +57,7 @@ _ANSWERS_S = 15.0
 PORTS = (
     *("postgres", "aws", "s3", "mlflow"),
     *("triton-metrics", "gateway-admin", "gateway-metrics", "rollout-webhook"),
+    *("monitoring-metrics", "label-studio", "annotation-webhook"),
 )
 """What needs a port on loopback, the gateway's public one aside."""
 
@@ -73,6 +94,7 @@ class LocalStack:
             home, metrics_port=ports["triton-metrics"], served=self._served_versions
         )
         self._spool = home.path / "features"
+        self.label_studio = LabelStudioPart(home, port=ports["label-studio"])
 
     def parts(self) -> list[Part]:
         """Every part, in the order in which they are shown."""
@@ -102,12 +124,28 @@ class LocalStack:
             ),
             self._first_releases(),
             self._rollout(),
+            retraining_part(
+                environment=self.labels_environment() | {"PGAPPNAME": "retraining"},
+                is_ready=lambda: self._is_connected("retraining"),
+            ),
+            monitoring_part(
+                metrics_port=self._ports["monitoring-metrics"],
+                environment=self.monitoring_environment() | alerts_environment(),
+            ),
+            *self._annotation(),
         ]
 
     def training_environment(self) -> dict[str, str]:
         """The environment of the programs that train and evaluate models."""
-        mlflow = f"http://127.0.0.1:{self._ports['mlflow']}"
-        return training_environment(self._base, mlflow=mlflow)
+        return training_environment(self._base, mlflow=self.mlflow)
+
+    def labels_environment(self) -> dict[str, str]:
+        """The same, where they read what people have labelled."""
+        return {**self.training_environment(), **self._postgres.environment(TRAINING.name)}
+
+    def training_conninfo(self) -> str:
+        """By which a command asks for trainings."""
+        return self._postgres.conninfo(TRAINING.name)
 
     def release_environment(self) -> dict[str, str]:
         """The environment of the process that releases them."""
@@ -118,6 +156,56 @@ class LocalStack:
             "PMESH_TRITON_KEY": self._triton.key,
             "PMESH_TRITON_REPOSITORY": str(self._triton.repository),
         }
+
+    def monitoring_environment(self) -> dict[str, str]:
+        """The environment of the process that makes the figures of each hour."""
+        with as_file(files("monitoring") / "evidently.txt") as lock:
+            evidently = place_of(self._home.path, "evidently", lock)
+        return {
+            **self.training_environment(),
+            **self._postgres.environment(MONITORING.name),
+            **self._aws,
+            "PMESH_FEATURES_BUCKET": FEATURES_BUCKET,
+            "PMESH_EVIDENTLY_PYTHON": str(evidently),  # where a report was asked for once
+            "PMESH_REPORTS": str(self._home.path / "reports"),
+        }
+
+    def features_client(self) -> "S3Client":
+        """By which a command reads features."""
+        import boto3
+
+        from bus.aws import CONFIG
+
+        return boto3.client(
+            "s3",
+            config=CONFIG,
+            endpoint_url=self._aws["AWS_ENDPOINT_URL_S3"],
+            region_name=self._aws["AWS_DEFAULT_REGION"],
+            aws_access_key_id=self._aws["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=self._aws["AWS_SECRET_ACCESS_KEY"],
+        )
+
+    def monitoring_conninfo(self) -> str:
+        """By which a command does the same."""
+        return self._postgres.conninfo(MONITORING.name)
+
+    def annotation_environment(self) -> dict[str, str]:
+        """The environment of the process that makes labels of annotations."""
+        return {
+            **self._base,
+            **self._postgres.environment(ANNOTATION.name),
+            "PMESH_LABEL_STUDIO_TOKEN": self.label_studio.token,
+            "PMESH_ANNOTATION_WEBHOOK_SECRET": self._home.secret("annotation-webhooks"),
+        }
+
+    def annotation_conninfo(self) -> str:
+        """By which a command does the same."""
+        return self._postgres.conninfo(ANNOTATION.name)
+
+    @property
+    def mlflow(self) -> str:
+        """The URL of the registry."""
+        return f"http://127.0.0.1:{self._ports['mlflow']}"
 
     def _first_releases(self) -> Part:
         models = [model.id for model in self._models if model.is_trained_here]
@@ -140,6 +228,19 @@ class LocalStack:
             environment=self.release_environment() | secret | {"PGAPPNAME": "rollout"},
             is_ready=lambda: self._is_connected("rollout"),
         )
+
+    def _annotation(self) -> list[Part]:
+        if not self.label_studio.is_on:
+            return []
+        return [
+            self.label_studio.part(environment=self._base),
+            annotation_part(
+                label_studio_url=self.label_studio.url,
+                address=WEBHOOK_ADDRESS,
+                port=self._ports["annotation-webhook"],
+                environment=self.annotation_environment(),
+            ),
+        ]
 
     def _worker(self, model: ModelEntry) -> Part:
         login = worker_login(model.id).name

@@ -24,10 +24,10 @@ def until_http(port: int, path: str, *, timeout_s: float) -> None:
         time.sleep(0.1)
 
 
-def accepts_connections(port: int) -> bool:
+def accepts_connections(port: int, address: str = "127.0.0.1") -> bool:
     """Whether something listens."""
     try:
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        socket.create_connection((address, port), timeout=1).close()
     except OSError:
         return False
     return True

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 
 from pmesh.stack.home import Home
 from pmesh.stack.leftovers import end_leftovers
@@ -21,16 +21,24 @@ class StackRun:
     """Runs parts on a data directory whose lock the caller holds."""
 
     def __init__(
-        self, home: Home, parts: Sequence[Part], *, gateway_port: int, ports: Mapping[str, int]
+        self,
+        home: Home,
+        parts: Callable[[], Sequence[Part]],
+        *,
+        gateway_port: int,
+        ports: Mapping[str, int],
     ) -> None:
+        """parts: asked at the start, and again at each SIGUSR1."""
         self._home = home
         self._gateway_port = gateway_port
         self._ports = ports
         self._state = State.STARTING
         self._failed: list[str] = []
         self._stop, self._kill = asyncio.Event(), asyncio.Event()
+        self._again = asyncio.Event()
+        self._parts = parts
         self._supervisor = Supervisor(
-            parts, log=home.log, environment=home.environment, changed=self._write
+            parts(), log=home.log, environment=home.environment, changed=self._write
         )
 
     async def run(self) -> None:
@@ -42,10 +50,12 @@ class StackRun:
         rotate(self._home.logs)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             asyncio.get_running_loop().add_signal_handler(number, self._on_signal)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, self._again.set)
         try:
             if await _unless(self._stop, self._supervisor.start()):
                 self._enter(State.READY)
-                await self._stop.wait()
+                while await _unless(self._stop, self._wait_for_other_parts()):
+                    pass
         except PartsFailedError as error:
             self._failed = [part.name for part in error.parts]
             raise
@@ -54,6 +64,11 @@ class StackRun:
             if not await _unless(self._kill, self._supervisor.stop()):
                 await self._supervisor.kill()
             self._enter(State.FAILED if self._failed else State.STOPPED)
+
+    async def _wait_for_other_parts(self) -> None:
+        await self._again.wait()
+        self._again.clear()
+        await self._supervisor.replace(self._parts())
 
     def _on_signal(self) -> None:
         (self._kill if self._stop.is_set() else self._stop).set()

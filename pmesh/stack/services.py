@@ -1,11 +1,11 @@
-"""The project's own processes: gateway, shipper, relay, rollout, and one worker for each model."""
+"""The project's own processes, and one worker for each model."""
 
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from pmesh.stack.part import Part
-from pmesh.stack.readiness import answers_http
+from pmesh.stack.readiness import accepts_connections, answers_http
 
 
 def program(module: str, *arguments: str) -> tuple[str, ...]:
@@ -101,4 +101,58 @@ def rollout_part(
         background=True,
         niceness=5,
         stop_timeout_s=15,  # what it has begun goes on at its next start
+    )
+
+
+def retraining_part(*, environment: Mapping[str, str], is_ready: Callable[[], bool]) -> Part:
+    """Carries out trainings from labels that people and alerts ask for. It listens on no port."""
+    return Part(
+        name="retraining",
+        command=program("training", "watch"),
+        environment=environment,
+        needs=("postgres", "mlflow"),
+        is_ready=is_ready,
+        background=True,
+        niceness=10,
+        stop_timeout_s=15,  # what it has begun is begun anew at its next start
+    )
+
+
+def monitoring_part(*, metrics_port: int, environment: Mapping[str, str]) -> Part:
+    """Makes the figures of each hour, and tells the newest to Prometheus."""
+    return Part(
+        name="monitoring",
+        command=program("monitoring", "watch"),
+        environment={**environment, "PMESH_MONITORING_METRICS_PORT": str(metrics_port)},
+        needs=("postgres",),
+        uses=("mlflow", "s3"),
+        is_ready=lambda: answers_http(metrics_port, "/metrics"),
+        background=True,
+        niceness=10,
+    )
+
+
+def annotation_part(
+    *, label_studio_url: str, address: str, port: int, environment: Mapping[str, str]
+) -> Part:
+    """Makes labels of what people say in Label Studio.
+
+    address, port: where Label Studio tells it of annotations.
+    """
+    return Part(
+        name="annotation",
+        command=program("annotation", "watch"),
+        environment={
+            **environment,
+            "PMESH_LABEL_STUDIO_URL": label_studio_url,
+            "PMESH_ANNOTATION_WEBHOOK_ADDRESS": address,
+            "PMESH_ANNOTATION_WEBHOOK_PORT": str(port),
+            "PMESH_ANNOTATION_WEBHOOK_URL": f"http://{address}:{port}",
+        },
+        needs=("postgres",),
+        uses=("label-studio",),
+        is_ready=lambda: accepts_connections(port, address),
+        background=True,
+        niceness=10,
+        stop_timeout_s=45,  # what Label Studio is being asked may take its time
     )

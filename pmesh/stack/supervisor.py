@@ -35,17 +35,28 @@ class Supervisor:
         changed: told of every change of any part.
         """
         self._tell = changed
+        self._log, self._environment = log, environment
         self._change = asyncio.Event()
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._runners = {
-            part.name: PartRunner(
-                part,
-                log=log(part.name),
-                environment=partial(environment, part.name),
-                changed=self._changed,
-            )
-            for part in parts
-        }
+        self._runners = {part.name: self._runner(part) for part in parts}
+
+    async def replace(self, parts: Sequence[Part]) -> None:
+        """Have these from now on: start those that are new, stop those that are none of them.
+
+        Those that stay go on as they are.
+        """
+        names = {part.name for part in parts}
+        gone = [name for name in self._runners if name not in names]
+        for name in reversed(gone):  # what comes later may use what comes before
+            self._tasks[name].cancel()
+            await asyncio.gather(self._tasks[name], return_exceptions=True)
+            await self._runners[name].stop()
+            del self._runners[name], self._tasks[name]
+        for part in parts:
+            if part.name not in self._runners:
+                runner = self._runners[part.name] = self._runner(part)
+                self._tasks[part.name] = asyncio.create_task(self._run(runner), name=part.name)
+        self._changed()
 
     @property
     def statuses(self) -> list[PartStatus]:
@@ -84,6 +95,14 @@ class Supervisor:
         """SIGKILL everything at once."""
         await self._cancel_tasks()
         await asyncio.gather(*(runner.kill() for runner in self._runners.values()))
+
+    def _runner(self, part: Part) -> PartRunner:
+        return PartRunner(
+            part,
+            log=self._log(part.name),
+            environment=partial(self._environment, part.name),
+            changed=self._changed,
+        )
 
     async def _run(self, runner: PartRunner) -> None:
         await asyncio.gather(*(self._runners[name].ready.wait() for name in runner.part.needs))

@@ -84,6 +84,7 @@ def cases() -> Iterator[Case]:
         ("WaitPrediction", pb.WaitPredictionRequest),
         ("WatchPrediction", pb.WatchPredictionRequest),
         ("CancelPrediction", pb.CancelPredictionRequest),
+        ("DeletePrediction", pb.DeletePredictionRequest),
     ):
         for bad in ("7", UNKNOWN.replace("-", ""), "{" + UNKNOWN + "}", "'; --"):
             yield invalid(f"id {bad}", rpc, ask_by_id(id=bad), "INVALID_ID", "id")
@@ -150,14 +151,17 @@ def test_a_bad_request_is_refused_alike_by_grpc_and_rest(mesh: Mesh, case: Case)
     check(by_rest, case.code, case.reason, *case.fields)
 
 
-@pytest.mark.usefixtures("nothing_stored")
 def test_a_deadline_is_exceeded_alike_in_grpc_and_rest(mesh: Mesh) -> None:
+    asked = predict()
+    texts = [asked.text, new_text()]
     with mesh.stopped("triton"):
-        by_grpc = grpc_answer_after(mesh, predict(), "300m")
-        body, headers = {"text": new_text()}, {"grpc-timeout": "300m"}
+        by_grpc = grpc_answer_after(mesh, asked, "300m")
+        body, headers = {"text": texts[1]}, {"grpc-timeout": "300m"}
         by_rest = mesh.rest.client.post("/v1/models/sentiment:predict", json=body, headers=headers)
     check(by_grpc, code_pb2.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED")
     assert refused(by_rest).status == by_grpc.status
+    stored = "SELECT state::text, reason FROM requests WHERE text = ANY (%s)"
+    assert mesh.query(stored, (texts,)) == [("FAILED", "DEADLINE_EXCEEDED")] * 2
 
 
 def grpc_answer_after(mesh: Mesh, request: pb.PredictRequest, timeout: str) -> Answer:

@@ -102,7 +102,7 @@ def test_a_stack_trains_predicts_stops_without_a_trace_and_goes_on(tmp_path: Pat
         wait_until(lambda: terminal.predict("genre")["version"] == "2")
         before = terminal.predict("sentiment")
         sessions = terminal.sessions()
-        assert len(sessions) == 12
+        assert len(sessions) == 14
     assert [pid for session in sessions for pid in session_members(session)] == []
     assert terminal.stack.status() is None
 

@@ -98,7 +98,7 @@ def test_a_path_that_is_bound_to_nothing_is_not_found(mesh: Mesh, method: str, p
     ("method", "path", "allowed"),
     [
         ("GET", PREDICT, "POST"),
-        ("DELETE", ONE, "GET"),
+        ("PATCH", ONE, "DELETE, GET"),
         ("PUT", "/v1/models", "GET"),
         ("POST", "/v1/predictions", "GET"),
         ("GET", f"{ONE}:cancel", "POST"),

@@ -1,7 +1,8 @@
-"""docs/add-a-model.md, typed as it stands in a fresh copy of the checkout.
+"""The pages of docs/ that show a way, typed as they stand in a fresh copy of the checkout.
 
-Its `sh` blocks are run one after the other. A `text` block shows lines that what was run before it
-prints, in this order, whatever their numbers and spaces are; `...` stands for anything.
+Their `sh` blocks are run one after the other. A `text` block shows lines that what was run before
+it prints, in this order, whatever their numbers and spaces are; `...` stands for anything. What a
+`console` block shows is not typed here: it takes a person, or hours.
 """
 
 import os
@@ -20,7 +21,7 @@ import pytest
 from pmesh.stack.ports import assign_ports
 
 ROOT = Path(__file__).parents[2]
-TUTORIAL = ROOT / "docs" / "add-a-model.md"
+PAGES = ("add-a-model.md", "monitor-and-retrain.md")
 BLOCK = re.compile(r"^```(sh|text)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 SKELETON = re.compile(r"(?P<anything>\.\.\.)|(?P<number>\d+(\.\d+)?)|(?P<space>\s+)")
 
@@ -115,10 +116,14 @@ def install(checkout: Path) -> None:
             ours.symlink_to(program)
 
 
-@pytest.fixture
-def reader(tmp_path: Path) -> Iterator[Reader]:
-    """A reader in a copy of the checkout, whose stack is stopped at the end."""
-    checkout = tmp_path / "predict-mesh"
+@pytest.fixture(scope="module")
+def reader(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reader]:
+    """A reader in a copy of the checkout, whose stack is stopped at the end.
+
+    One for all pages: what the first start has trained, the second finds.
+    """
+    folder = tmp_path_factory.mktemp("reader")
+    checkout = folder / "predict-mesh"
     tracked = subprocess.run(
         ("git", "ls-files", "-z"), cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True
     ).stdout
@@ -127,15 +132,16 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
         shutil.copy(ROOT / name, checkout / name)
     shutil.copytree(ROOT / "build" / "gen", checkout / "build" / "gen")
     install(checkout)
-    port = assign_ports(tmp_path / "gateway-port", ["gateway"])["gateway"]
+    port = assign_ports(folder / "gateway-port", ["gateway"])["gateway"]
     reader = Reader(checkout, port)
     yield reader
     reader.type("pmesh down")
 
 
 @pytest.mark.timeout(600)
-def test_the_tutorial_does_what_it_shows(reader: Reader) -> None:
-    steps = read_steps(TUTORIAL.read_text(encoding="utf-8"))
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_does_what_it_shows(reader: Reader, page: str) -> None:
+    steps = read_steps((ROOT / "docs" / page).read_text(encoding="utf-8"))
     assert any("pmesh up" in step.commands for step in steps)
     for step in steps:
         done = reader.type(step.commands)

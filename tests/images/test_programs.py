@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
@@ -15,12 +16,13 @@ import pytest
 from predict.v1.model_service_pb2 import ListModelsRequest
 from predict.v1.model_service_pb2_grpc import ModelServiceStub
 
-from database.logins import GATEWAY, RELAY, ROLLOUT
+from database.logins import GATEWAY, MONITORING, RELAY, ROLLOUT
 from features.spool import Spool
 from tests.images.images import Container
 from tests.images.standins import ROOT, mounted_packages
 from tests.parts.bus_probe import TOPIC_ARN, Bus
 from tests.parts.catalog import environment, register
+from tests.parts.observed import Observed, observe
 from tests.parts.polling import wait_until
 from tests.parts.ports import free_port
 from tests.parts.postgres import Database
@@ -140,6 +142,27 @@ def test_rollout_watches(program: Program, catalog: Database, tmp_path: Path) ->
     with running(program("rollout"), volumes=volumes, variables=variables) as terminate:
         wait_until(lambda: has_looked(catalog, "the-image"))
         assert terminate() == 0
+
+
+def test_monitoring_makes_what_is_due(program: Program, catalog: Database) -> None:
+    said = Observed(time=datetime.now(UTC), model="genre", label="news", truth="news")
+    with catalog.connect() as connection:
+        observe(connection, [said])
+    program("monitoring").run(
+        *("python", "-P", "-m", "monitoring", "run"),
+        volumes=[socket_of(catalog)],
+        variables={**environment(catalog, MONITORING), "PGHOST": POSTGRES},
+    )
+    with catalog.connect() as connection:
+        found = connection.execute(
+            "SELECT value FROM quality_metrics WHERE metric = 'accuracy' AND slice = ''"
+        )
+        assert [row["value"] for row in found] == [1.0]
+
+
+def test_monitoring_has_what_makes_the_reports(program: Program) -> None:
+    code = "import os, evidently; os.mkdir('/reports/genre')"
+    program("monitoring").run("/opt/evidently/bin/python", "-c", code)
 
 
 def test_the_image_that_releases_also_provisions(

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 
 from database.logins import Login, create_login, worker_login
 from database.registration import Registration, register_models
@@ -56,6 +57,12 @@ def environment(database: Database, login: Login) -> dict[str, str]:
     with psycopg.connect(database.conninfo, autocommit=True) as connection:
         create_login(connection, login, PASSWORD)
     return {**database.environment, "PGUSER": login.name, "PGPASSWORD": PASSWORD}
+
+
+def login_conninfo(database: Database, login: Login) -> str:
+    """The same as a connection string."""
+    environment(database, login)
+    return make_conninfo(database.conninfo, user=login.name, password=PASSWORD)
 
 
 def as_worker(database: Database, model: str) -> "psycopg.Connection[Any]":

@@ -13,7 +13,12 @@ from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
-from predict.v1 import model_service_pb2, prediction_service_pb2
+from predict.v1 import (
+    feedback_service_pb2,
+    model_service_pb2,
+    monitoring_service_pb2,
+    prediction_service_pb2,
+)
 from predict.v1.error_reason_pb2 import ErrorReason
 
 from contract.reasons import http_status
@@ -21,6 +26,8 @@ from contract.reasons import http_status
 SERVICES = (
     prediction_service_pb2.DESCRIPTOR.services_by_name["PredictionService"],
     model_service_pb2.DESCRIPTOR.services_by_name["ModelService"],
+    feedback_service_pb2.DESCRIPTOR.services_by_name["FeedbackService"],
+    monitoring_service_pb2.DESCRIPTOR.services_by_name["MonitoringService"],
 )
 METHODS: dict[str, MethodDescriptor] = {
     method.name: method for service in SERVICES for method in service.methods

@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-CONTRACTS = ("contract", "database", "bus", "inference", "features")
-PROGRAMS = ("gateway", "relay", "model_runtime", "training", "rollout")
+CONTRACTS = ("contract", "database", "bus", "inference", "features", "webhooks")
+PROGRAMS = (
+    *("gateway", "relay", "model_runtime", "training", "rollout", "monitoring"),
+    "annotation",
+)
 OTHERS = ("modelkit", "models", "triton_repo", "pmesh")
 ROOMS = (*CONTRACTS, *PROGRAMS, *OTHERS)
 
@@ -21,6 +24,7 @@ TWICE = {
     "Models": "the gateway's models, and the Protocol beside their user",
     "Changes": "what the database tells of, and the Protocol beside its user",
     "State": "where a prediction stands, and where a part of the local stack stands",
+    "Candidate": "a version to be released, and an answer to be labelled",
     "Version": "a version as the catalog has it, and as the registry has it",
 }
 """Class names that stand twice in product code, each with its reason."""
@@ -35,7 +39,16 @@ PREDICT = {
 }
 """The path of a gRPC Predict, and what it calls in each file."""
 
-LAYERS = ("unit", "integration", "conformance", "connectconformance", "images", "landed", "e2e")
+LAYERS = (
+    "unit",
+    "integration",
+    "conformance",
+    "connectconformance",
+    "images",
+    "landed",
+    "annotation",
+    "e2e",
+)
 
 
 def sources(*folders: str) -> Iterator[Path]:

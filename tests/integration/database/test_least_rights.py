@@ -16,10 +16,15 @@ PROGRAMS = {
     "pmesh_gateway": [
         ("gateway.store", "queries.sql"),
         ("gateway.store", "catalog.sql"),
+        ("gateway.store", "labels.sql"),
+        ("gateway.store", "quality.sql"),
         ("gateway.store", "releases.sql"),
     ],
+    "pmesh_annotation": [("annotation", "queries.sql")],
+    "pmesh_monitoring": [("monitoring", "queries.sql"), ("monitoring.alerts", "queries.sql")],
     "pmesh_relay": [("relay", "queries.sql")],
     "pmesh_rollout": [("rollout", "queries.sql")],
+    "pmesh_training": [("training", "queries.sql")],
     "pmesh_worker": [("model_runtime", "queries.sql")],
 }
 STATEMENTS = [
@@ -28,7 +33,15 @@ STATEMENTS = [
     for package, filename in places
     for name, statement in named_sql.load(package, filename).items()
 ]
-ANYBODYS = {"gateway.store-limit_search", "gateway.store-hold_snapshot", "rollout-notify"}
+ANYBODYS = {
+    "gateway.store-hold_record",
+    "gateway.store-limit_search",
+    "gateway.store-hold_snapshot",
+    "monitoring-begin",
+    "monitoring.alerts-newest_hour",
+    "relay-today",
+    "rollout-notify",
+}
 """These touch nothing of ours."""
 REFUSED = (errors.InsufficientPrivilege, errors.UndefinedTable, errors.UndefinedFunction)
 """A role that may not use a schema does not find what lies there."""
@@ -85,7 +98,13 @@ def test_a_worker_may_run_only_its_own(
             check(connection, "pmesh_worker", statement)
 
 
-@pytest.mark.parametrize("role", ["pmesh_relay", "pmesh_rollout", "pmesh_worker"])
+@pytest.mark.parametrize(
+    "role",
+    [
+        *("pmesh_annotation", "pmesh_monitoring", "pmesh_relay", "pmesh_rollout"),
+        *("pmesh_training", "pmesh_worker"),
+    ],
+)
 def test_only_the_gateway_reads_texts(connection: "psycopg.Connection[Any]", role: str) -> None:
     check(connection, "pmesh_gateway", TEXTS)
     connection.rollback()
@@ -121,3 +140,14 @@ def test_nobody_is_given_anything_for_being_there(shared: Database) -> None:
                 connection.execute(statement.encode())
         connection.execute("RESET ROLE")
         connection.execute("DROP ROLE passer_by")
+
+
+def test_no_function_takes_what_everybody_was_refused(database: Database) -> None:
+    """The owner whose rights they have is no superuser in production: see server.sql."""
+    with database.connect() as connection:
+        bodies = connection.execute(
+            "SELECT oid::regprocedure::text AS name FROM pg_proc"
+            " WHERE pronamespace::regnamespace::text !~ '^(pg_|information_schema)'"
+            " AND coalesce(pg_get_function_sqlbody(oid), prosrc) ~ 'pg_(try_)?advisory_|lo_creat'"
+        ).fetchall()
+    assert bodies == []

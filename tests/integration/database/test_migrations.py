@@ -15,14 +15,7 @@ from database import migrate as program
 from database.migrate import MigrationChanged, migrate
 from tests.parts.postgres import Database, Postgres
 
-NAMES = [
-    "0001_predictions.sql",
-    "0002_releases.sql",
-    "0003_programs.sql",
-    "0004_requests_by_version.sql",
-    "0005_durable_releases.sql",
-    "0006_callers.sql",
-]
+NAMES = sorted(path.name for path in files("database").joinpath("migrations").iterdir())
 
 
 @pytest.fixture
@@ -81,7 +74,8 @@ def test_what_was_applied_before_checksums_gets_its_own(empty: Database) -> None
     apply_as_before_checksums(empty, *NAMES[:2])
     assert migrate(empty.conninfo)[0] == NAMES[2]
     applied = "SELECT name, sha256 IS NOT NULL, apply_time < now() - interval '1 hour'"
-    assert rows(empty, f"{applied} FROM migrations WHERE name ~ '^0' ORDER BY name") == [
+    found = rows(empty, f"{applied} FROM migrations WHERE name ~ '^0' ORDER BY name")
+    assert found[: len(NAMES)] == [
         *((name, True, True) for name in NAMES[:2]),
         *((name, True, False) for name in NAMES[2:]),
     ]

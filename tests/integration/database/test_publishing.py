@@ -11,6 +11,7 @@ from google.protobuf import json_format
 from predict.events.v1.events_pb2 import InferenceRequested, JobCompleted
 from predict.v1.prediction_pb2 import PredictionState
 
+from contract.days import FIRST_ID
 from database import named_sql
 from database.logins import RELAY
 from tests.integration.database.conftest import Connect
@@ -51,7 +52,7 @@ def test_two_relays_keep_the_bound_on_work_in_flight(requests: Requests, connect
     relays = [connect(RELAY), connect(RELAY)]
 
     def publish(relay: "psycopg.Connection[Any]", models: Sequence[str]) -> int:
-        limits = {"models": models, "max_in_flight": 3, "limit": 2}
+        limits = {"models": models, "since": FIRST_ID, "max_in_flight": 3, "limit": 2}
         rows = relay.execute(SQL["claim_requests"], limits).fetchall()
         relay.execute(SQL["delete_events"], {"ids": [row[0] for row in rows]})
         relay.execute(SQL["mark_published"], {"ids": [row[5] for row in rows]})

@@ -3,7 +3,8 @@
 import psycopg
 import pytest
 
-from database.registration import Registration, register_models
+from contract.alert_rules import read_rules
+from database.registration import Change, Registration, register_models
 from tests.parts.postgres import Database
 
 
@@ -19,3 +20,21 @@ def test_a_model_whose_labels_cannot_be_told_apart_is_not_listed(
         with pytest.raises(ValueError, match=why):
             register_models(connection, [model])
         assert connection.execute("SELECT FROM models").rowcount == 0
+
+
+def test_a_models_rules_of_alerts_are_those_of_its_last_registration(database: Database) -> None:
+    drift = {"name": "drift", "metric": "label_drift", "above": 0.1}
+    with psycopg.connect(database.conninfo, autocommit=True) as connection:
+        for said, change in (
+            ([], Change.LISTED),
+            ([drift], Change.CHANGED),
+            ([drift], Change.UNCHANGED),
+            ([], Change.CHANGED),
+        ):
+            rules = read_rules(said, ["a"])
+            model = Registration(
+                id="mood", description="", labels=["a"], address="unused:1", alerts=rules
+            )
+            assert register_models(connection, [model]) == {"mood": change}
+            ((kept,),) = connection.execute("SELECT alert_rules FROM models").fetchall()
+            assert read_rules(kept, ["a"]) == rules

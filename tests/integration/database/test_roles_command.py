@@ -62,7 +62,9 @@ def test_the_login_of_one_models_worker_does_not_become_anothers(
     assert requests.query(stored, (name,)) == before
 
 
-@pytest.mark.parametrize("program", ["gateway", "relay", "rollout"])
+@pytest.mark.parametrize(
+    "program", ["gateway", "relay", "rollout", "monitoring", "training", "annotation"]
+)
 def test_a_program_gets_a_login_of_its_group(
     database: Database, requests: Requests, program: str
 ) -> None:

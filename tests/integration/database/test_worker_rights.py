@@ -7,6 +7,7 @@ import psycopg
 import pytest
 from psycopg import errors
 
+from contract.days import FIRST_ID
 from database import named_sql
 from database.logins import RELAY, Login, worker_login
 from database.registration import Registration, register_models
@@ -235,7 +236,12 @@ def test_no_lock_that_a_role_may_take_stops_a_relay(
         relay.execute("SET lock_timeout = '5s'")
         with relay.transaction():
             models = [row[0] for row in relay.execute(RELAY_SQL["lock_models"]).fetchall()]
-            limits = {"models": models, "max_in_flight": 10, "limit": 10}
+            limits = {
+                "models": models,
+                "since": FIRST_ID,
+                "max_in_flight": 10,
+                "limit": 10,
+            }
             claimed = relay.execute(RELAY_SQL["claim_requests"], limits).fetchall()
         assert (models, len(claimed)) == (["sentiment"], 1)
 

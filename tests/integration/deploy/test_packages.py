@@ -31,6 +31,8 @@ PROGRAMS = {
     "relay": ["relay"],
     "features": ["features"],
     "runtime": ["contract", "bus", "database", "inference", "features", "model_runtime"],
+    "monitoring": ["database", "webhooks", "monitoring"],
+    "annotation": ["database", "annotation"],
     "train": ["modelkit", "training", "models.genre"],
     "rollout": [
         "rollout",

@@ -1,10 +1,12 @@
 """An S3 that refuses some objects for good: others go on. Answers are those that AWS gives."""
 
 import asyncio
+import os
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -16,10 +18,12 @@ import pytest
 
 from bus.aws import CONFIG
 from bus.outages import Retry
+from contract.days import first_id
 from contract.ids import uuid7
 from features import pauses
 from features.errors import FeaturesRefused, FeaturesUnavailable
 from features.objects import FeatureObjects
+from features.places import MAX_AGE
 from features.shipper import Shipper
 from features.spool import Spool
 
@@ -135,6 +139,24 @@ async def test_a_file_that_cannot_be_read_is_passed_over(
     await shipper.step()
     assert versions_of(bucket.keys) == ["3"]
     assert caplog.text.count("0.rows waits") == 1
+
+
+async def test_what_s3_has_not_taken_in_a_month_is_deleted(
+    tmp_path: Path, bucket: Bucket, shipper: Shipper, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Erasures are given up then, and it must not come later."""
+    await fill(tmp_path, "3", "4")
+    old, young = sorted(tmp_path.glob("*.rows"))
+    begun = datetime.now(UTC) - MAX_AGE - timedelta(hours=1)
+    old = old.rename(tmp_path / f"{first_id(begun)[:24]}{old.name[24:]}")
+    bad = [tmp_path / "0.bad", tmp_path / "1.bad"]
+    for path in bad:
+        path.write_bytes(b"nonsense")
+    os.utime(bad[0], (begun.timestamp(), begun.timestamp()))
+    await shipper.step()
+    assert versions_of(bucket.keys) == ["4"]
+    assert f"{old.name} is deleted" in caplog.text
+    assert [path for path in (old, young, *bad) if path.exists()] == [bad[1]]
 
 
 @pytest.mark.parametrize("answer", [(503, "SlowDown"), (404, "NoSuchBucket")])

@@ -33,6 +33,8 @@ async def test_every_rpc_is_bounded_but_for_those_that_are_named(server: Server)
     assert {path.split("/")[1] for path in limits} == {
         "predict.v1.PredictionService",
         "predict.v1.ModelService",
+        "predict.v1.FeedbackService",
+        "predict.v1.MonitoringService",
         "grpc.health.v1.Health",
         "grpc.reflection.v1.ServerReflection",
         "grpc.reflection.v1alpha.ServerReflection",

@@ -37,7 +37,7 @@ def requests(database: Database) -> Requests:
 
 @pytest.fixture
 def service(store: PredictionStore) -> PredictionService:
-    return PredictionService(store=store, models=Unused(), changes=Unused())  # type: ignore[arg-type]
+    return PredictionService(store=store, models=Unused(), changes=Unused(), outcomes=Unused())  # type: ignore[arg-type]
 
 
 async def test_a_held_prediction_is_refused_soon_and_others_are_read_and_cancelled(

@@ -13,7 +13,7 @@ from contract.ids import uuid7
 from gateway.prediction import ListFilter
 from gateway.refusals import to_error
 from gateway.release import Signature
-from gateway.store import predictions, silence
+from gateway.store import search, silence
 from gateway.store.catalog import Catalog
 from gateway.store.connections import Connections
 from gateway.store.predictions import PredictionStore
@@ -43,6 +43,7 @@ async def calls(database: Database, connections: Connections, store: PredictionS
             ListFilter(), before_id=None, limit=10, max_bytes=1000
         ),
         "CancelPrediction": lambda: store.cancel(uuid7()),
+        "DeletePrediction": lambda: store.erase(uuid7()),
         "SetTraffic": lambda: traffic.set_shares("sentiment", {"1": 10_000}, ANNA, etag=""),
         "ListReleases": lambda: traffic.list("sentiment", before_id=None, limit=10),
         "the catalog": catalog.refresh,
@@ -204,7 +205,13 @@ async def test_a_server_that_became_read_only_is_left_for_one_that_is_not(
     """As after a failover: the connection is well, and leads to the wrong one."""
     writing = {
         name: calls[name]
-        for name in ("Predict", "CreatePrediction", "CancelPrediction", "SetTraffic")
+        for name in (
+            "Predict",
+            "CreatePrediction",
+            "CancelPrediction",
+            "DeletePrediction",
+            "SetTraffic",
+        )
     }
     name = psycopg.sql.Identifier(database.environment["PGDATABASE"])
     change = psycopg.sql.SQL("ALTER DATABASE {} SET default_transaction_read_only = {}")
@@ -220,16 +227,16 @@ async def test_a_server_that_became_read_only_is_left_for_one_that_is_not(
 async def test_a_list_that_takes_too_long_is_refused_for_its_conditions(
     store: PredictionStore, database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(predictions, "SEARCH_S", 1)
+    monkeypatch.setattr(search, "SEARCH_S", 1)
 
-    async def search() -> None:
+    async def page() -> None:
         await store.search(ListFilter(), before_id=None, limit=10, max_bytes=1000)
 
     with psycopg.connect(database.conninfo) as holder:
         holder.execute("LOCK TABLE requests")
         with pytest.raises(ListTooBroad, match="ask for a model, or for less time"):
-            await search()
-    await search()
+            await page()
+    await page()
 
 
 async def answering(connections: Connections) -> None:

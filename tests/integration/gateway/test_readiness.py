@@ -14,6 +14,7 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_status import rpc_status
 from predict.v1.prediction_service_pb2 import PredictRequest
 
+from gateway.app import SERVICES
 from tests.integration.gateway.whole import (
     MODELS,
     NOT_SERVING,
@@ -177,7 +178,7 @@ def test_a_database_that_is_away_is_known_and_comes_back_by_itself(
         wait_until(lambda: gateway.readyz() == NOTHING)
         postgres.stop_immediately()
         try:
-            wait_until(lambda: gateway.readyz() == (503, [PREDICTIONS, MODELS]))
+            wait_until(lambda: gateway.readyz() == (503, list(SERVICES)))
             assert gateway.status("models/words") == SERVING
             assert gateway.request("GET", "/healthz").status == 200
         finally:

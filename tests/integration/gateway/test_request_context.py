@@ -17,6 +17,7 @@ from database.logins import GATEWAY
 from gateway.envoy.front import Front
 from tests.integration.gateway.envoy.gateway_process import Answer, GatewayProcess
 from tests.parts import catalog
+from tests.parts.polling import wait_until
 from tests.parts.ports import free_port
 from tests.parts.postgres import Database, Postgres
 from tests.parts.words_server import LABELS, MODEL, VERSION, words_server
@@ -70,6 +71,8 @@ def running(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Ite
         ):
             models = ModelServiceStub(channel)
             _set_traffic(models, ())
+            ready = f"http://127.0.0.1:{port}/readyz"  # the gateway is told of it a moment later
+            wait_until(lambda: httpx.get(ready, trust_env=False).is_success)
             yield Running(
                 database,
                 process,

@@ -4,7 +4,9 @@ from uuid import uuid4
 
 import pytest
 
+from contract.errors import ModelFailed
 from contract.ids import uuid7
+from contract.status import to_status
 from gateway.prediction import ListFilter, Prediction, State
 from gateway.store.predictions import PredictionStore
 from inference.output import Output
@@ -90,6 +92,20 @@ async def test_predictions_of_one_commit_share_one_event_a_model(
         "genre": {predictions[1].id},
         "sentiment": {predictions[0].id, predictions[2].id},
     }
+
+
+async def test_failures_go_with_the_commits_of_the_others(
+    store: PredictionStore, database: Database
+) -> None:
+    failed = finished()
+    failed.state, failed.output, failed.features_uri = State.FAILED, None, ""
+    failed.error = to_status(ModelFailed("sentiment"))
+    both = [finished(), failed]
+    await asyncio.gather(*(store.insert_finished(prediction, "") for prediction in both))
+    with database.connect() as connection:
+        rows = connection.execute("SELECT state, xmin::text AS by FROM requests").fetchall()
+    assert {row["state"] for row in rows} == {"SUCCEEDED", "FAILED"}
+    assert len({row["by"] for row in rows}) == 1
 
 
 TRACES = [f"00-{n:032x}-{n:016x}-01" for n in (1, 2)]

@@ -1,12 +1,13 @@
 """The models that ship: what each one declares, learns and says."""
 
+import math
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
 
-from modelkit.abstract_model import AbstractModel
+from modelkit.abstract_model import AbstractModel, Example
 from modelkit.artifact import UnknownModel, model_class, model_directory
 from modelkit.dataset import read_examples, split
 from models.sentiment.text import WordCache, bags, pieces
@@ -59,6 +60,23 @@ def test_variants_of_a_model_can_take_each_others_place(variant: Variant) -> Non
     assert other.labels == first.labels
     assert other.has_value == first.has_value
     assert other.primary_metric == first.primary_metric
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_label_that_somebody_gave_is_what_is_learnt(name: str) -> None:
+    """Of a labelled prediction nothing else is known: no rating, and no domain of this model's."""
+    model = model_class(name)()
+    texts = {label: f"a text that is {label.partition('_')[0]}" for label in model.labels}
+    examples = [
+        Example(f"labelled-{n}", texts[label], label=label) for n in range(20) for label in texts
+    ]
+    assert [model.truth(example) for example in examples] == [e.label for e in examples]
+    old, _ = split(read_examples(shipped_data(name)))
+    model.train([*examples, *old], seed=0, progress=lambda share: None)
+    metrics = model.eval([*examples, *old], model.predict([e.text for e in (*examples, *old)]))
+    assert all(map(math.isfinite, metrics.values()))
+    answers = model.predict(list(texts.values())).scores.argmax(axis=1)
+    assert [model.labels[n] for n in answers] == list(texts)
 
 
 @pytest.mark.parametrize("name", ["unknown", "", "..", "sentiment.data"])

@@ -1,6 +1,6 @@
 """The relay as a process, on a bus with the queues of two models."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 
 import pytest
@@ -24,11 +24,16 @@ def requests(database: Database) -> Requests:
 
 @pytest.fixture
 def start_relay(database: Database, bus: Bus) -> Iterator[StartRelay]:
-    """Starts relays; keyword arguments are PMESH_RELAY_* variables in lower case."""
+    """Starts relays; keyword arguments are PMESH_RELAY_* variables in lower case.
+
+    aws: where S3 is, if it is elsewhere than the bus.
+    """
     parts = {**environment(database, RELAY), **bus.environment}
     with ExitStack() as relays:
 
-        def start(*, patch: str = "", **limits: float) -> Relay:
-            return relays.enter_context(Relay(parts, patch=patch, **limits))
+        def start(
+            *, patch: str = "", aws: Mapping[str, str] | None = None, **limits: float
+        ) -> Relay:
+            return relays.enter_context(Relay({**parts, **(aws or {})}, patch=patch, **limits))
 
         yield start

@@ -267,3 +267,21 @@ def complete(requests: Requests, *, pad: int = 0) -> str:
 
 def count_completions(requests: Requests) -> int:
     return len(requests.query("SELECT FROM outbox WHERE event = 'job_completed'"))
+
+
+def test_a_change_of_an_alert_is_on_the_bus_with_the_id_of_its_row(
+    start_relay: StartRelay, requests: Requests, bus: Bus
+) -> None:
+    alerts = bus.watch("alert_changed")
+    requests.execute(
+        "INSERT INTO outbox (id, event, model, version, payload)"
+        " VALUES (uuidv7(), 'alert_changed', 'genre', '2', '{\"alertId\": \"7\"}')"
+    )
+    ((event_id,),) = (row.values() for row in requests.query("SELECT id::text FROM outbox"))
+    start_relay()
+    (message,) = bus.receive(alerts, wait_s=20)
+    assert json.loads(message["Body"]) == {"alertId": "7", "eventId": event_id}
+    names = {name: value["StringValue"] for name, value in message["MessageAttributes"].items()}
+    assert names == {"event": "alert_changed", "action": "genre", "version": "2"}
+    wait_until(lambda: requests.query("SELECT * FROM outbox") == [])
+    bus.unwatch(alerts)

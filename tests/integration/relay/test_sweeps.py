@@ -188,7 +188,7 @@ def test_the_days_to_come_have_partitions_and_old_request_ids_go(
         )
     start_relay()
     wait_until(lambda: len(requests.query("SELECT * FROM request_ids")) == 2)
-    assert partitions(requests) == before
+    wait_until(lambda: partitions(requests) == before)
 
 
 def test_days_that_cannot_be_made_keep_nobody_waiting(

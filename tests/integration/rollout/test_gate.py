@@ -3,17 +3,22 @@
 import json
 import shutil
 import socket
+import zlib
+from datetime import UTC, datetime
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 import yaml
 from mlflow import MlflowClient
 from predict.v1.release_refusal_pb2 import ReleaseRefusal
 
+from modelkit.labelled import Labelled
 from rollout.refusal import Reason, Refused, refusal_name
 from tests.integration.rollout.tiny.model import Model
 from tests.integration.rollout.workshop import (
     ALL,
+    EXAMPLES,
     NAME,
     TEXTS,
     Mutation,
@@ -21,6 +26,7 @@ from tests.integration.rollout.workshop import (
     in_code,
     in_manifest,
 )
+from tests.parts.observed import Observed, observe
 from tests.parts.ports import free_port
 
 ONLY_ON_TRITON = "import sys, os\nif 'triton_python_backend_utils' in sys.modules: "
@@ -224,3 +230,30 @@ def test_a_registry_that_does_not_answer_refuses_and_serving_goes_on(
             workshop.release(version, uri=f"http://127.0.0.1:{port}")
     check_refused(workshop, champion, version, Reason.REGISTRY_UNAVAILABLE)
     workshop.release(version)  # once it is back
+
+
+def test_labelled_predictions_judge_a_version_until_they_are_erased(
+    workshop: Workshop, champion: str
+) -> None:
+    """Their texts are in the record only; on all other examples the two versions are alike."""
+    luck = {text: zlib.crc32(text.encode()) % 1000 / 1000 for text in TEXTS}
+    easy = [example for example in EXAMPLES if luck[example.text] < 0.3]
+    labels = {text: text.partition(" ")[0] for text in TEXTS if 0.5 < luck[text] < 0.9}
+    now = datetime.now(UTC)
+    observed = [
+        Observed(time=now, model=NAME, text=text, label=label, truth=label)
+        for text, label in labels.items()
+    ]
+    ids = observe(workshop.connection, observed)
+    labelled = [
+        Labelled(UUID(one), label, "PERSON", ("anna",), "", None, now)
+        for one, label in zip(ids, labels.values(), strict=True)
+    ]
+    version = workshop.register(Model(skill=0.4), examples=easy, labelled=labelled)
+    with pytest.raises(Refused, match="worse than version"):
+        workshop.release(version)
+    for one in ids:
+        workshop.query("SELECT gateway_v1.erase(%s)", one)
+    release = workshop.release(version)
+    erased = f"; {len(ids)} held-out examples have been erased"
+    assert workshop.row(release)["detail"].endswith(erased)

@@ -21,8 +21,9 @@ from modelkit.abstract_model import AbstractModel, Example
 from modelkit.artifact import write_artifact
 from modelkit.dataset import write_examples
 from modelkit.golden import Golden
+from modelkit.labelled import Labelled, Split, write_labels
 from modelkit.mlmodel import write_mlmodel
-from modelkit.registry import CHAMPION, EVALUATION_FILE, Registry
+from modelkit.registry import CHAMPION, EVALUATION_FILE, LABELS_FILE, Registry
 from modelkit.values import ModelEntry
 from rollout.alias import AliasFollower
 from rollout.foreign import ForeignVersions
@@ -102,8 +103,9 @@ class Workshop:
         model: AbstractModel | None = None,
         *mutations: Mutation,
         examples: Sequence[Example] = EXAMPLES,
+        labelled: Sequence[Labelled] = (),
     ) -> str:
-        """A new version of the registry; its number."""
+        """A new version of the registry; its number. labelled: held-out predictions."""
         model = model or Model()
         with (
             tempfile.TemporaryDirectory() as scratch,
@@ -112,6 +114,9 @@ class Workshop:
             artifact, evaluation = Path(scratch, "model"), Path(scratch, "evaluation")
             evaluation.mkdir()
             write_examples(evaluation / EVALUATION_FILE, examples)
+            if labelled:
+                held_out = [(one, Split.HELD_OUT) for one in labelled]
+                write_labels(evaluation / LABELS_FILE, held_out)
             write_artifact(model, artifact)
             write_mlmodel(type(model), artifact)
             Golden.record(model, [example.text for example in examples]).write(artifact)
@@ -203,7 +208,12 @@ class Workshop:
     def releaser(self, registry: Registry, tell: Tell = lambda _: None) -> Releaser:
         """What carries releases out, in this process."""
         foreign = self.foreign(registry)
-        gate = Gate(registry=registry, serving=self.serving, foreign=foreign)
+        gate = Gate(
+            registry=registry,
+            serving=self.serving,
+            foreign=foreign,
+            find_texts=self.store.texts,
+        )
         return Releaser(
             store=self.store,
             own=OwnVersions(store=self.store, gate=gate, serving=self.serving, tell=tell),

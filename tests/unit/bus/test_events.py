@@ -6,7 +6,13 @@ from uuid import uuid4
 
 import pytest
 from google.protobuf import json_format
-from predict.events.v1.events_pb2 import InferenceRequested, InferenceResponded, JobCompleted
+from predict.events.v1.events_pb2 import (
+    AlertChange,
+    AlertChanged,
+    InferenceRequested,
+    InferenceResponded,
+    JobCompleted,
+)
 from predict.v1.prediction_pb2 import PREDICTION_STATE_SUCCEEDED
 
 from bus.errors import UndecodableMessage
@@ -29,6 +35,14 @@ RESPONDED.output.label = "good"
 RESPONDED.output.scores["good"] = 1.0
 COMPLETED = JobCompleted(event_id="0199f2d0-0000-7000-8000-000000000004", model="sentiment")
 COMPLETED.predictions.add(prediction_id=REQUESTED.prediction_id, state=PREDICTION_STATE_SUCCEEDED)
+ALERT = AlertChanged(
+    event_id="0199f2d0-0000-7000-8000-000000000005",
+    model="sentiment",
+    version="3",
+    change=AlertChange.ALERT_CHANGE_FIRED,
+    above=0.1,
+    value=0.2,
+)
 
 
 def sqs_message(event: str, body: str) -> Any:
@@ -43,6 +57,7 @@ def sqs_message(event: str, body: str) -> Any:
         ("inference_request", REQUESTED),
         ("inference_response", RESPONDED),
         ("job_completed", COMPLETED),
+        ("alert_changed", ALERT),
     ],
 )
 def test_an_event_survives_the_bus(name: str, event: Event) -> None:

@@ -89,7 +89,9 @@ everything = pytest.mark.parametrize("number", NUMBERS, ids=lambda n: n.variable
 
 def test_the_numbers_of_all_programs_are_seen() -> None:
     seen = {number.settings.__module__.split(".")[0] for number in NUMBERS}
-    assert seen == {"gateway", "relay", "model_runtime", "rollout"}
+    assert seen == {
+        *("gateway", "relay", "model_runtime", "rollout", "monitoring", "training", "annotation")
+    }
     assert {"PMESH_GATEWAY_MAX_BATCH", "PMESH_GATEWAY_PORT"} <= {n.variable for n in NUMBERS}
 
 

@@ -12,10 +12,14 @@ from google.protobuf.descriptor_pb2 import MethodOptions
 from google.protobuf.message import Message
 from predict.v1 import (
     error_traits_pb2,
+    feedback_service_pb2,
+    label_pb2,
     model_pb2,
     model_service_pb2,
+    monitoring_service_pb2,
     prediction_pb2,
     prediction_service_pb2,
+    quality_metric_pb2,
 )
 from predict.v1.error_reason_pb2 import ErrorReason
 
@@ -24,7 +28,10 @@ from contract.rules import rules_of
 
 METHODS: list[MethodDescriptor] = [
     method
-    for file in (prediction_service_pb2, model_service_pb2)
+    for file in (
+        *(prediction_service_pb2, model_service_pb2),
+        *(feedback_service_pb2, monitoring_service_pb2),
+    )
     for service in file.DESCRIPTOR.services_by_name.values()
     for method in service.methods
 ]
@@ -36,6 +43,9 @@ RESOURCES: list[Any] = [
     prediction_pb2.Prediction.DESCRIPTOR,
     model_pb2.Model.DESCRIPTOR,
     model_pb2.Release.DESCRIPTOR,
+    label_pb2.Label.DESCRIPTOR,
+    quality_metric_pb2.QualityMetric.DESCRIPTOR,
+    quality_metric_pb2.Reference.DESCRIPTOR,
 ]
 
 
@@ -71,7 +81,7 @@ def rule_names(rules: Message) -> Iterator[str]:
             for rule, bound in value.ListFields():
                 if rule.name == "items":
                     yield from rule_names(bound)
-                else:
+                else:  # those of a map's keys are one, and those of its values
                     yield f"{option.name}.{rule.name}"
 
 

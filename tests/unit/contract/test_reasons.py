@@ -6,13 +6,14 @@ import pytest
 from google.rpc import error_details_pb2
 from predict.v1.error_reason_pb2 import ErrorReason
 
-from contract import errors, reasons
+from contract import errors, label_errors, reasons
 from contract.errors import InvalidArgument, MethodNotFound, Overloaded, PredictError
 from contract.status import error_info, status_from_json, to_json, to_status
 
 CLASSES = [
     found
-    for _, found in inspect.getmembers(errors, inspect.isclass)
+    for module in (errors, label_errors)
+    for _, found in inspect.getmembers(module, inspect.isclass)
     if issubclass(found, PredictError)
 ]
 

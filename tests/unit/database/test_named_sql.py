@@ -11,6 +11,9 @@ PLACES = [
     ("gateway.store", "releases.sql"),
     ("relay", "queries.sql"),
     ("rollout", "queries.sql"),
+    ("monitoring", "queries.sql"),
+    ("training", "queries.sql"),
+    ("annotation", "queries.sql"),
     ("model_runtime", "queries.sql"),
 ]
 

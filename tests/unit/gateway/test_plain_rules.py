@@ -48,7 +48,9 @@ def filled(message: Message, rng: random.Random, odds: float) -> Message:
         if rng.random() > odds:
             continue
         if field.message_type is not None:
-            if field.is_repeated:
+            if field.message_type.GetOptions().map_entry:
+                getattr(message, field.name)[rng.choice(STRINGS)] = rng.choice(STRINGS)
+            elif field.is_repeated:
                 filled(getattr(message, field.name).add(), rng, odds)
             else:
                 filled(getattr(message, field.name), rng, odds).SetInParent()

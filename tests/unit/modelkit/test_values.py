@@ -25,6 +25,7 @@ def test_every_model_that_ships_is_listed_once_in_order() -> None:
 def test_what_is_not_said_has_a_default(tmp_path: Path) -> None:
     entry = read_values(write(tmp_path, GOOD))
     assert (entry.labels, entry.feature_share, entry.foreign) == (["bad", "good"], 1.0, {})
+    assert entry.retention_days == 90
     assert not entry.is_trained_here
 
 
@@ -54,6 +55,11 @@ def test_a_version_of_others_is_read(tmp_path: Path) -> None:
         (GOOD + "versions: {'1': {address: 'a:1', labels: [a, a]}}", "labels are there twice"),
         (GOOD + "feature_share: 2", "0 to 1"),
         (GOOD + "feature_share: some", "values.yaml"),
+        (GOOD + "retention_days: 0", "retention_days is a whole number of 1 to 3650, not 0"),
+        (GOOD + "retention_days: 3651", "1 to 3650"),
+        (GOOD + "retention_days: 1.5", "1 to 3650"),
+        (GOOD + "retention_days: true", "1 to 3650"),
+        (GOOD + "retention_days: '7'", "1 to 3650"),
         (GOOD + "versions: {v1: {address: 'a:1'}}", "a version is a number"),
         (GOOD + "versions: {'1': {}}", "has no address"),
         (GOOD + "versions: ['1']", "values.yaml"),

@@ -85,6 +85,9 @@ class Predictions(prediction_service_pb2_grpc.PredictionServiceServicer):
     async def CancelPrediction(self, request: Any, context: Any) -> Any:
         return prediction_service_pb2.CancelPredictionResponse(prediction=echo(request))
 
+    async def DeletePrediction(self, request: Any, context: Any) -> Any:
+        return prediction_service_pb2.DeletePredictionResponse(prediction=echo(request))
+
 
 class Models(model_service_pb2_grpc.ModelServiceServicer):
     async def ListModels(self, request: Any, context: Any) -> Any:

@@ -119,6 +119,7 @@ def test_a_watch_ends_with_the_terminal_state(hosts: tuple[Host, Host]) -> None:
         (pb.GetPredictionRequest(id=UNKNOWN), code_pb2.NOT_FOUND),
         (pb.WatchPredictionRequest(id=UNKNOWN), code_pb2.NOT_FOUND),
         (pb.CancelPredictionRequest(id=UNKNOWN), code_pb2.NOT_FOUND),
+        (pb.DeletePredictionRequest(id=UNKNOWN), code_pb2.NOT_FOUND),
         (models.GetModelRequest(model="nosuch"), code_pb2.NOT_FOUND),
     ],
     ids=lambda value: f"{value.DESCRIPTOR.name} {value}" if isinstance(value, Message) else "",

@@ -122,7 +122,7 @@ PATHS = [
     ("POST", "/v1/models", 405, "METHOD_NOT_ALLOWED"),
     ("GET", PREDICT, 405, "METHOD_NOT_ALLOWED"),
     ("PUT", "/v1/predictions/x", 405, "METHOD_NOT_ALLOWED"),
-    ("DELETE", "/v1/predictions/x", 405, "METHOD_NOT_ALLOWED"),
+    ("PATCH", "/v1/predictions/x", 405, "METHOD_NOT_ALLOWED"),
 ]
 
 

@@ -72,6 +72,7 @@ def requests() -> dict[str, Message]:
         "WaitPrediction": pb.WaitPredictionRequest(id=uuid7()),
         "WatchPrediction": pb.WatchPredictionRequest(id=uuid7()),
         "CancelPrediction": pb.CancelPredictionRequest(id=uuid7()),
+        "DeletePrediction": pb.DeletePredictionRequest(id=uuid7()),
         "SetTraffic": models.SetTrafficRequest(
             model=MODEL, traffic=[TrafficTarget(version=VERSION, percent=100)]
         ),

@@ -16,6 +16,7 @@ from predict.v1 import prediction_service_pb2 as pb
 from predict.v1 import prediction_service_pb2_grpc
 from predict.v1.prediction_pb2 import Prediction
 
+from contract.metrics_server import metrics_server
 from gateway import request_context
 from gateway.app import SERVICES, UNBOUNDED, interceptors
 from gateway.grpc_asgi import Server
@@ -25,7 +26,6 @@ from gateway.interceptors.interceptor import Interceptor
 from gateway.interceptors.validate import validate
 from gateway.logs import log_to_stderr
 from gateway.metrics import Calls
-from gateway.metrics_server import metrics_server
 from gateway.router import Router
 from gateway.servicers import failures, standard
 from gateway.settings import Settings

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -68,11 +68,14 @@ class Running:
         port: int,
         database: Database,
         model: Model,
-        process: "subprocess.Popen[bytes]",
+        start: Callable[[], "subprocess.Popen[bytes]"],
         model_address: str,
+        metrics_url: str,
     ) -> None:
-        self.process = process
+        self._start = start
+        self.process = start()
         self.model_address = model_address
+        self.metrics_url = metrics_url
         self.address = f"127.0.0.1:{port}"
         self.grpc = Grpc(grpc.insecure_channel(self.address))
         url = f"http://{self.address}"
@@ -80,6 +83,12 @@ class Running:
         self.database = database
         self.requests = Requests(database)
         self.model = model
+
+    def restart(self) -> None:
+        """Kill the gateway and start it anew, without waiting for it."""
+        self.process.kill()
+        self.process.wait(100)
+        self.process = self._start()
 
     def close(self) -> None:
         self.grpc.channel.close()
@@ -100,7 +109,7 @@ def register(database: Database, address: str) -> None:
 
 
 @contextmanager
-def running(database: Database, spool: str) -> Iterator[Running]:
+def running(database: Database, spool: str, *, max_waiting: int = MAX_WAITING) -> Iterator[Running]:
     """Serves inside."""
     model = Model()
     with OipServer(model.answer, model="*", version="12") as server:
@@ -113,13 +122,17 @@ def running(database: Database, spool: str) -> Iterator[Running]:
             "PMESH_GATEWAY_ADMIN_PORT": str(admin_port),
             "PMESH_GATEWAY_METRICS_PORT": str(metrics_port),
             "PMESH_GATEWAY_CALLER_HEADER": CALLER_HEADER,
-            "PMESH_GATEWAY_MAX_WAITING": str(MAX_WAITING),
+            "PMESH_GATEWAY_MAX_WAITING": str(max_waiting),
             "PMESH_GATEWAY_MAX_CALL_S": str(MAX_CALL_S),
             "PMESH_GATEWAY_DRAIN_S": "1",
             "PMESH_FEATURES_SPOOL": spool,
         }
-        process = subprocess.Popen([sys.executable, "-m", "gateway.main"], env=variables)
-        found = Running(port, database, model, process, server.address)
+
+        def start() -> "subprocess.Popen[bytes]":
+            return subprocess.Popen([sys.executable, "-m", "gateway.main"], env=variables)
+
+        metrics_url = f"http://127.0.0.1:{metrics_port}/metrics"
+        found = Running(port, database, model, start, server.address, metrics_url)
         try:
             wait_until(lambda: _serves(found.rest.client))
             for name in ("sentiment", "silent"):
@@ -128,8 +141,8 @@ def running(database: Database, spool: str) -> Iterator[Running]:
             yield found
         finally:
             found.close()
-            process.send_signal(signal.SIGTERM)
-            process.wait(100)
+            found.process.send_signal(signal.SIGTERM)
+            found.process.wait(100)
 
 
 def _serves(client: httpx.Client) -> bool:

@@ -22,6 +22,8 @@ from google.rpc import error_details_pb2
 from predict.v1 import model_service_pb2 as models
 from predict.v1 import prediction_service_pb2 as pb
 from predict.v1.error_reason_pb2 import ErrorReason
+from predict.v1.feedback_service_pb2 import AttachLabelRequest, DeleteLabelRequest
+from predict.v1.monitoring_service_pb2 import GetReferenceRequest
 
 from contract.errors import AttemptsExhausted, PredictError, Undeliverable
 from contract.reasons import (
@@ -191,6 +193,49 @@ def pause_what_has_ended(gateway: Running, door: Door) -> Answer:
     return door.call("PauseRelease", models.PauseReleaseRequest(id=ended.id))
 
 
+def attach(door: Door, prediction_id: str = "", **fields: Any) -> Answer:
+    """By a label on a prediction that is made for it, unless one is given."""
+    prediction_id = prediction_id or predict(door).message.prediction.id
+    fields = {"label": "positive", **fields}
+    return door.call("AttachLabel", AttachLabelRequest(prediction_id=prediction_id, **fields))
+
+
+def label_what_is_unfinished(gateway: Running, door: Door) -> Answer:
+    return attach(door, *gateway.requests.accept())
+
+
+def label_what_is_erased(gateway: Running, door: Door) -> Answer:
+    id_ = predict(door).message.prediction.id
+    gateway.requests.execute(
+        "UPDATE requests SET text = '', erase_time = now() WHERE id = %s", (id_,)
+    )
+    return attach(door, id_)
+
+
+def label_too_often(gateway: Running, door: Door) -> Answer:
+    id_ = predict(door).message.prediction.id
+    gateway.requests.execute(
+        "INSERT INTO labels (prediction_id, model, label, source, annotator, label_time)"
+        " SELECT %s, 'sentiment', 'positive', 'PERSON', n::text, now()"
+        " FROM generate_series(1, 1000) AS n",
+        (id_,),
+    )
+    assert attach(door, id_, source="LABEL_SOURCE_PERSON", annotator="7").message  # said already
+    return attach(door, id_)
+
+
+def withdraw_what_is_corrected(gateway: Running, door: Door) -> Answer:
+    first = attach(door).message.label
+    assert attach(door, first.prediction_id, label="negative").message
+    return door.call("DeleteLabel", DeleteLabelRequest(id=first.id))
+
+
+def reuse_an_external_id(gateway: Running, door: Door) -> Answer:
+    name = str(uuid4())
+    assert attach(door, external_id=name).message
+    return attach(door, external_id=name)  # of another prediction
+
+
 def outlast_the_drain(name: str) -> Callable[[Running], Answer]:
     """By a call in the work of a gateway that is told to stop. name: of its door."""
 
@@ -236,6 +281,7 @@ WAYS = {
     ),
     "OUT_OF_RANGE": asking("ListModels", models.ListModelsRequest(page_size=-1)),
     "INVALID_ID": predicting(version="0"),
+    "INVALID_TAGS": predicting(tags={"Channel": "mail"}),
     "INVALID_PAGE_TOKEN": asking("ListModels", models.ListModelsRequest(page_token=NO_TOKEN)),
     "INVALID_SPLIT": asking(
         "SetTraffic", models.SetTrafficRequest(model="sentiment", traffic=SPLIT)
@@ -280,6 +326,16 @@ WAYS = {
         models.CreateReleaseRequest(model="sentiment", action="RELEASE_ACTION_PROMOTE"),
     ),
     "MODEL_FAILED": predicting(text="poison"),
+    "PREDICTION_UNFINISHED": through_both(label_what_is_unfinished),
+    "PREDICTION_ERASED": through_both(label_what_is_erased),
+    "LABEL_NOT_OF_MODEL": through_both(lambda g, door: attach(door, label="Positive")),
+    "LABEL_NOT_FOUND": asking("DeleteLabel", DeleteLabelRequest(id=UNKNOWN)),
+    "REFERENCE_NOT_FOUND": asking(
+        "GetReference", GetReferenceRequest(model="sentiment", version="12")
+    ),
+    "LABEL_CORRECTED": through_both(withdraw_what_is_corrected),
+    "TOO_MANY_LABELS": through_both(label_too_often),
+    "EXTERNAL_ID_REUSED": through_both(reuse_an_external_id),
 }
 
 

@@ -11,12 +11,14 @@ import pytest
 import yaml
 from psycopg import sql
 
+from database.connections import connect
 from database.logins import GATEWAY, program_logins, worker_login
 from pmesh.scaffold.folder import write_model_folder
 from tests.parts.aws import Aws
 from tests.parts.bus_probe import TOPIC_ARN
 from tests.parts.polling import wait_until
 from tests.parts.postgres import Database, Postgres
+from training.store import TrainingStore
 
 ROOT = Path(__file__).parents[4]
 ADDRESS = "triton.example:8001"
@@ -139,9 +141,13 @@ def test_a_checkout_without_models_takes_none_away(checkout: Checkout, empty: Da
 def test_what_a_values_file_says_anew_is_a_change(checkout: Checkout, empty: Database) -> None:
     checkout.done()
     file = checkout.models / "mood" / "values.yaml"
-    file.write_text(yaml.safe_dump(yaml.safe_load(file.read_text()) | {"feature_share": 0.5}))
+    said = {"feature_share": 0.5, "retention_days": 7}
+    file.write_text(yaml.safe_dump(yaml.safe_load(file.read_text()) | said))
     done = checkout.done()
     assert (done["model", "mood"], done["model", "spam"]) == ("changed", "unchanged")
+    with empty.connect() as connection:
+        kept = connection.execute("SELECT id, retention_days AS days FROM models ORDER BY id")
+        assert kept.fetchall() == [{"id": "mood", "days": 7}, {"id": "spam", "days": 90}]
 
 
 def test_logins_are_made_of_a_folder_of_passwords(
@@ -243,6 +249,15 @@ def test_the_commands_of_the_readme_go_together(
     with database.connect() as connection:  # it manages the groups, and has not their rights
         rights = "SELECT pg_has_role('predict', 'pmesh_gateway', 'USAGE') AS has"
         assert connection.execute(rights).fetchall() == [{"has": False}]
+    with connect(f"{database.conninfo} user=training password=of-a-test") as connection:
+        store = TrainingStore(connection)  # by functions that have the owner's rights
+        assert store.request("mood", "anna")
+        taken = store.take()
+        assert taken
+        with connect(f"{database.conninfo} user=training password=of-a-test") as other:
+            assert TrainingStore(other).take() is None
+        store.finish(taken, version="2")
+        assert [one.state for one in store.newest(9)] == ["SUCCEEDED"]
 
 
 def test_who_comes_while_another_provisions_waits(checkout: Checkout, empty: Database) -> None:

@@ -53,6 +53,12 @@ def test_a_port_that_is_taken(home: Home, taken_port: int) -> None:
     assert not home.path.exists()
 
 
+def test_a_time_of_labels_in_a_training_without_them() -> None:
+    done = pmesh("train", "sentiment", "--since", "2026-11-01")
+    assert done.returncode == 1
+    assert "--since is of labels: it needs --from-labels" in done.stderr
+
+
 def test_a_disk_without_space(home: Home, port: int) -> None:
     home.create()
     small = f'mount -t tmpfs -o size=50m tmpfs {home.path} && exec "$@"'

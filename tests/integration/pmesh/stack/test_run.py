@@ -135,6 +135,32 @@ def test_the_next_start_ends_what_a_killed_supervisor_left(home: Home) -> None:
     assert after.end() == 0
 
 
+def test_a_part_may_come_and_go_while_the_others_run(home: Home) -> None:
+    stack = TinyStack(home)
+    sessions = stack.wait_ready()
+
+    def guests() -> list[State]:
+        return [part.state for part in stack.status.parts if part.name == "guest"]
+
+    for _ in range(2):
+        (home.path / "invitation").touch()
+        stack.signal(signal.SIGUSR1)
+        wait_until(lambda: guests() == [State.READY])
+        (home.path / "invitation").unlink()
+        stack.signal(signal.SIGUSR1)
+        wait_until(lambda: guests() == [])
+    assert stack.wait_ready() == sessions
+    assert (home.path / "journal").read_text().splitlines()[3:] == ["start guest", "stop guest"] * 2
+    (home.path / "invitation").touch()
+    stack.signal(signal.SIGUSR1)
+    wait_until(lambda: guests() == [State.READY])
+    sessions = stack.wait_ready()
+    assert len(sessions) == 4
+    stack.signal(signal.SIGTERM)
+    assert stack.end() == 0
+    assert left(sessions) == []
+
+
 def test_a_second_stack_on_the_same_directory_is_refused(home: Home) -> None:
     stack = TinyStack(home)
     stack.wait_ready()

@@ -2,7 +2,8 @@
 
     python tests/integration/pmesh/stack/tiny.py HOME
 
-Each part writes what happens to it into HOME/journal.
+Each part writes what happens to it into HOME/journal. While HOME/invitation is there, a guest is
+one of them.
 """
 
 import asyncio
@@ -68,8 +69,13 @@ def main() -> None:
         tiny_part(home, "bus", behaviours.get("bus", "works"), needs=("store",)),
         tiny_part(home, "door", behaviours.get("door", "works"), needs=("store", "bus")),
     ]
+
+    def asked() -> list[Part]:
+        is_invited = (home.path / "invitation").exists()
+        return [*parts, tiny_part(home, "guest", needs=("store",))] if is_invited else parts
+
     with home.lock():
-        asyncio.run(StackRun(home, parts, gateway_port=1, ports={}).run())
+        asyncio.run(StackRun(home, asked, gateway_port=1, ports={}).run())
 
 
 if __name__ == "__main__":

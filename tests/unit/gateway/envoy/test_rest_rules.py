@@ -42,7 +42,7 @@ def test_every_binding_of_the_contract_is_a_route() -> None:
         ("^/v1/models/[^/:]+:predict/$", "POST"),
         ("^/v1/models/[^/:]+:batchPredict/$", "POST"),
         ("^/v1/models/[^/:]+/predictions/$", "POST"),
-        ("^/v1/predictions/[^/:]+/$", "GET"),
+        ("^/v1/predictions/[^/:]+/$", "DELETE, GET"),
         ("^/v1/predictions/$", "GET"),
         ("^/v1/predictions/[^/:]+:wait/$", "GET"),
         ("^/v1/predictions/[^/:]+:watch/$", "GET"),
@@ -55,6 +55,14 @@ def test_every_binding_of_the_contract_is_a_route() -> None:
         ("^/v1/releases/[^/:]+:pause/$", "POST"),
         ("^/v1/releases/[^/:]+:resume/$", "POST"),
         ("^/v1/releases/[^/:]+:cancel/$", "POST"),
+        ("^/v1/models/[^/:]+/qualityMetrics/$", "GET"),
+        ("^/v1/models/[^/:]+/references/$", "GET"),
+        ("^/v1/models/[^/:]+/versions/[^/:]+/reference/$", "GET"),
+        ("^/v1/predictions/[^/:]+/labels/$", "POST"),
+        ("^/v1/labels:batchAttach/$", "POST"),
+        ("^/v1/labels/[^/:]+/$", "DELETE"),
+        ("^/v1/labels/$", "GET"),
+        ("^/v1/models/[^/:]+:listUnlabeled/$", "GET"),
     }
 
 
@@ -77,7 +85,8 @@ def test_a_message_has_its_fields_by_both_names() -> None:
     assert request["requestId"]["name"] == "request_id"
     entries = messages["predict.v1.BatchPredictRequest"]["entries"]
     assert entries["each"]["message"] == "predict.v1.BatchPredictEntry"
-    assert set(messages["predict.v1.BatchPredictEntry"]) == {"text", "request_id", "requestId"}
+    entry = {"text", "request_id", "requestId", "tags"}
+    assert set(messages["predict.v1.BatchPredictEntry"]) == entry
 
 
 def test_only_messages_that_requests_consist_of_are_known() -> None:

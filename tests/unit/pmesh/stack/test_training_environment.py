@@ -10,7 +10,8 @@ from pmesh.stack.environment import base_environment
 from pmesh.stack.home import Home
 from pmesh.stack.local import PORTS, LocalStack
 
-RELEASES_ONLY = {"PMESH_TRITON_KEY", "PMESH_TRITON_REPOSITORY", "PGPASSWORD", "PGUSER"}
+OF_TRITON = {"PMESH_TRITON_KEY", "PMESH_TRITON_REPOSITORY"}
+RELEASES_ONLY = OF_TRITON | {"PGPASSWORD", "PGUSER"}
 
 
 @pytest.fixture
@@ -28,6 +29,11 @@ def names(lines: list[str]) -> set[str]:
     return {line.partition("=")[0] for line in lines}
 
 
+def users(lines: list[str]) -> list[str]:
+    """Of PostgreSQL, likewise."""
+    return [line for line in lines if line.startswith("PGUSER=")]
+
+
 def test_it_knows_the_registry_and_no_secret(stack: LocalStack) -> None:
     training, release = stack.training_environment(), stack.release_environment()
     assert release.keys() >= RELEASES_ONLY
@@ -43,9 +49,11 @@ def test_the_command_line_trains_with_that(
     monkeypatch.setattr(programs, "program", lambda *_: ("env",))
     monkeypatch.setattr("signal.signal", lambda *_: None)
     home = Path("unused")
-    given = names(programs.run_training(home, "genre", "training.train"))
+    printed = programs.run_training(home, "genre", "training.train")
+    given = names(printed)
     assert "MLFLOW_TRACKING_URI" in given
-    assert not given & RELEASES_ONLY
+    assert users(printed) == ["PGUSER=training"]  # which reads labels, and writes nothing of them
+    assert not given & OF_TRITON
 
 
 def test_a_start_asks_the_gateway_for_releases_and_holds_no_secret(stack: LocalStack) -> None:

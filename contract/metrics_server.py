@@ -1,18 +1,19 @@
-"""Where Prometheus reads the metrics: a port of its own, which no client of the gateway reaches."""
+"""Where Prometheus reads a program's metrics: a port of its own, which no client reaches."""
 
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from ipaddress import ip_address
 from socketserver import TCPServer
-from typing import Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
-from prometheus_client import CollectorRegistry, make_wsgi_app
-from prometheus_client.registry import Collector
+if TYPE_CHECKING:
+    from prometheus_client.registry import Collector
 
 READ_S = 2.0
 """In which a request must have come and been answered: there is one at a time."""
@@ -21,15 +22,24 @@ Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 @contextmanager
-def metrics_server(address: str, port: int, collector: Collector) -> Iterator[None]:
+def metrics_server(
+    address: str,
+    port: int,
+    *collectors: "Collector",
+    mounts: Mapping[str, Application] = MappingProxyType({}),
+) -> Iterator[None]:
     """Answers at http://address:port/metrics, in a thread.
 
-    address: an IP address. Raises OSError if nothing can listen there.
+    address: an IP address. mounts: what answers below other paths, by how these begin. Raises
+    OSError if nothing can listen there.
     """
+    from prometheus_client import CollectorRegistry, make_wsgi_app  # not all programs have it
+
     registry = CollectorRegistry()
-    registry.register(collector)
+    for collector in collectors:
+        registry.register(collector)
     with _listen(address, port) as server:
-        application = _only_metrics(make_wsgi_app(registry))
+        application = _routed(make_wsgi_app(registry), mounts)
         if ip_address(address).is_loopback:
             application = _without_foreign_names(application)
         server.set_app(application)
@@ -55,10 +65,14 @@ def _listen(address: str, port: int) -> WSGIServer:
         raise OSError(f"metrics at {address}:{port}: {reason}") from error
 
 
-def _only_metrics(application: Application) -> Application:
+def _routed(metrics: Application, mounts: Mapping[str, Application]) -> Application:
     def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        if environ["PATH_INFO"] == "/metrics":
-            return application(environ, start_response)
+        path = environ["PATH_INFO"]
+        if path == "/metrics":
+            return metrics(environ, start_response)
+        for prefix, application in mounts.items():
+            if path.startswith(prefix):
+                return application(environ, start_response)
         start_response("404 Not Found", [("Content-Type", "text/plain")])
         return [b"the metrics are at /metrics\n"]
 

@@ -1,0 +1,1 @@
+"""What the hourly job costs, by rows."""

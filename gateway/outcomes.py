@@ -1,0 +1,124 @@
+"""How requests end that have no answer: in the record, with the group commits of the others.
+
+A caller hears of a failure once it is recorded; whoever has left is not waited for. What would keep
+a gateway busy for nobody is counted only: requests that are invalid, shed, or of no known model or
+version, and those that no database could take.
+"""
+
+import asyncio
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Protocol, Self
+
+from predict.v1.error_reason_pb2 import ErrorReason
+
+from contract.errors import DeadlineExceeded, PredictError, StoreUnavailable
+from contract.status import to_status
+from gateway.metrics import Unrecorded
+from gateway.prediction import Prediction, State
+from gateway.refusals import to_error
+from gateway.request_context import RequestContext
+
+MAX_ROWS = 1024
+MAX_BYTES = 16 << 20
+"""Of text, that waits to be recorded."""
+FLUSH_S = 2.0
+"""What the end of the gateway waits for."""
+EARLY_S = 0.01
+"""A timer of the loop may fire so much before its time."""
+
+COUNTED_ONLY = frozenset(
+    {
+        ErrorReason.ERROR_REASON_MODEL_NOT_FOUND,
+        ErrorReason.ERROR_REASON_VERSION_NOT_FOUND,
+        ErrorReason.ERROR_REASON_OVERLOADED,
+        ErrorReason.ERROR_REASON_STORE_UNAVAILABLE,
+    }
+)
+FINAL = frozenset({ErrorReason.ERROR_REASON_MODEL_FAILED})
+"""Trying again gives the same, so that the request_id stands for it."""
+
+
+class Record(Protocol):
+    """Where they are written."""
+
+    def insert_finished(
+        self, prediction: Prediction, request_key: str, *, traceparent: str
+    ) -> asyncio.Future[bool]: ...
+
+
+class Outcomes:
+    """Open with `async with`, whose end waits a moment for what is not recorded yet."""
+
+    def __init__(self, store: Record, unrecorded: Unrecorded) -> None:
+        """To be made in the event loop that it works in."""
+        self._store = store
+        self._unrecorded = unrecorded
+        self._clock = asyncio.get_running_loop().time
+        self._writing: dict[asyncio.Future[bool], int] = {}
+        """With the bytes of their texts."""
+        self._bytes = 0
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._writing:
+            await asyncio.wait(self._writing, timeout=FLUSH_S)
+
+    async def failed(
+        self, prediction: Prediction, request_key: str, request: RequestContext, error: Exception
+    ) -> PredictError:
+        """Record that there is no answer; answers with what the caller is to see."""
+        seen = to_error(error)
+        if prediction.is_sent or seen.reason in COUNTED_ONLY:
+            self._unrecorded.count(seen.reason)
+            return seen
+        self._end(prediction, seen)
+        key = request_key if seen.reason in FINAL else ""
+        if written := self._write(prediction, key, request.traceparent):
+            with suppress(Exception):  # which _on_written has counted
+                await asyncio.shield(written)
+        return seen
+
+    def left(self, prediction: Prediction, request_key: str, request: RequestContext) -> None:
+        """Record what became of a request whose caller is not there any more.
+
+        A prediction that was made is recorded as such: he may ask for it by its request_id.
+        """
+        if prediction.is_sent:
+            return
+        if prediction.output is None:
+            request_key = ""
+            over = request.deadline is not None and self._clock() >= request.deadline - EARLY_S
+            self._end(prediction, DeadlineExceeded() if over else None)
+        self._write(prediction, request_key, request.traceparent)
+
+    def _end(self, prediction: Prediction, error: PredictError | None) -> None:
+        """error: None: its client took it back, by leaving."""
+        prediction.state = State.CANCELLED if error is None else State.FAILED
+        prediction.error = None if error is None else to_status(error)
+        prediction.complete_time = datetime.now(UTC)
+        prediction.expire_time = None
+
+    def _write(
+        self, prediction: Prediction, request_key: str, traceparent: str
+    ) -> asyncio.Future[bool] | None:
+        size = len(prediction.text.encode())
+        if len(self._writing) >= MAX_ROWS or self._bytes + size > MAX_BYTES:
+            self._unrecorded.count(ErrorReason.ERROR_REASON_OVERLOADED)
+            return None
+        try:
+            written = self._store.insert_finished(prediction, request_key, traceparent=traceparent)
+        except PredictError as error:
+            self._unrecorded.count(error.reason)
+            return None
+        self._writing[written] = size
+        self._bytes += size
+        written.add_done_callback(self._on_written)
+        return written
+
+    def _on_written(self, written: asyncio.Future[bool]) -> None:
+        self._bytes -= self._writing.pop(written)
+        if written.cancelled() or written.exception() is not None:
+            self._unrecorded.count(StoreUnavailable.reason)

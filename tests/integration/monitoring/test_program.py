@@ -1,0 +1,114 @@
+"""The program as it is started: its commands, its endpoint, and what it says when it cannot."""
+
+from pathlib import Path
+from urllib.request import urlopen
+
+import pytest
+
+from monitoring.prometheus import SERIES
+from tests.integration.monitoring.conftest import HOUR, Monitoring
+from tests.parts.observed import Observed
+from tests.parts.polling import wait_until
+from tests.parts.ports import free_port, listens
+
+
+def read(port: int) -> list[str]:
+    with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        return str(answer.read().decode()).splitlines()
+
+
+def test_run_makes_what_is_due_and_ends(monitoring: Monitoring) -> None:
+    monitoring.observe([Observed(time=monitoring.now - HOUR, text="Xylophonquartett")] * 3)
+    process = monitoring.process()
+    said, _ = process.communicate()
+    assert process.returncode == 0
+    assert "sentiment: 19 figures of 2 hours" in said
+    assert "Xylophonquartett" not in said
+    assert monitoring.figures()["-1", "1", "", "volume"]["value"] == 3
+
+
+def test_reference_chooses_and_shows(monitoring: Monitoring) -> None:
+    monitoring.observe([Observed(time=monitoring.now - 5 * HOUR)] * 3)
+    start, end = (f"{monitoring.now + hour * HOUR:%Y-%m-%dT%H:%M}" for hour in (-5, -4))
+    chosen = monitoring.process("", "reference", "sentiment", "--from", start, "--to", end)
+    said, _ = chosen.communicate()
+    assert said == f"all\tanswers, {monitoring.window(-5, -4)}\t3 rows\n"
+    forgotten = monitoring.process("", "reference", "sentiment", "--default")
+    assert forgotten.communicate()[0] == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["reference", "nobody"], "there is no model 'nobody'; one of: genre, sentiment"),
+        (["alerts", "nobody", "--all"], "there is no model 'nobody'; one of: genre, sentiment"),
+        (["reference", "sentiment", "--from", "2026-01-01"], "a window has both --from and --to"),
+        (
+            ["reference", "sentiment", "--default", "--to", "2026-01-01"],
+            "--default has no window: leave out --from and --to",
+        ),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_line(
+    monitoring: Monitoring, arguments: list[str], said: str
+) -> None:
+    process = monitoring.process("", *arguments)
+    assert (process.communicate()[0], process.returncode) == (f"monitoring: {said}\n", 1)
+
+
+def test_watch_tells_prometheus_and_ends_on_a_signal(monitoring: Monitoring) -> None:
+    time = monitoring.now - HOUR
+    monitoring.observe(
+        [Observed(time=time, truth="positive", tags={"app": "ios"})] * 4
+        + [Observed(time=time, truth="negative", tags={"app": 'a "b"\n\\'})]
+    )
+    rule = {"name": "slow", "metric": "latency_s:p95", "slice": "tag:app=ios", "above": 1}
+    monitoring.rules(rule)
+    port = free_port()
+    monitoring.variables["PMESH_MONITORING_METRICS_PORT"] = str(port)
+    process = monitoring.process("", "watch")
+    wait_until(lambda: listens(port), timeout_s=20)
+    wait_until(lambda: any(line.startswith("pmesh_quality{") for line in read(port)))
+    lines = read(port)
+    labels = 'metric="accuracy",model="sentiment",slice="",version="1"'
+    assert f"pmesh_quality{{{labels}}} 0.8" in lines
+    assert f"pmesh_quality_rows{{{labels}}} 5.0" in lines
+    assert any(line.startswith(f"pmesh_quality_low{{{labels}}} 0.3") for line in lines)
+    begun = monitoring.now.timestamp() - 3600
+    (told,) = (line for line in lines if line.startswith("pmesh_quality_hour_timestamp_seconds{"))
+    assert float(told.split()[1]) == begun
+    assert any('slice="tag:app=a \\"b\\"\\n\\\\"' in line for line in lines)
+    # Of a slice's percentiles, those that a rule watches.
+    sliced = {line.split(",")[0] for line in lines if 'slice="tag:app=ios"' in line}
+    assert 'pmesh_quality{metric="latency_s:p95"' in sliced
+    assert 'pmesh_quality{metric="latency_s:p50"' not in sliced
+    process.terminate()
+    process.communicate(timeout=20)
+    assert process.returncode == 0
+
+
+def test_series_are_bounded_whatever_clients_send_as_tags(monitoring: Monitoring) -> None:
+    time = monitoring.now - HOUR
+    tags = [{"u": f"{number}"} for number in range(60)]
+    versions = [str(number) for number in range(1, 41)]
+    monitoring.observe(
+        [Observed(time=time, version=version, tags=tag) for version in versions for tag in tags]
+    )
+    monitoring.run()
+    with monitoring.store() as store:
+        told = store.latest(SERIES)
+    assert len(told) == SERIES
+    assert len(monitoring.figures()) > SERIES
+    assert {figure.version for figure in told if not figure.slice} == set(versions)
+
+
+def test_watch_waits_for_a_database_that_is_away(monitoring: Monitoring, tmp_path: Path) -> None:
+    port = free_port()
+    monitoring.variables |= {"PMESH_MONITORING_METRICS_PORT": str(port), "PGHOST": str(tmp_path)}
+    process = monitoring.process("", "watch")
+    wait_until(lambda: listens(port), timeout_s=20)
+    assert read(port) == []
+    process.terminate()
+    said, _ = process.communicate(timeout=20)
+    assert process.returncode == 0
+    assert "PostgreSQL does not answer" in said

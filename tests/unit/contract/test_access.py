@@ -1,0 +1,63 @@
+"""Each rpc has a rule, and a policy is read as it was written."""
+
+import json
+from pathlib import Path
+
+import pytest
+from predict.v1 import (
+    feedback_service_pb2,
+    model_service_pb2,
+    monitoring_service_pb2,
+    prediction_service_pb2,
+)
+
+from contract.access import OPEN, PERMISSIONS, Permission, policy, read_policy
+
+FILES = (
+    feedback_service_pb2.DESCRIPTOR,
+    model_service_pb2.DESCRIPTOR,
+    monitoring_service_pb2.DESCRIPTOR,
+    prediction_service_pb2.DESCRIPTOR,
+)
+TOKENS = {"issuer": "https://a.example/", "audience": "predict-mesh", "jwks": "/keys.json"}
+ROLES = {"app": {"predict": ["sentiment"]}, "operator": {"release": ["*"], "observe": ["*"]}}
+
+
+def rpcs() -> set[str]:
+    services = [service for file in FILES for service in file.services_by_name.values()]
+    return {
+        f"/{service.full_name}/{method.name}" for service in services for method in service.methods
+    }
+
+
+def test_each_rpc_has_a_rule_and_each_rule_an_rpc() -> None:
+    ours = {path for path in PERMISSIONS if path.startswith("/predict.")}
+    assert ours == rpcs()
+    assert not OPEN & set(PERMISSIONS)
+    assert all(PERMISSIONS.values())
+
+
+def test_a_policy_is_read_as_it_was_written(tmp_path: Path) -> None:
+    made = policy(TOKENS, ROLES, {"caller": 5, "models": {"sentiment": 9}})
+    file = tmp_path / "access.json"
+    file.write_text(json.dumps(made.as_json()))
+    assert read_policy(file) == made
+    assert made.roles["app"] == {Permission.PREDICT: frozenset({"sentiment"})}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "no JSON",
+        "[]",
+        json.dumps({"tokens": TOKENS}),
+        json.dumps({"tokens": {"issuer": "a"}, "roles": {}}),
+        json.dumps({"tokens": TOKENS, "roles": {"app": {"predikt": ["*"]}}}),
+        json.dumps({"tokens": TOKENS, "roles": {}, "limits": {"calls": 1}}),
+    ],
+)
+def test_what_is_no_policy_is_named(tmp_path: Path, said: str) -> None:
+    file = tmp_path / "access.json"
+    file.write_text(said)
+    with pytest.raises(ValueError, match="is no access policy"):
+        read_policy(file)

@@ -98,9 +98,8 @@ def _parser() -> argparse.ArgumentParser:
             *ordinary.KINDS,
             *(ordinary.FEATURES, ordinary.GROWTH, ordinary.CHOICE, ordinary.AUTH),
         ),
-        help="predictions made now, or later, or releases; or what features, tokens or a large record"
-        " cost;"
-        " or what it brings to choose what is labelled",
+        help="predictions made now, or later, or releases; or what features, tokens or a large"
+        " record cost; or what it brings to choose what is labelled",
     )
     parser.add_argument(
         "--rows",

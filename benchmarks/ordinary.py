@@ -165,12 +165,11 @@ def _measure_auth(plan: Plan, tables: Console, messages: Console) -> dict[str, A
         turns = auth.take_turns(stack, sides, texts(), pairs=pairs, seconds=plan.seconds)
         done = list(track(turns, "with tokens and without", total=pairs * 2, console=messages))
     compared = compare(done)
+    rate = compared[auth.LINE, RATE].ratio.point
     show(
         tables,
         comparison_table(done, compared, ["without tokens", "with tokens"]),
-        target_table(
-            [ratio("REST at 64 with tokens, rate", compared[auth.LINE, RATE].ratio.point, 0.9)]
-        ),
+        target_table([ratio(f"{auth.LINE} with tokens, of without", rate, 0.9)]),
     )
     return {"auth": [asdict(turn) for turn in done]}
 

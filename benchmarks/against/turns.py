@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from benchmarks.against.lines import Line
+from benchmarks.against.lines import Line, wait_until_answered
 from benchmarks.load import Load
 from benchmarks.mesh import Mesh
 from benchmarks.processes import measure, wait_until_idle
@@ -65,6 +65,7 @@ def take_turns(sides: Sides, lines: Sequence[Line], *, pairs: int, seconds: int)
 
 def take_turn(mesh: Mesh, line: Line, side: str, *, pair: int, seconds: int) -> Turn:
     """One load, once the stack is warm and at rest."""
+    wait_until_answered(mesh)
     parts = mesh.parts()
     line.load(mesh, WARM_UP_S)
     wait_until_idle(parts)

@@ -42,6 +42,7 @@ class Pausable(Mesh):
 @pytest.fixture
 def events(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(turns, "wait_until_idle", lambda parts: None)
+    monkeypatch.setattr(turns, "wait_until_answered", lambda mesh: None)
     return []
 
 

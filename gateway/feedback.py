@@ -75,8 +75,10 @@ class FeedbackService:
     ) -> Page:
         """Read a page of the predictions that no label counts for.
 
-        The newest first; or the least confident of the newest, which is one page only.
+        The newest first; or the least confident of the newest, which is one page only. Raises
+        PermissionDenied.
         """
+        request_context.current().rights.check(model)
         where = ListFilter(
             model=model,
             state=State.SUCCEEDED,

@@ -9,6 +9,7 @@ from tests.parts.postgres import Postgres
 TOKENS = {"issuer": "https://a.example/", "audience": "predict-mesh", "jwks": "/keys.json"}
 ROLES: dict[str, dict[str, list[str]]] = {
     "app": {"predict": [MODEL]},
+    "app-of-the-other": {"predict": [OTHER_MODEL]},
     "reader": {"read": [MODEL]},
     "labeller": {"label": [MODEL]},
     "manager": {"manage": [MODEL]},

@@ -71,7 +71,8 @@ class Serving:
     """A server, asked by any caller."""
 
     def __init__(self, port: int, database: Database) -> None:
-        self.channel = grpc.insecure_channel(f"127.0.0.1:{port}")
+        self.address = f"127.0.0.1:{port}"
+        self.channel = grpc.insecure_channel(self.address)
         self.database = database
 
     def call(

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from google.protobuf.message import Message
@@ -226,16 +226,30 @@ def told(outcome: Outcome, name: str) -> bytes:
     return repr(all_of_it).replace(name, "NAME").encode()
 
 
+def recorded(gateway: Serving, id_: str) -> list[dict[str, Any]]:
+    """The rows of a prediction and its labels, of a label, or of a release."""
+    with gateway.database.connect() as connection:
+        return connection.execute(
+            "SELECT to_jsonb(r) AS row FROM requests r WHERE id = %(id)s"
+            " UNION ALL SELECT to_jsonb(r) FROM releases r WHERE id = %(id)s"
+            " UNION ALL SELECT to_jsonb(l) FROM labels l WHERE prediction_id IN ("
+            "     SELECT %(id)s UNION SELECT prediction_id FROM labels WHERE id = %(id)s)",
+            {"id": UUID(id_)},
+        ).fetchall()
+
+
 @pytest.mark.parametrize(("rpc", "who"), OUT_OF_REACH)
 def test_what_is_out_of_reach_is_as_if_it_were_not_there(
     gateway: Serving, rpc: str, who: str
 ) -> None:
     row = ROWS[rpc]
     id_, unknown = row.make(gateway), uuid7()
+    before = recorded(gateway, id_)
     of_it, of_nothing = (
         told(gateway.call(rpc, row.request(name), CALLERS[who]), name) for name in (id_, unknown)
     )
     assert of_it == of_nothing
+    assert recorded(gateway, id_) == before
 
 
 @pytest.mark.parametrize("rpc", [rpc for rpc, row in ROWS.items() if row.about is About.MODEL])

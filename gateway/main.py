@@ -45,16 +45,24 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     try:
         settings = read(Front, os.environ)
-        spool = read(Settings, os.environ).spool.absolute()
+        variables = _with_absolute_paths(read(Settings, os.environ))
     except ValueError as error:
         sys.exit(f"gateway: {error}")
-    sys.exit(run(settings, {"PMESH_FEATURES_SPOOL": str(spool)}))
+    sys.exit(run(settings, variables))
+
+
+def _with_absolute_paths(settings: Settings) -> dict[str, str]:
+    """For the application, which has another working directory."""
+    variables = {"PMESH_FEATURES_SPOOL": str(settings.spool.absolute())}
+    if settings.access:
+        variables["PMESH_GATEWAY_ACCESS"] = str(settings.access.absolute())
+    return variables
 
 
 def run(settings: Front, variables: dict[str, str]) -> int:
     """Serve until a signal or until Envoy ends; return the exit status.
 
-    variables: for the application, beside this process's own; it has another working directory.
+    variables: for the application, beside this process's own.
     """
     try:
         _check_port(settings.address, settings.port)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,9 @@ import yaml
 
 from contract.access import AccessPolicy, policy
 from modelkit.values import ModelEntry
+
+MESH = Path(str(files("models"))).parent / "mesh.yaml"
+"""Of the checkout that this runs from."""
 
 
 class InvalidMesh(ValueError):

@@ -21,6 +21,7 @@ from pmesh.cli import (
     retrain,
     stack,
     status,
+    token,
     train,
 )
 from pmesh.cli.arguments import HANDED_ON
@@ -59,6 +60,7 @@ def command_line() -> typer.Typer:
         "cancel": release.cancel,
         "history": history.history,
         "doctor": doctor.doctor,
+        "token": token.token,
         "label": labels.label,
         "provision": provision.provision,
     }

@@ -1,11 +1,11 @@
 """The section `serving` of a model's values.yaml: what serves it in the cluster.
 
-    serving:                       # each may be left out; here with what it is then
-      device: cpu                  # or gpu, for all Tritons
-      tritons: {least: 1, most: 4}
-      workers: {least: 0, most: 8} # of the queue; by its depth and age
-      canary: 0                    # percent of calls for the Tritons of the next image; 0: none are
-      versions: {}                 # those with Tritons of their own, as {"12": {device: gpu}}
+serving:                       # each may be left out; here with what it is then
+  device: cpu                  # or gpu, for all Tritons
+  tritons: {least: 1, most: 4}
+  workers: {least: 0, most: 8} # of the queue; by its depth and age
+  canary: 0                    # percent of calls for the Tritons of the next image; 0: none are
+  versions: {}                 # those with Tritons of their own, as {"12": {device: gpu}}
 """
 
 from collections.abc import Collection, Mapping
@@ -28,7 +28,7 @@ class Replicas:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Serving:
+class ClusterServing:
     """What serves a model in the cluster."""
 
     device: Device = "cpu"
@@ -41,7 +41,7 @@ class Serving:
     """Those with Tritons of their own, and what these run on."""
 
 
-def read_serving(said: Any, *, foreign: Collection[str]) -> Serving:
+def read_serving(said: Any, *, foreign: Collection[str]) -> ClusterServing:
     """Check the section; None: there is none. foreign: the versions that others answer for.
 
     Raises ValueError, which names the key.
@@ -58,10 +58,10 @@ def read_serving(said: Any, *, foreign: Collection[str]) -> Serving:
             raise ValueError(f"{where}: a server of others answers for it, as `versions` says")
         own_device = section(where, own, ("device",)).get("device", device)
         versions[str(version)] = _device(f"{where}.device", own_device)
-    return Serving(
+    return ClusterServing(
         device=device,
-        tritons=_replicas("serving.tritons", said, Serving().tritons, least=1),
-        workers=_replicas("serving.workers", said, Serving().workers, least=0),
+        tritons=_replicas("serving.tritons", said, ClusterServing().tritons, least=1),
+        workers=_replicas("serving.workers", said, ClusterServing().workers, least=0),
         canary=whole_number("serving.canary", said.get("canary", 0), 0, 99),
         versions=versions,
     )

@@ -25,12 +25,12 @@ from contract.alert_rules import AlertRule
 from contract.labels import check_model_labels
 from contract.version_name import VERSION, check_model_id
 from modelkit.alerts import read_alerts
-from modelkit.serving import Serving, read_serving
+from modelkit.serving import ClusterServing, read_serving
 
 _KEYS = {
-    "id", "description", "labels", "feature_share", "retention_days", "texts_per_second", "versions",
-    "serving",
-}  # fmt: skip
+    *("id", "description", "labels", "feature_share", "retention_days", "texts_per_second"),
+    *("versions", "serving"),
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,7 +66,7 @@ class ModelEntry:
     """Whether the folder has a model.py."""
     alerts: Sequence[AlertRule] = ()
     """What its alerts.yaml says."""
-    serving: Serving = Serving()
+    serving: ClusterServing = field(default_factory=ClusterServing)
     """What serves it in the cluster."""
 
 

@@ -13,7 +13,9 @@ from contract.access import ALL_MODELS, AccessPolicy, Permission, policy
 from modelkit.sections import section, whole_number
 from modelkit.values import ModelEntry
 
-HOST = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)+")
+_LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+HOST = re.compile(rf"(?=.{{1,253}}\Z)({_LABEL}\.)+(?![0-9]){_LABEL}")
+"""The name of a host, in lower case and with a dot; no address."""
 # No "*" and no "/": Istio would take a name with one for a pattern.
 _ROLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,62}")
 _CLAIM = re.compile(r"[A-Za-z0-9_.:/-]{1,128}")
@@ -91,10 +93,21 @@ def _tokens(said: Any) -> Mapping[str, str]:
         if not isinstance(tokens[key], str) or not tokens[key] or "*" in tokens[key]:
             raise ValueError(f"tokens.{key} is a text without *, not {tokens[key]!r}")
     _text("tokens.roles_claim", tokens["roles_claim"], _CLAIM, "the name of a claim")
-    jwks = urlsplit(str(tokens["jwks"]))
-    if jwks.scheme != "https" or not HOST.fullmatch(jwks.hostname or ""):
+    if not _is_https(str(tokens["jwks"])):
         raise ValueError(f"tokens.jwks is an https URL, not {tokens['jwks']!r}")
     return tokens
+
+
+def _is_https(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return (
+            parts.scheme == "https"
+            and parts.port != 0
+            and bool(HOST.fullmatch(parts.hostname or ""))
+        )
+    except ValueError:  # of a port that is no number
+        return False
 
 
 def _grants(where: str, said: Any) -> Mapping[str, Sequence[str]]:

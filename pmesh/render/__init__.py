@@ -1,6 +1,6 @@
 """Writes all that must agree, from mesh.yaml, models/*/values.yaml and istio/services.yaml.
 
-    istio/                                            objects of the mesh; istio/README.md lists them
+    istio/                                            the mesh; its README lists the objects
     deploy/charts/predict-mesh/rendered-values.yaml   helm -f of the chart predict-mesh:
         access: {...}                       the access policy, as contract/access.py reads it
         models: [{id, namespace, queue}]

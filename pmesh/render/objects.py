@@ -34,9 +34,7 @@ def _object(version: str, kind: str, namespace: str, name: str, **rest: Any) -> 
 
 def as_yaml(documents: Sequence[Object], *, comment: str) -> str:
     """A file of these; the comment says what for, in one line."""
-    body = yaml.dump_all(
-        documents, Dumper=_Plain, sort_keys=False, width=100, allow_unicode=True
-    )
+    body = yaml.dump_all(documents, Dumper=_Plain, sort_keys=False, width=100, allow_unicode=True)
     return f"{HEADER}\n# {comment}\n\n{body}"
 
 

@@ -22,11 +22,12 @@ def hosts(mesh: Mesh) -> Mapping[str, Mapping[str, int]]:
     """Of each thing outside, the hosts at which it is called, with their ports."""
     region = mesh.outside.region
     jwks = urlsplit(mesh.tokens["jwks"])
-    buckets = [f"{bucket}.s3.{region}.amazonaws.com" for bucket in mesh.outside.buckets]
+    # As boto3 asks. Not at the host itself, where every bucket of the world can be had.
+    s3 = "s3" if region == "us-east-1" else f"s3.{region}"
+    buckets = [f"{bucket}.{s3}.amazonaws.com" for bucket in mesh.outside.buckets]
     return {
         "sns": {f"sns.{region}.amazonaws.com": _HTTPS},
         "sqs": {f"sqs.{region}.amazonaws.com": _HTTPS},
-        # Not s3.REGION.amazonaws.com, at which every bucket of the world can be had.
         "s3": dict.fromkeys(buckets, _HTTPS),
         "sts": {f"sts.{region}.amazonaws.com": _HTTPS},
         "issuer": {jwks.hostname or "": jwks.port or _HTTPS},
@@ -67,9 +68,7 @@ def foreign_servers(model: ModelEntry, callers: Iterable[str]) -> list[Object]:
     ]
 
 
-def visible(
-    within: str, services: Services, mesh: Mesh, models: Sequence[ModelEntry]
-) -> Object:
+def visible(within: str, services: Services, mesh: Mesh, models: Sequence[ModelEntry]) -> Object:
     """What the proxies of a namespace know: what something in it may call, and nothing else."""
     seen = {TRACES.host: TRACES.namespace}
     seen |= {service.host: service.namespace for service in services.called_from(within)}

@@ -130,7 +130,5 @@ def _callers(where: str, said: Any, models: Sequence[str]) -> Sequence[Name]:
     if not isinstance(said, list) or not said:
         raise ValueError(f"{where} lacks callers: a list of namespace/account")
     return [
-        Name(namespace, name)
-        for caller in said
-        for namespace, name, _ in _expanded(caller, models)
+        Name(namespace, name) for caller in said for namespace, name, _ in _expanded(caller, models)
     ]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from contract.access import OPEN, PERMISSIONS, AccessPolicy
 from gateway.envoy.descriptors import bindings, load_descriptors, method_and_path, rest_methods
 
-NO_TOKEN = "no token"
+NO_TOKEN = "no token"  # noqa: S105 -- a role
 NO_ROLE = "a token without roles"
 UNKNOWN_ROLE = "somebody"
 """A role that no policy has."""

@@ -50,11 +50,10 @@ def read_objects(folder: Path) -> list[Object]:
 def is_allowed(objects: Iterable[Object], workload: Workload, call: Call) -> bool:
     """Whether the call reaches it."""
     selected = [one for one in objects if _selects(one, workload)]
-    claims = call.claims
-    for one in selected:
-        if one["kind"] == "RequestAuthentication" and claims is not None:
-            if not any(_is_of(rule, claims) for rule in one["spec"]["jwtRules"]):
-                return False
+    if call.claims is not None:
+        issuers = [one["spec"] for one in selected if one["kind"] == "RequestAuthentication"]
+        if any(not _knows(issuer, call.claims) for issuer in issuers):
+            return False
     by_action: dict[str, list[Object]] = {}
     for one in selected:
         if one["kind"] == "AuthorizationPolicy":
@@ -75,10 +74,13 @@ def _selects(one: Object, workload: Workload) -> bool:
     return labels.items() <= workload.labels.items()
 
 
-def _is_of(rule: Mapping[str, Any], claims: Mapping[str, Any]) -> bool:
-    audiences = claims.get("aud", [])
-    audiences = [audiences] if isinstance(audiences, str) else audiences
-    return rule["issuer"] == claims.get("iss") and not set(rule["audiences"]).isdisjoint(audiences)
+def _knows(spec: Mapping[str, Any], claims: Mapping[str, Any]) -> bool:
+    said = claims.get("aud", [])
+    audiences = {said} if isinstance(said, str) else set(said)
+    return any(
+        rule["issuer"] == claims.get("iss") and not audiences.isdisjoint(rule["audiences"])
+        for rule in spec["jwtRules"]
+    )
 
 
 def _matches(spec: Mapping[str, Any], call: Call) -> bool:

@@ -61,9 +61,9 @@ def is_listed(asked: Asked) -> bool:
                 else of_models(caller)
             )
         }
-        if (service, port) == (asked.service, asked.port) and asked.caller in let_in:
-            if not rpcs or asked.path in rpcs:
-                return True
+        here = (service, port) == (asked.service, asked.port)
+        if here and asked.caller in let_in and (not rpcs or asked.path in rpcs):
+            return True
     return False
 
 
@@ -90,7 +90,9 @@ def test_each_identity_reaches_what_the_table_says_and_nothing_else() -> None:
 
 
 def test_no_other_port_is_open() -> None:
-    open_ = {(cell.service, port) for cell in table() for port in (22, 15000) if is_let_in(cell, port)}
+    open_ = {
+        (cell.service, port) for cell in table() for port in (22, 15000) if is_let_in(cell, port)
+    }
     assert open_ == set()
 
 

@@ -21,6 +21,7 @@ _ROLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,62}")
 _CLAIM = re.compile(r"[A-Za-z0-9_.:/-]{1,128}")
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
+_BUCKETS = ("features", "artifacts", "backups")
 _MOST_TEXTS = 1_000_000_000
 
 
@@ -34,7 +35,8 @@ class Outside:
 
     region: str
     """Of SNS, SQS and S3."""
-    buckets: Sequence[str]
+    buckets: Mapping[str, str]
+    """Of features, of MLflow's artifacts, and of PostgreSQL's backups."""
     alerts: Sequence[str]
     """The hosts of the receivers of alerts."""
 
@@ -119,11 +121,11 @@ def _outside(said: Any) -> Outside:
     outside = _whole("outside", said, ("region", "buckets", "alerts"))
     return Outside(
         region=_text("outside.region", outside["region"], _REGION, "a region of AWS"),
-        buckets=[
+        buckets={
             # A dot in its name is in no certificate of S3.
-            _text("outside.buckets", bucket, _BUCKET, "a bucket's name, without dots")
-            for bucket in _texts("outside.buckets", outside["buckets"])
-        ],
+            key: _text(f"outside.buckets.{key}", bucket, _BUCKET, "a bucket's name, without dots")
+            for key, bucket in _whole("outside.buckets", outside["buckets"], _BUCKETS).items()
+        },
         alerts=[
             _text("outside.alerts", host, HOST, "a host's name")
             for host in _texts("outside.alerts", outside["alerts"])

@@ -8,13 +8,16 @@
     deploy/charts/model/models/<id>.yaml              helm -f of the chart model, as model-<id>:
         model: sentiment
         device: cpu                         or gpu
-        tritons: {least: 1, most: 4}
+        tritons: {least: 1, most: 4}        0 and 0 where servers of others have all versions
         workers: {least: 0, most: 8}
         canary: 10                          percent of calls for the Tritons of the next image;
                                             0: there are none
         versions: {"12": {device: gpu}}     those with Tritons of their own
         queue: predict-sentiment
         action: sentiment                   what the queue's filter on the topic lets through
+    and in both:
+        aws: {region: eu-central-1}
+        features: {bucket: predict-features}
 
 What the objects of istio/ ask of the charts':
 

@@ -4,19 +4,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bus.topology import Names, model_filter
-from contract.access import AccessPolicy
 from modelkit.serving import Replicas
 from modelkit.values import ModelEntry
+from pmesh.mesh_file import Mesh
 from pmesh.render.tritons import has_tritons, namespace
 
 
-def of_the_mesh(
-    access: AccessPolicy, models: Sequence[ModelEntry], names: Names
-) -> Mapping[str, Any]:
-    """Of the chart predict-mesh."""
+def of_the_mesh(mesh: Mesh, models: Sequence[ModelEntry], names: Names) -> Mapping[str, Any]:
+    """Of the chart predict-mesh. Raises InvalidMesh."""
     most = [model.serving.tritons.most for model in models if has_tritons(model)]
     return {
-        "access": access.as_json(),
+        "access": mesh.access(models).as_json(),
         "models": [
             {
                 "id": model.id,
@@ -26,10 +24,11 @@ def of_the_mesh(
             for model in models
         ],
         "gateway": {"batchesPerVersion": max(most, default=1)},
+        **_aws(mesh),
     }
 
 
-def of_a_model(model: ModelEntry, names: Names) -> Mapping[str, Any]:
+def of_a_model(mesh: Mesh, model: ModelEntry, names: Names) -> Mapping[str, Any]:
     """Of the chart model."""
     serving = model.serving
     (action,) = model_filter(model.id)["action"]
@@ -42,6 +41,15 @@ def of_a_model(model: ModelEntry, names: Names) -> Mapping[str, Any]:
         "versions": {version: {"device": own} for version, own in serving.versions.items()},
         "queue": names.model_queue(model.id),
         "action": action,
+        **_aws(mesh),
+    }
+
+
+def _aws(mesh: Mesh) -> Mapping[str, Any]:
+    outside = mesh.outside
+    return {
+        "aws": {"region": outside.region},
+        "features": {"bucket": outside.buckets["features"]},
     }
 
 

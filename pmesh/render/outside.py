@@ -24,7 +24,7 @@ def hosts(mesh: Mesh) -> Mapping[str, Mapping[str, int]]:
     jwks = urlsplit(mesh.tokens["jwks"])
     # As boto3 asks. Not at the host itself, where every bucket of the world can be had.
     s3 = "s3" if region == "us-east-1" else f"s3.{region}"
-    buckets = [f"{bucket}.{s3}.amazonaws.com" for bucket in mesh.outside.buckets]
+    buckets = [f"{bucket}.{s3}.amazonaws.com" for bucket in mesh.outside.buckets.values()]
     return {
         "sns": {f"sns.{region}.amazonaws.com": _HTTPS},
         "sqs": {f"sqs.{region}.amazonaws.com": _HTTPS},

@@ -14,6 +14,11 @@ from pmesh.render.services import read_services
 from pmesh.render.tritons import namespace
 
 _ISTIO, _CHARTS, _README = Path("istio"), Path("deploy/charts"), Path("istio/README.md")
+_BY_HAND = (
+    *("default-deny", "mtls", "telemetry", "ingress/callers"),
+    *("gateway/connections", "postgres/connections"),
+)
+"""The objects in istio/ that nothing of the list changes."""
 _LONGEST_NAMESPACE = 63
 _COMMENTS = {
     "callers": "Who is let in; with the refusal of all others in default-deny.yaml.",
@@ -41,17 +46,19 @@ def render(root: Path, models: Sequence[ModelEntry]) -> Mapping[Path, str]:
     page = (root / _README).read_text(encoding="utf-8")
     names = Names(PREFIX)
     files = {_README: with_table(page, read_services(table, ["*"]))}
-    for name, objects in istio(mesh, services, models).items():
+    objects_of = istio(mesh, services, models)
+    for name, objects in objects_of.items():
         folder, _, stem = name.rpartition("/")
         comment = _COMMENTS.get(stem) or _COMMENTS[folder]
         files[_ISTIO / f"{name}.yaml"] = as_yaml(objects, comment=comment)
-    of_mesh = as_yaml(
-        [of_the_mesh(mesh.access(models), models, names)], comment="Values of this chart."
+    resources = [f"{name}.yaml" for name in sorted({*objects_of, *_BY_HAND})]
+    files[_ISTIO / "kustomization.yaml"] = as_yaml(
+        [{"resources": resources}], comment="All objects, for kubectl apply -k."
     )
-    files[_CHARTS / "predict-mesh/rendered-values.yaml"] = of_mesh
-    for model in models:
-        text = as_yaml([of_a_model(model, names)], comment="Values of the chart for this model.")
-        files[_CHARTS / f"model/models/{model.id}.yaml"] = text
+    values = {"predict-mesh/rendered-values": of_the_mesh(mesh, models, names)}
+    values |= {f"model/models/{model.id}": of_a_model(mesh, model, names) for model in models}
+    for name, said in values.items():
+        files[_CHARTS / f"{name}.yaml"] = as_yaml([said], comment="Values of the chart.")
     return files
 
 

@@ -41,6 +41,14 @@ def test_what_is_committed_is_what_is_made() -> None:
     assert stale(ROOT, render(ROOT, read_models())) == []
 
 
+def test_every_object_is_applied() -> None:
+    (applied,) = documents(ROOT, "istio/kustomization.yaml")
+    folder = ROOT / "istio"
+    no_objects = {"services.yaml", "mesh-config.yaml", "kustomization.yaml"}
+    found = {str(file.relative_to(folder)) for file in folder.rglob("*.yaml")}
+    assert sorted(applied["resources"]) == sorted(found - no_objects)
+
+
 def test_what_is_written_is_not_stale_and_what_is_edited_is(checkout: Path) -> None:
     files = render(checkout, [MOOD])
     assert set(write(checkout, files)) == set(files) - {Path("istio/README.md")}
@@ -146,6 +154,7 @@ def test_the_values_of_the_charts_are_those_of_the_bus_and_of_the_models(checkou
     assert values["queue"] == Names("predict").model_queue("mood")
     assert [values["action"]] == model_filter("mood")["action"]
     assert values["tritons"] == {"least": 2, "most": 6}
+    assert values["features"] == {"bucket": MESH.outside.buckets["features"]}
     (of_mesh,) = documents(checkout, "deploy/charts/predict-mesh/rendered-values.yaml")
     assert of_mesh["gateway"]["batchesPerVersion"] == 6
     assert of_mesh["access"] == MESH.access([MOOD]).as_json()
@@ -169,7 +178,7 @@ def test_aws_is_let_out_to_where_boto3_asks(region: str, monkeypatch: pytest.Mon
         raise _NotSent
 
     s3.meta.events.register("before-send.s3", keep)
-    for bucket in mesh.outside.buckets:
+    for bucket in mesh.outside.buckets.values():
         with pytest.raises(_NotSent):
             s3.put_object(Bucket=bucket, Key="k")
     assert list(outside.hosts(mesh)["s3"]) == asked

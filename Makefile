@@ -50,11 +50,12 @@ promtool: ## Fetch Prometheus' checker of rules into build/, on Debian; a test n
 test-annotation: $(INSTALLED) $(GENERATED) ## Label on the real Label Studio; the first time installs it
 	@$(BIN)/pytest tests/annotation
 
-lint: $(INSTALLED) $(GENERATED) ## Check style, types, imports and the contract
+lint: $(INSTALLED) $(GENERATED) ## Check style, types, imports, what is rendered and the contract
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/pmesh render --check
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code protos
 	.ci/breaking

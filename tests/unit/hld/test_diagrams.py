@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[3]
 DIAGRAMS = ROOT / "HLD" / "diagrams"
 SOURCES = sorted(DIAGRAMS.glob("*.d2"))
 ARROW = re.compile(r"^ *([\w.'*-]+) -> ([\w.'*-]+)", re.MULTILINE)
-AWS = {"sns", "sqs", "s3"}
+AWS = {"sns", "sqs", "s3", "sts"}
 CLIENTS = ("clients", "mesh/istio-ingress/ingress")
 
 

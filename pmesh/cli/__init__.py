@@ -18,6 +18,7 @@ from pmesh.cli import (
     predict,
     provision,
     release,
+    render,
     retrain,
     stack,
     status,
@@ -63,6 +64,7 @@ def command_line() -> typer.Typer:
         "token": token.token,
         "label": labels.label,
         "provision": provision.provision,
+        "render": render.render,
     }
     handed_on = (train.train, evaluate.evaluate, release.release)
     for name, command in commands.items():

@@ -23,6 +23,7 @@ from pyvoy._server import get_envoy_environ
 
 from contract.settings import read
 from gateway.drain import DrainPipe, Stage
+from gateway.envoy.access import open_access
 from gateway.envoy.admin import EnvoyAdmin
 from gateway.envoy.config import bootstrap
 from gateway.envoy.front import Front
@@ -70,17 +71,30 @@ def run(settings: Front, variables: dict[str, str]) -> int:
     try:
         _check_port(settings.address, settings.port)
         _check_port("127.0.0.1", settings.admin_port)
-        configuration = json.dumps(bootstrap(settings))
-    except (OSError, ValueError) as error:
+    except OSError as error:
         log.error("cannot start: %s", error)
         return 1
     # A blocked signal waits until it is asked for, so that none is lost between two lines.
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     with tempfile.TemporaryDirectory(prefix="pmesh-gateway-") as directory:
-        config = Path(directory, "envoy.json")
-        config.write_text(configuration)
+        try:
+            config = _write_config(settings, Path(directory))
+        except (OSError, ValueError) as error:
+            log.error("cannot start: %s", error)
+            return 1
         pipe = DrainPipe()
         return _serve(settings, _start_envoy(config, variables, pipe), pipe)
+
+
+def _write_config(settings: Front, directory: Path) -> Path:
+    access = None
+    if settings.access:
+        keys = directory / "keys"
+        keys.mkdir()
+        access = open_access(settings.access, keys, refresh_s=settings.keys_refresh_s)
+    config = directory / "envoy.json"
+    config.write_text(json.dumps(bootstrap(settings, access=access)))
+    return config
 
 
 def _check_port(address: str, port: int) -> None:

@@ -1,13 +1,12 @@
 """Who calls: Envoy verifies the caller's token, and hands on what it says."""
 
-import ssl
+import json
 from pathlib import Path
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
 
 from contract.access import OPEN, Tokens
 from gateway.envoy.access_paths import OPEN_PATHS
-from gateway.envoy.http_filter import TYPES, http_filter
+from gateway.envoy.http_filter import TYPES, full_name
 
 CLAIMS_HEADER = "x-pmesh-claims"
 """In which the application finds what a token says: its payload, JSON in base64url."""
@@ -32,16 +31,48 @@ _ONE_TOKEN = {
 """Not two, of which one would count here and the other elsewhere."""
 _NO_AUDIENCE = ["nobody"]
 """No token is for it: whatever else a request has for a token is refused."""
-_PROVIDER, _CLUSTER = "issuer", "keys"
-_FETCH_S = 5
+_PROVIDER = "issuer"
 _CLOCK_SKEW_S = 30
+_CACHED_TOKENS = 10_000
+_TYPE = f"{TYPES}.extensions.filters.http.jwt_authn.v3.JwtAuthentication"
+_NAME = full_name("jwt_authn")
+_NO_KEYS = {"http_uri": {"uri": "http://nowhere/", "cluster": "nowhere", "timeout": "1s"}}
 
 
-def authenticate(tokens: Tokens, *, keys_refresh_s: int) -> dict[str, Any]:
-    """The filter. Raises ValueError if the keys are in a file that cannot be read.
+def authenticate(tokens: Tokens, file: Path) -> dict[str, Any]:
+    """The filter. What it knows of the issuer is in a file, and it takes in each new one.
 
-    It verifies each token each time: one that Envoy remembers as good outlives its key.
+    With other keys come no remembered tokens: else one that was good once would outlive its key.
     """
+    return {
+        "name": _NAME,
+        "config_discovery": {
+            "config_source": {
+                "path_config_source": {
+                    "path": str(file),
+                    "watched_directory": {"path": str(file.parent)},
+                },
+                "resource_api_version": "V3",
+            },
+            "type_urls": [_TYPE],
+            "default_config": _config(tokens, ""),
+        },
+    }
+
+
+def write_keys(tokens: Tokens, keys: str, file: Path) -> None:
+    """Make the file, or another one of it. keys: a JSON Web Key Set, or "" for none yet."""
+    config = {
+        "@type": "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig",
+        "name": _NAME,
+        "typed_config": _config(tokens, keys),
+    }
+    new = file.with_suffix(".new")
+    new.write_text(json.dumps({"resources": [config]}))
+    new.replace(file)  # which is what Envoy looks for
+
+
+def _config(tokens: Tokens, keys: str) -> dict[str, Any]:
     provider = {
         "issuer": tokens.issuer,
         "audiences": [tokens.audience],
@@ -51,7 +82,8 @@ def authenticate(tokens: Tokens, *, keys_refresh_s: int) -> dict[str, Any]:
         "header_in_metadata": TOKEN_HEADER,
         "require_expiration": True,
         "clock_skew_seconds": _CLOCK_SKEW_S,
-        **_keys(tokens.jwks, keys_refresh_s),
+        "jwt_cache_config": {"jwt_cache_size": _CACHED_TOKENS},
+        **({"local_jwks": {"inline_string": keys}} if keys else {"remote_jwks": _NO_KEYS}),
     }
     rules = [
         *({"match": {"path": path}} for path in sorted({*OPEN, *OPEN_PATHS})),
@@ -66,77 +98,4 @@ def authenticate(tokens: Tokens, *, keys_refresh_s: int) -> dict[str, Any]:
             },
         },
     ]
-    return http_filter(
-        "jwt_authn",
-        "jwt_authn.v3.JwtAuthentication",
-        providers={_PROVIDER: provider},
-        rules=rules,
-    )
-
-
-def keys_clusters(tokens: Tokens) -> list[dict[str, Any]]:
-    """Where the keys are fetched; nothing if they are in a file.
-
-    Raises ValueError if https is asked for and this machine trusts nobody.
-    """
-    url = _url(tokens.jwks)
-    if url is None:
-        return []
-    port = url.port or (443 if url.scheme == "https" else 80)
-    address = {"socket_address": {"address": url.hostname, "port_value": port}}
-    cluster = {
-        "name": _CLUSTER,
-        # One host with all its addresses: where one does not answer, the next is tried.
-        "type": "LOGICAL_DNS",
-        "dns_lookup_family": "ALL",
-        "connect_timeout": f"{_FETCH_S}s",
-        "load_assignment": {
-            "cluster_name": _CLUSTER,
-            "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}],
-        },
-    }
-    if url.scheme == "https":
-        cluster["transport_socket"] = _tls(str(url.hostname))
-    return [cluster]
-
-
-def _keys(jwks: str, refresh_s: int) -> dict[str, Any]:
-    if _url(jwks) is None:
-        try:
-            return {"local_jwks": {"inline_string": Path(jwks).read_text(encoding="utf-8")}}
-        except (OSError, ValueError) as error:
-            raise ValueError(f"the keys of tokens cannot be read: {error}") from error
-    return {
-        "remote_jwks": {
-            "http_uri": {"uri": jwks, "cluster": _CLUSTER, "timeout": f"{_FETCH_S}s"},
-            "cache_duration": f"{refresh_s}s",
-            # Ahead of calls, and what was fetched stays while nothing newer can be.
-            "async_fetch": {},
-        }
-    }
-
-
-def _url(jwks: str) -> SplitResult | None:
-    url = urlsplit(jwks)
-    return url if url.scheme in ("http", "https") else None
-
-
-def _tls(host: str) -> dict[str, Any]:
-    trusted = ssl.get_default_verify_paths().cafile
-    if trusted is None:
-        raise ValueError("no certificate authority is trusted here: SSL_CERT_FILE names a file")
-    names = [{"san_type": "DNS", "matcher": {"exact": host}}]
-    return {
-        "name": "envoy.transport_sockets.tls",
-        "typed_config": {
-            "@type": f"{TYPES}.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
-            "sni": host,
-            "common_tls_context": {
-                "tls_params": {"tls_maximum_protocol_version": "TLSv1_3"},
-                "validation_context": {
-                    "trusted_ca": {"filename": trusted},
-                    "match_typed_subject_alt_names": names,
-                },
-            },
-        },
-    }
+    return {"@type": _TYPE, "providers": {_PROVIDER: provider}, "rules": rules}

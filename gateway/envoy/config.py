@@ -5,9 +5,9 @@ from typing import Any
 
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
-from contract.access import AccessPolicy, read_policy
+from gateway.envoy.access import Access
 from gateway.envoy.access_replies import access_replies
-from gateway.envoy.authentication import IDENTITY_HEADERS, keys_clusters
+from gateway.envoy.authentication import IDENTITY_HEADERS
 from gateway.envoy.descriptors import load_descriptors
 from gateway.envoy.filters import (
     GRPC_WEB,
@@ -35,27 +35,27 @@ GRPC_WEB_CONTENT = {
 EVERYTHING = {"prefix": "/"}
 
 
-def bootstrap(settings: Front, contract: FileDescriptorSet | None = None) -> dict[str, Any]:
+def bootstrap(
+    settings: Front,
+    contract: FileDescriptorSet | None = None,
+    access: Access | None = None,
+) -> dict[str, Any]:
     """The whole configuration, as Envoy reads it from JSON.
 
     contract: what REST follows, if it is not the product's own. Raises ValueError for an HTTP rule
-    in it that cannot be, and for an access policy that cannot; OSError for one that is not there.
+    in it that cannot be. access: who may call; None: everybody.
     """
     contract = contract or load_descriptors()
-    access = read_policy(settings.access) if settings.access else None
     return {
         "node": {"id": "gateway", "cluster": "predict-mesh"},
         "admin": {"address": _socket("127.0.0.1", settings.admin_port)},
-        "static_resources": {
-            "listeners": [_listener(settings, contract, access)],
-            "clusters": keys_clusters(access.tokens) if access else [],
-        },
+        "static_resources": {"listeners": [_listener(settings, contract, access)]},
         "overload_manager": _connection_limit(settings.max_connections),
     }
 
 
 def _listener(
-    settings: Front, contract: FileDescriptorSet, access: AccessPolicy | None
+    settings: Front, contract: FileDescriptorSet, access: Access | None
 ) -> dict[str, Any]:
     manager = {
         "name": "envoy.filters.network.http_connection_manager",
@@ -72,7 +72,7 @@ def _listener(
 
 
 def _http_manager(
-    settings: Front, contract: FileDescriptorSet, access: AccessPolicy | None
+    settings: Front, contract: FileDescriptorSet, access: Access | None
 ) -> dict[str, Any]:
     return {
         "@type": f"{EXTENSIONS}.filters.network.http_connection_manager.v3.HttpConnectionManager",
@@ -169,7 +169,7 @@ def _mount(path: str, methods: Sequence[str]) -> dict[str, Any]:
     return _route(match, without(GRPC_WEB, REST_FRONT, TRANSCODER))
 
 
-def _drop_headers(access: AccessPolicy | None) -> dict[str, Any]:
+def _drop_headers(access: Access | None) -> dict[str, Any]:
     """Envoy's own headers say what Envoy did, and others who calls: a client may not send them."""
     prefixes = ("x-envoy-", *(IDENTITY_HEADERS if access else ()))
     return {

@@ -8,7 +8,7 @@ from typing import Any
 from google.api import annotations_pb2
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
-from contract.access import AccessPolicy
+from gateway.envoy.access import Access
 from gateway.envoy.access_paths import HEALTHZ
 from gateway.envoy.authentication import authenticate
 from gateway.envoy.authorization import authorize
@@ -26,14 +26,13 @@ MAX_RESPONSE_BYTES = 64 * 1024 * 1024
 def http_filters(
     settings: Front,
     descriptors: FileDescriptorSet,
-    access: AccessPolicy | None,
+    access: Access | None,
     *,
     max_body_bytes: int,
 ) -> list[dict[str, Any]]:
     """The chain; its end is the application, and nothing is forwarded.
 
     descriptors: the contract that REST follows. access: who may call; None: everybody.
-    Raises ValueError if the policy's keys cannot be read.
     """
     rules = rest_rules(descriptors, settings.mounts, max_body_bytes=max_body_bytes)
     script = rest_front_script(rules)
@@ -42,20 +41,18 @@ def http_filters(
         _health_check(),
         *cors,
         http_filter(GRPC_WEB, "grpc_web.v3.GrpcWeb"),
-        *(_access(access, descriptors, settings.keys_refresh_s) if access else []),
+        *(_access(access, descriptors) if access else []),
         http_filter(REST_FRONT, "lua.v3.Lua", default_source_code={"inline_string": script}),
         _transcoder(descriptors),
         _application(settings.app),
     ]
 
 
-def _access(
-    access: AccessPolicy, descriptors: FileDescriptorSet, keys_refresh_s: int
-) -> list[dict[str, Any]]:
+def _access(access: Access, descriptors: FileDescriptorSet) -> list[dict[str, Any]]:
     """Before any work on a request, and after gRPC-Web, so that refusals become that too."""
     return [
-        authenticate(access.tokens, keys_refresh_s=keys_refresh_s),
-        authorize(access, descriptors),
+        authenticate(access.policy.tokens, access.keys),
+        authorize(access.policy, descriptors),
     ]
 
 

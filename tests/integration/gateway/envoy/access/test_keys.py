@@ -20,6 +20,8 @@ from tests.parts.issuer import Issuer, new_keys, serving
 from tests.parts.polling import wait_until
 from tests.parts.ports import free_port
 
+SECRET = b'{"keys": [{"kty": "oct", "k": "c2VjcmV0"}]}'
+
 
 @pytest.fixture(scope="module")
 def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[GatewayProcess, Issuer]]:
@@ -27,7 +29,7 @@ def asked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[GatewayPro
     issuer = Issuer()
     with (
         serving(issuer) as url,
-        guarded(tmp_path_factory.mktemp("keys"), jwks=url, keys_refresh_s=1) as gateway,
+        guarded(tmp_path_factory.mktemp("keys"), jwks=url, keys_refresh_s=0.2) as gateway,
     ):
         yield gateway, issuer
 
@@ -42,7 +44,7 @@ def test_a_gateway_starts_without_them_and_says_so(
     issuer, port = Issuer(), free_port()
     token = issuer.token(roles=["app"])
     url = f"http://127.0.0.1:{port}/jwks.json"
-    with guarded(tmp_path_factory.mktemp("late"), jwks=url, keys_refresh_s=1) as gateway:
+    with guarded(tmp_path_factory.mktemp("late"), jwks=url, keys_refresh_s=0.2) as gateway:
         for protocol in PROTOCOLS:
             assert decide(gateway, token, protocol) == "KEYS_UNAVAILABLE"
         assert predict(gateway.port, "rest", bearer(token)).status == 503
@@ -51,7 +53,10 @@ def test_a_gateway_starts_without_them_and_says_so(
             wait_until(lambda: decide(gateway, token) == PASSED)
 
 
-@pytest.mark.parametrize("body", [b'{"keys": []}', b"<html>"])
+@pytest.mark.parametrize(
+    "body",
+    [b'{"keys": []}', b"{}", b"[]", b"<html>", b"\xff", b'{"keys": [{"kty": "RSA"}]}', SECRET],
+)
 def test_they_stay_while_others_cannot_be_read(
     asked: tuple[GatewayProcess, Issuer], body: bytes
 ) -> None:
@@ -64,9 +69,12 @@ def test_they_stay_while_others_cannot_be_read(
         issuer.body = None
 
 
-def test_they_stay_while_the_issuer_fails(asked: tuple[GatewayProcess, Issuer]) -> None:
+@pytest.mark.parametrize("status", [302, 404, 500])
+def test_they_stay_while_the_issuer_fails(
+    asked: tuple[GatewayProcess, Issuer], status: int
+) -> None:
     gateway, issuer = asked
-    issuer.status = 500
+    issuer.status = status
     try:
         wait_for_two(issuer)
         assert decide(gateway, issuer.token(roles=["app"])) == PASSED

@@ -17,6 +17,15 @@ class Unauthenticated(PredictError):
         super().__init__("a valid token is needed, as: authorization: Bearer TOKEN")
 
 
+class KeysUnavailable(PredictError):
+    """The keys of the tokens' issuer could not be fetched yet."""
+
+    reason = ErrorReason.ERROR_REASON_KEYS_UNAVAILABLE
+
+    def __init__(self) -> None:
+        super().__init__("the keys of the issuer of tokens cannot be fetched; try again")
+
+
 class PermissionDenied(PredictError):
     """No role of the caller gives any of these permissions, for this model or at all."""
 

@@ -44,11 +44,17 @@ def main() -> None:
     """Run the gateway that the environment describes."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     try:
-        settings = read(Front, os.environ)
-        spool = read(Settings, os.environ).spool.absolute()
+        front, settings = read(Front, os.environ), read(Settings, os.environ)
+        if front.access and settings.caller_header:
+            raise ValueError(
+                "PMESH_GATEWAY_ACCESS and PMESH_GATEWAY_CALLER_HEADER: only one may say who calls"
+            )
     except ValueError as error:
         sys.exit(f"gateway: {error}")
-    sys.exit(run(settings, {"PMESH_FEATURES_SPOOL": str(spool)}))
+    files = {"PMESH_FEATURES_SPOOL": settings.spool}
+    if front.access:
+        files["PMESH_GATEWAY_ACCESS"] = front.access
+    sys.exit(run(front, {name: str(path.absolute()) for name, path in files.items()}))
 
 
 def run(settings: Front, variables: dict[str, str]) -> int:
@@ -59,14 +65,15 @@ def run(settings: Front, variables: dict[str, str]) -> int:
     try:
         _check_port(settings.address, settings.port)
         _check_port("127.0.0.1", settings.admin_port)
-    except OSError as error:
+        configuration = json.dumps(bootstrap(settings))
+    except (OSError, ValueError) as error:
         log.error("cannot start: %s", error)
         return 1
     # A blocked signal waits until it is asked for, so that none is lost between two lines.
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     with tempfile.TemporaryDirectory(prefix="pmesh-gateway-") as directory:
         config = Path(directory, "envoy.json")
-        config.write_text(json.dumps(bootstrap(settings)))
+        config.write_text(configuration)
         pipe = DrainPipe()
         return _serve(settings, _start_envoy(config, variables, pipe), pipe)
 

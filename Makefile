@@ -59,6 +59,7 @@ lint: $(INSTALLED) $(GENERATED) ## Check style, types, imports and the contract
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/pmesh render --check
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code protos
 	.ci/breaking

@@ -8,6 +8,7 @@
     texts_per_second: 2000         # of all callers, at one gateway; mesh.yaml's limit if not given
     versions:                      # those of servers of others; the registry has no such numbers
       "12": {address: "models.example:9000", golden: golden.json, examples: held_out.tsv}
+    serving: {tritons: {most: 8}}  # in the cluster, as serving.py describes it
 
 The files lie beside it.
 """
@@ -24,6 +25,12 @@ from contract.alert_rules import AlertRule
 from contract.labels import check_model_labels
 from contract.version_name import VERSION, check_model_id
 from modelkit.alerts import read_alerts
+from modelkit.serving import ClusterServing, read_serving
+
+_KEYS = {
+    *("id", "description", "labels", "feature_share", "retention_days", "texts_per_second"),
+    *("versions", "serving"),
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,6 +66,8 @@ class ModelEntry:
     """Whether the folder has a model.py."""
     alerts: Sequence[AlertRule] = ()
     """What its alerts.yaml says."""
+    serving: ClusterServing = field(default_factory=ClusterServing)
+    """What serves it in the cluster."""
 
 
 class InvalidValues(ValueError):
@@ -83,6 +92,9 @@ def read_values(folder: Path) -> ModelEntry:
     try:
         values = yaml.safe_load(file.read_text(encoding="utf-8"))
         check_model_id(str(values["id"]))
+        if unknown := sorted(map(str, values.keys() - _KEYS)):
+            raise ValueError(f"there is no {', '.join(unknown)} in a values.yaml")
+        foreign = dict(_foreign(folder, values, *item) for item in _versions(values).items())
         entry = ModelEntry(
             id=str(values["id"]),
             description=str(values["description"]),
@@ -90,8 +102,9 @@ def read_values(folder: Path) -> ModelEntry:
             feature_share=float(values.get("feature_share", 1.0)),
             retention_days=values.get("retention_days", 90),
             texts_per_second=values.get("texts_per_second", 0),
-            foreign=dict(_foreign(folder, values, *item) for item in _versions(values).items()),
+            foreign=foreign,
             is_trained_here=(folder / "model.py").is_file(),
+            serving=read_serving(values.get("serving"), foreign=foreign),
         )
     except KeyError as error:
         raise InvalidValues(f"{file} has no {error.args[0]}") from error

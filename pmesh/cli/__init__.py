@@ -18,6 +18,7 @@ from pmesh.cli import (
     predict,
     provision,
     release,
+    render,
     retrain,
     stack,
     status,
@@ -61,6 +62,7 @@ def command_line() -> typer.Typer:
         "doctor": doctor.doctor,
         "label": labels.label,
         "provision": provision.provision,
+        "render": render.render,
     }
     handed_on = (train.train, evaluate.evaluate, release.release)
     for name, command in commands.items():

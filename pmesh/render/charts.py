@@ -1,0 +1,57 @@
+"""The values of the charts that follow from the list; pmesh/render says what the keys mean."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bus.topology import Names, model_filter
+from modelkit.serving import Replicas
+from modelkit.values import ModelEntry
+from pmesh.mesh_file import Mesh
+from pmesh.render.tritons import has_tritons, namespace
+
+
+def of_the_mesh(mesh: Mesh, models: Sequence[ModelEntry], names: Names) -> Mapping[str, Any]:
+    """Of the chart predict-mesh. Raises InvalidMesh."""
+    most = [model.serving.tritons.most for model in models if has_tritons(model)]
+    return {
+        "access": mesh.access(models).as_json(),
+        "models": [
+            {
+                "id": model.id,
+                "namespace": namespace(model.id),
+                "queue": names.model_queue(model.id),
+            }
+            for model in models
+        ],
+        "gateway": {"batchesPerVersion": max(most, default=1)},
+        **_aws(mesh),
+    }
+
+
+def of_a_model(mesh: Mesh, model: ModelEntry, names: Names) -> Mapping[str, Any]:
+    """Of the chart model."""
+    serving = model.serving
+    (action,) = model_filter(model.id)["action"]
+    return {
+        "model": model.id,
+        "device": serving.device,
+        "tritons": _replicas(serving.tritons if has_tritons(model) else Replicas(0, 0)),
+        "workers": _replicas(serving.workers),
+        "canary": serving.canary,
+        "versions": {version: {"device": own} for version, own in serving.versions.items()},
+        "queue": names.model_queue(model.id),
+        "action": action,
+        **_aws(mesh),
+    }
+
+
+def _aws(mesh: Mesh) -> Mapping[str, Any]:
+    outside = mesh.outside
+    return {
+        "aws": {"region": outside.region},
+        "features": {"bucket": outside.buckets["features"]},
+    }
+
+
+def _replicas(replicas: Replicas) -> Mapping[str, int]:
+    return {"least": replicas.least, "most": replicas.most}

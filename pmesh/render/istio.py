@@ -1,0 +1,66 @@
+"""The objects of istio/ that follow from the list, by their files."""
+
+from collections.abc import Mapping, Sequence
+
+from gateway.envoy.access_paths import rest_paths
+from gateway.envoy.descriptors import load_descriptors
+from modelkit.values import ModelEntry
+from pmesh.mesh_file import Mesh
+from pmesh.render import gateway, ingress, outside, tritons
+from pmesh.render.callers import allow, by_identity
+from pmesh.render.objects import Object
+from pmesh.render.services import Name, Services
+
+_OF_OTHERS = ("istio-ingress", "observability")
+"""Namespaces that are not installed by charts of ours, and see the whole mesh."""
+
+
+def istio(
+    mesh: Mesh, services: Services, models: Sequence[ModelEntry]
+) -> Mapping[str, Sequence[Object]]:
+    """File in istio/ -> what it holds. Raises InvalidMesh."""
+    contract = load_descriptors()
+    access = mesh.access(models)
+    files: dict[str, list[Object]] = {
+        "ingress/listeners": [ingress.listeners(mesh.host, mesh.label_host)],
+        "gateway/routes": [ingress.to_the_gateway(mesh.host, contract)],
+        "gateway/tokens": [gateway.tokens(access)],
+        "label-studio/routes": [ingress.to_label_studio(mesh.label_host)],
+    }
+    for service, rules in services.rules.items():
+        policy = (
+            gateway.callers(access, rules, rest_paths(contract))
+            if service == gateway.GATEWAY
+            else allow(service, by_identity(rules))
+        )
+        files.setdefault(f"{_folder(service)}/callers", []).append(policy)
+    for what, at in outside.hosts(mesh).items():
+        if at and (callers := services.outside.get(what)):
+            files[f"outside/{what}"] = [outside.entry(what, at, callers)]
+    for namespace in sorted({service.namespace for service in services.rules}):
+        seen = outside.visible(namespace, services, mesh, models)
+        files[f"visible/{namespace}"] = [seen]
+    for model in models:
+        for name, objects in _model(model, services).items():
+            if objects:
+                files[f"models/{model.id}/{name}"] = objects
+    return files
+
+
+def _model(model: ModelEntry, services: Services) -> Mapping[str, list[Object]]:
+    callers = services.callers(tritons.address(model.id))
+    foreign = outside.foreign_servers(
+        model, {caller.namespace for caller in callers if caller.namespace not in _OF_OTHERS}
+    )
+    if not tritons.has_tritons(model):
+        return {"foreign": foreign}
+    return {
+        "foreign": foreign,
+        "routes": [tritons.routes(model)],
+        "connections": [tritons.pool(model), tritons.connections(model)],
+    }
+
+
+def _folder(service: Name) -> str:
+    of_model = service.namespace.removeprefix("model-")
+    return service.name if of_model == service.namespace else f"models/{of_model}"

@@ -1,0 +1,121 @@
+"""What is called outside the mesh, and by whom; and of the mesh, what each namespace may see.
+
+Nothing else is let out: mesh-config.yaml has outboundTrafficPolicy REGISTRY_ONLY.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from urllib.parse import urlsplit
+
+from modelkit.values import ModelEntry
+from pmesh.mesh_file import HOST, InvalidMesh, Mesh
+from pmesh.render.objects import ROOT_NAMESPACE, Object, networking
+from pmesh.render.services import Name, Services
+from pmesh.render.tritons import address, balanced, namespace
+
+TRACES = Name("groundcover", "groundcover-sensor")
+"""Takes what each proxy tells, by OTLP."""
+_HTTPS = 443
+_OF_THE_CLUSTER = ".svc.cluster.local"
+
+
+def hosts(mesh: Mesh) -> Mapping[str, Mapping[str, int]]:
+    """Of each thing outside, the hosts at which it is called, with their ports."""
+    region = mesh.outside.region
+    jwks = urlsplit(mesh.tokens["jwks"])
+    # As boto3 asks. Not at the host itself, where every bucket of the world can be had.
+    s3 = "s3" if region == "us-east-1" else f"s3.{region}"
+    buckets = [f"{bucket}.{s3}.amazonaws.com" for bucket in mesh.outside.buckets.values()]
+    return {
+        "sns": {f"sns.{region}.amazonaws.com": _HTTPS},
+        "sqs": {f"sqs.{region}.amazonaws.com": _HTTPS},
+        "s3": dict.fromkeys(buckets, _HTTPS),
+        "sts": {f"sts.{region}.amazonaws.com": _HTTPS},
+        "issuer": {jwks.hostname or "": jwks.port or _HTTPS},
+        "alerts": dict.fromkeys(mesh.outside.alerts, _HTTPS),
+    }
+
+
+def entry(name: str, at: Mapping[str, int], callers: Iterable[Name]) -> Object:
+    """Lets out to something outside, by TLS of the caller's own."""
+    (port,) = set(at.values())
+    return _entry(
+        ROOT_NAMESPACE,
+        name,
+        sorted(at),
+        port=port,
+        protocol="TLS",
+        namespaces={caller.namespace for caller in callers},
+    )
+
+
+def foreign_servers(model: ModelEntry, callers: Iterable[str]) -> list[Object]:
+    """Lets out to the servers of others outside the cluster, whose versions the model has.
+
+    callers: the namespaces from which they are asked. Raises InvalidMesh for an address that a
+    cluster has no way to.
+    """
+    return [
+        _entry(
+            namespace(model.id),
+            host.replace(".", "-"),
+            [host],
+            port=port,
+            protocol="GRPC",
+            namespaces=callers,
+        )
+        for host, port in _foreign(model)
+        if not host.endswith(_OF_THE_CLUSTER)
+    ]
+
+
+def visible(within: str, services: Services, mesh: Mesh, models: Sequence[ModelEntry]) -> Object:
+    """What the proxies of a namespace know: what something in it may call, and nothing else."""
+    seen = {TRACES.host: TRACES.namespace}
+    seen |= {service.host: service.namespace for service in services.called_from(within)}
+    for model in models:
+        if address(model.id).host in seen:
+            seen[balanced(model.id).host] = namespace(model.id)
+            for host, _ in _foreign(model):
+                inside = host.endswith(_OF_THE_CLUSTER)
+                seen[host] = host.split(".")[1] if inside else namespace(model.id)
+    for name, at in hosts(mesh).items():
+        if any(caller.namespace == within for caller in services.outside[name]):
+            seen |= dict.fromkeys(at, ROOT_NAMESPACE)
+    return networking(
+        "Sidecar",
+        within,
+        "default",
+        egress=[{"hosts": sorted(f"{owner}/{host}" for host, owner in seen.items())}],
+    )
+
+
+def _foreign(model: ModelEntry) -> Iterator[tuple[str, int]]:
+    for address_ in sorted({version.address for version in model.foreign.values()}):
+        host, _, port = address_.rpartition(":")
+        if not HOST.fullmatch(host) or not port.isdecimal():
+            raise InvalidMesh(
+                f"{address_}, which answers for versions of {model.id}, is no address for a"
+                " cluster; write the whole name of a host, and its port"
+            )
+        yield host, int(port)
+
+
+def _entry(
+    owner: str,
+    name: str,
+    at: Sequence[str],
+    *,
+    port: int,
+    protocol: str,
+    namespaces: Iterable[str],
+) -> Object:
+    return networking(
+        "ServiceEntry",
+        owner,
+        name,
+        hosts=list(at),
+        exportTo=sorted(namespaces),
+        location="MESH_EXTERNAL",
+        resolution="DNS",
+        ports=[{"number": port, "name": protocol.lower(), "protocol": protocol}],
+    )

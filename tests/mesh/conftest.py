@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.mesh.api_server import ApiServer
-from tests.mesh.istiod import Istiod, mesh_config
-from tests.mesh.objects import policies as made
+from tests.mesh.istiod import Istiod
+from tests.mesh.objects import mesh_settings, namespaces, of_the_mesh
 from tests.mesh.rig import TOOLS
-from tests.mesh.table import doors
 
 
 @pytest.fixture(scope="session")
@@ -32,20 +31,16 @@ def api(tools: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ApiSe
 def istiod(
     api: ApiServer, tools: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Istiod]:
-    config = mesh_config(
-        outboundTrafficPolicy={"mode": "REGISTRY_ONLY"},
-        pathNormalization={"normalization": "DECODE_AND_MERGE_SLASHES"},
-    )
-    with Istiod(api, tools, tmp_path_factory.mktemp("istio") / "istiod", config) as istiod:
+    """With the settings of istio/."""
+    directory = tmp_path_factory.mktemp("istio") / "istiod"
+    with Istiod(api, tools, directory, **mesh_settings()) as istiod:
         yield istiod
 
 
 @pytest.fixture(scope="session")
-def policies(api: ApiServer, istiod: Istiod) -> None:
-    """Those of the mesh: in force for whatever test."""
-    namespaces = {name.partition("/")[0] for door in doors() for name in (door.service,)}
-    api.apply(
-        {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-        for name in sorted(namespaces)
-    )
-    api.apply(made(doors()))
+def mesh(api: ApiServer, istiod: Istiod) -> Istiod:
+    """With every object of istio/."""
+    objects = of_the_mesh()
+    api.apply(namespaces(objects))
+    api.apply(objects)
+    return istiod

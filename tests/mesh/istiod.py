@@ -2,6 +2,7 @@
 
 import base64
 import json
+from collections.abc import Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, Self
@@ -9,7 +10,7 @@ from urllib.request import urlopen
 
 import yaml
 
-from tests.mesh.api_server import ApiServer, Refused
+from tests.mesh.api_server import ApiServer, Object, Refused
 from tests.mesh.processes import Process
 from tests.parts.polling import wait_until
 from tests.parts.ports import free_port
@@ -27,12 +28,21 @@ _WITHOUT_OWN_FILTERS = {
 class Istiod:
     """Runs inside `with`."""
 
-    def __init__(self, api: ApiServer, tools: Path, directory: Path, mesh_config: str) -> None:
-        """mesh_config: the mesh's own settings, as YAML."""
+    def __init__(
+        self,
+        api: ApiServer,
+        tools: Path,
+        directory: Path,
+        *,
+        meshConfig: Object,
+        env: Mapping[str, str],
+    ) -> None:
+        """meshConfig, env: values of Istio's chart `istiod`."""
         self._api = api
         self._tools = tools
         self._directory = directory
-        self._mesh_config = mesh_config
+        self._mesh_config = meshConfig
+        self._environment = env
         self._running = ExitStack()
         self._monitoring = free_port()
         self.address = f"127.0.0.1:{free_port()}"
@@ -45,7 +55,7 @@ class Istiod:
             "apiVersion": "v1",
             "kind": "ConfigMap",
             "metadata": {"name": "istio", "namespace": NAMESPACE},
-            "data": {"mesh": self._mesh_config},
+            "data": {"mesh": yaml.safe_dump(self._mesh_config)},
         }
         self._api.apply([namespace, config])
         crds = self._tools / "crds"
@@ -62,6 +72,7 @@ class Istiod:
                 ],
                 directory=self._directory,
                 environment={
+                    **self._environment,
                     **_WITHOUT_OWN_FILTERS,
                     "POD_NAMESPACE": NAMESPACE,
                     "POD_NAME": "istiod-0",
@@ -132,8 +143,3 @@ def _answers(address: str) -> bool:
     with suppress(OSError), urlopen(address) as response:  # noqa: S310
         return bool(response.status == 200)
     return False
-
-
-def mesh_config(**settings: Any) -> str:
-    """The mesh's own settings."""
-    return yaml.safe_dump(settings)

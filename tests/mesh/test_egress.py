@@ -17,13 +17,12 @@ KNOWN, UNKNOWN = "known.example.com", "unknown.example.com"
 
 @pytest.fixture(scope="module")
 def caller(
-    api: ApiServer, istiod: Istiod, tmp_path_factory: pytest.TempPathFactory
+    api: ApiServer, mesh: Istiod, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Proxy]:
-    with Rig(api, istiod, tmp_path_factory.mktemp("egress")) as rig, Pages() as pages:
+    with Rig(api, mesh, tmp_path_factory.mktemp("egress")) as rig, Pages() as pages:
         workload = rig.workload("predict-mesh", "relay")
         api.apply(
             [
-                {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "predict-mesh"}},
                 {
                     "apiVersion": "networking.istio.io/v1",
                     "kind": "ServiceEntry",

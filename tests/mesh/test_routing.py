@@ -5,15 +5,18 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import grpc
 import pytest
 
+from modelkit.serving import ClusterServing
+from modelkit.values import read_models
+from pmesh.render.tritons import connections, pool, routes
 from tests.mesh.api_server import ApiServer
 from tests.mesh.callers import Channel
 from tests.mesh.istiod import Istiod
-from tests.mesh.objects import routes
+from tests.mesh.objects import of_the_mesh
 from tests.mesh.programs import Rpcs
 from tests.mesh.proxy import Proxy
 from tests.mesh.rig import Rig, service
@@ -24,6 +27,8 @@ HOST, PORT = f"triton.{NAMESPACE}.svc.cluster.local", 8001
 INFER = "/inference.GRPCInferenceService/ModelInfer"
 TRACKS = {"stable-1": "stable", "stable-2": "stable", "canary": "canary", "own": "version-12"}
 CANARY = 0.1
+SERVING = ClusterServing(canary=10, versions={"12": "cpu"})
+MODEL = replace(next(model for model in read_models() if model.id == "sentiment"), serving=SERVING)
 PINNED = ("x-model-version", "12")
 OK = grpc.StatusCode.OK, ""
 
@@ -52,18 +57,19 @@ class Gateway:
 
 @pytest.fixture(scope="module")
 def in_mesh(
-    api: ApiServer, istiod: Istiod, policies: None, tmp_path_factory: pytest.TempPathFactory
+    api: ApiServer, mesh: Istiod, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Gateway]:
     with ExitStack() as running:
-        rig = running.enter_context(Rig(api, istiod, tmp_path_factory.mktemp("routing")))
+        rig = running.enter_context(Rig(api, mesh, tmp_path_factory.mktemp("routing")))
         tritons = {name: running.enter_context(Rpcs()) for name in TRACKS}
         caller = rig.workload("predict-mesh", "gateway")
         called = [
             rig.workload(NAMESPACE, "triton", {PORT: ("GRPC", program.port)}, track=TRACKS[name])
             for name, program in tritons.items()
         ]
-        api.apply([{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}}])
-        api.apply([*routes(NAMESPACE), service(NAMESPACE, "triton", [PORT])])
+        api.apply([routes(MODEL), pool(MODEL), connections(MODEL)])
+        running.callback(lambda: api.apply(of_the_mesh()))
+        api.apply([service(NAMESPACE, "triton", [PORT])])
         proxy, *_ = rig.start([caller, *called])
         channel = running.enter_context(Channel(proxy, HOST, PORT))
         gateway = Gateway(proxy, channel, tritons)

@@ -54,7 +54,7 @@ test-mesh: mesh-tools $(INSTALLED) $(GENERATED) ## Try the mesh on a real Kubern
 mesh-tools: ## Build the two and what goes with them into build/, by Go; a quarter of an hour
 	@if command -v go >/dev/null; then tests/mesh/tools/build.sh; fi
 
-lint: $(INSTALLED) $(GENERATED) ## Check style, types, imports and the contract
+lint: $(INSTALLED) $(GENERATED) ## Check style, types, imports, what is rendered and the contract
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy

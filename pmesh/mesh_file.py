@@ -31,7 +31,7 @@ class InvalidMesh(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Outside:
-    """What is called outside the cluster by HTTPS, beside the issuer."""
+    """What is called outside the cluster, beside the issuer; by HTTPS, but for the database."""
 
     region: str
     """Of SNS, SQS and S3."""
@@ -39,6 +39,8 @@ class Outside:
     """Of features, of MLflow's artifacts, and of PostgreSQL's backups."""
     alerts: Sequence[str]
     """The hosts of the receivers of alerts."""
+    database: tuple[str, int] | None = None
+    """The host and port of PostgreSQL; None: it is in the cluster."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +120,8 @@ def _grants(where: str, said: Any) -> Mapping[str, Sequence[str]]:
 
 
 def _outside(said: Any) -> Outside:
-    outside = _whole("outside", said, ("region", "buckets", "alerts"))
+    keys = ("region", "buckets", "alerts", "database")
+    outside = _whole("outside", {"database": None, **section("outside", said)}, keys)
     return Outside(
         region=_text("outside.region", outside["region"], _REGION, "a region of AWS"),
         buckets={
@@ -130,7 +133,17 @@ def _outside(said: Any) -> Outside:
             _text("outside.alerts", host, HOST, "a host's name")
             for host in _texts("outside.alerts", outside["alerts"])
         ],
+        database=_address(outside["database"]),
     )
+
+
+def _address(said: Any) -> tuple[str, int] | None:
+    if said is None:
+        return None
+    host, _, port = str(said).rpartition(":")
+    if not HOST.fullmatch(host) or not port.isdecimal():
+        raise ValueError(f"outside.database is host:port, not {said!r}")
+    return host, int(port)
 
 
 def _whole(where: str, said: Any, keys: Sequence[str]) -> Mapping[str, Any]:

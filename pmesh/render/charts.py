@@ -24,7 +24,7 @@ def of_the_mesh(mesh: Mesh, models: Sequence[ModelEntry], names: Names) -> Mappi
             for model in models
         ],
         "gateway": {"batchesPerVersion": max(most, default=1)},
-        **_aws(mesh),
+        **_of_both(mesh),
     }
 
 
@@ -41,13 +41,18 @@ def of_a_model(mesh: Mesh, model: ModelEntry, names: Names) -> Mapping[str, Any]
         "versions": {version: {"device": own} for version, own in serving.versions.items()},
         "queue": names.model_queue(model.id),
         "action": action,
-        **_aws(mesh),
+        **_of_both(mesh),
     }
 
 
-def _aws(mesh: Mesh) -> Mapping[str, Any]:
+def _of_both(mesh: Mesh) -> Mapping[str, Any]:
     outside = mesh.outside
+    database = {}
+    if outside.database:
+        host, port = outside.database
+        database = {"database": {"host": host, "port": port}}
     return {
+        **database,
         "aws": {"region": outside.region},
         "features": {"bucket": outside.buckets["features"]},
     }

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from modelkit.values import ModelEntry
 from pmesh.mesh_file import HOST, InvalidMesh, Mesh
 from pmesh.render.objects import ROOT_NAMESPACE, Object, networking
-from pmesh.render.services import Name, Services
+from pmesh.render.services import DATABASE, Name, Services
 from pmesh.render.tritons import address, balanced, namespace
 
 TRACES = Name("groundcover", "groundcover-sensor")
@@ -32,18 +32,19 @@ def hosts(mesh: Mesh) -> Mapping[str, Mapping[str, int]]:
         "sts": {f"sts.{region}.amazonaws.com": _HTTPS},
         "issuer": {jwks.hostname or "": jwks.port or _HTTPS},
         "alerts": dict.fromkeys(mesh.outside.alerts, _HTTPS),
+        DATABASE: dict([mesh.outside.database] if mesh.outside.database else []),
     }
 
 
 def entry(name: str, at: Mapping[str, int], callers: Iterable[Name]) -> Object:
-    """Lets out to something outside, by TLS of the caller's own."""
+    """Lets out to something outside, by TLS of the caller's own; PostgreSQL begins without."""
     (port,) = set(at.values())
     return _entry(
         ROOT_NAMESPACE,
         name,
         sorted(at),
         port=port,
-        protocol="TLS",
+        protocol="TCP" if name == DATABASE else "TLS",
         namespaces={caller.namespace for caller in callers},
     )
 
@@ -79,7 +80,7 @@ def visible(within: str, services: Services, mesh: Mesh, models: Sequence[ModelE
                 inside = host.endswith(_OF_THE_CLUSTER)
                 seen[host] = host.split(".")[1] if inside else namespace(model.id)
     for name, at in hosts(mesh).items():
-        if any(caller.namespace == within for caller in services.outside[name]):
+        if any(caller.namespace == within for caller in services.outside.get(name, ())):
             seen |= dict.fromkeys(at, ROOT_NAMESPACE)
     return networking(
         "Sidecar",

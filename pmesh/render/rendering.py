@@ -14,9 +14,10 @@ from pmesh.render.services import read_services
 from pmesh.render.tritons import namespace
 
 _ISTIO, _CHARTS, _README = Path("istio"), Path("deploy/charts"), Path("istio/README.md")
+_POSTGRES = "postgres/connections"
 _BY_HAND = (
     *("default-deny", "mtls", "telemetry", "ingress/callers"),
-    *("gateway/connections", "postgres/connections"),
+    *("gateway/connections", _POSTGRES),
 )
 """The objects in istio/ that nothing of the list changes."""
 _LONGEST_NAMESPACE = 63
@@ -43,6 +44,8 @@ def render(root: Path, models: Sequence[ModelEntry]) -> Mapping[Path, str]:
     mesh = read_mesh(root / "mesh.yaml")
     table = root / _ISTIO / "services.yaml"
     services = read_services(table, [model.id for model in models])
+    if mesh.outside.database:
+        services = services.with_database_outside()
     page = (root / _README).read_text(encoding="utf-8")
     names = Names(PREFIX)
     files = {_README: with_table(page, read_services(table, ["*"]))}
@@ -51,7 +54,8 @@ def render(root: Path, models: Sequence[ModelEntry]) -> Mapping[Path, str]:
         folder, _, stem = name.rpartition("/")
         comment = _COMMENTS.get(stem) or _COMMENTS[folder]
         files[_ISTIO / f"{name}.yaml"] = as_yaml(objects, comment=comment)
-    resources = [f"{name}.yaml" for name in sorted({*objects_of, *_BY_HAND})]
+    by_hand = [name for name in _BY_HAND if name != _POSTGRES or not mesh.outside.database]
+    resources = [f"{name}.yaml" for name in sorted({*objects_of, *by_hand})]
     files[_ISTIO / "kustomization.yaml"] = as_yaml(
         [{"resources": resources}], comment="All objects, for kubectl apply -k."
     )

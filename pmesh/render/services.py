@@ -12,6 +12,8 @@ from modelkit.sections import section
 
 OUTSIDE = ("sns", "sqs", "s3", "sts", "issuer", "alerts")
 """What there is outside; mesh.yaml says at which hosts."""
+DATABASE = "database"
+"""What is outside where mesh.yaml says so, and else POSTGRES."""
 _NAME = re.compile(r"[a-z0-9*-]+/[a-z0-9-]+")
 _RPC = re.compile(r"/[\w.]+/\w+")
 _EACH_MODEL = "model-*/"
@@ -42,6 +44,9 @@ class Name:
         return f"{self.name}.{self.namespace}.svc.cluster.local"
 
 
+POSTGRES = Name("infra", "postgres")
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """Who is let in at a port of a service."""
@@ -60,6 +65,13 @@ class Services:
     """Of each service."""
     outside: Mapping[str, Sequence[Name]]
     """Of each of OUTSIDE, who may call it."""
+
+    def with_database_outside(self) -> "Services":
+        """The same for a PostgreSQL that is no service of the mesh."""
+        return Services(
+            rules={name: rules for name, rules in self.rules.items() if name != POSTGRES},
+            outside={**self.outside, DATABASE: self.callers(POSTGRES)},
+        )
 
     def callers(self, service: Name) -> Sequence[Name]:
         """Who may call a service, at any of its ports."""

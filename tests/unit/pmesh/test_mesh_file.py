@@ -72,6 +72,8 @@ def test_a_role_on_a_model_that_is_not_is_refused(tmp_path: Path) -> None:
         ("outside/buckets/features", "a.b", "outside.buckets.features is a bucket's name"),
         ("outside/buckets/backups", None, "outside.buckets lacks backups"),
         ("outside/buckets/logs", "logs", "outside.buckets has no logs"),
+        ("outside/database", "db.example.com", "outside.database is host:port"),
+        ("outside/database", "10.0.0.7:5432", "outside.database is host:port"),
         ("outside/alerts", "hooks.example.com", "outside.alerts is a list"),
         ("outside/alerts", ["hooks.example.com/x"], "outside.alerts is a host's name"),
     ],

@@ -134,6 +134,23 @@ def test_a_server_of_others_outside_is_let_out_to_and_one_inside_is_seen(checkou
     assert values["tritons"] == {"least": 0, "most": 0}
 
 
+def test_a_database_elsewhere_is_let_out_to_and_is_no_service(checkout: Path) -> None:
+    said = (checkout / "mesh.yaml").read_text()
+    (checkout / "mesh.yaml").write_text(said.replace("  # database:", "  database:"))
+    write(checkout, render(checkout, [MOOD]))
+    (entry,) = documents(checkout, "istio/outside/database.yaml")
+    assert entry["spec"]["hosts"] == ["db.example.com"]
+    assert entry["spec"]["ports"] == [{"number": 5432, "name": "tcp", "protocol": "TCP"}]
+    for within in ("predict-mesh", "model-mood", "annotation", "mlflow"):
+        (sidecar,) = documents(checkout, f"istio/visible/{within}.yaml")
+        assert "istio-system/db.example.com" in sidecar["spec"]["egress"][0]["hosts"]
+        assert within in entry["spec"]["exportTo"]
+    (applied,) = documents(checkout, "istio/kustomization.yaml")
+    assert [one for one in applied["resources"] if "postgres" in one or "infra" in one] == []
+    (values,) = documents(checkout, "deploy/charts/model/models/mood.yaml")
+    assert values["database"] == {"host": "db.example.com", "port": 5432}
+
+
 @pytest.mark.parametrize("address", ["unix:/run/oip", "10.0.0.7:9000", "models:9000", "a.b:port"])
 def test_an_address_that_a_cluster_cannot_reach_is_refused(checkout: Path, address: str) -> None:
     foreign = {"7": ForeignVersion(address=address, labels=["good"])}

@@ -8,7 +8,7 @@ import pytest
 
 from tests.mesh.api_server import ApiServer
 from tests.mesh.istiod import Istiod
-from tests.mesh.objects import mesh_settings, namespaces, of_the_mesh
+from tests.mesh.objects import mesh_settings, namespaces, to_run_here
 from tests.mesh.rig import TOOLS
 
 
@@ -40,7 +40,7 @@ def istiod(
 @pytest.fixture(scope="session")
 def mesh(api: ApiServer, istiod: Istiod) -> Istiod:
     """With every object of istio/."""
-    objects = of_the_mesh()
+    objects = to_run_here()
     api.apply(namespaces(objects))
     api.apply(objects)
     return istiod

@@ -17,6 +17,8 @@ from tests.parts.ports import free_port
 
 NAMESPACE = "istio-system"
 
+_HOST = "localhost"
+
 # Stock Envoy lacks Istio's own filters: these only tell of who calls in metrics.
 _WITHOUT_OWN_FILTERS = {
     "PILOT_ENABLE_METADATA_EXCHANGE": "false",
@@ -45,7 +47,7 @@ class Istiod:
         self._environment = env
         self._running = ExitStack()
         self._monitoring = free_port()
-        self.address = f"127.0.0.1:{free_port()}"
+        self.address = f"{_HOST}:{free_port()}"
         """Of its xDS and its CA, by TLS."""
         self.root_certificate = ""
 
@@ -79,7 +81,7 @@ class Istiod:
                     "CLUSTER_ID": "Kubernetes",
                     "PILOT_CERT_PROVIDER": "istiod",
                     "ISTIOD_ADDR": f"istiod.{NAMESPACE}.svc:15012",
-                    "ISTIOD_CUSTOM_HOST": "localhost",  # where the API server finds its webhook
+                    "ISTIOD_CUSTOM_HOST": _HOST,  # in its certificate
                     "LOCAL_CERT_DIR": str(self._directory / "certificates"),
                     "ENABLE_LEADER_ELECTION": "false",
                     "INJECTION_WEBHOOK_CONFIG_NAME": "",
@@ -110,7 +112,7 @@ class Istiod:
         rule = {"operations": ["CREATE", "UPDATE"], "apiGroups": groups, "apiVersions": ["*"]}
         webhook: dict[str, Any] = {
             "name": "rev.validation.istio.io",
-            "clientConfig": {"url": f"https://localhost:{port}/validate", "caBundle": root},
+            "clientConfig": {"url": f"https://{_HOST}:{port}/validate", "caBundle": root},
             "rules": [{**rule, "resources": ["*"]}],
             "failurePolicy": "Fail",
             "sideEffects": "None",

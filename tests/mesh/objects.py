@@ -1,4 +1,4 @@
-"""The objects of istio/, as they are; a test has its own keys where the issuer's are outside."""
+"""The objects of istio/, and what of them cannot be had on one machine as it stands there."""
 
 import json
 from collections.abc import Iterable
@@ -12,10 +12,14 @@ from tests.parts.istio_policies import read_objects
 
 
 def of_the_mesh() -> list[Object]:
-    """All of them. The gateway knows tokens of tests/mesh/tokens.py."""
-    return [
-        _with_keys(one) for one in read_objects(ROOT / "istio") if one["kind"] != "Kustomization"
-    ]
+    """All of them, as they are."""
+    objects = read_objects(ROOT / "istio")
+    return [one for one in objects if one["kind"] != "Kustomization"]
+
+
+def to_run_here() -> list[Object]:
+    """All of them. The gateway knows tokens of tokens.py, as the issuer's keys are outside."""
+    return [_to_run_here(one) for one in of_the_mesh()]
 
 
 def namespaces(objects: Iterable[Object]) -> list[Object]:
@@ -29,10 +33,16 @@ def mesh_settings() -> Object:
     return dict(yaml.safe_load((ROOT / "istio" / "mesh-config.yaml").read_text()))
 
 
-def _with_keys(one: Object) -> Object:
-    if one["kind"] != "RequestAuthentication":
-        return one
-    (rule,) = one["spec"]["jwtRules"]
+def _to_run_here(one: Object) -> Object:
+    spec = dict(one.get("spec", {}))
+    if one["kind"] == "RequestAuthentication":
+        spec["jwtRules"] = [_with_keys(rule) for rule in spec["jwtRules"]]
+    if one["kind"] == "Telemetry":
+        del spec["metrics"]  # by a filter of Istio's own, which stock Envoy lacks
+    return {**one, "spec": spec}
+
+
+def _with_keys(rule: Object) -> Object:
     own = {**rule, "jwks": json.dumps(JWKS)}
     del own["jwksUri"]
-    return {**one, "spec": {**one["spec"], "jwtRules": [own]}}
+    return own

@@ -117,7 +117,7 @@ class Proxy:
             [
                 *(self._tools / "pilot-agent", "proxy", "sidecar"),
                 *("--domain", f"{workload.namespace}.svc.cluster.local"),
-                *("--proxyLogLevel", "warning"),
+                *("--proxyLogLevel", "warning", "--log_output_level", "default:warn"),
             ],
             directory=self._directory,
             environment=environment,

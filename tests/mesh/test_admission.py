@@ -6,6 +6,7 @@ import pytest
 
 from tests.mesh.api_server import ApiServer, Refused
 from tests.mesh.istiod import Istiod
+from tests.mesh.objects import namespaces, of_the_mesh
 
 
 def _service_entry(**more: Any) -> dict[str, Any]:
@@ -15,6 +16,12 @@ def _service_entry(**more: Any) -> dict[str, Any]:
         "metadata": {"name": "any", "namespace": "default"},
         "spec": {"hosts": ["any.example.com"], "resolution": "DNS", **more},
     }
+
+
+def test_every_object_of_the_mesh_is_taken_as_it_stands(api: ApiServer, istiod: Istiod) -> None:
+    objects = of_the_mesh()
+    api.apply(namespaces(objects))
+    api.apply(objects, "--dry-run=server")
 
 
 def test_an_object_with_an_unknown_field_is_refused(api: ApiServer, istiod: Istiod) -> None:

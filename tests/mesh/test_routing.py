@@ -16,7 +16,7 @@ from pmesh.render.tritons import connections, pool, routes
 from tests.mesh.api_server import ApiServer
 from tests.mesh.callers import Channel
 from tests.mesh.istiod import Istiod
-from tests.mesh.objects import of_the_mesh
+from tests.mesh.objects import to_run_here
 from tests.mesh.programs import Rpcs
 from tests.mesh.proxy import Proxy
 from tests.mesh.rig import Rig, service
@@ -68,7 +68,7 @@ def in_mesh(
             for name, program in tritons.items()
         ]
         api.apply([routes(MODEL), pool(MODEL), connections(MODEL)])
-        running.callback(lambda: api.apply(of_the_mesh()))
+        running.callback(lambda: api.apply(to_run_here()))
         api.apply([service(NAMESPACE, "triton", [PORT])])
         proxy, *_ = rig.start([caller, *called])
         channel = running.enter_context(Channel(proxy, HOST, PORT))

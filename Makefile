@@ -19,8 +19,8 @@ COMPILE = $(UV) pip compile --quiet --no-header --no-annotate --universal --pyth
 # protoc looks for its plugins on PATH.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help run test unit test-landed test-images test-annotation promtool lint format protos bench \
-    bench-quality lock clean
+.PHONY: help run test unit test-landed test-images test-annotation test-mesh mesh-tools promtool \
+    lint format protos bench bench-quality lock clean
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -47,6 +47,12 @@ promtool: ## Fetch Prometheus' checker of rules into build/, on Debian; a test n
 
 test-annotation: $(INSTALLED) $(GENERATED) ## Label on the real Label Studio; the first time installs it
 	@$(BIN)/pytest tests/annotation
+
+test-mesh: mesh-tools $(INSTALLED) $(GENERATED) ## Try the mesh on a real Kubernetes API server and istiod
+	@$(BIN)/pytest tests/mesh
+
+mesh-tools: ## Build the two and what goes with them into build/, by Go; a quarter of an hour
+	@if command -v go >/dev/null; then tests/mesh/tools/build.sh; fi
 
 lint: $(INSTALLED) $(GENERATED) ## Check style, types, imports, what is rendered and the contract
 	$(BIN)/ruff check

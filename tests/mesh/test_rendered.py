@@ -32,7 +32,8 @@ FOREIGN = ModelEntry(
     is_trained_here=False,
     foreign={
         "7": ForeignVersion(address="models.example.com:9000", labels=["good"]),
-        "8": ForeignVersion(address="oip.kserve.svc.cluster.local:8081", labels=["good"]),
+        "8": ForeignVersion(address="models.example.com:9001", labels=["good"]),
+        "9": ForeignVersion(address="oip.kserve.svc.cluster.local:8081", labels=["good"]),
     },
 )
 EDGES = [PLAIN, ModelEntry(id="m" * 57, description="", labels=["good"], is_trained_here=True)]

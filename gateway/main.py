@@ -45,22 +45,27 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     try:
         front, settings = read(Front, os.environ), read(Settings, os.environ)
-        if front.access and settings.caller_header:
+        if settings.access and settings.caller_header:
             raise ValueError(
                 "PMESH_GATEWAY_ACCESS and PMESH_GATEWAY_CALLER_HEADER: only one may say who calls"
             )
     except ValueError as error:
         sys.exit(f"gateway: {error}")
-    files = {"PMESH_FEATURES_SPOOL": settings.spool}
-    if front.access:
-        files["PMESH_GATEWAY_ACCESS"] = front.access
-    sys.exit(run(front, {name: str(path.absolute()) for name, path in files.items()}))
+    sys.exit(run(front, _with_absolute_paths(settings)))
+
+
+def _with_absolute_paths(settings: Settings) -> dict[str, str]:
+    """For the application, which has another working directory."""
+    variables = {"PMESH_FEATURES_SPOOL": str(settings.spool.absolute())}
+    if settings.access:
+        variables["PMESH_GATEWAY_ACCESS"] = str(settings.access.absolute())
+    return variables
 
 
 def run(settings: Front, variables: dict[str, str]) -> int:
     """Serve until a signal or until Envoy ends; return the exit status.
 
-    variables: for the application, beside this process's own; it has another working directory.
+    variables: for the application, beside this process's own.
     """
     try:
         _check_port(settings.address, settings.port)

@@ -16,6 +16,7 @@ from modelkit.values import ModelEntry
 
 MESH = Path(str(files("models"))).parent / "mesh.yaml"
 """Of the checkout that this runs from."""
+
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 HOST = re.compile(rf"(?=.{{1,253}}\Z)({_LABEL}\.)+(?![0-9]){_LABEL}")
 """The name of a host, in lower case and with a dot; no address."""

@@ -1,14 +1,15 @@
 """Pairs of turns: the same load on both checkouts, one right after the other."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
 from benchmarks.against.lines import Line, wait_until_answered
 from benchmarks.load import Load, LoadFailedError
 from benchmarks.mesh import Mesh
-from benchmarks.processes import measure, wait_until_idle
+from benchmarks.processes import Parts, measure, wait_until_idle
 
 OLD, NEW = "old", "new"
 WARM_UP_S = 1
@@ -75,17 +76,24 @@ def _try_turn(sides: Sides, line: Line, side: str, *, pair: int, seconds: int) -
 def take_turn(mesh: Mesh, line: Line, side: str, *, pair: int, seconds: int) -> Turn:
     """One load, once the stack is warm and at rest."""
     wait_until_answered(mesh)
-    parts = mesh.parts()
-    line.load(mesh, WARM_UP_S)
+    load = partial(line.load, mesh)
+    return time_turn(mesh.parts(), line.name, load, side, pair=pair, seconds=seconds)
+
+
+def time_turn(
+    parts: Parts, line: str, load: Callable[[int], Load], side: str, *, pair: int, seconds: int
+) -> Turn:
+    """The same of any parts. load: for so many seconds."""
+    load(WARM_UP_S)
     wait_until_idle(parts)
     with measure(parts) as usage:
-        load = line.load(mesh, seconds)
+        done = load(seconds)
         wait_until_idle(parts)
     return Turn(
         pair=pair,
-        line=line.name,
+        line=line,
         side=side,
-        load=load,
+        load=done,
         cpu_s=usage.cpu_s,
         foreign_share=usage.foreign_share,
     )

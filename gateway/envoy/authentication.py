@@ -86,7 +86,8 @@ def keys_clusters(tokens: Tokens) -> list[dict[str, Any]]:
     address = {"socket_address": {"address": url.hostname, "port_value": port}}
     cluster = {
         "name": _CLUSTER,
-        "type": "STRICT_DNS",
+        # One host with all its addresses: where one does not answer, the next is tried.
+        "type": "LOGICAL_DNS",
         "dns_lookup_family": "ALL",
         "connect_timeout": f"{_FETCH_S}s",
         "load_assignment": {
@@ -131,10 +132,11 @@ def _tls(host: str) -> dict[str, Any]:
             "@type": f"{TYPES}.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
             "sni": host,
             "common_tls_context": {
+                "tls_params": {"tls_maximum_protocol_version": "TLSv1_3"},
                 "validation_context": {
                     "trusted_ca": {"filename": trusted},
                     "match_typed_subject_alt_names": names,
-                }
+                },
             },
         },
     }

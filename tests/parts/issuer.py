@@ -1,6 +1,7 @@
 """An issuer of tokens: its keys, where they are fetched, and what it signs."""
 
 import json
+import ssl
 import threading
 import time
 from base64 import urlsafe_b64encode
@@ -70,7 +71,7 @@ def _encoded(values: dict[str, Any]) -> str:
 
 
 @contextmanager
-def serving(issuer: Issuer, *, port: int = 0) -> Iterator[str]:
+def serving(issuer: Issuer, *, port: int = 0, tls: ssl.SSLContext | None = None) -> Iterator[str]:
     """The URL at which its keys are."""
 
     class Handler(BaseHTTPRequestHandler):
@@ -93,10 +94,13 @@ def serving(issuer: Issuer, *, port: int = 0) -> Iterator[str]:
 
     ended = threading.Event()
     server = Server(("127.0.0.1", port), Handler)
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
     try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/jwks.json"
+        scheme, host = ("https", "localhost") if tls else ("http", "127.0.0.1")
+        yield f"{scheme}://{host}:{server.server_address[1]}/jwks.json"
     finally:
         ended.set()
         server.shutdown()

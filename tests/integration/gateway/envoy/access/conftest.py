@@ -24,7 +24,8 @@ def issuer() -> Issuer:
 def gate(issuer: Issuer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GatewayProcess]:
     folder = tmp_path_factory.mktemp("guarded")
     (folder / "jwks.json").write_bytes(issuer.jwks())
-    with guarded(folder, jwks=str(folder / "jwks.json")) as process:
+    origins = ("https://app.example.com",)
+    with guarded(folder, jwks=str(folder / "jwks.json"), cors_origins=origins) as process:
         yield process
         assert (
             decision(predict(process.port, "rest", bearer(issuer.token(roles=["app"])))) == PASSED

@@ -3,7 +3,7 @@
 import base64
 import json
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from http.client import HTTPResponse
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from google.rpc.status_pb2 import Status
 from predict.v1.prediction_service_pb2 import PredictRequest
 
+from contract.access import Permission
 from contract.status import error_info
 from tests.integration.gateway.envoy.gateway_process import GatewayProcess, echo_settings
 from tests.parts.issuer import AUDIENCE, ISSUER
@@ -21,6 +22,7 @@ ROLES = {
     "annotator": {"label": ["*"]},
     "operator": {"observe": ["*"], "release": ["*"], "manage": ["*"]},
     "nothing": {},
+    **{f"only-{permission}": {str(permission): ["*"]} for permission in Permission},
 }
 PREDICT = "/predict.v1.PredictionService/Predict"
 PROTOCOLS = ("rest", "grpc", "grpc-web")
@@ -28,14 +30,15 @@ PASSED = "passed"
 Headers = Sequence[tuple[str, str | bytes]]
 
 
-def guarded(folder: Path, *, jwks: str, **changes: Any) -> GatewayProcess:
-    """jwks: where the issuer's keys are."""
+def guarded(
+    folder: Path, *, jwks: str, environment: Mapping[str, str] | None = None, **changes: Any
+) -> GatewayProcess:
+    """jwks: where the issuer's keys are. environment: of the gateway, beside the tests' own."""
     tokens = {"issuer": ISSUER, "audience": AUDIENCE, "jwks": jwks}
     access = folder / "access.json"
     access.write_text(json.dumps({"tokens": tokens, "roles": ROLES}))
-    return GatewayProcess(
-        log=folder / "stderr.log", settings=echo_settings(access=access, **changes)
-    )
+    settings = echo_settings(access=access, **changes)
+    return GatewayProcess(log=folder / "stderr.log", settings=settings, environment=environment)
 
 
 class Reply(NamedTuple):

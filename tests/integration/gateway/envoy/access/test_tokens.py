@@ -15,11 +15,13 @@ from predict.v1.prediction_service_pb2_grpc import PredictionServiceStub
 from contract.status import error_info
 from tests.integration.gateway.envoy.access.guarded import (
     PASSED,
+    PREDICT,
     PROTOCOLS,
     Headers,
     bearer,
     decision,
     predict,
+    send,
 )
 from tests.integration.gateway.envoy.gateway_process import GatewayProcess
 from tests.parts.issuer import Issuer, new_keys, serving
@@ -224,6 +226,36 @@ def test_a_native_client_is_told_why(gate: GatewayProcess, issuer: Issuer) -> No
     assert status is not None
     assert status.message == "no role of the caller gives predict"
     assert dict(error_info(status).metadata) == {"permission": "predict"}
+
+
+def test_a_web_page_is_told_too(gate: GatewayProcess) -> None:
+    origin = ("origin", "https://app.example.com")
+    asked = [
+        ("access-control-request-method", "POST"),
+        ("access-control-request-headers", "authorization"),
+    ]
+    preflight = send(gate.port, "OPTIONS", PREDICT, [origin, *asked])
+    assert preflight.status == 200
+    assert "authorization" in preflight.headers["access-control-allow-headers"].split(", ")
+    for protocol in ("rest", "grpc-web"):
+        refused = predict(gate.port, protocol, [origin])
+        assert decision(refused) == "UNAUTHENTICATED"
+        assert refused.headers["access-control-allow-origin"] == "https://app.example.com"
+    elsewhere = send(
+        gate.port, "OPTIONS", PREDICT, [("origin", "https://evil.example.com"), *asked]
+    )
+    assert elsewhere.status == 401
+
+
+def test_a_native_client_with_a_megabyte_harms_itself_alone(
+    gate: GatewayProcess, issuer: Issuer
+) -> None:
+    request = PredictRequest(model="sentiment", text="a")
+    with grpc.insecure_channel(f"127.0.0.1:{gate.port}") as channel:
+        metadata = [("authorization", f"Bearer {'a' * 1_000_000}")]
+        with pytest.raises(grpc.RpcError):
+            PredictionServiceStub(channel).Predict(request, metadata=metadata)
+    assert decision(predict(gate.port, "grpc", bearer(good(issuer)))) == PASSED
 
 
 def test_what_is_not_there_is_not_found(gate: GatewayProcess, issuer: Issuer) -> None:

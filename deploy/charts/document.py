@@ -15,7 +15,7 @@ from typing import Any
 
 CHARTS = Path(__file__).parent
 START, END = "<!-- values -->\n", "<!-- end of values -->\n"
-HEAD = "# `make chart-docs` makes this of values.schema.json, where values and sentences are changed.\n"
+HEAD = "# `make chart-docs` makes this of values.schema.json, where values are changed.\n"
 
 
 def main() -> None:

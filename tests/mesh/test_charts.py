@@ -1,88 +1,24 @@
 """What Helm makes of the charts: who is let in and out, how pods run, what values are refused."""
 
-import os
-import shutil
-import subprocess
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
-ROOT = Path(__file__).parents[2]
-CHARTS = {
-    "predict-mesh": "predict-mesh",
-    "model": "model-sentiment",
-    "postgres": "infra",
-    "mlflow": "mlflow",
-    "annotation": "annotation",
-}
-"""Each with its namespace."""
+from tests.mesh.charts import CHARTS, ROOT, Object, Rendered, containers, rendered, template
+
 CASES = [
     pytest.param(chart, file, id=f"{chart}-{file.name.removesuffix('-values.yaml')}")
     for chart in CHARTS
     for file in sorted((ROOT / "deploy/charts" / chart / "ci").glob("*-values.yaml"))
 ]
 OUTSIDE_THE_CHARTS = {"istio-ingress", "observability"}
-KUBERNETES = "1.36"
-
-Object = Mapping[str, Any]
-
-
-@pytest.fixture(scope="session")
-def helm() -> str:
-    """The program: of build/mesh-tools, or on PATH."""
-    built = sorted((ROOT / "build").glob("mesh-tools/**/helm"))
-    found = str(built[-1]) if built else shutil.which("helm")
-    if found is None:
-        message = "left out: the charts need helm: make mesh-tools"
-        pytest.fail(message) if os.environ.get("CI") == "true" else pytest.skip(message)
-    return found
-
-
-@dataclass(frozen=True)
-class Rendered:
-    """The objects of a chart under some values."""
-
-    objects: Sequence[Object]
-
-    def of(self, *kinds: str) -> list[Object]:
-        return [one for one in self.objects if one["kind"] in kinds]
-
-    def named(self, kind: str, name: str) -> Object:
-        (found,) = [one for one in self.of(kind) if one["metadata"]["name"] == name]
-        return found
-
-    def pods(self) -> Iterator[tuple[str, Object]]:
-        """The templates of pods, by the object that has them."""
-        for one in self.of("Deployment", "StatefulSet", "Job", "CronJob"):
-            spec = one["spec"]
-            spec = spec["jobTemplate"]["spec"] if one["kind"] == "CronJob" else spec
-            yield f"{one['kind']}/{one['metadata']['name']}", spec["template"]
-
-
-def template(helm: str, chart: str, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [helm, "template", chart, str(ROOT / "deploy/charts" / chart)]
-    command += ["--namespace", CHARTS[chart], "--kube-version", KUBERNETES, *options]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
-def rendered(helm: str, chart: str, values: Path) -> Rendered:
-    run = template(helm, chart, "--values", str(values))
-    assert run.returncode == 0, run.stderr
-    return Rendered([one for one in yaml.safe_load_all(run.stdout) if one])
-
-
-def containers(pod: Object) -> Iterator[Object]:
-    yield from pod["spec"].get("initContainers", [])
-    yield from pod["spec"]["containers"]
 
 
 @pytest.mark.parametrize(("chart", "values"), CASES)
-def test_pods_have_no_more_rights_than_they_need(helm: str, chart: str, values: Path) -> None:
-    found = rendered(helm, chart, values)
+def test_pods_have_no_more_rights_than_they_need(chart: str, values: Path) -> None:
+    found = rendered(chart, values)
     pods = dict(found.pods())
     assert pods
     for name, pod in pods.items():
@@ -102,8 +38,8 @@ def test_pods_have_no_more_rights_than_they_need(helm: str, chart: str, values: 
 
 
 @pytest.mark.parametrize(("chart", "values"), CASES)
-def test_no_password_and_no_key_is_in_an_object(helm: str, chart: str, values: Path) -> None:
-    found = rendered(helm, chart, values)
+def test_no_password_and_no_key_is_in_an_object(chart: str, values: Path) -> None:
+    found = rendered(chart, values)
     assert found.of("Secret") == []
     for name, pod in found.pods():
         for container in containers(pod):
@@ -116,8 +52,8 @@ def test_no_password_and_no_key_is_in_an_object(helm: str, chart: str, values: P
 
 
 @pytest.mark.parametrize(("chart", "values"), CASES)
-def test_what_a_pod_mounts_is_there(helm: str, chart: str, values: Path) -> None:
-    for name, pod in rendered(helm, chart, values).pods():
+def test_what_a_pod_mounts_is_there(chart: str, values: Path) -> None:
+    for name, pod in rendered(chart, values).pods():
         volumes = {volume["name"] for volume in pod["spec"].get("volumes", [])}
         claims = {"data"} if name == "StatefulSet/postgres" else set()
         for container in containers(pod):
@@ -125,12 +61,12 @@ def test_what_a_pod_mounts_is_there(helm: str, chart: str, values: Path) -> None
             assert mounted <= volumes | claims, name
 
 
-def test_services_and_accounts_are_those_of_the_table(helm: str) -> None:
+def test_services_and_accounts_are_those_of_the_table() -> None:
     table = yaml.safe_load((ROOT / "istio/services.yaml").read_text())
     outside = table.pop("outside")
     ports: dict[str, set[int]] = {}
     accounts: set[str] = set()
-    for found, namespace in everything(helm):
+    for found, namespace in everything():
         for account in found.of("ServiceAccount"):
             accounts.add(f"{namespace}/{account['metadata']['name']}")
         for service in found.of("Service"):
@@ -146,7 +82,7 @@ def test_services_and_accounts_are_those_of_the_table(helm: str) -> None:
     assert ours <= accounts
 
 
-def test_policies_let_in_and_out_whom_the_table_lists(helm: str) -> None:
+def test_policies_let_in_and_out_whom_the_table_lists() -> None:
     table = yaml.safe_load((ROOT / "istio/services.yaml").read_text())
     outside = table.pop("outside")
     listed = {
@@ -158,7 +94,7 @@ def test_policies_let_in_and_out_whom_the_table_lists(helm: str) -> None:
     let_in: set[tuple[str, str, int]] = set()
     let_out: set[tuple[str, str, int]] = set()
     anywhere: set[str] = set()
-    for found, namespace in everything(helm):
+    for found, namespace in everything():
         denied = found.named("NetworkPolicy", "deny")["spec"]
         assert denied["podSelector"] == {}
         assert sorted(denied["policyTypes"]) == ["Egress", "Ingress"]
@@ -180,9 +116,9 @@ def test_policies_let_in_and_out_whom_the_table_lists(helm: str) -> None:
     assert anywhere == may | {"predict-mesh/rollout"}  # the last: servers of others, by their ports
 
 
-def test_a_gateway_that_ends_has_time_for_all_that_it_does_then(helm: str) -> None:
+def test_a_gateway_that_ends_has_time_for_all_that_it_does_then() -> None:
     values = ROOT / "deploy/charts/predict-mesh/ci/all-values.yaml"
-    pods = dict(rendered(helm, "predict-mesh", values).pods())
+    pods = dict(rendered("predict-mesh", values).pods())
     gateway = pods["Deployment/gateway"]["spec"]
     (container,) = gateway["containers"]
     env = {variable["name"]: variable.get("value") for variable in container["env"]}
@@ -199,9 +135,9 @@ def test_a_gateway_that_ends_has_time_for_all_that_it_does_then(helm: str) -> No
     assert [mount["name"] for mount in spools] == ["spool", "spool"]
 
 
-def test_a_models_tritons_are_told_apart_and_are_only_its_own(helm: str) -> None:
+def test_a_models_tritons_are_told_apart_and_are_only_its_own() -> None:
     values = ROOT / "deploy/charts/model/ci/all-values.yaml"
-    found = rendered(helm, "model", values)
+    found = rendered("model", values)
     pods = {name: pod for name, pod in found.pods() if "triton" in name}
     tracks = {pod["metadata"]["labels"]["track"]: pod["spec"] for pod in pods.values()}
     assert tracks.keys() == {"stable", "canary", "version-12", "version-13"}
@@ -234,21 +170,21 @@ def test_a_models_tritons_are_told_apart_and_are_only_its_own(helm: str) -> None
         ("annotation", "labelstudio.host=a.example.com", "labelstudio"),
     ],
 )
-def test_a_mistaken_value_is_refused(helm: str, chart: str, mistake: str, said: str) -> None:
+def test_a_mistaken_value_is_refused(chart: str, mistake: str, said: str) -> None:
     values = str(ROOT / "deploy/charts" / chart / "ci/least-values.yaml")
-    run = template(helm, chart, "--values", values, "--set", mistake)
+    run = template(chart, "--values", values, "--set", mistake)
     assert run.returncode != 0
     assert said in run.stderr
 
 
 @pytest.mark.parametrize("chart", CHARTS)
-def test_what_must_be_given_is_asked_for(helm: str, chart: str) -> None:
-    run = template(helm, chart)
+def test_what_must_be_given_is_asked_for(chart: str) -> None:
+    run = template(chart)
     assert run.returncode != 0
     assert "tag" in run.stderr
 
 
-def test_what_is_rendered_of_the_list_fits_the_charts(helm: str) -> None:
+def test_what_is_rendered_of_the_list_fits_the_charts() -> None:
     own = ["--set", "images.tag=abc123", "--set", "aws.region=eu-central-1"]
     own += ["--set-string", "aws.account=123456789012"]
     charts = ROOT / "deploy/charts"
@@ -258,16 +194,16 @@ def test_what_is_rendered_of_the_list_fits_the_charts(helm: str) -> None:
     }.items():
         for file in files:
             if file.exists():
-                run = template(helm, chart, "--values", str(file), *own)
+                run = template(chart, "--values", str(file), *own)
                 assert run.returncode == 0, run.stderr
 
 
-def everything(helm: str) -> Iterator[tuple[Rendered, str]]:
+def everything() -> Iterator[tuple[Rendered, str]]:
     """All charts with all that they have, each with its namespace as the table calls it."""
     for chart, namespace in CHARTS.items():
         folder = ROOT / "deploy/charts" / chart / "ci"
         values = folder / "all-values.yaml"
-        found = rendered(helm, chart, values if values.exists() else folder / "least-values.yaml")
+        found = rendered(chart, values if values.exists() else folder / "least-values.yaml")
         yield found, "model-*" if chart == "model" else namespace
 
 

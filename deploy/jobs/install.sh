@@ -4,16 +4,16 @@ set -euo pipefail
 
 usage() {
     cat <<'EOT'
-install.sh [CHART | MODEL...] --tag COMMIT [--values FILE]... [--dry-run]
+install.sh [CHART | MODEL...] --tag COMMIT [--values FOLDER]... [--dry-run]
 
 Installs deploy/charts in the order in which they need each other: postgres into infra, mlflow, then
 predict-mesh, which first migrates the database, then each model into model-MODEL, and annotation.
-Each gets what pmesh render says of it, then FILE/CHART.yaml of each folder FILE, for a model also
-FILE/MODEL.yaml; and namespaces get the labels by which the mesh and its policies know them. Named
-ones only, if any are named. What is right already stays as it is.
+Each gets what pmesh render says of it, then FOLDER/CHART.yaml, for a model then FOLDER/MODEL.yaml;
+and namespaces get the labels by which the mesh and its policies know them. Named ones only, if any
+are named. What is right already stays as it is.
 
   --tag      the commit that the images were built of
-  --values   a folder with values of one's own; later ones win
+  --values   where one's own values are; later ones win
   --dry-run  asks the server whether it would take all of it, and changes nothing
 
 environment:
@@ -60,7 +60,7 @@ done
 apply() {
     local name=$1 chart=$2 namespace=$3 rendered=$4 options=() folder file
     for folder in "${folders[@]}"; do
-        for file in "$chart" "$name"; do
+        for file in "$chart" "${name#model-}"; do
             [[ ! -f $folder/$file.yaml ]] || options+=(--values "$folder/$file.yaml")
         done
     done

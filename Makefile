@@ -20,7 +20,7 @@ COMPILE = $(UV) pip compile --quiet --no-header --no-annotate --universal --pyth
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: help run test unit test-landed test-images test-annotation test-mesh mesh-tools promtool \
-    lint format protos bench bench-quality lock clean
+    lint format protos bench bench-quality chart-docs lock clean
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -63,6 +63,7 @@ lint: $(INSTALLED) $(GENERATED) ## Check style, types, imports, what is rendered
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code protos
 	.ci/breaking
+	$(BIN)/python deploy/charts/document.py --check
 
 format: $(INSTALLED) ## Put code and contract into their style
 	$(BIN)/ruff check --fix
@@ -72,6 +73,9 @@ format: $(INSTALLED) ## Put code and contract into their style
 protos: $(INSTALLED) ## Generate the code of the contract, and the table of its errors
 	@$(BIN)/python build_protos.py
 	@$(BIN)/python docs/make_errors.py
+
+chart-docs: $(INSTALLED) ## Write what follows from the charts' schemas: values.yaml, README tables
+	@$(BIN)/python deploy/charts/document.py
 
 bench: $(INSTALLED) $(GENERATED) ## Measure speed against the alternatives
 	@$(BIN)/python -m benchmarks

@@ -10,20 +10,23 @@ from pathlib import Path
 import pytest
 
 from tests.mesh.api_server import ApiServer, Refused
+from tests.mesh.charts import CHARTS, ROOT
 from tests.mesh.istiod import Istiod
-from tests.mesh.rig import ROOT
 
-CHARTS = ROOT / "deploy" / "charts"
-NAMESPACES = {"predict-mesh": "predict-mesh", "model": "model-sentiment"}
-"""Into which charts go that are not named like theirs."""
-OPTIONS = sorted(CHARTS.glob("*/ci/*-values.yaml"))
+CASES = [
+    pytest.param(
+        ROOT / "deploy" / "charts" / chart, namespace, options, id=f"{chart}-{options.stem}"
+    )
+    for chart, namespace in CHARTS.items()
+    for options in sorted((ROOT / "deploy" / "charts" / chart / "ci").glob("*-values.yaml"))
+]
 
 
-@pytest.mark.parametrize("options", OPTIONS, ids=lambda file: "-".join(file.parts[-3::2]))
-def test_a_chart_is_installed_and_upgraded(api: ApiServer, istiod: Istiod, options: Path) -> None:
-    chart = options.parents[1]
-    namespace = NAMESPACES.get(chart.name, chart.name)
-    for name in (namespace, "infra"):
+@pytest.mark.parametrize(("chart", "namespace", "options"), CASES)
+def test_a_chart_is_installed_and_upgraded(
+    api: ApiServer, istiod: Istiod, chart: Path, namespace: str, options: Path
+) -> None:
+    for name in {*CHARTS.values()}:
         with suppress(Refused):
             api.kubectl("create", "namespace", name)
     release = (chart.name, chart, "--namespace", namespace, "--values", options)

@@ -53,17 +53,20 @@ class Rpcs(grpc.GenericRpcHandler):
 
 
 class Pages:
-    """Answers every GET by HTTP."""
+    """Answers whatever is asked by HTTP."""
 
     def __enter__(self) -> Self:
         class Answer(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
+                self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 self.send_response(200)
                 self.send_header("Content-Length", str(len(ECHO)))
                 self.end_headers()
                 self.wfile.write(ECHO)
+
+            do_POST = do_DELETE = do_GET
 
             def log_message(self, format: str, *args: Any) -> None:
                 pass

@@ -10,36 +10,55 @@ from pathlib import Path
 import pytest
 
 from tests.mesh.api_server import ApiServer, Refused
+from tests.mesh.charts import CHARTS, KUBERNETES, ROOT
 from tests.mesh.istiod import Istiod
-from tests.mesh.rig import ROOT
 
-CHARTS = ROOT / "deploy" / "charts"
-NAMESPACES = {"predict-mesh": "predict-mesh", "model": "model-sentiment"}
-"""Into which charts go that are not named like theirs."""
-OPTIONS = sorted(CHARTS.glob("*/ci/*-values.yaml"))
+FOLDER = ROOT / "deploy" / "charts"
+LISTED = [
+    (chart, options)
+    for chart in CHARTS
+    for options in sorted((FOLDER / chart / "ci").glob("*-values.yaml"))
+]
+CASES = [pytest.param(*one, id=f"{one[0]}-{one[1].stem}") for one in LISTED]
 
 
-@pytest.mark.parametrize("options", OPTIONS, ids=lambda file: "-".join(file.parts[-3::2]))
-def test_a_chart_is_installed_and_upgraded(api: ApiServer, istiod: Istiod, options: Path) -> None:
-    chart = options.parents[1]
-    namespace = NAMESPACES.get(chart.name, chart.name)
-    for name in (namespace, "infra"):
-        with suppress(Refused):
-            api.kubectl("create", "namespace", name)
-    release = (chart.name, chart, "--namespace", namespace, "--values", options)
-    manifest = api.helm("template", *release)
+@pytest.fixture(autouse=True)
+def namespaces(api: ApiServer, istiod: Istiod) -> None:
+    """Those of all charts. istiod judges what is of Istio in them."""
+    metadata = [{"name": name} for name in CHARTS.values()]
+    api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": one} for one in metadata)
+
+
+@pytest.mark.parametrize(("chart", "options"), CASES)
+def test_a_chart_is_installed(api: ApiServer, chart: str, options: Path) -> None:
+    release = (chart, FOLDER / chart, "--namespace", CHARTS[chart], "--values", options)
+    manifest = api.helm("template", *release, "--kube-version", KUBERNETES)
     # helm itself takes fields that nothing knows.
     strict = ("--server-side", "--validate=strict", "--dry-run=server")
-    api.kubectl("apply", *strict, "--namespace", namespace, "-f", "-", given=manifest)
-    with _jobs_succeed(api, namespace):
-        api.helm("install", *release)
+    api.kubectl("apply", *strict, "--namespace", CHARTS[chart], "-f", "-", given=manifest)
+    with _installed(api, chart, options):
+        pass
+
+
+@pytest.mark.parametrize("chart", CHARTS)
+def test_a_release_is_upgraded(api: ApiServer, chart: str) -> None:
+    options = next(options for name, options in LISTED if name == chart)
+    with _installed(api, chart, options) as release, _jobs_succeed(api, CHARTS[chart]):
         api.helm("upgrade", *release)
+        found = json.loads(api.helm("list", "--namespace", CHARTS[chart], "--output", "json"))
+        assert [(one["revision"], one["status"]) for one in found] == [("2", "deployed")]
+
+
+@contextmanager
+def _installed(api: ApiServer, chart: str, options: Path) -> Iterator[tuple[str | Path, ...]]:
+    """What helm is told of the release."""
+    release = (chart, FOLDER / chart, "--namespace", CHARTS[chart], "--values", options)
+    with _jobs_succeed(api, CHARTS[chart]):
+        api.helm("install", *release)
     try:
-        deployed = json.loads(api.helm("list", "--namespace", namespace, "--output", "json"))
-        assert [(one["name"], one["status"]) for one in deployed] == [(chart.name, "deployed")]
-        assert api.kubectl("get", "--namespace", namespace, "-f", "-", given=manifest)
+        yield release
     finally:
-        api.helm("uninstall", chart.name, "--namespace", namespace)
+        api.helm("uninstall", chart, "--namespace", CHARTS[chart])
 
 
 @contextmanager

@@ -78,12 +78,12 @@ def in_mesh(
 
 
 @pytest.fixture
-def gateway(in_mesh: Gateway) -> Iterator[Gateway]:
-    yield in_mesh
+def gateway(in_mesh: Gateway) -> Gateway:
     for triton in in_mesh.tritons.values():
         triton.code = lambda call: grpc.StatusCode.OK
         triton.meanwhile = lambda call: None
     wait_until(lambda: in_mesh.ejected() == 0)
+    return in_mesh
 
 
 def test_the_canaries_get_their_part_of_the_calls(gateway: Gateway) -> None:

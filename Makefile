@@ -21,8 +21,8 @@ COMPILE = $(UV) pip compile --quiet --no-header --no-annotate --universal --pyth
 # protoc looks for its plugins on PATH.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help run test unit test-landed test-images test-annotation promtool lint format protos bench \
-    bench-quality diagrams lock clean
+.PHONY: help run test unit test-landed test-images test-annotation test-mesh mesh-tools promtool \
+    lint format protos bench bench-quality chart-docs diagrams lock clean
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -50,6 +50,12 @@ promtool: ## Fetch Prometheus' checker of rules into build/, on Debian; a test n
 test-annotation: $(INSTALLED) $(GENERATED) ## Label on the real Label Studio; the first time installs it
 	@$(BIN)/pytest tests/annotation
 
+test-mesh: mesh-tools $(INSTALLED) $(GENERATED) ## Try the mesh on a real Kubernetes API server and istiod
+	@$(BIN)/pytest tests/mesh
+
+mesh-tools: ## Build the two and what goes with them into build/, by Go; a quarter of an hour
+	@if command -v go >/dev/null; then tests/mesh/tools/build.sh; fi
+
 lint: $(INSTALLED) $(GENERATED) ## Check style, types, imports, what is rendered and the contract
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -59,6 +65,7 @@ lint: $(INSTALLED) $(GENERATED) ## Check style, types, imports, what is rendered
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code protos
 	.ci/breaking
+	$(BIN)/python deploy/charts/document.py --check
 
 format: $(INSTALLED) ## Put code and contract into their style
 	$(BIN)/ruff check --fix
@@ -68,6 +75,9 @@ format: $(INSTALLED) ## Put code and contract into their style
 protos: $(INSTALLED) ## Generate the code of the contract, and the table of its errors
 	@$(BIN)/python build_protos.py
 	@$(BIN)/python docs/make_errors.py
+
+chart-docs: $(INSTALLED) ## Write what follows from the charts' schemas: values.yaml, README tables
+	@$(BIN)/python deploy/charts/document.py
 
 bench: $(INSTALLED) $(GENERATED) ## Measure speed against the alternatives
 	@$(BIN)/python -m benchmarks

@@ -127,13 +127,13 @@ def interceptors(
     settings: Settings, calls: Calls, access: AccessPolicy | None
 ) -> tuple[Interceptor, ...]:
     """What is around every rpc, the outermost first."""
-    names = [name_caller(settings.caller_header)] if settings.caller_header else []
+    naming = [name_caller(settings.caller_header)] if settings.caller_header else []
     return (
         measure(calls),
         explain,
         identify,
         bound(settings.max_call_s, unbounded=UNBOUNDED),
-        *([authorize(access)] if access else names),
+        *([authorize(access)] if access else naming),
         validate,
     )
 

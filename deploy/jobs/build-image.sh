@@ -4,8 +4,8 @@ set -euo pipefail
 
 usage() {
     cat <<'EOF'
-build-image.sh --program gateway|relay|features|runtime|rollout|monitoring|annotation|triton
-               [--version V] [--push]
+build-image.sh --program gateway|relay|features|runtime|rollout|monitoring|annotation|triton|
+                         postgres|label-studio [--version V] [--push]
 build-image.sh MODEL [--target worker|train] [--device cpu|gpu] [--base] [--version V] [--push]
 
 Builds REGISTRY/predict-mesh/PROGRAM:COMMIT, or REGISTRY/predict-mesh/MODEL:COMMIT-TARGET-DEVICE.
@@ -13,7 +13,8 @@ Its name is the last line of stdout; what the builder says goes to stderr.
 
   --program  what serves: gateway, relay, features (their shipper), runtime (a worker of any
              model); rollout, which releases and provisions; monitoring, which makes the figures
-             of each hour; annotation, which makes labels of what people say; triton, which runs the models
+             of each hour; annotation, which makes labels of what people say; triton, which runs the models;
+             postgres, with what backs it up; label-studio
   --target   worker (default) answers the requests in the model's queue; train trains and
              evaluates the model
   --device   cpu (default), or gpu: on NVIDIA's Triton image
@@ -24,7 +25,8 @@ Its name is the last line of stdout; what the builder says goes to stderr.
 environment:
   IMAGE_REGISTRY   what the names start with; default: localhost
   IMAGE_BUILDER    docker or buildah; default: the one that is there
-  PYTHON_IMAGE, TRITON_IMAGE  stand in for the public images that programs are built on
+  PYTHON_IMAGE, TRITON_IMAGE, POSTGRES_IMAGE  what programs are built on: NAME@sha256:DIGEST
+                   instead of the public images' tags
   PIP_CONFIG_FILE  a pip.conf for the build, which is in no image
 EOF
 }
@@ -55,7 +57,7 @@ done
 cd "$(dirname "$0")/../.."
 if [[ -n $program ]]; then
     [[ -z $model ]] || fail "a program or a model, not both"
-    [[ $program =~ ^(gateway|relay|features|runtime|rollout|monitoring|annotation|triton)$ ]] ||
+    [[ $program =~ ^(gateway|relay|features|runtime|rollout|monitoring|annotation|triton|postgres|label-studio)$ ]] ||
         fail "there is no program $program"
 else
     [[ -n $model && -f models/$model/values.yaml ]] ||
@@ -84,7 +86,7 @@ build() {
 # build_program PROGRAM [OPTION...]
 build_program() {
     local arguments=(--build-arg "PROGRAM=$1") name
-    for name in PYTHON_IMAGE TRITON_IMAGE; do
+    for name in PYTHON_IMAGE TRITON_IMAGE POSTGRES_IMAGE; do
         [[ -z ${!name:-} ]] || arguments+=(--build-arg "$name=${!name}")
     done
     build Dockerfile.programs "$1" "$images/$1:$commit" "${arguments[@]}" "${@:2}"

@@ -65,9 +65,10 @@ SELECT id::text FROM input, wake WHERE id NOT IN (SELECT id FROM fresh)
 -- name: get
 -- Reads predictions by id, some of them with their texts, and for some whether they have labels; not
 -- those that nobody has in reach who asks for them.
-SELECT r.id::text, r.model, r.caller, r.version, CASE WHEN r.id = ANY (%(texted)s::uuid[]) THEN r.text END,
-       r.state::text, r.create_time, r.complete_time, r.expire_time, r.error, r.tags,
-       r.erase_time, p.label, p.confidence, p.scores, p.value, p.features_uri,
+SELECT r.id::text, r.model, r.caller, r.version,
+       CASE WHEN r.id = ANY (%(texted)s::uuid[]) THEN r.text END, r.state::text,
+       r.create_time, r.complete_time, r.expire_time, r.error, r.tags, r.erase_time,
+       p.label, p.confidence, p.scores, p.value, p.features_uri,
        r.id = ANY (%(labelled)s::uuid[]) AND EXISTS (
            SELECT FROM labels l WHERE l.prediction_id = r.id)
 FROM requests r

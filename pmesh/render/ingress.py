@@ -70,7 +70,7 @@ def to_the_gateway(host: str, contract: FileDescriptorSet) -> Object:
             {
                 "name": "unbounded",
                 "match": [*({"uri": {"exact": rpc}} for rpc in UNBOUNDED), *unbounded],
-                **_to(GATEWAY, PORT, 0),
+                **_to(GATEWAY, PORT),
             },
             {"name": "bounded", **_to(GATEWAY, PORT, _BOUND_S)},
         ],
@@ -98,10 +98,11 @@ def _routes(service: Name, host: str, http: Sequence[Any]) -> Object:
     )
 
 
-def _to(service: Name, port: int, timeout_s: int) -> dict[str, Any]:
+def _to(service: Name, port: int, timeout_s: int | None = None) -> dict[str, Any]:
+    """timeout_s: None for none; Istio takes no "0s" for that."""
     return {
         "route": [{"destination": {"host": service.host, "port": {"number": port}}}],
-        "timeout": f"{timeout_s}s",
+        **({"timeout": f"{timeout_s}s"} if timeout_s else {}),
         "retries": _RETRIES,
     }
 

@@ -64,8 +64,7 @@ def routes(model: ModelEntry) -> Object:
                     {"sourceNamespace": GATEWAY.namespace, "sourceLabels": {"app": "rollout"}}
                 ],
                 "route": [_destination(address(model.id))],
-                # To load a version takes as long as it takes.
-                "timeout": "0s",
+                # To load a version takes as long as it takes: without a timeout there is none.
             },
             *by_version,
             {"name": "tracks", **_to_tracks(model, tracks)},

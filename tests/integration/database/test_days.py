@@ -290,6 +290,24 @@ def test_no_statement_opens_more_days_when_there_are_more(database: Database) ->
     assert counts[0]["gateway/store/queries/get"] == 2
 
 
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("get", {"reach": json.dumps([{"id": id_, "caller": "ann", "own": []} for id_ in IDS])}),
+        ("search", {"version": None, "caller": "ann", "models": ["sentiment"]}),
+    ],
+)
+def test_what_is_a_callers_own_opens_no_more_days(
+    database: Database, monkeypatch: pytest.MonkeyPatch, name: str, given: dict[str, Any]
+) -> None:
+    add_days(database, FEW)
+    statement = f"gateway/store/queries/{name}"
+    with psycopg.connect(database.conninfo, autocommit=True) as connection:
+        of_all = opened(connection, statement)
+        monkeypatch.setitem(OWN, statement, given)
+        assert opened(connection, statement) == of_all
+
+
 def test_all_that_looks_into_the_record_is_looked_at_here(database: Database) -> None:
     functions = functions_of_record(database)
     statements = statements_of_record(functions)

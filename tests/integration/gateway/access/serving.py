@@ -28,7 +28,7 @@ from contract.access import AccessPolicy
 from database.logins import GATEWAY
 from tests.integration.gateway.whole import list_models, release
 from tests.parts.catalog import environment
-from tests.parts.doors import METHODS
+from tests.parts.doors import METHODS, Answer
 from tests.parts.postgres import Database
 from tests.parts.words_server import words_server
 
@@ -60,6 +60,11 @@ class Outcome:
     status: status_pb2.Status
     messages: Sequence[Any]
     metadata: Sequence[tuple[str, str | bytes]]
+
+    @property
+    def answer(self) -> Answer:
+        """As others tell of a refusal."""
+        return Answer(self.status, text=f"{self.details} {self.status}")
 
     @property
     def reason(self) -> str:

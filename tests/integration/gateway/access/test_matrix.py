@@ -20,6 +20,7 @@ from contract.ids import uuid7
 from tests.integration.gateway.access.conftest import ROLES
 from tests.integration.gateway.access.serving import MODEL, Caller, Outcome, Serving
 from tests.parts.doors import METHODS
+from tests.parts.refusals import check_reason
 from tests.parts.words_server import VERSION
 
 OWNER = Caller("owner", ("app",))
@@ -269,5 +270,5 @@ def test_permission_comes_before_what_is_wrong_with_a_request(gateway: Serving, 
     method: Any = METHODS[rpc]
     empty = ROWS[rpc].request(str(uuid4())).__class__()
     assert method.input_type.full_name == empty.DESCRIPTOR.full_name
-    assert gateway.call(rpc, empty, None).reason == "UNAUTHENTICATED"
-    assert gateway.call(rpc, empty, CALLERS["nobody"]).reason == "PERMISSION_DENIED"
+    check_reason(gateway.call(rpc, empty, None).answer, "UNAUTHENTICATED")
+    check_reason(gateway.call(rpc, empty, CALLERS["nobody"]).answer, "PERMISSION_DENIED")

@@ -210,3 +210,18 @@ def test_of_a_stream_each_text_is_refused_alone(gateway: Serving) -> None:
         True,
     ]
     assert outcome.reason == "PERMISSION_DENIED"
+
+
+def test_an_external_id_belongs_to_its_caller(gateway: Serving) -> None:
+    """Nobody learns of another's, or takes it away from him."""
+    for caller in (somebody(), somebody()):
+        ids_of = [gateway.predict(caller).id for _ in range(2)]
+        reasons = [
+            gateway.call(
+                "AttachLabel",
+                feedback.AttachLabelRequest(prediction_id=id_, label="positive", external_id="7"),
+                caller,
+            ).reason
+            for id_ in ids_of
+        ]
+        assert reasons == ["", "EXTERNAL_ID_REUSED"]

@@ -1,0 +1,79 @@
+"""What the chart has run before a release starts, on a real PostgreSQL that has nothing yet."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from tests.mesh.charts import ROOT, Object, rendered
+from tests.parts.aws import Aws
+from tests.parts.named_postgres import named_postgres, variables
+from tests.parts.postgres import BINARIES
+
+VALUES = ROOT / "deploy/charts/predict-mesh/ci/all-values.yaml"
+SINGLE = ["rollout", "monitoring", "training", "annotation"]
+SEVERAL = ["gateway", "relay", "worker-genre", "worker-sentiment"]
+
+
+def job() -> Object:
+    found = rendered("predict-mesh", VALUES).named("Job", "provision")
+    pod: Object = found["spec"]["template"]["spec"]
+    return pod
+
+
+def test_its_logins_are_those_of_the_secret() -> None:
+    folders = {
+        volume["name"]: [item["path"] for item in volume["secret"]["items"]]
+        for volume in job()["volumes"]
+        if "secret" in volume
+    }
+    assert folders == {"single": SINGLE, "several": SEVERAL}
+
+
+def test_an_empty_server_has_all_that_programs_need_then_and_again(tmp_path: Path) -> None:
+    passwords = tmp_path / "passwords"
+    passwords.mkdir()
+    (passwords / "predict").write_text("of-the-owner")
+    (tmp_path / "databases").write_text("predict predict createrole\n")
+    for folder, logins in {"single": SINGLE, "several": SEVERAL}.items():
+        (tmp_path / folder).mkdir()
+        for login in logins:
+            (tmp_path / folder / login).write_text(f"of-{login}\n")
+
+    (groups,), (provision,) = job()["initContainers"], job()["containers"]
+    script = provision["args"][0].replace("/logins/", f"{tmp_path}/")
+    told = {v["name"]: v["value"] for v in provision["env"] if v["name"].startswith("PMESH_")}
+    with named_postgres() as conninfo, Aws() as aws:
+        superuser = {
+            **os.environ,
+            **variables(conninfo),
+            "PATH": f"{Path(sys.executable).parent}:{BINARIES}:{os.environ['PATH']}",
+        }
+        database = ROOT / "deploy/docker/postgres/databases.sh"
+        subprocess.run([database, tmp_path], env=superuser, check=True)
+        in_predict = superuser | {"PGDATABASE": "predict"}
+        owner = in_predict | aws.environment | told
+        owner |= {"PGUSER": "predict", "PGPASSWORD": "of-the-owner"}
+        for _ in ("an installation", "an upgrade"):
+            arguments = [word.replace("$(OWNER)", "predict") for word in groups["args"]]
+            subprocess.run(
+                [sys.executable, "-P", "-m", *arguments], env=in_predict, check=True, cwd=ROOT
+            )
+            subprocess.run(["sh", "-ec", script], env=owner, check=True, cwd=ROOT)
+        server = conninfo_to_dict(conninfo) | {"dbname": "predict"}
+        for login in [*SINGLE, *SEVERAL]:
+            own = {**server, "user": login, "password": f"of-{login}"}
+            psycopg.connect(make_conninfo("", **own)).close()
+        with psycopg.connect(make_conninfo("", **server)) as connection:
+            limits = dict(connection.execute("SELECT rolname, rolconnlimit FROM pg_roles"))
+            listed = connection.execute("SELECT id, address FROM models ORDER BY id").fetchall()
+    assert (limits["gateway"], limits["relay"], limits["worker-genre"]) == (12 * 11, 9 * 3, 40)
+    address = "triton.model-{model}.svc.cluster.local:8001"
+    assert [model for model, _ in listed] == ["genre", "sentiment"]
+    assert {found for _, found in listed} <= {
+        address,
+        *(address.format(model=m) for m, _ in listed),
+    }

@@ -334,8 +334,8 @@ WAYS = {
 }
 
 
-OF_ACCESS = {"UNAUTHENTICATED", "PERMISSION_DENIED", "RATE_LIMITED"}
-"""What tests/integration/gateway/access comes to, where there is an access policy."""
+OF_ACCESS = {"UNAUTHENTICATED", "PERMISSION_DENIED", "RATE_LIMITED", "KEYS_UNAVAILABLE"}
+"""What tests/integration/gateway/access and envoy/access come to, where callers need tokens."""
 
 
 def test_the_table_has_every_reason() -> None:

@@ -1,5 +1,6 @@
 """The issuer's keys: not there yet, gone, slow, none, and others."""
 
+import json
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,7 +48,9 @@ def test_a_gateway_starts_without_them_and_says_so(
     with guarded(tmp_path_factory.mktemp("late"), jwks=url, keys_refresh_s=0.2) as gateway:
         for protocol in PROTOCOLS:
             assert decide(gateway, token, protocol) == "KEYS_UNAVAILABLE"
-        assert predict(gateway.port, "rest", bearer(token)).status == 503
+        reply = predict(gateway.port, "rest", bearer(token))
+        assert reply.status == 503
+        assert json.loads(reply.body)["details"][1]["retryDelay"] == "1s"
         assert decision(predict(gateway.port, "rest")) == "UNAUTHENTICATED"
         with serving(issuer, port=port):
             wait_until(lambda: decide(gateway, token) == PASSED)

@@ -4,6 +4,7 @@ import json
 import logging
 import ssl
 import threading
+import time
 from collections.abc import Callable
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
@@ -35,14 +36,16 @@ class FetchedKeys:
         threading.Thread(target=self._ask_again, name="keys", daemon=True).start()
 
     def _ask_again(self) -> None:
-        pause = threading.Event()
         while True:
-            pause.wait(self._refresh_s if self._keys else min(self._refresh_s, _AGAIN_S))
+            time.sleep(self._refresh_s if self._keys else min(self._refresh_s, _AGAIN_S))
             self._ask()
 
     def _ask(self) -> None:
         try:
             keys = fetch(self._url)
+            if keys != self._keys:
+                self._changed(keys)
+                self._keys = keys
         except (OSError, HTTPException, ValueError) as error:
             refused = f"the keys of tokens cannot be fetched from {self._url}: {error}"
             if refused != self._refused:  # said once, not each time
@@ -50,15 +53,13 @@ class FetchedKeys:
             self._refused = refused
             return
         self._refused = ""
-        if keys != self._keys:
-            self._keys = keys
-            self._changed(keys)
 
 
 def fetch(url: str) -> str:
     """A JSON Web Key Set. Raises OSError, HTTPException; ValueError for anything else there."""
     place = urlsplit(url)
-    assert place.hostname is not None
+    if not place.hostname:
+        raise ValueError("it names no host")
     connection = (
         HTTPSConnection(
             place.hostname, place.port, timeout=_FETCH_S, context=ssl.create_default_context()
@@ -83,7 +84,7 @@ def check(keys: str) -> None:
     """Raise ValueError for what is no set of public keys, or an empty one."""
     try:
         kinds = [key["kty"] for key in json.loads(keys)["keys"]]
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise ValueError("that is no JSON Web Key Set") from error
     if not kinds or any(kind not in _KINDS for kind in kinds):
         raise ValueError(f"a set of public keys is needed, not of {kinds}")

@@ -58,7 +58,16 @@ def test_a_gateway_starts_without_them_and_says_so(
 
 @pytest.mark.parametrize(
     "body",
-    [b'{"keys": []}', b"{}", b"[]", b"<html>", b"\xff", b'{"keys": [{"kty": "RSA"}]}', SECRET],
+    [
+        b'{"keys": []}',
+        b"{}",
+        b"[]",
+        b"<html>",
+        b"\xff",
+        b"[" * 100_000,
+        b'{"keys": [{"kty": "RSA"}]}',
+        SECRET,
+    ],
 )
 def test_they_stay_while_others_cannot_be_read(
     asked: tuple[GatewayProcess, Issuer], body: bytes

@@ -8,6 +8,8 @@ BIN := .venv/bin
 UV := build/uv/bin/uv
 UV_VERSION := 0.13.9
 INSTALLED := .venv/.installed
+D2 := build/d2/d2
+D2_VERSION := v0.7.2
 PROMTOOL := build/prometheus/usr/bin/promtool
 GENERATED := build/gen/predict/v1/descriptors.binpb
 PROTOS := $(wildcard protos/predict/v1/*.proto protos/predict/events/v1/*.proto)
@@ -20,7 +22,7 @@ COMPILE = $(UV) pip compile --quiet --no-header --no-annotate --universal --pyth
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: help run test unit test-landed test-images test-annotation test-mesh mesh-tools promtool \
-    lint format protos bench bench-quality chart-docs lock clean
+    lint format protos bench bench-quality chart-docs diagrams lock clean
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -82,6 +84,15 @@ bench: $(INSTALLED) $(GENERATED) ## Measure speed against the alternatives
 
 bench-quality: $(INSTALLED) $(GENERATED) ## Measure how right the sentiment models are, and at what cost
 	@$(BIN)/python -m benchmarks.quality
+
+diagrams: $(D2) ## Draw HLD/diagrams/*.svg anew; needs Go
+	@cd HLD/diagrams && for source in *.d2; do \
+	    ../../$(D2) --layout dagre --pad 20 $$source $${source%.d2}.svg && chmod 644 $${source%.d2}.svg && \
+	    printf '<!-- of %s -->\n' $$(sha256sum <$$source | cut -d' ' -f1) >>$${source%.d2}.svg || exit; \
+	done
+
+$(D2):
+	@GOBIN=$(CURDIR)/build/d2 go install oss.terrastruct.com/d2@$(D2_VERSION)
 
 lock: $(UV) ## Choose the newest versions that fit together, then those of each image from them
 	@$(COMPILE) --extra dev --upgrade --output-file requirements.lock pyproject.toml

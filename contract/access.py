@@ -29,7 +29,7 @@ class Permission(StrEnum):
     LABEL = "label"
     """Label everybody's predictions, and read what labels say of them."""
     MANAGE = "manage"
-    """Cancel and erase everybody's predictions."""
+    """Cancel and erase everybody's predictions, without reading their texts."""
     OBSERVE = "observe"
     """Read models, releases and figures."""
     RELEASE = "release"

@@ -17,13 +17,35 @@ class Unauthenticated(PredictError):
         super().__init__("a valid token is needed, as: authorization: Bearer TOKEN")
 
 
+class InvalidSubject(PredictError):
+    """The token is for nobody who could be named."""
+
+    reason = ErrorReason.ERROR_REASON_INVALID_CALLER
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the token in the header authorization must have a sub of 1 to 256 printable ASCII"
+            " characters",
+            header="authorization",
+        )
+
+
+class KeysUnavailable(PredictError):
+    """The keys of the tokens' issuer could not be fetched yet."""
+
+    reason = ErrorReason.ERROR_REASON_KEYS_UNAVAILABLE
+
+    def __init__(self) -> None:
+        super().__init__("the keys of the issuer of tokens cannot be fetched; try again")
+
+
 class PermissionDenied(PredictError):
     """No role of the caller gives any of these permissions, for this model or at all."""
 
     reason = ErrorReason.ERROR_REASON_PERMISSION_DENIED
 
     def __init__(self, permissions: Collection[Permission], model: str = "") -> None:
-        permission = " or ".join(sorted(permissions))
+        permission = " or ".join(sorted(permissions)) or "a right to this rpc"
         of_model = {"model": model} if model else {}
         super().__init__(
             f"no role of the caller gives {permission}"

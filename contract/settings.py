@@ -108,5 +108,6 @@ _READERS: dict[Any, Callable[[_Rule, str], Any]] = {
     float: _number,
     str: _text,
     Path: lambda _, text: Path(text),
+    Path | None: lambda _, text: Path(text),
     tuple[str, ...]: _list,
 }

@@ -17,7 +17,9 @@ _REMEDIES = {
     "MODEL_UNAVAILABLE": "pmesh status, then pmesh logs triton",
     "NO_OTHER_VERSION": "pmesh release {model}@VERSION",
     "OVERLOADED": "wait a moment; or use --later, which queues the work",
+    "PERMISSION_DENIED": "a token with such a role; mesh.yaml says what each role may do",
     "STORE_UNAVAILABLE": "pmesh status, then pmesh logs postgres",
+    "UNAUTHENTICATED": "PMESH_TOKEN with a token of the issuer that the gateway trusts",
 }
 
 

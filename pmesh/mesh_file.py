@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,6 +13,9 @@ import yaml
 from contract.access import ALL_MODELS, AccessPolicy, Permission, policy
 from modelkit.sections import section, whole_number
 from modelkit.values import ModelEntry
+
+MESH = Path(str(files("models"))).parent / "mesh.yaml"
+"""Of the checkout that this runs from."""
 
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 HOST = re.compile(rf"(?=.{{1,253}}\Z)({_LABEL}\.)+(?![0-9]){_LABEL}")

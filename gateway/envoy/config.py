@@ -5,6 +5,9 @@ from typing import Any
 
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
+from contract.access import AccessPolicy, read_policy
+from gateway.envoy.access_replies import access_replies
+from gateway.envoy.authentication import IDENTITY_HEADERS, keys_clusters
 from gateway.envoy.descriptors import load_descriptors
 from gateway.envoy.filters import (
     GRPC_WEB,
@@ -36,21 +39,27 @@ def bootstrap(settings: Front, contract: FileDescriptorSet | None = None) -> dic
     """The whole configuration, as Envoy reads it from JSON.
 
     contract: what REST follows, if it is not the product's own. Raises ValueError for an HTTP rule
-    in it that cannot be.
+    in it that cannot be, and for an access policy that cannot; OSError for one that is not there.
     """
     contract = contract or load_descriptors()
+    access = read_policy(settings.access) if settings.access else None
     return {
         "node": {"id": "gateway", "cluster": "predict-mesh"},
         "admin": {"address": _socket("127.0.0.1", settings.admin_port)},
-        "static_resources": {"listeners": [_listener(settings, contract)]},
+        "static_resources": {
+            "listeners": [_listener(settings, contract, access)],
+            "clusters": keys_clusters(access.tokens) if access else [],
+        },
         "overload_manager": _connection_limit(settings.max_connections),
     }
 
 
-def _listener(settings: Front, contract: FileDescriptorSet) -> dict[str, Any]:
+def _listener(
+    settings: Front, contract: FileDescriptorSet, access: AccessPolicy | None
+) -> dict[str, Any]:
     manager = {
         "name": "envoy.filters.network.http_connection_manager",
-        "typed_config": _http_manager(settings, contract),
+        "typed_config": _http_manager(settings, contract, access),
     }
     return {
         "name": "gateway",
@@ -62,7 +71,9 @@ def _listener(settings: Front, contract: FileDescriptorSet) -> dict[str, Any]:
     }
 
 
-def _http_manager(settings: Front, contract: FileDescriptorSet) -> dict[str, Any]:
+def _http_manager(
+    settings: Front, contract: FileDescriptorSet, access: AccessPolicy | None
+) -> dict[str, Any]:
     return {
         "@type": f"{EXTENSIONS}.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "gateway",
@@ -71,14 +82,16 @@ def _http_manager(settings: Front, contract: FileDescriptorSet) -> dict[str, Any
         "use_remote_address": True,
         "normalize_path": True,
         "merge_slashes": True,
-        "early_header_mutation_extensions": [_drop_envoy_headers()],
+        "early_header_mutation_extensions": [_drop_headers(access)],
         **_limits(),
         "http2_protocol_options": _http2(),
         "local_reply_config": local_reply_config(
-            max_body_bytes=MAX_BODY_BYTES, max_header_bytes=MAX_HEADER_KB * 1024
+            access_replies(contract) if access else [],
+            max_body_bytes=MAX_BODY_BYTES,
+            max_header_bytes=MAX_HEADER_KB * 1024,
         ),
         "route_config": {"virtual_hosts": [_virtual_host(settings)]},
-        "http_filters": http_filters(settings, contract, max_body_bytes=MAX_BODY_BYTES),
+        "http_filters": http_filters(settings, contract, access, max_body_bytes=MAX_BODY_BYTES),
     }
 
 
@@ -156,13 +169,16 @@ def _mount(path: str, methods: Sequence[str]) -> dict[str, Any]:
     return _route(match, without(GRPC_WEB, REST_FRONT, TRANSCODER))
 
 
-def _drop_envoy_headers() -> dict[str, Any]:
-    """Envoy's own headers say what Envoy did: a client may not send them."""
+def _drop_headers(access: AccessPolicy | None) -> dict[str, Any]:
+    """Envoy's own headers say what Envoy did, and others who calls: a client may not send them."""
+    prefixes = ("x-envoy-", *(IDENTITY_HEADERS if access else ()))
     return {
         "name": "envoy.http.early_header_mutation.header_mutation",
         "typed_config": {
             "@type": f"{EXTENSIONS}.http.early_header_mutation.header_mutation.v3.HeaderMutation",
-            "mutations": [{"remove_on_match": {"key_matcher": {"prefix": "x-envoy-"}}}],
+            "mutations": [
+                {"remove_on_match": {"key_matcher": {"prefix": prefix}}} for prefix in prefixes
+            ],
         },
     }
 

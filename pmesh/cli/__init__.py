@@ -22,6 +22,7 @@ from pmesh.cli import (
     retrain,
     stack,
     status,
+    token,
     train,
 )
 from pmesh.cli.arguments import HANDED_ON
@@ -60,6 +61,7 @@ def command_line() -> typer.Typer:
         "cancel": release.cancel,
         "history": history.history,
         "doctor": doctor.doctor,
+        "token": token.token,
         "label": labels.label,
         "provision": provision.provision,
         "render": render.render,

@@ -18,6 +18,7 @@
     and in both:
         aws: {region: eu-central-1}
         features: {bucket: predict-features}
+        networkPolicy: {foreignPorts: [9000]}           of the servers of others
         database: {host: db.example.com, port: 5432}    where it is not in the cluster
 
 What the objects of istio/ ask of the charts':

@@ -7,6 +7,7 @@ from bus.topology import Names, model_filter
 from modelkit.serving import Replicas
 from modelkit.values import ModelEntry
 from pmesh.mesh_file import Mesh
+from pmesh.render.outside import foreign_addresses
 from pmesh.render.tritons import has_tritons, namespace
 
 
@@ -24,7 +25,7 @@ def of_the_mesh(mesh: Mesh, models: Sequence[ModelEntry], names: Names) -> Mappi
             for model in models
         ],
         "gateway": {"batchesPerVersion": max(most, default=1)},
-        **_of_both(mesh),
+        **_of_both(mesh, models),
     }
 
 
@@ -41,20 +42,22 @@ def of_a_model(mesh: Mesh, model: ModelEntry, names: Names) -> Mapping[str, Any]
         "versions": {version: {"device": own} for version, own in serving.versions.items()},
         "queue": names.model_queue(model.id),
         "action": action,
-        **_of_both(mesh),
+        **_of_both(mesh, [model]),
     }
 
 
-def _of_both(mesh: Mesh) -> Mapping[str, Any]:
+def _of_both(mesh: Mesh, models: Sequence[ModelEntry]) -> Mapping[str, Any]:
     outside = mesh.outside
     database = {}
     if outside.database:
         host, port = outside.database
         database = {"database": {"host": host, "port": port}}
+    ports = {port for model in models for _, port in foreign_addresses(model)}
     return {
         **database,
         "aws": {"region": outside.region},
         "features": {"bucket": outside.buckets["features"]},
+        "networkPolicy": {"foreignPorts": sorted(ports)},
     }
 
 

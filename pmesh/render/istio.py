@@ -11,9 +11,6 @@ from pmesh.render.callers import allow, by_identity
 from pmesh.render.objects import Object
 from pmesh.render.services import Name, Services
 
-_OF_OTHERS = ("istio-ingress", "observability")
-"""Namespaces that are not installed by charts of ours, and see the whole mesh."""
-
 
 def istio(
     mesh: Mesh, services: Services, models: Sequence[ModelEntry]
@@ -40,25 +37,12 @@ def istio(
     for namespace in sorted({service.namespace for service in services.rules}):
         seen = outside.visible(namespace, services, mesh, models)
         files[f"visible/{namespace}"] = [seen]
-    for model in models:
-        for name, objects in _model(model, services).items():
-            if objects:
-                files[f"models/{model.id}/{name}"] = objects
+    for host, server in outside.foreign_servers(models).items():
+        files[f"outside/{host}"] = [server]
+    for model in filter(tritons.has_tritons, models):
+        files[f"models/{model.id}/routes"] = [tritons.routes(model)]
+        files[f"models/{model.id}/connections"] = [tritons.pool(model), tritons.connections(model)]
     return files
-
-
-def _model(model: ModelEntry, services: Services) -> Mapping[str, list[Object]]:
-    callers = services.callers(tritons.address(model.id))
-    foreign = outside.foreign_servers(
-        model, {caller.namespace for caller in callers if caller.namespace not in _OF_OTHERS}
-    )
-    if not tritons.has_tritons(model):
-        return {"foreign": foreign}
-    return {
-        "foreign": foreign,
-        "routes": [tritons.routes(model)],
-        "connections": [tritons.pool(model), tritons.connections(model)],
-    }
 
 
 def _folder(service: Name) -> str:

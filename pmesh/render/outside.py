@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from modelkit.values import ModelEntry
 from pmesh.mesh_file import HOST, InvalidMesh, Mesh
+from pmesh.render.gateway import GATEWAY
 from pmesh.render.objects import ROOT_NAMESPACE, Object, networking
 from pmesh.render.services import DATABASE, Name, Services
 from pmesh.render.tritons import address, balanced, namespace
@@ -38,35 +39,26 @@ def hosts(mesh: Mesh) -> Mapping[str, Mapping[str, int]]:
 
 def entry(name: str, at: Mapping[str, int], callers: Iterable[Name]) -> Object:
     """Lets out to something outside, by TLS of the caller's own; PostgreSQL begins without."""
-    (port,) = set(at.values())
-    return _entry(
-        ROOT_NAMESPACE,
-        name,
-        sorted(at),
-        port=port,
-        protocol="TCP" if name == DATABASE else "TLS",
-        namespaces={caller.namespace for caller in callers},
-    )
+    protocol = "TCP" if name == DATABASE else "TLS"
+    namespaces = {caller.namespace for caller in callers}
+    return _entry(name, at, protocol, set(at.values()), namespaces)
 
 
-def foreign_servers(model: ModelEntry, callers: Iterable[str]) -> list[Object]:
-    """Lets out to the servers of others outside the cluster, whose versions the model has.
+def foreign_servers(models: Sequence[ModelEntry]) -> Mapping[str, Object]:
+    """Lets out to the servers of others outside the cluster: each host once, for all models.
 
-    callers: the namespaces from which they are asked. Raises InvalidMesh for an address that a
-    cluster has no way to.
+    Raises InvalidMesh for an address that a cluster has no way to.
     """
-    return [
-        _entry(
-            namespace(model.id),
-            host.replace(".", "-"),
-            [host],
-            port=port,
-            protocol="GRPC",
-            namespaces=callers,
-        )
-        for host, port in _foreign(model)
-        if not host.endswith(_OF_THE_CLUSTER)
-    ]
+    ports: dict[str, set[int]] = {}
+    callers: dict[str, set[str]] = {}
+    for model in models:
+        for host, port in foreign_addresses(model):
+            if not host.endswith(_OF_THE_CLUSTER):
+                ports.setdefault(host, set()).add(port)
+                callers.setdefault(host, {GATEWAY.namespace}).add(namespace(model.id))
+    return {
+        host: _entry(host, [host], "GRPC", ports[host], callers[host]) for host in sorted(ports)
+    }
 
 
 def visible(within: str, services: Services, mesh: Mesh, models: Sequence[ModelEntry]) -> Object:
@@ -76,9 +68,9 @@ def visible(within: str, services: Services, mesh: Mesh, models: Sequence[ModelE
     for model in models:
         if address(model.id).host in seen:
             seen[balanced(model.id).host] = namespace(model.id)
-            for host, _ in _foreign(model):
+            for host, _ in foreign_addresses(model):
                 inside = host.endswith(_OF_THE_CLUSTER)
-                seen[host] = host.split(".")[1] if inside else namespace(model.id)
+                seen[host] = host.split(".")[1] if inside else ROOT_NAMESPACE
     for name, at in hosts(mesh).items():
         if any(caller.namespace == within for caller in services.outside.get(name, ())):
             seen |= dict.fromkeys(at, ROOT_NAMESPACE)
@@ -90,7 +82,8 @@ def visible(within: str, services: Services, mesh: Mesh, models: Sequence[ModelE
     )
 
 
-def _foreign(model: ModelEntry) -> Iterator[tuple[str, int]]:
+def foreign_addresses(model: ModelEntry) -> Iterator[tuple[str, int]]:
+    """Host and port of each server of others. Raises InvalidMesh for what is neither."""
     for address_ in sorted({version.address for version in model.foreign.values()}):
         host, _, port = address_.rpartition(":")
         if not HOST.fullmatch(host) or not port.isdecimal():
@@ -102,21 +95,18 @@ def _foreign(model: ModelEntry) -> Iterator[tuple[str, int]]:
 
 
 def _entry(
-    owner: str,
-    name: str,
-    at: Sequence[str],
-    *,
-    port: int,
-    protocol: str,
-    namespaces: Iterable[str],
+    name: str, at: Iterable[str], protocol: str, ports: Iterable[int], namespaces: Iterable[str]
 ) -> Object:
     return networking(
         "ServiceEntry",
-        owner,
+        ROOT_NAMESPACE,
         name,
-        hosts=list(at),
+        hosts=sorted(at),
         exportTo=sorted(namespaces),
         location="MESH_EXTERNAL",
         resolution="DNS",
-        ports=[{"number": port, "name": protocol.lower(), "protocol": protocol}],
+        ports=[
+            {"number": port, "name": f"{protocol.lower()}-{port}", "protocol": protocol}
+            for port in sorted(ports)
+        ],
     )

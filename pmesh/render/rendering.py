@@ -24,7 +24,6 @@ _LONGEST_NAMESPACE = 63
 _COMMENTS = {
     "callers": "Who is let in; with the refusal of all others in default-deny.yaml.",
     "connections": "How calls are spread, and within which limits.",
-    "foreign": "Lets out to the servers of others that answer for versions of the model.",
     "listeners": "What comes in, by TLS.",
     "outside": "Lets out to something outside the mesh.",
     "routes": "Which way calls go.",

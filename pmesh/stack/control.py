@@ -22,8 +22,10 @@ class StackFailedError(Exception):
 class Stack:
     """The stack on one data directory, running or not."""
 
-    def __init__(self, home: Path, *, gateway_port: int = 8080) -> None:
+    def __init__(self, home: Path, *, gateway_port: int = 8080, auth: bool = False) -> None:
+        """auth: whether callers need tokens, if it is started from here."""
         self.home = Home(home)
+        self._auth = auth
         self._gateway_port = gateway_port
         self._supervisor: subprocess.Popen[bytes] | None = None
 
@@ -37,7 +39,7 @@ class Stack:
         self.home.create()
         prefix = () if detached else ("setpriv", "--pdeathsig", "TERM")
         module = (sys.executable, "-P", "-m", "pmesh.stack")
-        arguments = (str(self.home.path), str(self._gateway_port))
+        arguments = (str(self.home.path), str(self._gateway_port), *(["--auth"] * self._auth))
         with self.home.log("supervisor").open("wb") as log:
             self._supervisor = subprocess.Popen(
                 (*prefix, *module, *arguments),

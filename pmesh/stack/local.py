@@ -46,10 +46,14 @@ from pmesh.stack.triton import Triton
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
+    from pmesh.stack.issuer import Issuer
+
 _KEY_ID = "predict-mesh"
 _TOPIC_ARN = "arn:aws:sns:us-east-1:123456789012:predict-events"
 FEATURES_BUCKET = "predict-features"
 """As the gateway's, the workers' and the shipper's settings have it."""
+_TRAINING_S = 24 * 3600
+"""That the first trainings may take together."""
 _ANSWERS_S = 15.0
 """Within which the gateway has seen the first releases."""
 
@@ -73,13 +77,18 @@ class LocalStack:
         ports: Mapping[str, int],
         models: Sequence[ModelEntry],
         environment: dict[str, str],
+        issuer: "Issuer | None" = None,
     ) -> None:
-        """environment: what every part gets."""
+        """environment: what every part gets. issuer: of the tokens that callers need; None: they
+        need none. Raises InvalidMesh.
+        """
         self._home = home
         self._gateway_port = gateway_port
         self._ports = ports
         self._models = models
         self._base = environment
+        self._issuer = issuer
+        self._access = issuer.write_policy(models) if issuer else None
         self._s3_secret = home.secret("s3")
         self._aws = aws_environment(
             port=ports["aws"], s3_port=ports["s3"], key_id=_KEY_ID, secret=self._s3_secret
@@ -215,6 +224,7 @@ class LocalStack:
             environment={
                 **self.training_environment(),
                 "PMESH_GATEWAY": f"127.0.0.1:{self._gateway_port}",
+                **({"PMESH_TOKEN": self._issuer.token(ttl_s=_TRAINING_S)} if self._issuer else {}),
             },
             needs=("gateway", "triton"),
             # The stack has started when it can answer, unless no model was ever released.
@@ -281,6 +291,7 @@ class LocalStack:
             admin_port=self._ports["gateway-admin"],
             metrics_port=self._ports["gateway-metrics"],
             spool=self._spool,
+            access=self._access,
             environment=self._base | self._postgres.environment(GATEWAY.name),
         )
 

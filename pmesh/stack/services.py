@@ -14,11 +14,17 @@ def program(module: str, *arguments: str) -> tuple[str, ...]:
 
 
 def gateway_part(
-    *, port: int, admin_port: int, metrics_port: int, spool: Path, environment: Mapping[str, str]
+    *,
+    port: int,
+    admin_port: int,
+    metrics_port: int,
+    spool: Path,
+    access: Path | None,
+    environment: Mapping[str, str],
 ) -> Part:
     """Envoy with the Python servicers in it, on the one port that clients know.
 
-    spool: where it puts the features of its answers.
+    spool: where it puts the features of its answers. access: who may call; None: everybody.
     """
     return Part(
         name="gateway",
@@ -30,6 +36,7 @@ def gateway_part(
             "PMESH_GATEWAY_ADMIN_PORT": str(admin_port),
             "PMESH_GATEWAY_METRICS_PORT": str(metrics_port),
             "PMESH_FEATURES_SPOOL": str(spool),
+            **({"PMESH_GATEWAY_ACCESS": str(access)} if access else {}),
         },
         needs=("postgres",),
         uses=("triton",),

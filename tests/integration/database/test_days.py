@@ -18,6 +18,7 @@ from contract.days import MAX_TTL, first_id, unfinished_since
 from contract.ids import uuid7
 from database import named_sql
 from gateway.prediction import ListFilter
+from gateway.rights import EVERYTHING
 from gateway.store.connections import Connections
 from gateway.store.predictions import PredictionStore
 from gateway.store.search import find_page
@@ -130,6 +131,8 @@ COMMON: dict[str, Any] = {
     "ids": IDS,
     "texted": IDS,
     "labelled": IDS,
+    "reach": None,
+    "caller": None,
     "since": unfinished_since(),
     "until": first_id(NOW, later_s=86400),
     "model": "sentiment",
@@ -408,7 +411,13 @@ async def test_a_search_keeps_no_lock_of_the_days_that_it_has_looked_at(
         connection.transaction(),
     ):
         assert not await find_page(
-            connection, ListFilter(), before_id=None, limit=9, max_bytes=9, with_text=True
+            connection,
+            ListFilter(),
+            portions=EVERYTHING.portions(),
+            before_id=None,
+            limit=9,
+            max_bytes=9,
+            with_text=True,
         )
         row = await (await connection.execute(held)).fetchone()
     assert row == (0,)

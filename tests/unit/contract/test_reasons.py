@@ -29,6 +29,7 @@ def test_only_what_may_succeed_later_says_when_to_try_again() -> None:
     assert retried == {
         "OVERLOADED",
         "RATE_LIMITED",
+        "KEYS_UNAVAILABLE",
         "MODEL_NOT_RELEASED",
         "MODEL_UNAVAILABLE",
         "STORE_UNAVAILABLE",

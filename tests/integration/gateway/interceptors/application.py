@@ -36,7 +36,7 @@ CALLER_HEADER = "x-forwarded-user"
 
 def around(settings: Settings, calls: Calls) -> tuple[Interceptor, ...]:
     """The gateway's list, but for the rules of fields: texts and ids are commands here."""
-    return tuple(one for one in interceptors(settings, calls) if one is not validate)
+    return tuple(one for one in interceptors(settings, calls, None) if one is not validate)
 
 
 def seen(text: str) -> Prediction:
@@ -44,7 +44,7 @@ def seen(text: str) -> Prediction:
     context = request_context.current()
     left_s = context.deadline and context.deadline - asyncio.get_running_loop().time()
     fields = {**context._asdict(), "left_s": left_s}
-    return Prediction(text=text, features_uri=json.dumps(fields))
+    return Prediction(text=text, features_uri=json.dumps(fields, default=str))
 
 
 async def obey(text: str, context: Any) -> None:

@@ -113,25 +113,30 @@ def test_only_what_is_unavailable_is_tried_again_and_what_rollout_asks_never(
 
 
 def test_a_server_of_others_outside_is_let_out_to_and_one_inside_is_seen(checkout: Path) -> None:
-    addresses = {"7": "models.example.com:9000", "8": "oip.kserve.svc.cluster.local:8081"}
+    addresses = {
+        "7": "models.example.com:9000",
+        "8": "models.example.com:9001",
+        "9": "oip.kserve.svc.cluster.local:8081",
+    }
     foreign = {
         version: ForeignVersion(address=address, labels=["good"])
         for version, address in addresses.items()
     }
     model = replace(MOOD, is_trained_here=False, foreign=foreign)
     write(checkout, render(checkout, [model]))
-    (entry,) = documents(checkout, "istio/models/mood/foreign.yaml")
+    (entry,) = documents(checkout, "istio/outside/models.example.com.yaml")
     assert entry["spec"]["hosts"] == ["models.example.com"]
-    assert entry["spec"]["ports"][0]["number"] == 9000
+    assert [one["number"] for one in entry["spec"]["ports"]] == [9000, 9001]
     assert entry["spec"]["exportTo"] == ["model-mood", "predict-mesh"]
     for within in ("predict-mesh", "model-mood"):
         (sidecar,) = documents(checkout, f"istio/visible/{within}.yaml")
         seen = sidecar["spec"]["egress"][0]["hosts"]
-        assert "model-mood/models.example.com" in seen
+        assert "istio-system/models.example.com" in seen
         assert "kserve/oip.kserve.svc.cluster.local" in seen
     assert not (checkout / "istio/models/mood/routes.yaml").exists()
     (values,) = documents(checkout, "deploy/charts/model/models/mood.yaml")
     assert values["tritons"] == {"least": 0, "most": 0}
+    assert values["networkPolicy"] == {"foreignPorts": [8081, 9000, 9001]}
 
 
 def test_a_database_elsewhere_is_let_out_to_and_is_no_service(checkout: Path) -> None:
@@ -140,7 +145,7 @@ def test_a_database_elsewhere_is_let_out_to_and_is_no_service(checkout: Path) ->
     write(checkout, render(checkout, [MOOD]))
     (entry,) = documents(checkout, "istio/outside/database.yaml")
     assert entry["spec"]["hosts"] == ["db.example.com"]
-    assert entry["spec"]["ports"] == [{"number": 5432, "name": "tcp", "protocol": "TCP"}]
+    assert entry["spec"]["ports"] == [{"number": 5432, "name": "tcp-5432", "protocol": "TCP"}]
     for within in ("predict-mesh", "model-mood", "annotation", "mlflow"):
         (sidecar,) = documents(checkout, f"istio/visible/{within}.yaml")
         assert "istio-system/db.example.com" in sidecar["spec"]["egress"][0]["hosts"]

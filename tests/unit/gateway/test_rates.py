@@ -1,0 +1,130 @@
+"""Limits of texts a second, on a clock of the test's own."""
+
+import asyncio
+from itertools import count
+
+import pytest
+
+from contract.access import Limits
+from contract.access_errors import RateLimited
+from gateway import rates as module
+from gateway.metrics import Limited
+from gateway.rates import Rates
+
+
+class Clock:
+    """Stands still until it is put forward."""
+
+    now = 1e6
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def passed(rates: Rates, caller: str = "ann", model: str = "a", *, of: int = 100) -> int:
+    """How many of so many texts at once."""
+    return sum(is_taken(rates, caller, model) for _ in range(of))
+
+
+def is_taken(rates: Rates, caller: str, model: str) -> bool:
+    try:
+        rates.take(caller, model)
+    except RateLimited:
+        return False
+    return True
+
+
+def counted(limited: Limited) -> dict[str, float]:
+    (family,) = limited.collect()
+    return {sample.labels["limit"]: sample.value for sample in family.samples}
+
+
+@pytest.mark.parametrize("rate", [1, 3, 7, 10, 49])
+def test_a_second_of_texts_passes_at_once_and_then_as_they_come(rate: int) -> None:
+    clock = Clock()
+    rates = Rates(Limits(caller=rate), Limited(), clock)
+    assert passed(rates) == rate
+    clock.now += 1 / rate
+    assert passed(rates) == 1
+    clock.now += 1000
+    assert passed(rates) == rate
+
+
+def test_callers_have_a_limit_each_and_share_that_of_a_model() -> None:
+    limited = Limited()
+    rates = Rates(Limits(caller=10, model=15, models={"b": 5}), limited, Clock())
+    assert [passed(rates, caller, of=12) for caller in ("ann", "bob", "eve")] == [10, 5, 0]
+    assert passed(rates, "eve", "b", of=12) == 5
+    assert counted(limited) == {"caller": 2, "model": 7 + 12 + 7}
+
+
+def test_what_is_refused_takes_from_no_limit() -> None:
+    clock = Clock()
+    rates = Rates(Limits(caller=10, models={"b": 1}), Limited(), clock)
+    assert passed(rates, model="b") == 1
+    assert passed(rates, model="a") == 9
+
+
+def test_a_refusal_tells_the_limit() -> None:
+    rates = Rates(Limits(caller=1), Limited(), Clock())
+    rates.take("ann", "a")
+    with pytest.raises(RateLimited) as raised:
+        rates.take("ann", "a")
+    assert raised.value.metadata == {"limit": "caller", "texts_per_second": "1"}
+    assert raised.value.retry_delay_s
+
+
+async def test_without_limits_nothing_is_counted_or_waited_for() -> None:
+    rates = Rates(Limits(), Limited(), Clock())
+    assert passed(rates) == 100
+    for _ in range(100):
+        await rates.turn("ann", "a")
+
+
+def test_so_many_are_remembered_and_the_full_ones_are_forgotten_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "MOST", 100)
+    clock = Clock()
+    rates = Rates(Limits(caller=2), Limited(), clock)
+    assert passed(rates, "ann") == 2
+    clock.now += 0.6
+    assert is_taken(rates, "ann", "a")  # full again in 0.9 s
+    for number in range(99):
+        assert is_taken(rates, f"caller {number}", "a")  # full again in 0.5 s
+    clock.now += 0.7
+    assert is_taken(rates, "one more", "a")
+    assert len(rates._caller._full_at) == 2
+    assert passed(rates, "ann") == 1
+    for number in range(1000):
+        assert is_taken(rates, f"caller {number}", "a")
+        assert len(rates._caller._full_at) <= 101
+    assert passed(rates, "ann") == 0  # the emptiest is kept
+
+
+async def test_whoever_waits_gets_a_turn_one_after_the_other() -> None:
+    ticks = count()
+    rates = Rates(Limits(caller=1000, model=500), Limited(), lambda: next(ticks) / 10_000)
+    order: list[int] = []
+
+    async def one(number: int) -> None:
+        await rates.turn("ann", "a")
+        order.append(number)
+
+    async with asyncio.timeout(100), asyncio.TaskGroup() as group:
+        for number in range(550):
+            group.create_task(one(number))
+    assert order == list(range(550))
+    assert next(ticks) / 10_000 >= 50 / 500  # the time that the clock has shown meanwhile
+
+
+async def test_whoever_leaves_the_line_holds_up_nobody() -> None:
+    rates = Rates(Limits(caller=50), Limited(), asyncio.get_running_loop().time)
+    for _ in range(50):
+        rates.take("ann", "a")
+    waiting = [asyncio.create_task(rates.turn("ann", "a")) for _ in range(3)]
+    await asyncio.sleep(0)
+    waiting[0].cancel()
+    async with asyncio.timeout(100):
+        await asyncio.gather(*waiting, return_exceptions=True)
+    assert [task.cancelled() for task in waiting] == [True, False, False]

@@ -141,5 +141,11 @@ class ApiServer:
         }
 
 
+def namespaces(names: Iterable[str]) -> list[Object]:
+    """With these names."""
+    kind = {"apiVersion": "v1", "kind": "Namespace"}
+    return [{**kind, "metadata": {"name": name}} for name in sorted(set(names))]
+
+
 class Refused(Exception):
     """What the API server said instead of taking it."""

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.mesh.api_server import ApiServer
+from tests.mesh.api_server import ApiServer, namespaces
 from tests.mesh.istiod import Istiod
-from tests.mesh.objects import mesh_settings, namespaces, to_run_here
+from tests.mesh.objects import mesh_settings, to_run_here
 from tests.mesh.rig import TOOLS
 
 
@@ -41,6 +41,6 @@ def istiod(
 def mesh(api: ApiServer, istiod: Istiod) -> Istiod:
     """With every object of istio/."""
     objects = to_run_here()
-    api.apply(namespaces(objects))
+    api.apply(namespaces(one["metadata"]["namespace"] for one in objects))
     api.apply(objects)
     return istiod

@@ -1,7 +1,6 @@
 """The objects of istio/, and what of them cannot be had on one machine as it stands there."""
 
 import json
-from collections.abc import Iterable
 
 import yaml
 
@@ -20,12 +19,6 @@ def of_the_mesh() -> list[Object]:
 def to_run_here() -> list[Object]:
     """All of them. The gateway knows tokens of tokens.py, as the issuer's keys are outside."""
     return [_to_run_here(one) for one in of_the_mesh()]
-
-
-def namespaces(objects: Iterable[Object]) -> list[Object]:
-    """Those that these are in."""
-    names = sorted({one["metadata"]["namespace"] for one in objects})
-    return [{"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in names]
 
 
 def mesh_settings() -> Object:

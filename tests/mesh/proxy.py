@@ -6,7 +6,7 @@ takes what the mesh sends, and passes it on to the programs of the test.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +38,8 @@ class Workload:
     """Where its own program finds the services of the mesh, in place of redirection."""
     ports: Mapping[int, tuple[str, int]] = field(default_factory=dict)
     """What is spoken at each port, and the port of the program that answers there."""
+    hosts: Sequence[str] = ("*/*",)
+    """Which services its proxy knows, as `Sidecar` has them."""
     name: str = ""
 
     @property
@@ -52,7 +54,7 @@ class Workload:
         }
         sidecar: dict[str, Any] = {
             "workloadSelector": {"labels": {"workload": self.name}},
-            "egress": [{"bind": self.outbound, "captureMode": "NONE", "hosts": ["*/*"]}],
+            "egress": [{"bind": self.outbound, "captureMode": "NONE", "hosts": list(self.hosts)}],
         }
         if self.ports:
             sidecar["ingress"] = [

@@ -7,7 +7,7 @@ from itertools import count
 from pathlib import Path
 from typing import Self
 
-from tests.mesh.api_server import ApiServer, Object
+from tests.mesh.api_server import ApiServer, Object, namespaces
 from tests.mesh.istiod import Istiod
 from tests.mesh.proxy import Proxy, Workload
 
@@ -43,6 +43,12 @@ class Rig:
         self._running.close()
         self.api.delete(self._objects)
 
+    def apply(self, objects: Sequence[Object]) -> None:
+        """Until the end."""
+        self.api.apply(namespaces(one["metadata"]["namespace"] for one in objects))
+        self._objects += objects
+        self.api.apply(objects)
+
     def workload(
         self,
         namespace: str,
@@ -64,9 +70,12 @@ class Rig:
 
     def start(self, workloads: Sequence[Workload]) -> list[Proxy]:
         """Once all are ready."""
-        self.api.apply(accounts(workloads))
-        self._objects += [one for workload in workloads for one in workload.objects]
-        self.api.apply(self._objects)
+        self.apply(
+            [
+                *accounts(workloads),
+                *(one for workload in workloads for one in workload.objects),
+            ]
+        )
         proxies = [
             Proxy(
                 workload,
@@ -85,22 +94,12 @@ class Rig:
 
 
 def accounts(workloads: Iterable[Workload]) -> list[Object]:
-    """Their namespaces and service accounts."""
-    namespaces = {workload.namespace for workload in workloads}
+    """Their service accounts."""
     named = {(workload.namespace, workload.account) for workload in workloads}
+    kind = {"apiVersion": "v1", "kind": "ServiceAccount"}
     return [
-        *(
-            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
-            for name in sorted(namespaces)
-        ),
-        *(
-            {
-                "apiVersion": "v1",
-                "kind": "ServiceAccount",
-                "metadata": {"namespace": namespace, "name": name},
-            }
-            for namespace, name in sorted(named)
-        ),
+        {**kind, "metadata": {"namespace": namespace, "name": name}}
+        for namespace, name in sorted(named)
     ]
 
 

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from tests.mesh.api_server import ApiServer, Refused
+from tests.mesh.api_server import ApiServer, Refused, namespaces
 from tests.mesh.istiod import Istiod
-from tests.mesh.objects import namespaces, of_the_mesh
+from tests.mesh.objects import of_the_mesh
 
 
 def _service_entry(**more: Any) -> dict[str, Any]:
@@ -20,7 +20,7 @@ def _service_entry(**more: Any) -> dict[str, Any]:
 
 def test_every_object_of_the_mesh_is_taken_as_it_stands(api: ApiServer, istiod: Istiod) -> None:
     objects = of_the_mesh()
-    api.apply(namespaces(objects))
+    api.apply(namespaces(one["metadata"]["namespace"] for one in objects))
     api.apply(objects, "--dry-run=server")
 
 

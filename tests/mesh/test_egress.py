@@ -21,7 +21,7 @@ def caller(
 ) -> Iterator[Proxy]:
     with Rig(api, mesh, tmp_path_factory.mktemp("egress")) as rig, Pages() as pages:
         workload = rig.workload("predict-mesh", "relay")
-        api.apply(
+        rig.apply(
             [
                 {
                     "apiVersion": "networking.istio.io/v1",

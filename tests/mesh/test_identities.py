@@ -44,17 +44,15 @@ def proxies(
         workloads = []
         for identity in IDENTITIES:
             namespace, name = identity.split("/")
-            ports = {
+            answered = {
                 door.port: (kind, programs[kind])
                 for door in DOORS
                 if door.service == identity
                 for kind in (spoken(name, door.port),)
             }
-            workloads.append(rig.workload(namespace, name, ports, track="stable"))
-        api.apply(
-            service(*one.split("/"), {door.port for door in DOORS if door.service == one})
-            for one in SERVICES
-        )
+            workloads.append(rig.workload(namespace, name, answered, track="stable"))
+        ports = {one: {door.port for door in DOORS if door.service == one} for one in SERVICES}
+        rig.apply([service(*one.split("/"), ports[one]) for one in SERVICES])
         yield dict(zip(IDENTITIES, rig.start(workloads), strict=True))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.mesh.api_server import ApiServer, Refused
+from tests.mesh.api_server import ApiServer, Refused, namespaces
 from tests.mesh.charts import CHARTS, KUBERNETES, ROOT
 from tests.mesh.istiod import Istiod
 
@@ -23,10 +23,9 @@ CASES = [pytest.param(*one, id=f"{one[0]}-{one[1].stem}") for one in LISTED]
 
 
 @pytest.fixture(autouse=True)
-def namespaces(api: ApiServer, istiod: Istiod) -> None:
-    """Those of all charts. istiod judges what is of Istio in them."""
-    metadata = [{"name": name} for name in CHARTS.values()]
-    api.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": one} for one in metadata)
+def ready(api: ApiServer, istiod: Istiod) -> None:
+    """The namespaces of all charts; istiod judges what is of Istio in them."""
+    api.apply(namespaces(CHARTS.values()))
 
 
 @pytest.mark.parametrize(("chart", "options"), CASES)

@@ -70,7 +70,7 @@ def test_an_empty_server_has_all_that_programs_need_then_and_again(tmp_path: Pat
         with psycopg.connect(make_conninfo("", **server)) as connection:
             limits = dict(connection.execute("SELECT rolname, rolconnlimit FROM pg_roles"))
             listed = connection.execute("SELECT id, address FROM models ORDER BY id").fetchall()
-    assert (limits["gateway"], limits["relay"], limits["worker-genre"]) == (12 * 11, 9 * 3, 40)
+    assert (limits["gateway"], limits["relay"], limits["worker-genre"]) == (240, 36, 64)
     address = "triton.model-{model}.svc.cluster.local:8001"
     assert [model for model, _ in listed] == ["genre", "sentiment"]
     assert {found for _, found in listed} <= {

@@ -11,9 +11,8 @@ import yaml
 from modelkit.serving import ClusterServing
 from modelkit.values import ForeignVersion, ModelEntry
 from pmesh.render.rendering import render, write
-from tests.mesh.api_server import ApiServer
+from tests.mesh.api_server import ApiServer, namespaces
 from tests.mesh.istiod import Istiod
-from tests.mesh.objects import namespaces
 from tests.mesh.rig import ROOT
 from tests.parts.istio_policies import read_objects
 
@@ -65,5 +64,5 @@ def test_each_object_is_taken(
     (tmp_path / "mesh.yaml").write_text(yaml.safe_dump(mesh))
     write(tmp_path, render(tmp_path, models))
     objects = read_objects(tmp_path / "istio")
-    api.apply(namespaces(objects))
+    api.apply(namespaces(one["metadata"]["namespace"] for one in objects))
     api.apply(objects, "--dry-run=server")

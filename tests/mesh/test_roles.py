@@ -27,7 +27,7 @@ def ingress(
     api: ApiServer, mesh: Istiod, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Proxy]:
     with Rig(api, mesh, tmp_path_factory.mktemp("roles")) as rig, Pages() as program:
-        api.apply([service("predict-mesh", "gateway", [PORT])])
+        rig.apply([service("predict-mesh", "gateway", [PORT])])
         caller = rig.workload("istio-ingress", "ingress")
         called = rig.workload("predict-mesh", "gateway", {PORT: ("HTTP", program.port)})
         proxy, _ = rig.start([caller, called])

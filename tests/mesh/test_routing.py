@@ -69,7 +69,7 @@ def in_mesh(
         ]
         api.apply([routes(MODEL), pool(MODEL), connections(MODEL)])
         running.callback(lambda: api.apply(to_run_here()))
-        api.apply([service(NAMESPACE, "triton", [PORT])])
+        rig.apply([service(NAMESPACE, "triton", [PORT])])
         proxy, *_ = rig.start([caller, *called])
         channel = running.enter_context(Channel(proxy, HOST, PORT))
         gateway = Gateway(proxy, channel, tritons)

@@ -41,6 +41,17 @@ async def test_a_moment_is_restored_and_the_archive_goes_on_from_there(
     backups.archive(database)
 
 
+def test_what_makes_backups_again_and_again_ends_on_sigterm(backups: Backups) -> None:
+    made = backups.postgres.data.with_name("last-backup")
+    process = backups.start("backup.sh", "--every", "24")
+    try:
+        wait_until(made.exists)
+        process.terminate()
+        assert process.wait(100) == 0
+    finally:
+        process.kill()
+
+
 def test_the_databases_of_programs_are_made_once(backups: Backups, tmp_path: Path) -> None:
     (tmp_path / "passwords").mkdir()
     (tmp_path / "passwords" / "predict").write_text("a 'secret'\n")

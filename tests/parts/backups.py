@@ -48,20 +48,26 @@ class Backups:
         )
 
     def run(self, script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        # Barman asks by which path the server knows its data.
         return subprocess.run(
             [SCRIPTS / script, *arguments],
-            env={
-                **os.environ,
-                **self._variables,
-                "PGHOST": str(self.postgres.data.parent),
-                "PGUSER": "postgres",
-                "PGDATA": str(self.postgres.data),
-            },
+            env=self._environment,
             capture_output=True,
             text=True,
             check=False,
         )
+
+    def start(self, script: str, *arguments: str) -> subprocess.Popen[bytes]:
+        return subprocess.Popen([SCRIPTS / script, *arguments], env=self._environment)
+
+    @property
+    def _environment(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            **self._variables,
+            "PGHOST": str(self.postgres.data.parent),
+            "PGUSER": "postgres",
+            "PGDATA": str(self.postgres.data),
+        }
 
     def archive(self, database: Database) -> datetime:
         """Have all be archived that is committed until now; the time."""

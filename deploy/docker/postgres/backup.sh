@@ -41,7 +41,7 @@ if [[ -z $every ]]; then
     backup
     exit
 fi
-trap exit TERM INT
+trap 'exit 0' TERM INT
 made=$(dirname "$PGDATA")/last-backup # beside the data: a restored server has none
 while true; do
     if [[ -z $(find "$made" -mmin "-$((every * 60))" 2>/dev/null) ]] && pg_isready --quiet; then

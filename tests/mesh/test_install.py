@@ -42,7 +42,7 @@ def test_a_chart_is_installed(api: ApiServer, chart: str, options: Path) -> None
 @pytest.mark.parametrize("chart", CHARTS)
 def test_a_release_is_upgraded(api: ApiServer, chart: str) -> None:
     options = next(options for name, options in LISTED if name == chart)
-    with _installed(api, chart, options) as release, _jobs_succeed(api, CHARTS[chart]):
+    with _installed(api, chart, options) as release, jobs_succeed(api, CHARTS[chart]):
         api.helm("upgrade", *release)
         found = json.loads(api.helm("list", "--namespace", CHARTS[chart], "--output", "json"))
         assert [(one["revision"], one["status"]) for one in found] == [("2", "deployed")]
@@ -52,7 +52,7 @@ def test_a_release_is_upgraded(api: ApiServer, chart: str) -> None:
 def _installed(api: ApiServer, chart: str, options: Path) -> Iterator[tuple[str | Path, ...]]:
     """What helm is told of the release."""
     release = (chart, FOLDER / chart, "--namespace", CHARTS[chart], "--values", options)
-    with _jobs_succeed(api, CHARTS[chart]):
+    with jobs_succeed(api, CHARTS[chart]):
         api.helm("install", *release)
     try:
         yield release
@@ -61,7 +61,7 @@ def _installed(api: ApiServer, chart: str, options: Path) -> Iterator[tuple[str 
 
 
 @contextmanager
-def _jobs_succeed(api: ApiServer, namespace: str) -> Iterator[None]:
+def jobs_succeed(api: ApiServer, namespace: str) -> Iterator[None]:
     """Plays the controller of jobs, whose end helm waits for where they are hooks."""
     ended = threading.Event()
 

@@ -25,6 +25,14 @@ def up(
     detach: Annotated[
         bool, typer.Option("--detach", help="Return once it is ready and leave it running.")
     ] = False,
+    replicas: Annotated[
+        bool,
+        typer.Option(
+            "--replicas",
+            help="Two gateways behind a load balancer, two relays, two Tritons, and three workers"
+            " of the first model, to see that what holds for one holds for several.",
+        ),
+    ] = False,
 ) -> None:
     """Start the whole product on this machine; Ctrl-C stops it.
 
@@ -35,7 +43,7 @@ def up(
     from pmesh.cli.first_predictions import show_first_predictions
     from pmesh.cli.progress import ChangeLines, LiveTable, show_until
 
-    stack = Stack(home, gateway_port=port)
+    stack = Stack(home, gateway_port=port, replicas=replicas)
     _refuse_second(stack)
     _check_machine(home, port)
     stack.launch(detached=detach)

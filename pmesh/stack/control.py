@@ -22,9 +22,11 @@ class StackFailedError(Exception):
 class Stack:
     """The stack on one data directory, running or not."""
 
-    def __init__(self, home: Path, *, gateway_port: int = 8080) -> None:
+    def __init__(self, home: Path, *, gateway_port: int = 8080, replicas: bool = False) -> None:
+        """replicas: whether it has several of what may be several; see replicas.py."""
         self.home = Home(home)
         self._gateway_port = gateway_port
+        self._replicas = replicas
         self._supervisor: subprocess.Popen[bytes] | None = None
 
     def status(self) -> StackStatus | None:
@@ -37,7 +39,8 @@ class Stack:
         self.home.create()
         prefix = () if detached else ("setpriv", "--pdeathsig", "TERM")
         module = (sys.executable, "-P", "-m", "pmesh.stack")
-        arguments = (str(self.home.path), str(self._gateway_port))
+        options = ("--replicas",) if self._replicas else ()
+        arguments = (str(self.home.path), str(self._gateway_port), *options)
         with self.home.log("supervisor").open("wb") as log:
             self._supervisor = subprocess.Popen(
                 (*prefix, *module, *arguments),

@@ -21,6 +21,7 @@ _HTTP2 = {
     "initial_stream_window_size": 1024 * 1024,
     "initial_connection_window_size": 16 * 1024 * 1024,
 }
+_MAX_CONNECTIONS = 4096
 _NOBODY = "no gateway has answered"
 
 
@@ -69,7 +70,20 @@ def bootstrap(*, port: int, admin_port: int, gateways: Sequence[int]) -> dict[st
         "node": {"id": "balancer", "cluster": "predict-mesh"},
         "admin": {"address": _socket(admin_port)},
         "static_resources": {"listeners": [listener], "clusters": [_gateways(gateways)]},
+        "overload_manager": _connection_limit(),
     }
+
+
+def _connection_limit() -> dict[str, Any]:
+    monitor = {
+        "name": "envoy.resource_monitors.global_downstream_max_connections",
+        "typed_config": {
+            "@type": f"{_EXTENSIONS}.resource_monitors.downstream_connections.v3"
+            ".DownstreamConnectionsConfig",
+            "max_active_downstream_connections": _MAX_CONNECTIONS,
+        },
+    }
+    return {"resource_monitors": [monitor]}
 
 
 def _http_manager() -> dict[str, Any]:
@@ -140,7 +154,11 @@ def _route() -> dict[str, Any]:
 
 def _gateways(ports: Sequence[int]) -> dict[str, Any]:
     """Calls go to the one with the fewest under way, of those that are ready."""
-    limits = {"max_connections": 4096, "max_pending_requests": 4096, "max_requests": 65536}
+    limits = {
+        "max_connections": _MAX_CONNECTIONS,
+        "max_pending_requests": _MAX_CONNECTIONS,
+        "max_requests": 65536,
+    }
     return {
         "name": "gateways",
         "type": "STATIC",

@@ -46,8 +46,9 @@ class Triton:
     ) -> None:
         """name: of its part."""
         self._name = name
-        own = home.path if name == "triton" else home.path / name
-        self.sockets = socket_folder(own)
+        self.sockets = socket_folder(
+            home.path, "sockets" if name == "triton" else f"{name}_sockets"
+        )
         self.address = tritonserver.address(self.sockets)
         self.key = home.secret("triton")
         self.repository = home.path / "triton_repo"
@@ -56,7 +57,7 @@ class Triton:
         self._backends = home.path / f"{name}_backends"
         self._metrics_port = metrics_port
         # Servers that share a machine must not share the names of their memory.
-        digest = hashlib.sha256(str(own).encode()).hexdigest()
+        digest = hashlib.sha256(str(self.sockets).encode()).hexdigest()
         self._memory_prefix = f"pmesh-{digest[:8]}-"
 
     def part(self, *, environment: Mapping[str, str]) -> Part:

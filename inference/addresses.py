@@ -16,7 +16,7 @@ _LISTS = ("unix", "ipv4", "ipv6")
 _MODEL = "{model}"
 
 
-class Target(NamedTuple):
+class Endpoint(NamedTuple):
     """One server."""
 
     address: str
@@ -29,17 +29,17 @@ def of_model(address: str, model: str) -> str:
     return address.replace(_MODEL, model)
 
 
-def targets(address: str) -> list[Target]:
+def endpoints(address: str) -> list[Endpoint]:
     """The servers that an address names now, one or more. Raises OSError for a name of nobody."""
     scheme, _, rest = address.partition(":")
     if scheme in _LISTS:
-        return [Target(f"{scheme}:{one}") for one in rest.split(",")]
+        return [Endpoint(f"{scheme}:{one}") for one in rest.split(",")]
     host, port = _split(address)
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     # A server may have an address of each family: one of them is enough.
     family = min(one[0] for one in found)
     hosts = sorted({str(one[4][0]) for one in found if one[0] == family})
-    return [Target(_join(one, port), authority=address) for one in hosts]
+    return [Endpoint(_join(one, port), authority=address) for one in hosts]
 
 
 def may_be_several(address: str) -> bool:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from tritonclient.grpc.service_pb2 import ModelInferResponse, ServerLiveRequest
 from tritonclient.grpc.service_pb2_grpc import GRPCInferenceServiceStub
 
-from inference.addresses import Target
+from inference.addresses import Endpoint
 from inference.calls import CHANNEL_OPTIONS, PROBE_TEXT
 from inference.tensors import BadTensor, infer_request, read_outputs
 
@@ -47,7 +47,7 @@ def all_answer(address: str, versions: Iterable[tuple[str, str]]) -> bool:
 
 
 def infer(
-    address: str | Target,
+    address: str | Endpoint,
     model: str,
     version: str,
     texts: Sequence[str],
@@ -69,23 +69,23 @@ def infer(
 
 
 @contextmanager
-def stub(address: str | Target) -> Iterator[GRPCInferenceServiceStub]:
+def stub(address: str | Endpoint) -> Iterator[GRPCInferenceServiceStub]:
     """A connection for a few calls, whose errors are ours and name it. Raises InferenceError."""
-    target = Target(address) if isinstance(address, str) else address
+    endpoint = Endpoint(address) if isinstance(address, str) else address
     options: list[tuple[str, Any]] = [*CHANNEL_OPTIONS]
-    if target.authority is not None:
-        options.append(("grpc.default_authority", target.authority))
-    with grpc.insecure_channel(target.address, options=options) as channel:
+    if endpoint.authority is not None:
+        options.append(("grpc.default_authority", endpoint.authority))
+    with grpc.insecure_channel(endpoint.address, options=options) as channel:
         try:
             yield GRPCInferenceServiceStub(channel)
         except grpc.RpcError as error:
-            raise _wrap(error, target) from error
+            raise _wrap(error, endpoint) from error
 
 
-def _wrap(error: Any, target: Target) -> InferenceError:
+def _wrap(error: Any, endpoint: Endpoint) -> InferenceError:
     away = error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
     kind = ServerUnavailable if away else InferenceError
-    return kind(f"{target.address}: {_first_line(error.details() or error.code().name)}")
+    return kind(f"{endpoint.address}: {_first_line(error.details() or error.code().name)}")
 
 
 def _first_line(details: str) -> str:

@@ -15,7 +15,7 @@ from tritonclient.grpc.service_pb2 import (
 )
 from tritonclient.grpc.service_pb2_grpc import GRPCInferenceServiceStub
 
-from inference.addresses import Target
+from inference.addresses import Endpoint
 from inference.blocking import ANSWER_S, InferenceError, ServerUnavailable, stub
 
 KEY_HEADER = "triton-grpc-protocol-pmesh-key"
@@ -37,9 +37,9 @@ class Loaded(NamedTuple):
 class RepositoryApi:
     """One server, by where its gRPC is. Each call raises InferenceError."""
 
-    def __init__(self, target: str | Target, *, key: str) -> None:
-        """target: if a string, its address. key: what it was started with."""
-        self.target = Target(target) if isinstance(target, str) else target
+    def __init__(self, endpoint: str | Endpoint, *, key: str) -> None:
+        """endpoint: if a string, its address. key: what it was started with."""
+        self.endpoint = Endpoint(endpoint) if isinstance(endpoint, str) else endpoint
         self._key = ((KEY_HEADER, key),)
 
     def load(self, model: str) -> None:
@@ -71,7 +71,7 @@ class RepositoryApi:
     @contextmanager
     def _stub(self) -> Iterator[GRPCInferenceServiceStub]:
         try:
-            with stub(self.target) as server:
+            with stub(self.endpoint) as server:
                 yield server
         except ServerUnavailable as error:
             # Triton 2.51 answers UNAVAILABLE to who has no key, or another one.

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from predict.v1.release_refusal_pb2 import ReleaseRefusal
 
-from inference.addresses import of_model, targets
+from inference.addresses import endpoints, of_model
 from inference.blocking import InferenceError, ServerUnavailable, infer
 from inference.repository import RepositoryApi
 from modelkit.abstract_model import Predictions
@@ -102,22 +102,22 @@ class Serving:
         """Those that are there now, one or more. Raises ServerUnavailable."""
         address = of_model(self._address, model)
         try:
-            found = targets(address)
+            found = endpoints(address)
         except OSError as error:
             raise ServerUnavailable(f"{address}: {error.strerror}") from error
-        return [RepositoryApi(target, key=self._key) for target in found]
+        return [RepositoryApi(endpoint, key=self._key) for endpoint in found]
 
 
 def _warm_up(server: RepositoryApi, model: str, version: str, golden: Golden) -> None:
     for size in WARM_UP_SIZES:
         texts = (golden.texts * size)[:size]
-        infer(server.target, model, version, texts, timeout_s=WARM_UP_S)
-    said = infer(server.target, model, version, golden.texts, timeout_s=WARM_UP_S)
+        infer(server.endpoint, model, version, texts, timeout_s=WARM_UP_S)
+    said = infer(server.endpoint, model, version, golden.texts, timeout_s=WARM_UP_S)
     value = said["value"].ravel() if "value" in said else None
     try:
         golden.check(Predictions(said["scores"], said["features"], value))
     except GoldenMismatch as error:
-        detail = f"on Triton, {server.target.address}: {error}"
+        detail = f"on Triton, {server.endpoint.address}: {error}"
         raise Refused(Reason.GOLDEN_MISMATCH, detail) from error
 
 

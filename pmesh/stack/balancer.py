@@ -176,6 +176,7 @@ def _gateways(ports: Sequence[int]) -> dict[str, Any]:
             {
                 "timeout": "5s",  # busy is not away
                 "interval": "1s",
+                "no_traffic_interval": "1s",
                 "unhealthy_threshold": 2,
                 "healthy_threshold": 1,
                 "http_health_check": {"path": "/readyz"},

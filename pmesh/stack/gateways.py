@@ -9,7 +9,7 @@ from pmesh.stack.replicas import numbered
 from pmesh.stack.services import features_part, gateway_part
 
 _SPOOL = "features"
-_DRAIN_DELAY = {"PMESH_GATEWAY_DRAIN_DELAY_S": "2"}
+_DRAIN_DELAY = {"PMESH_GATEWAY_DRAIN_DELAY_S": "4"}
 """Within which the balancer sees that a gateway is about to end."""
 
 

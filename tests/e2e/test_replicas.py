@@ -17,7 +17,7 @@ from predict.v1 import model_service_pb2 as models
 from predict.v1 import prediction_service_pb2 as predictions
 from predict.v1.prediction_pb2 import PredictionState
 
-from inference.addresses import targets
+from inference.addresses import endpoints
 from inference.repository import RepositoryApi
 from pmesh.stack.control import Stack
 from pmesh.stack.ports import assign_ports
@@ -169,7 +169,7 @@ def test_a_release_goes_to_both_tritons_and_stays_there_without_a_dropped_call(
     shelf = Shelf(several)
     version = registered_again(shelf)
     key = several.stack.home.secret("triton")
-    servers = [RepositoryApi(target, key=key) for target in targets(several.triton)]
+    servers = [RepositoryApi(one, key=key) for one in endpoints(several.triton)]
     with asking(several) as asked:
         shelf.pmesh("release", f"{NAME}@{version}")
         assert [server.versions(NAME) for server in servers] == [{"1", version}] * 2

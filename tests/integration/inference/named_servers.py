@@ -5,7 +5,7 @@ Run where /etc/hosts says so; prints where they were found, and who was asked.
 
 import asyncio
 
-from inference.addresses import targets
+from inference.addresses import endpoints
 from inference.server import ModelServer
 from tests.parts.ports import free_port
 from tests.parts.words import LABELS
@@ -16,9 +16,9 @@ NAME = "triton.test"
 
 async def main() -> None:
     """Ask until both have answered."""
-    for target in targets(f"{NAME}:9"):
-        assert target.authority == f"{NAME}:9"
-        print(target.address)
+    for endpoint in endpoints(f"{NAME}:9"):
+        assert endpoint.authority == f"{NAME}:9"
+        print(endpoint.address)
     port = free_port()
     with words_server(port=port) as one, words_server(host="127.0.0.2", port=port) as other:
         async with ModelServer(f"{NAME}:{port}") as server:

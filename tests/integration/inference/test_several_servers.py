@@ -11,7 +11,7 @@ import grpc
 import pytest
 
 from contract.errors import ModelUnavailable
-from inference.addresses import Target, may_be_several, of_model, targets
+from inference.addresses import Endpoint, endpoints, may_be_several, of_model
 from inference.calls import PROBE_TEXT
 from inference.server import ModelServer
 from tests.integration.inference.asking import values
@@ -111,16 +111,16 @@ async def test_each_call_says_which_version_it_is_for() -> None:
 
 
 def test_addresses() -> None:
-    assert targets("unix:/run/a:1") == [Target("unix:/run/a:1")]
-    assert targets("unix:/a:1,/b:1") == [Target("unix:/a:1"), Target("unix:/b:1")]
-    assert targets("ipv4:10.0.0.7:1,10.0.0.8:2") == [
-        Target("ipv4:10.0.0.7:1"),
-        Target("ipv4:10.0.0.8:2"),
+    assert endpoints("unix:/run/a:1") == [Endpoint("unix:/run/a:1")]
+    assert endpoints("unix:/a:1,/b:1") == [Endpoint("unix:/a:1"), Endpoint("unix:/b:1")]
+    assert endpoints("ipv4:10.0.0.7:1,10.0.0.8:2") == [
+        Endpoint("ipv4:10.0.0.7:1"),
+        Endpoint("ipv4:10.0.0.8:2"),
     ]
-    assert targets("127.0.0.1:8001") == [Target("127.0.0.1:8001", "127.0.0.1:8001")]
-    assert targets("[::1]:8001") == [Target("[::1]:8001", "[::1]:8001")]
+    assert endpoints("127.0.0.1:8001") == [Endpoint("127.0.0.1:8001", "127.0.0.1:8001")]
+    assert endpoints("[::1]:8001") == [Endpoint("[::1]:8001", "[::1]:8001")]
     with pytest.raises(socket.gaierror):
-        targets("no-such-host.invalid:8001")
+        endpoints("no-such-host.invalid:8001")
     single = ("unix:/run/a:1", "127.0.0.1:8001", "[::1]:8001", "ipv4:10.0.0.7:1")
     assert not any(map(may_be_several, single))
     assert all(map(may_be_several, ("unix:/a,/b", "triton:8001", "triton.model-a.svc:8001")))

@@ -2,7 +2,6 @@
 
 import subprocess
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from importlib.resources import as_file, files
 from typing import TYPE_CHECKING
 
@@ -18,7 +17,6 @@ from database.logins import (
     worker_login,
 )
 from database.migrate import migrate
-from inference.repository import Loaded
 from pmesh.provisioning import register
 from pmesh.stack.aws import aws_part, s3_part
 from pmesh.stack.environment import alerts_environment, aws_environment, training_environment
@@ -30,7 +28,7 @@ from pmesh.stack.mlflow import mlflow_part
 from pmesh.stack.model_list import ModelEntry
 from pmesh.stack.own_environment import place_of
 from pmesh.stack.part import Job, Part
-from pmesh.stack.postgres import OWNER, SUPERUSER, Postgres
+from pmesh.stack.postgres import OWNER, Postgres
 from pmesh.stack.readiness import until_http
 from pmesh.stack.replicas import ALONE, Replicas, numbered
 from pmesh.stack.services import (
@@ -43,7 +41,7 @@ from pmesh.stack.services import (
     worker_name,
     worker_part,
 )
-from pmesh.stack.triton import Tritons
+from pmesh.stack.triton import Tritons, served_versions
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -101,7 +99,9 @@ class LocalStack:
             processes=replicas.most,
         )
         names = numbered("triton", replicas.tritons)
-        self._triton = Tritons(home, names, ports=ports, served=self._served_versions)
+        self._triton = Tritons(
+            home, names, ports=ports, served=lambda: served_versions(self._postgres.conninfo(OWNER))
+        )
         self.label_studio = LabelStudioPart(home, port=ports["label-studio"])
 
     def parts(self) -> list[Part]:
@@ -133,7 +133,7 @@ class LocalStack:
             self._rollout(),
             retraining_part(
                 environment=self.labels_environment() | {"PGAPPNAME": "retraining"},
-                is_ready=lambda: self._is_connected("retraining"),
+                is_ready=lambda: self._postgres.is_connected("retraining"),
             ),
             monitoring_part(
                 metrics_port=self._ports["monitoring-metrics"],
@@ -233,7 +233,7 @@ class LocalStack:
         return rollout_part(
             webhook_port=self._ports["rollout-webhook"],
             environment=self.release_environment() | secret | {"PGAPPNAME": "rollout"},
-            is_ready=lambda: self._is_connected("rollout"),
+            is_ready=lambda: self._postgres.is_connected("rollout"),
             tritons=self._triton.names,
         )
 
@@ -264,7 +264,7 @@ class LocalStack:
             name=name,
             model=model.id,
             environment=environment | {"PMESH_TOPIC_ARN": _TOPIC_ARN, "PGAPPNAME": name},
-            is_ready=lambda: self._is_connected(name),
+            is_ready=lambda: self._postgres.is_connected(name),
             tritons=self._triton.names,
         )
 
@@ -293,7 +293,7 @@ class LocalStack:
         return relay_part(
             name=name,
             environment=environment | {"PGAPPNAME": name},
-            is_ready=lambda: self._is_connected(name),
+            is_ready=lambda: self._postgres.is_connected(name),
         )
 
     def _gateways(self) -> list[Part]:
@@ -307,24 +307,3 @@ class LocalStack:
             base=self._base,
             aws=self._aws,
         )
-
-    def _served_versions(self) -> set[Loaded] | None:
-        query = (
-            "SELECT v.model, v.version FROM versions v JOIN models m ON m.id = v.model AND m.listed"
-            " WHERE v.state IN ('SERVING', 'DRAINING') AND v.address IS NULL"
-        )
-        with (
-            suppress(psycopg.Error),
-            psycopg.connect(self._postgres.conninfo(OWNER), connect_timeout=2) as connection,
-        ):
-            return {Loaded(*row) for row in connection.execute(query).fetchall()}
-        return None
-
-    def _is_connected(self, application: str) -> bool:
-        query = "SELECT FROM pg_stat_activity WHERE application_name = %s"
-        with (
-            suppress(psycopg.OperationalError),
-            psycopg.connect(self._postgres.conninfo(SUPERUSER, "postgres")) as connection,
-        ):
-            return connection.execute(query, (application,)).fetchone() is not None
-        return False

@@ -4,6 +4,7 @@ import os
 import pwd
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from signal import SIGINT
 
@@ -107,6 +108,16 @@ class Postgres:
             password=self._password(role),
             connect_timeout=2,
         )
+
+    def is_connected(self, application: str) -> bool:
+        """Whether a program is connected that calls itself so, by PGAPPNAME."""
+        query = "SELECT FROM pg_stat_activity WHERE application_name = %s"
+        with (
+            suppress(psycopg.OperationalError),
+            psycopg.connect(self.conninfo(SUPERUSER, "postgres")) as connection,
+        ):
+            return connection.execute(query, (application,)).fetchone() is not None
+        return False
 
     def _initialise(self) -> None:
         if (self._data / "PG_VERSION").exists():

@@ -2,7 +2,10 @@
 
 import hashlib
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from pathlib import Path
+
+import psycopg
 
 from inference.blocking import InferenceError, all_answer
 from inference.repository import Loaded, RepositoryApi
@@ -16,6 +19,20 @@ _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108
 
 Served = Callable[[], Collection[Loaded] | None]
 """What PostgreSQL says that a server serves; None if it cannot tell."""
+
+
+def served_versions(conninfo: str) -> set[Loaded] | None:
+    """The same as the owner of the database reads it."""
+    query = (
+        "SELECT v.model, v.version FROM versions v JOIN models m ON m.id = v.model AND m.listed"
+        " WHERE v.state IN ('SERVING', 'DRAINING') AND v.address IS NULL"
+    )
+    with (
+        suppress(psycopg.Error),
+        psycopg.connect(conninfo, connect_timeout=2) as connection,
+    ):
+        return {Loaded(*row) for row in connection.execute(query).fetchall()}
+    return None
 
 
 class Tritons:

@@ -13,9 +13,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.scale import measure
 from benchmarks.scale.bus import Listener
-from benchmarks.scale.measure import Cost
+from benchmarks.scale.measure import Cost, Scale
 from benchmarks.tables import empty_table, show
 from pmesh.stack.control import Stack
 from pmesh.stack.environment import aws_environment
@@ -49,13 +48,12 @@ def _tell(arguments: argparse.Namespace, status: StackStatus) -> None:
     ).conninfo(OWNER)
     gateway = f"127.0.0.1:{status.gateway_port}"
     parts = {p.name: p.pid for p in status.parts if p.pid and p.name.startswith(ACROSS)}
+    scale = Scale(conninfo, parts, gateway)
     costs = {
-        f"now, {in_flight} in flight": measure.now(
-            conninfo, parts, gateway, in_flight=in_flight, seconds=arguments.seconds
-        )
+        f"now, {in_flight} in flight": scale.now(in_flight=in_flight, seconds=arguments.seconds)
         for in_flight in arguments.in_flight
     }
-    costs["later"] = measure.later(conninfo, parts, gateway, count=arguments.count, in_flight=64)
+    costs["later"] = scale.later(count=arguments.count, in_flight=64)
     aws = aws_environment(
         port=status.ports["aws"],
         s3_port=status.ports["s3"],
@@ -64,10 +62,10 @@ def _tell(arguments: argparse.Namespace, status: StackStatus) -> None:
     )
     with Listener(aws) as listener:
         count = arguments.count // 10
-        measure.later(conninfo, parts, gateway, count=count, in_flight=16)
+        scale.later(count=count, in_flight=16)
         messages, sizes = listener.heard()
     console = Console(highlight=False, width=180)
-    show(console, _cost_table(costs), _bus_table(messages, sizes, count))
+    show(console, _cost_table(costs), _rest_table(scale), _bus_table(messages, sizes, count))
 
 
 def _cost_table(costs: Mapping[str, Cost]) -> Table:
@@ -87,6 +85,12 @@ def _cost_table(costs: Mapping[str, Cost]) -> Table:
             f"{cost.stored_bytes:,.0f}",
             f"{cost.foreign_share:.0%}",
         )
+    return table
+
+
+def _rest_table(scale: Scale) -> Table:
+    table = empty_table("At rest, thousandths of a CPU", *scale.rest)
+    table.add_row(*(f"{1000 * used:.1f}" for used in scale.rest.values()))
     return table
 
 

@@ -16,14 +16,18 @@ from benchmarks.questions import MODEL, PREDICT, predict_message
 from benchmarks.record import Record
 
 FINISH_S = 300.0
-WARM_UP_S = 2
+WARM_UP_S, REST_S = 2, 10
 TEXT = "What a wonderful surprise, I did not think that it would end so well. " * 3
 """Of 210 bytes: a sentence or two, as reviews and messages have."""
 
 
+Rest = Mapping[str, float]
+"""What each part takes in a second while nobody asks: health checks and looks for work."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """Of one load, for each prediction; seconds of CPU by part."""
+    """Of one load, for each prediction; seconds of CPU by part, without those at rest."""
 
     load: Load
     foreign_share: float
@@ -34,37 +38,61 @@ class Cost:
     """What the database has grown by, indexes included."""
 
 
-def now(conninfo: str, parts: Parts, gateway: str, *, in_flight: int, seconds: int) -> Cost:
-    """Predictions that are answered at once."""
-    call = Call(gateway, PREDICT, predict_message(TEXT))
-    call_grpc([call], in_flight=in_flight, amount=f"-D{WARM_UP_S}")
-    return _measure(conninfo, parts, call, in_flight=in_flight, amount=f"-D{seconds}")
+class Scale:
+    """A running stack, under one load after the other."""
 
+    def __init__(self, conninfo: str, parts: Parts, gateway: str) -> None:
+        self._conninfo = conninfo
+        self._parts = parts
+        self._gateway = gateway
+        self.rest = _at_rest(parts)
 
-def later(conninfo: str, parts: Parts, gateway: str, *, count: int, in_flight: int) -> Cost:
-    """As many that go over the bus."""
-    message = CreatePredictionRequest(model=MODEL, text=TEXT).SerializeToString()
-    call = Call(gateway, CREATE, message)
-    return _measure(conninfo, parts, call, in_flight=in_flight, amount=f"-n{count}")
+    def now(self, *, in_flight: int, seconds: int) -> Cost:
+        """Predictions that are answered at once."""
+        call = Call(self._gateway, PREDICT, predict_message(TEXT))
+        call_grpc([call], in_flight=in_flight, amount=f"-D{WARM_UP_S}")
+        return self._measure(call, in_flight=in_flight, amount=f"-D{seconds}")
 
+    def later(self, *, count: int, in_flight: int) -> Cost:
+        """As many that go over the bus."""
+        message = CreatePredictionRequest(model=MODEL, text=TEXT).SerializeToString()
+        call = Call(self._gateway, CREATE, message)
+        return self._measure(call, in_flight=in_flight, amount=f"-n{count}")
 
-def _measure(conninfo: str, parts: Parts, call: Call, *, in_flight: int, amount: str) -> Cost:
-    record = Record(conninfo)
-    _wait_until_done(record)
-    before = _database(conninfo)
-    with measure(parts) as usage:
-        load = call_grpc([call], in_flight=in_flight, amount=amount)
+    def _measure(self, call: Call, *, in_flight: int, amount: str) -> Cost:
+        record = Record(self._conninfo)
         _wait_until_done(record)
-    after = _database(conninfo)
+        before, began = _database(self._conninfo), time.monotonic()
+        with measure(self._parts) as usage:
+            load = call_grpc([call], in_flight=in_flight, amount=amount)
+            _wait_until_done(record)
+        took_s = time.monotonic() - began
+        used = {part: s - took_s * self.rest[part] for part, s in usage.cpu_s.items()}
+        return _cost(load, used, usage.foreign_share, before, _database(self._conninfo))
+
+
+def _cost(
+    load: Load,
+    used: Mapping[str, float],
+    foreign_share: float,
+    before: tuple[int, ...],
+    after: tuple[int, ...],
+) -> Cost:
     commits, wal, size = ((a - b) / load.answers for a, b in zip(after, before, strict=True))
     return Cost(
         load=load,
-        foreign_share=usage.foreign_share,
-        cpu_s={part: used / load.answers for part, used in usage.cpu_s.items()},
+        foreign_share=foreign_share,
+        cpu_s={part: seconds / load.answers for part, seconds in used.items()},
         commits=commits,
         wal_bytes=wal,
         stored_bytes=size,
     )
+
+
+def _at_rest(parts: Parts) -> Rest:
+    with measure(parts) as usage:
+        time.sleep(REST_S)
+    return {part: used / REST_S for part, used in usage.cpu_s.items()}
 
 
 def _wait_until_done(record: Record) -> None:

@@ -30,6 +30,9 @@ from tests.e2e.workload import CLIENTS, Ask, asks, check_settled, load
 from tests.parts.doors import Grpc
 from training.training_run import training_run
 
+pytestmark = pytest.mark.timeout(900)
+"""The first one waits for two whole stacks, one of which trains the models."""
+
 PARTS = {
     "gateway": ["gateway-1", "gateway-2"],
     "relay": ["relay-1", "relay-2"],
@@ -60,7 +63,7 @@ def several(mesh: Mesh, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Me
 
 
 def copy_registry(home: Path, other: Path) -> None:
-    """With the secrets that its webhooks are hidden with."""
+    """The first versions, with the secrets that its webhooks are hidden with."""
     shutil.copy(home / "secrets.json", other)
     shutil.copytree(home / "mlflow", other / "mlflow", ignore=shutil.ignore_patterns("*.db*"))
     with (
@@ -68,6 +71,12 @@ def copy_registry(home: Path, other: Path) -> None:
         sqlite3.connect(other / "mlflow" / "mlflow.db") as copy,
     ):
         live.backup(copy)
+        # Without what other tests have registered, some of it broken.
+        copy.executescript(
+            "DELETE FROM registered_model_aliases;"
+            "DELETE FROM model_version_tags WHERE version > 1;"
+            "DELETE FROM model_versions WHERE version > 1"
+        )
 
 
 @pytest.fixture

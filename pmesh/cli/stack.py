@@ -29,6 +29,14 @@ def up(
     auth: Annotated[
         bool, typer.Option("--auth", help="Ask callers for tokens, as mesh.yaml says; pmesh token.")
     ] = False,
+    replicas: Annotated[
+        bool,
+        typer.Option(
+            "--replicas",
+            help="Two gateways behind a load balancer, two relays, two Tritons, and three workers"
+            " of the first model, to see that what holds for one holds for several.",
+        ),
+    ] = False,
 ) -> None:
     """Start the whole product on this machine; Ctrl-C stops it.
 
@@ -39,7 +47,7 @@ def up(
     from pmesh.cli.first_predictions import show_first_predictions
     from pmesh.cli.progress import ChangeLines, LiveTable, show_until
 
-    stack = Stack(home, gateway_port=port, auth=auth)
+    stack = Stack(home, gateway_port=port, auth=auth, replicas=replicas)
     _refuse_second(stack)
     _check_machine(home, port)
     stack.launch(detached=detach)

@@ -70,9 +70,14 @@ def _version_state(state: ModelVersionState) -> str:
 
 def urls(status: StackStatus) -> dict[str, str]:
     """Where a person can look."""
+    gateways = {
+        f"metrics{name.removeprefix('gateway').removesuffix('-metrics')}": port
+        for name, port in status.ports.items()
+        if name.startswith("gateway") and name.endswith("-metrics")
+    }
     return {
         "gateway": f"http://127.0.0.1:{status.gateway_port}",
-        "metrics": f"http://127.0.0.1:{status.ports['gateway-metrics']}/metrics",
+        **{name: f"http://127.0.0.1:{port}/metrics" for name, port in gateways.items()},
         "quality": f"http://127.0.0.1:{status.ports['monitoring-metrics']}/metrics",
         "reports": f"http://127.0.0.1:{status.ports['monitoring-metrics']}/reports/",
         "mlflow": f"http://127.0.0.1:{status.ports['mlflow']}",

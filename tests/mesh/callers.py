@@ -8,8 +8,6 @@ import grpc
 from tests.mesh.proxy import Proxy
 from tests.parts.polling import PATIENCE_S
 
-ALLOWED, REFUSED = "allowed", "refused"
-
 
 class Channel:
     """gRPC to one service, inside `with`."""

@@ -145,10 +145,6 @@ class Proxy:
         found = [one["value"] for one in stats if one.get("name", "").endswith(name)]
         return sum(found)
 
-    def log(self) -> str:
-        """The end of its log."""
-        return self._process.log()
-
     def _is_ready(self) -> bool:
         with suppress(OSError):
             address = f"http://127.0.0.1:{self._status}/healthz/ready"

@@ -1,6 +1,7 @@
 """The gateways with what belongs to each, and what is in front of them if they are several."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from pmesh.stack.balancer import balancer_part
 from pmesh.stack.home import Home

@@ -20,7 +20,7 @@ MOST = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Replicas:
+class Bounds:
     """How many there are: what autoscaling stays between."""
 
     least: int
@@ -32,9 +32,9 @@ class ClusterServing:
     """What serves a model in the cluster."""
 
     device: Device = "cpu"
-    tritons: Replicas = Replicas(1, 4)
+    tritons: Bounds = Bounds(1, 4)
     """Of each track, and of each version that has its own."""
-    workers: Replicas = Replicas(0, 8)
+    workers: Bounds = Bounds(0, 8)
     canary: int = 0
     """Percent of the calls without Tritons of their own that go to those of the next image."""
     versions: Mapping[str, Device] = field(default_factory=dict)
@@ -67,11 +67,11 @@ def read_serving(said: Any, *, foreign: Collection[str]) -> ClusterServing:
     )
 
 
-def _replicas(where: str, said: Mapping[str, Any], default: Replicas, *, least: int) -> Replicas:
+def _replicas(where: str, said: Mapping[str, Any], default: Bounds, *, least: int) -> Bounds:
     given = section(where, said.get(where.rpartition(".")[2], {}), ("least", "most"))
     low = whole_number(f"{where}.least", given.get("least", default.least), least, MOST)
     high = given.get("most", max(default.most, low))
-    return Replicas(low, whole_number(f"{where}.most", high, max(low, 1), MOST))
+    return Bounds(low, whole_number(f"{where}.most", high, max(low, 1), MOST))
 
 
 def _device(where: str, said: Any) -> Device:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bus.topology import Names, model_filter
-from modelkit.serving import Replicas
+from modelkit.serving import Bounds
 from modelkit.values import ModelEntry
 from pmesh.mesh_file import Mesh
 from pmesh.render.outside import foreign_addresses
@@ -36,7 +36,7 @@ def of_a_model(mesh: Mesh, model: ModelEntry, names: Names) -> Mapping[str, Any]
     return {
         "model": model.id,
         "device": serving.device,
-        "tritons": _replicas(serving.tritons if has_tritons(model) else Replicas(0, 0)),
+        "tritons": _replicas(serving.tritons if has_tritons(model) else Bounds(0, 0)),
         "workers": _replicas(serving.workers),
         "canary": serving.canary,
         "versions": {version: {"device": own} for version, own in serving.versions.items()},
@@ -61,5 +61,5 @@ def _of_both(mesh: Mesh, models: Sequence[ModelEntry]) -> Mapping[str, Any]:
     }
 
 
-def _replicas(replicas: Replicas) -> Mapping[str, int]:
+def _replicas(replicas: Bounds) -> Mapping[str, int]:
     return {"least": replicas.least, "most": replicas.most}

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from modelkit.serving import ClusterServing, Replicas, read_serving
+from modelkit.serving import ClusterServing, Bounds, read_serving
 
 
 def test_nothing_needs_to_be_said() -> None:
@@ -22,15 +22,15 @@ def test_what_is_said_counts() -> None:
     }
     assert read_serving(said, foreign=["7"]) == ClusterServing(
         device="gpu",
-        tritons=Replicas(2, 4),
-        workers=Replicas(0, 20),
+        tritons=Bounds(2, 4),
+        workers=Bounds(0, 20),
         canary=10,
         versions={"12": "gpu", "13": "cpu"},
     )
 
 
 def test_the_most_is_never_less_than_the_least() -> None:
-    assert read_serving({"tritons": {"least": 9}}, foreign=()).tritons == Replicas(9, 9)
+    assert read_serving({"tritons": {"least": 9}}, foreign=()).tritons == Bounds(9, 9)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from bus.topology import Names, model_filter
-from modelkit.serving import ClusterServing, Replicas
+from modelkit.serving import ClusterServing, Bounds
 from modelkit.values import ForeignVersion, ModelEntry, read_models
 from pmesh.mesh_file import InvalidMesh, read_mesh
 from pmesh.render import outside
@@ -170,7 +170,7 @@ def test_a_model_without_a_namespace_is_refused(checkout: Path, model: str) -> N
 
 
 def test_the_values_of_the_charts_are_those_of_the_bus_and_of_the_models(checkout: Path) -> None:
-    model = replace(MOOD, serving=ClusterServing(device="gpu", tritons=Replicas(2, 6)))
+    model = replace(MOOD, serving=ClusterServing(device="gpu", tritons=Bounds(2, 6)))
     write(checkout, render(checkout, [MOOD, model]))
     (values,) = documents(checkout, "deploy/charts/model/models/mood.yaml")
     assert values["queue"] == Names("predict").model_queue("mood")

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from modelkit.serving import ClusterServing, Bounds, read_serving
+from modelkit.serving import Bounds, ClusterServing, read_serving
 
 
 def test_nothing_needs_to_be_said() -> None:

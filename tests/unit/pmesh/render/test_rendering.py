@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from bus.topology import Names, model_filter
-from modelkit.serving import ClusterServing, Bounds
+from modelkit.serving import Bounds, ClusterServing
 from modelkit.values import ForeignVersion, ModelEntry, read_models
 from pmesh.mesh_file import InvalidMesh, read_mesh
 from pmesh.render import outside

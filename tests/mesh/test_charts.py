@@ -143,6 +143,11 @@ def test_a_models_tritons_are_told_apart_and_are_only_its_own() -> None:
     assert tracks.keys() == {"stable", "canary", "version-12", "version-13"}
     for spec in tracks.values():
         (container,) = spec["containers"]
+        exits = int(container["args"][1].removeprefix("--exit-timeout-secs="))
+        delay = container["lifecycle"]["preStop"]["sleep"]["seconds"]
+        assert spec["terminationGracePeriodSeconds"] > delay + exits  # and what else ends
+        (folder,) = spec["initContainers"]  # of 10001, whose the model's folder must be
+        assert folder["command"][-1] == f"{folder['volumeMounts'][0]['mountPath']}/sentiment"
         (models,) = [m for m in container["volumeMounts"] if m["name"] == "models"]
         assert (models["subPath"], models["readOnly"]) == ("sentiment", True)
     limits = {track: spec["containers"][0]["resources"]["limits"] for track, spec in tracks.items()}
@@ -162,6 +167,9 @@ def test_a_models_tritons_are_told_apart_and_are_only_its_own() -> None:
         ("predict-mesh", "gateway.lest=3", "lest"),
         ("predict-mesh", "gateway.least=many", "least"),
         ("predict-mesh", "database.sslmode=off", "sslmode"),
+        ("predict-mesh", "repository.csi.volumeHandle=fs-01", "volumeHandle"),  # its root is root's
+        ("model", "repository.csi.volumeHandle=fs-01", "volumeHandle"),
+        ("model", f"model={'a' * 44}", "model"),  # a name of Kubernetes would be too long
         ("model", "device=tpu", "device"),
         ("model", "tritons.cpu.limit.memory=1Gi", "limit"),
         ("model", "versions.twelve.device=gpu", "twelve"),

@@ -185,3 +185,25 @@ spec:
       storage: {{ $repository.size }}
 {{- end }}
 {{- end }}
+
+{{/* Of the notes, which install.sh reads: what must be there and charts share; --from-file=KEY is a
+     single value, without a new line at its end, --from-file=KEY=FILE a file as it is. Takes the root. */}}
+{{- define "pod.needs" -}}
+{{- $namespace := .Release.Namespace -}}
+{{- with .Values.images.pullSecret }}
+  kubectl -n {{ $namespace }} create secret docker-registry {{ . }} --docker-server=REGISTRY --docker-username=NAME --docker-password=PASSWORD
+{{- end }}
+{{- with (default dict .Values.aws).secret }}
+  kubectl -n {{ $namespace }} create secret generic {{ . }} --from-file=AWS_ACCESS_KEY_ID --from-file=AWS_SECRET_ACCESS_KEY
+{{- end }}
+{{- with (default dict .Values.database).caConfigMap }}
+  kubectl -n {{ $namespace }} create configmap {{ . }} --from-file=ca.crt=FILE
+{{- end }}
+{{- end }}
+
+{{- define "pod.needs.repository" -}}
+{{- if not .Values.repository.csi.volumeHandle }}
+  kubectl -n {{ .Release.Namespace }} get persistentvolumeclaim {{ .Values.repository.claim }}
+      you make it, ReadWriteMany: one volume for all namespaces, whose root the user 10001 may write
+{{- end }}
+{{- end }}

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.mesh.api_server import ApiServer, Refused, namespaces
-from tests.mesh.charts import CHARTS, KUBERNETES, ROOT
+from tests.mesh.charts import CHARTS, KUBERNETES, ROOT, rendered
 from tests.mesh.istiod import Istiod
+from tests.mesh.needed import noted, references
 
 FOLDER = ROOT / "deploy" / "charts"
 LISTED = [
@@ -37,6 +38,19 @@ def test_a_chart_is_installed(api: ApiServer, chart: str, options: Path) -> None
     api.kubectl("apply", *strict, "--namespace", CHARTS[chart], "-f", "-", given=manifest)
     with _installed(api, chart, options):
         pass
+
+
+@pytest.mark.parametrize(("chart", "options"), CASES)
+def test_notes_tell_all_that_pods_read_and_the_chart_does_not_make(
+    api: ApiServer, chart: str, options: Path
+) -> None:
+    found = rendered(chart, options)
+    made = {(one["kind"], one["metadata"]["name"]) for one in found.objects}
+    read = {reference for _, pod in found.pods() for reference in references(pod)}
+    release = (chart, FOLDER / chart, "--namespace", CHARTS[chart], "--values", options)
+    told = noted(api.helm("install", *release, "--dry-run=client").partition("\nNOTES:\n")[2])
+    told -= {("Secret", "predict-mesh-tls", None)}  # the ingress reads it
+    assert {one for one in read if one[:2] not in made} == told
 
 
 @pytest.mark.parametrize("chart", CHARTS)

@@ -83,11 +83,15 @@ def versions(repository: Path, name: str) -> set[str]:
 
 
 def sweep(repository: Path, name: str) -> None:
-    """Remove the contents that no version is made of, and what crashes have left."""
+    """Remove the contents that no version is made of, and what crashes have left.
+
+    The model's own folder stays: it may be all that a Triton has mounted, which would not see
+    another one of its name.
+    """
     model = repository / name
-    if model.exists() and not versions(repository, name):
-        shutil.rmtree(model)
     leftovers = [path for path in model.glob(".*") if path.name != CONTENT]
+    if not versions(repository, name):
+        leftovers += model.glob("config.pbtxt")
     for path in [*leftovers, *(model / CONTENT).glob(".*"), *_unused(model)]:
         shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 

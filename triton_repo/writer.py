@@ -26,8 +26,8 @@ def write_version(
     """Lay a trained model to <repository>/<name>/<version>; it may lie there already.
 
     artifact: a folder as modelkit.artifact describes it; sha256: its digest.
-    device: "cpu" or "gpu", where Triton runs the model. A crash leaves at most what `sweep` takes
-    away. Raises VersionExists, OSError.
+    device: one of config.DEVICES, where Triton runs the model. A crash leaves at most what `sweep`
+    takes away. Raises VersionExists, OSError.
     """
     model = repository / name
     link = model / version

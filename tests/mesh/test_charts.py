@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from contract.settings import read
+from rollout.settings import Settings
 from tests.mesh.charts import CHARTS, ROOT, Object, Rendered, containers, rendered, template
 
 CASES = [
@@ -49,6 +51,19 @@ def test_no_password_and_no_key_is_in_an_object(chart: str, values: Path) -> Non
                     is_named = "secretKeyRef" in variable.get("valueFrom", {})
                     is_none = variable.get("value", "").startswith(("true", "false", "/etc/"))
                     assert is_named or is_none, (name, variable)
+
+
+def test_rollout_is_told_what_each_model_runs_on() -> None:
+    values = ROOT / "deploy/charts/predict-mesh/ci/all-values.yaml"
+    pod = rendered("predict-mesh", values).named("Deployment", "rollout")["spec"]["template"]
+    (container,) = pod["spec"]["containers"]
+    plain = {one["name"]: one["value"] for one in container["env"] if "value" in one}
+    settings = read(Settings, {**plain, "PMESH_TRITON_KEY": "a-key"})
+    models = yaml.safe_load(values.read_text())["models"]
+    assert {one["id"]: settings.device_of(one["id"]) for one in models} == {
+        "genre": "cpu",
+        "sentiment": "auto",
+    }
 
 
 @pytest.mark.parametrize(("chart", "values"), CASES)

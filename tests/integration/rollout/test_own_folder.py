@@ -38,7 +38,7 @@ def test_releases_reach_it_however_often_the_folder_was_empty(
     bound: Triton, volume: Path, workshop: Workshop
 ) -> None:
     workshop.serving = Serving(
-        repository=volume, address=bound.address, key=bound.key, device="cpu"
+        repository=volume, address=bound.address, key=bound.key, device_of=lambda _: "cpu"
     )
     for n in range(2):
         workshop.housekeeping().tidy(NAME)

@@ -53,6 +53,18 @@ def test_no_password_and_no_key_is_in_an_object(chart: str, values: Path) -> Non
                     assert is_named or is_none, (name, variable)
 
 
+def test_a_release_takes_no_triton_out_of_service() -> None:
+    """By gRPC, Triton is not ready while it loads a version; its folder has that before."""
+    values = ROOT / "deploy/charts/model/ci/all-values.yaml"
+    tritons = [one for one in rendered("model", values).pods() if "/triton-" in one[0]]
+    assert tritons
+    for name, pod in tritons:
+        (container,) = pod["spec"]["containers"]
+        assert container["readinessProbe"].keys() & {"tcpSocket", "exec", "grpc"} == {"tcpSocket"}
+        *_, folder = container["startupProbe"]["exec"]["command"]
+        assert folder in {mount["mountPath"] for mount in container["volumeMounts"]}, name
+
+
 def test_rollout_is_told_what_each_model_runs_on() -> None:
     values = ROOT / "deploy/charts/predict-mesh/ci/all-values.yaml"
     pod = rendered("predict-mesh", values).named("Deployment", "rollout")["spec"]["template"]

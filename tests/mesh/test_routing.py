@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import grpc
 import pytest
 
+from inference.calls import channel_options
 from modelkit.serving import ClusterServing
 from modelkit.values import read_models
 from pmesh.render.tritons import connections, pool, routes
@@ -71,7 +72,9 @@ def in_mesh(
         running.callback(lambda: api.apply(to_run_here()))
         rig.apply([service(NAMESPACE, "triton", [PORT])])
         proxy, *_ = rig.start([caller, *called])
-        channel = running.enter_context(Channel(proxy, HOST, PORT))
+        channel = running.enter_context(
+            Channel(proxy, HOST, PORT, *channel_options(f"{HOST}:{PORT}"))
+        )
         gateway = Gateway(proxy, channel, tritons)
         wait_until(lambda: gateway.infer() == OK and gateway.infer(PINNED) == OK)
         yield gateway
@@ -106,6 +109,14 @@ def test_a_version_with_tritons_of_its_own_is_asked_there_only(gateway: Gateway)
 def test_another_version_goes_to_the_tracks(gateway: Gateway) -> None:
     met = gateway.counted(lambda: [gateway.infer(("x-model-version", "13")) for _ in range(50)])
     assert (met["own"], sum(met.values())) == (0, 50)
+
+
+def test_a_call_is_tried_again_by_the_mesh_alone(gateway: Gateway) -> None:
+    """The gateway tries again as well, where there is no mesh: not beside it."""
+    gateway.tritons["own"].code = lambda call: grpc.StatusCode.UNAVAILABLE
+    answers: list[grpc.StatusCode] = []
+    met = gateway.counted(lambda: answers.append(gateway.infer(PINNED)[0]))
+    assert (answers, met["own"]) == ([grpc.StatusCode.UNAVAILABLE], 3)
 
 
 def test_unavailable_is_tried_again(gateway: Gateway) -> None:

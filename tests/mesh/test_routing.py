@@ -28,7 +28,7 @@ HOST, PORT = f"triton.{NAMESPACE}.svc.cluster.local", 8001
 INFER = "/inference.GRPCInferenceService/ModelInfer"
 TRACKS = {"stable-1": "stable", "stable-2": "stable", "canary": "canary", "own": "version-12"}
 CANARY = 0.1
-SERVING = ClusterServing(canary=10, versions={"12": "cpu"})
+SERVING = ClusterServing(canary=10, versions={"12": "cpu", "99": "cpu"})
 MODEL = replace(next(model for model in read_models() if model.id == "sentiment"), serving=SERVING)
 PINNED = ("x-model-version", "12")
 OK = grpc.StatusCode.OK, ""
@@ -117,6 +117,14 @@ def test_a_call_is_tried_again_by_the_mesh_alone(gateway: Gateway) -> None:
     answers: list[grpc.StatusCode] = []
     met = gateway.counted(lambda: answers.append(gateway.infer(PINNED)[0]))
     assert (answers, met["own"]) == ([grpc.StatusCode.UNAVAILABLE], 3)
+
+
+def test_where_there_is_no_triton_nothing_is_tried_again(gateway: Gateway) -> None:
+    """The proxy answers itself; it is asked once."""
+    name = "upstream_cx_none_healthy"
+    before = gateway.proxy.counter(name)
+    assert gateway.infer(("x-model-version", "99"))[0] == grpc.StatusCode.UNAVAILABLE
+    assert gateway.proxy.counter(name) - before == 1
 
 
 def test_unavailable_is_tried_again(gateway: Gateway) -> None:

@@ -22,7 +22,8 @@ _SPREAD = {
     "methodConfig": [
         {
             "name": [{"service": "inference.GRPCInferenceService"}],
-            # What one server of several did not answer, another one is asked, once.
+            # What one server of several did not answer, another one is asked, once; in a mesh,
+            # which asks others itself and says so by grpc-retry-pushback-ms, not from here.
             "retryPolicy": {
                 "maxAttempts": 2,
                 "initialBackoff": "0.01s",

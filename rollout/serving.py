@@ -1,6 +1,6 @@
 """A model's versions in a repository and on the Tritons that load from it: one comes, one goes."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -32,10 +32,15 @@ class Serving:
     They are asked one after the other: a version that breaks one of them breaks no other.
     """
 
-    def __init__(self, *, repository: Path, address: str, key: str, device: str) -> None:
-        """address: of the servers, as the setting. key: what they were started with."""
+    def __init__(
+        self, *, repository: Path, address: str, key: str, device_of: Callable[[str], str]
+    ) -> None:
+        """address: of the servers, as the setting. key: what they were started with.
+
+        device_of: where they run a model, as the setting.
+        """
         self.repository = repository
-        self.device = device
+        self._device_of = device_of
         self._address = address
         self._key = key
 
@@ -46,9 +51,8 @@ class Serving:
     def bring_in(self, model: str, version: str, artifact: Path, *, sha256: str) -> None:
         """Lay a version beside the others and load it. Raises Refused, OSError."""
         try:
-            write_version(
-                self.repository, model, version, artifact, sha256=sha256, device=self.device
-            )
+            device = self._device_of(model)
+            write_version(self.repository, model, version, artifact, sha256=sha256, device=device)
         except VersionExists as error:
             raise Refused(Reason.VERSION_EXISTS, str(error)) from error
         with _refusing(Reason.LOAD_FAILED):
@@ -88,7 +92,7 @@ class Serving:
 
         Raises OSError.
         """
-        return renew(self.repository, model, device=self.device)
+        return renew(self.repository, model, device=self._device_of(model))
 
     def laid(self, model: str) -> set[str]:
         """The versions in the repository."""

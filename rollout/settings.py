@@ -3,10 +3,15 @@
 PostgreSQL is found by the standard PG* variables.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from contract.settings import setting
+from contract.version_name import MODEL
+from triton_repo.config import DEVICES
+
+_OF_A_MODEL = re.compile(rf"{MODEL.pattern.strip('^$')}=({'|'.join(DEVICES)})")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,5 +43,13 @@ class Settings(ForeignSettings):
     one or more, with commas between. {model} in it stands for the model."""
     triton_key: str = setting("PMESH_TRITON_KEY")
     """What Triton asks for before it loads or unloads anything."""
-    device: str = setting("PMESH_DEVICE", "cpu", choices=("cpu", "gpu"))
-    """Where Triton runs the models."""
+    device: str = setting("PMESH_DEVICE", "cpu", choices=DEVICES)
+    """Where Triton runs a model; auto: on a GPU where a Triton has one, else on the CPU."""
+    devices: tuple[str, ...] = setting(
+        "PMESH_DEVICES", (), matching=_OF_A_MODEL, meaning="MODEL=DEVICE, with commas between"
+    )
+    """The models for which it is another one."""
+
+    def device_of(self, model: str) -> str:
+        """Where Triton runs a model."""
+        return dict(one.split("=") for one in self.devices).get(model, self.device)

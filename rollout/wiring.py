@@ -60,7 +60,7 @@ def _serving(settings: Settings) -> Serving:
         repository=settings.repository,
         address=settings.triton_address,
         key=settings.triton_key,
-        device=settings.device,
+        device_of=settings.device_of,
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bus.topology import Names, model_filter
-from modelkit.serving import Bounds
+from modelkit.serving import Bounds, ClusterServing
 from modelkit.values import ModelEntry
 from pmesh.mesh_file import Mesh
 from pmesh.render.outside import foreign_addresses
@@ -21,6 +21,7 @@ def of_the_mesh(mesh: Mesh, models: Sequence[ModelEntry], names: Names) -> Mappi
                 "id": model.id,
                 "namespace": namespace(model.id),
                 "queue": names.model_queue(model.id),
+                "device": _device(model.serving),
             }
             for model in models
         ],
@@ -59,6 +60,12 @@ def _of_both(mesh: Mesh, models: Sequence[ModelEntry]) -> Mapping[str, Any]:
         "features": {"bucket": outside.buckets["features"]},
         "networkPolicy": {"foreignPorts": sorted(ports)},
     }
+
+
+def _device(serving: ClusterServing) -> str:
+    """What rollout is told; versions of one model have one configuration."""
+    devices = {serving.device, *serving.versions.values()}
+    return serving.device if len(devices) == 1 else "auto"
 
 
 def _replicas(replicas: Bounds) -> Mapping[str, int]:

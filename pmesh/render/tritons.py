@@ -17,6 +17,9 @@ _TIMEOUT_S = 90
 """Above PMESH_GATEWAY_MAX_INFERENCE_S, so that it is the caller that gives up."""
 # All three are UNAVAILABLE to who called. A Triton that was tried is not tried again.
 _RETRIES = {"attempts": 2, "retryOn": "unavailable,connect-failure,refused-stream"}
+# gRPC's word to a caller that it is not to try again, as gateways and workers do without a mesh:
+# https://github.com/grpc/proposal/blob/master/A6-client-retries.md
+_TRIED_AGAIN = {"response": {"set": {"grpc-retry-pushback-ms": "-1"}}}
 
 
 def namespace(model: str) -> str:
@@ -126,6 +129,7 @@ def _to_tracks(model: ModelEntry, weights: dict[str, int]) -> dict[str, Any]:
         ],
         "timeout": f"{_TIMEOUT_S}s",
         "retries": _RETRIES,
+        "headers": _TRIED_AGAIN,
     }
 
 

@@ -12,9 +12,11 @@ from tests.parts.polling import PATIENCE_S
 class Channel:
     """gRPC to one service, inside `with`."""
 
-    def __init__(self, proxy: Proxy, host: str, port: int) -> None:
+    def __init__(self, proxy: Proxy, host: str, port: int, *options: tuple[str, int | str]) -> None:
+        """options: of gRPC; without any, nothing is tried again."""
         target = f"{proxy.workload.outbound}:{port}"
-        options = [("grpc.default_authority", f"{host}:{port}"), ("grpc.enable_retries", 0)]
+        options = options or (("grpc.enable_retries", 0),)
+        options = (("grpc.default_authority", f"{host}:{port}"), *options)
         self._channel = grpc.insecure_channel(target, options=options)
 
     def __enter__(self) -> "Channel":

@@ -21,7 +21,7 @@ from tests.mesh.istiod import Istiod
 from tests.mesh.processes import Process
 from tests.parts.ports import free_port
 
-_COUNTERS = ".*(upstream_rq_retry_overflow|ejections_active)"
+_COUNTERS = ".*(upstream_rq_retry_overflow|upstream_cx_none_healthy|ejections_active)"
 """Of Envoy's, those that tests read beside those that are told anyway."""
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from contract.settings import read
+from rollout.settings import Settings
 from tests.mesh.charts import CHARTS, ROOT, Object, Rendered, containers, rendered, template
 
 CASES = [
@@ -49,6 +51,31 @@ def test_no_password_and_no_key_is_in_an_object(chart: str, values: Path) -> Non
                     is_named = "secretKeyRef" in variable.get("valueFrom", {})
                     is_none = variable.get("value", "").startswith(("true", "false", "/etc/"))
                     assert is_named or is_none, (name, variable)
+
+
+def test_a_release_takes_no_triton_out_of_service() -> None:
+    """By gRPC, Triton is not ready while it loads a version; its folder has that before."""
+    values = ROOT / "deploy/charts/model/ci/all-values.yaml"
+    tritons = [one for one in rendered("model", values).pods() if "/triton-" in one[0]]
+    assert tritons
+    for name, pod in tritons:
+        (container,) = pod["spec"]["containers"]
+        assert container["readinessProbe"].keys() & {"tcpSocket", "exec", "grpc"} == {"tcpSocket"}
+        *_, folder = container["startupProbe"]["exec"]["command"]
+        assert folder in {mount["mountPath"] for mount in container["volumeMounts"]}, name
+
+
+def test_rollout_is_told_what_each_model_runs_on() -> None:
+    values = ROOT / "deploy/charts/predict-mesh/ci/all-values.yaml"
+    pod = rendered("predict-mesh", values).named("Deployment", "rollout")["spec"]["template"]
+    (container,) = pod["spec"]["containers"]
+    plain = {one["name"]: one["value"] for one in container["env"] if "value" in one}
+    settings = read(Settings, {**plain, "PMESH_TRITON_KEY": "a-key"})
+    models = yaml.safe_load(values.read_text())["models"]
+    assert {one["id"]: settings.device_of(one["id"]) for one in models} == {
+        "genre": "cpu",
+        "sentiment": "auto",
+    }
 
 
 @pytest.mark.parametrize(("chart", "values"), CASES)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import grpc
 import pytest
 
+from inference.calls import channel_options
 from modelkit.serving import ClusterServing
 from modelkit.values import read_models
 from pmesh.render.tritons import connections, pool, routes
@@ -27,7 +28,7 @@ HOST, PORT = f"triton.{NAMESPACE}.svc.cluster.local", 8001
 INFER = "/inference.GRPCInferenceService/ModelInfer"
 TRACKS = {"stable-1": "stable", "stable-2": "stable", "canary": "canary", "own": "version-12"}
 CANARY = 0.1
-SERVING = ClusterServing(canary=10, versions={"12": "cpu"})
+SERVING = ClusterServing(canary=10, versions={"12": "cpu", "99": "cpu"})
 MODEL = replace(next(model for model in read_models() if model.id == "sentiment"), serving=SERVING)
 PINNED = ("x-model-version", "12")
 OK = grpc.StatusCode.OK, ""
@@ -71,7 +72,9 @@ def in_mesh(
         running.callback(lambda: api.apply(to_run_here()))
         rig.apply([service(NAMESPACE, "triton", [PORT])])
         proxy, *_ = rig.start([caller, *called])
-        channel = running.enter_context(Channel(proxy, HOST, PORT))
+        channel = running.enter_context(
+            Channel(proxy, HOST, PORT, *channel_options(f"{HOST}:{PORT}"))
+        )
         gateway = Gateway(proxy, channel, tritons)
         wait_until(lambda: gateway.infer() == OK and gateway.infer(PINNED) == OK)
         yield gateway
@@ -106,6 +109,22 @@ def test_a_version_with_tritons_of_its_own_is_asked_there_only(gateway: Gateway)
 def test_another_version_goes_to_the_tracks(gateway: Gateway) -> None:
     met = gateway.counted(lambda: [gateway.infer(("x-model-version", "13")) for _ in range(50)])
     assert (met["own"], sum(met.values())) == (0, 50)
+
+
+def test_a_call_is_tried_again_by_the_mesh_alone(gateway: Gateway) -> None:
+    """The gateway tries again as well, where there is no mesh: not beside it."""
+    gateway.tritons["own"].code = lambda call: grpc.StatusCode.UNAVAILABLE
+    answers: list[grpc.StatusCode] = []
+    met = gateway.counted(lambda: answers.append(gateway.infer(PINNED)[0]))
+    assert (answers, met["own"]) == ([grpc.StatusCode.UNAVAILABLE], 3)
+
+
+def test_where_there_is_no_triton_nothing_is_tried_again(gateway: Gateway) -> None:
+    """The proxy answers itself; it is asked once."""
+    name = "upstream_cx_none_healthy"
+    before = gateway.proxy.counter(name)
+    assert gateway.infer(("x-model-version", "99"))[0] == grpc.StatusCode.UNAVAILABLE
+    assert gateway.proxy.counter(name) - before == 1
 
 
 def test_unavailable_is_tried_again(gateway: Gateway) -> None:

@@ -33,7 +33,7 @@ def both(workshop: Workshop, second_triton: Triton) -> Workshop:
         repository=workshop.serving.repository,
         address=f"unix:{','.join(paths)}",
         key=second_triton.key,
-        device="cpu",
+        device_of=lambda _: "cpu",
     )
     return workshop
 

@@ -74,7 +74,10 @@ class Workshop:
         self.connection = self.connect()
         self.store = ReleaseStore(self.connection)
         self.serving = Serving(
-            repository=triton.repository, address=triton.address, key=triton.key, device="cpu"
+            repository=triton.repository,
+            address=triton.address,
+            key=triton.key,
+            device_of=lambda _: "cpu",
         )
         self.values = ModelEntry(id=NAME, description="", labels=list(Model.labels))
         """What values.yaml says."""

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from bus.topology import Names, model_filter
-from modelkit.serving import Bounds, ClusterServing
+from modelkit.serving import Bounds, ClusterServing, Device
 from modelkit.values import ForeignVersion, ModelEntry, read_models
 from pmesh.mesh_file import InvalidMesh, read_mesh
 from pmesh.render import outside
@@ -180,6 +180,18 @@ def test_the_values_of_the_charts_are_those_of_the_bus_and_of_the_models(checkou
     (of_mesh,) = documents(checkout, "deploy/charts/predict-mesh/rendered-values.yaml")
     assert of_mesh["gateway"]["batchesPerVersion"] == 6
     assert of_mesh["access"] == MESH.access([MOOD]).as_json()
+
+
+@pytest.mark.parametrize(
+    ("own", "told"), [({}, "gpu"), ({"7": "gpu"}, "gpu"), ({"7": "gpu", "8": "cpu"}, "auto")]
+)
+def test_rollout_is_told_what_a_model_runs_on(
+    checkout: Path, own: Mapping[str, Device], told: str
+) -> None:
+    serving = ClusterServing(device="gpu", versions=own)
+    write(checkout, render(checkout, [replace(MOOD, serving=serving)]))
+    (values,) = documents(checkout, "deploy/charts/predict-mesh/rendered-values.yaml")
+    assert [model["device"] for model in values["models"]] == [told]
 
 
 @pytest.mark.parametrize("region", ["eu-central-1", "us-east-1"])

@@ -1,6 +1,6 @@
 """What Helm makes of the charts: who is let in and out, how pods run, what values are refused."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -116,6 +116,27 @@ def test_policies_let_in_and_out_whom_the_table_lists() -> None:
     assert anywhere == may | {"predict-mesh/rollout"}  # the last: servers of others, by their ports
 
 
+@pytest.mark.parametrize(("chart", "values"), CASES)
+def test_what_the_mesh_needs_itself_gets_through_the_policies(chart: str, values: Path) -> None:
+    """istiod, what proxies tell by themselves, and who asks them for figures."""
+    config = yaml.safe_load((ROOT / "istio/mesh-config.yaml").read_text())["meshConfig"]
+    told = {
+        (provider["opentelemetry"]["service"].split(".")[1], provider["opentelemetry"]["port"])
+        for provider in config["extensionProviders"]
+        if "opentelemetry" in provider
+    }
+    assert told
+    found = rendered(chart, values)
+    if found.of("NetworkPolicy"):
+        policy = found.named("NetworkPolicy", "deny")["spec"]
+        names = {("kube-system", 53), ("istio-system", 15012)}
+        assert _of_all_pods(policy["egress"], "to") == names | told
+        assert _of_all_pods(policy["ingress"], "from") == {
+            ("observability", 15020),
+            ("observability", 15090),
+        }
+
+
 def test_a_gateway_that_ends_has_time_for_all_that_it_does_then() -> None:
     values = ROOT / "deploy/charts/predict-mesh/ci/all-values.yaml"
     pods = dict(rendered("predict-mesh", values).pods())
@@ -205,6 +226,16 @@ def everything() -> Iterator[tuple[Rendered, str]]:
         values = folder / "all-values.yaml"
         found = rendered(chart, values if values.exists() else folder / "least-values.yaml")
         yield found, "model-*" if chart == "model" else namespace
+
+
+def _of_all_pods(rules: Sequence[Object], side: str) -> set[tuple[str, int]]:
+    """Namespaces and ports."""
+    return {
+        (peer["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"], port["port"])
+        for rule in rules
+        for peer in rule[side]
+        for port in rule["ports"]
+    }
 
 
 def _peer(peer: Object) -> str:

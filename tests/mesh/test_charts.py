@@ -1,5 +1,6 @@
 """What Helm makes of the charts: who is let in and out, how pods run, what values are refused."""
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -135,6 +136,49 @@ def test_what_the_mesh_needs_itself_gets_through_the_policies(chart: str, values
             ("observability", 15020),
             ("observability", 15090),
         }
+
+
+def test_prometheus_finds_the_ports_that_the_table_opens_to_it() -> None:
+    values = yaml.safe_load((ROOT / "deploy/prometheus/values.yaml").read_text())
+    account = values["serviceAccounts"]["server"]["name"]
+    (job,) = yaml.safe_load(values["extraScrapeConfigs"])
+    kept = {rule["regex"] for rule in job["relabel_configs"] if rule.get("action") == "keep"}
+    table = yaml.safe_load((ROOT / "istio/services.yaml").read_text())
+    del table["outside"]
+    opened = {
+        (name, port)
+        for name, by_port in table.items()
+        for port, of in by_port.items()
+        if f"observability/{account}" in of["callers"]
+    }
+    found = {
+        (f"{namespace}/{pod['metadata']['labels']['app']}", port["containerPort"])
+        for chart, namespace in everything()
+        for _, pod in chart.pods()
+        for container in containers(pod)
+        for port in container.get("ports", [])
+        if {pod["metadata"]["labels"]["app.kubernetes.io/part-of"], port.get("name")} == kept
+    }
+    assert found == opened
+
+
+def test_tritons_are_scaled_by_what_prometheus_calls_them() -> None:
+    values = yaml.safe_load((ROOT / "deploy/prometheus/values.yaml").read_text())
+    server = values["server"]
+    (job,) = yaml.safe_load(values["extraScrapeConfigs"])
+    labels = {rule["target_label"] for rule in job["relabel_configs"] if "target_label" in rule}
+    found = rendered("model", ROOT / "deploy/charts/model/ci/all-values.yaml")
+    triggers = [
+        trigger["metadata"]
+        for one in found.of("ScaledObject")
+        for trigger in one["spec"]["triggers"]
+        if trigger["type"] == "prometheus"
+    ]
+    assert triggers
+    for trigger in triggers:
+        host = f"{server['fullnameOverride']}.observability.svc.cluster.local"
+        assert trigger["serverAddress"] == f"http://{host}:{server['service']['servicePort']}"
+        assert set(re.findall(r"(\w+)=", trigger["query"])) - {"model"} <= labels
 
 
 def test_a_gateway_that_ends_has_time_for_all_that_it_does_then() -> None:

@@ -112,6 +112,15 @@ def test_only_what_is_unavailable_is_tried_again_and_what_rollout_asks_never(
         assert route["retries"]["retryOn"] == "unavailable,connect-failure,refused-stream"
 
 
+def who_sees(checkout: Path, within: str, host: str) -> set[str]:
+    """The apps of a namespace whose proxies know it."""
+    return {
+        one["spec"].get("workloadSelector", {}).get("labels", {}).get("app", "all others")
+        for one in documents(checkout, f"istio/visible/{within}.yaml")
+        if host in one["spec"]["egress"][0]["hosts"]
+    }
+
+
 def test_a_server_of_others_outside_is_let_out_to_and_one_inside_is_seen(checkout: Path) -> None:
     addresses = {
         "7": "models.example.com:9000",
@@ -128,11 +137,9 @@ def test_a_server_of_others_outside_is_let_out_to_and_one_inside_is_seen(checkou
     assert entry["spec"]["hosts"] == ["models.example.com"]
     assert [one["number"] for one in entry["spec"]["ports"]] == [9000, 9001]
     assert entry["spec"]["exportTo"] == ["model-mood", "predict-mesh"]
-    for within in ("predict-mesh", "model-mood"):
-        (sidecar,) = documents(checkout, f"istio/visible/{within}.yaml")
-        seen = sidecar["spec"]["egress"][0]["hosts"]
-        assert "istio-system/models.example.com" in seen
-        assert "kserve/oip.kserve.svc.cluster.local" in seen
+    for server in ("istio-system/models.example.com", "kserve/oip.kserve.svc.cluster.local"):
+        assert who_sees(checkout, "predict-mesh", server) == {"gateway", "rollout"}
+        assert who_sees(checkout, "model-mood", server) == {"worker"}
     assert not (checkout / "istio/models/mood/routes.yaml").exists()
     (values,) = documents(checkout, "deploy/charts/model/models/mood.yaml")
     assert values["tritons"] == {"least": 0, "most": 0}
@@ -146,9 +153,13 @@ def test_a_database_elsewhere_is_let_out_to_and_is_no_service(checkout: Path) ->
     (entry,) = documents(checkout, "istio/outside/database.yaml")
     assert entry["spec"]["hosts"] == ["db.example.com"]
     assert entry["spec"]["ports"] == [{"number": 5432, "name": "tcp-5432", "protocol": "TCP"}]
-    for within in ("predict-mesh", "model-mood", "annotation", "mlflow"):
-        (sidecar,) = documents(checkout, f"istio/visible/{within}.yaml")
-        assert "istio-system/db.example.com" in sidecar["spec"]["egress"][0]["hosts"]
+    for within, apps in {
+        "predict-mesh": {"gateway", "relay", "rollout", "monitoring", "training", "provision"},
+        "model-mood": {"worker"},
+        "annotation": {"annotation", "label-studio"},
+        "mlflow": {"mlflow"},
+    }.items():
+        assert who_sees(checkout, within, "istio-system/db.example.com") == apps
         assert within in entry["spec"]["exportTo"]
     (applied,) = documents(checkout, "istio/kustomization.yaml")
     assert [one for one in applied["resources"] if "postgres" in one or "infra" in one] == []

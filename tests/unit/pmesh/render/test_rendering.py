@@ -18,6 +18,7 @@ from pmesh.render import outside
 from pmesh.render.rendering import render, stale, write
 from pmesh.render.services import InvalidServices, Name, read_services
 from pmesh.render.tritons import namespace
+from tests.parts.istio_policies import read_objects
 
 ROOT = Path(__file__).parents[4]
 MOOD = ModelEntry(id="mood", description="", labels=["good"], is_trained_here=True)
@@ -68,6 +69,28 @@ def test_files_of_a_model_that_is_gone_are_taken_away_and_nobody_elses(checkout:
     assert not (checkout / "istio/models/spam/routes.yaml").exists()
     assert not (checkout / "deploy/charts/model/models/spam.yaml").exists()
     assert by_hand.exists()
+
+
+def test_all_that_the_mesh_has_of_a_model_goes_with_its_namespace(checkout: Path) -> None:
+    """But for servers of others: see istio/README.md."""
+    foreign = {"7": ForeignVersion(address="models.example.com:9000", labels=["good"])}
+    spam = replace(MOOD, id="spam", foreign=foreign)
+
+    def applied() -> set[tuple[str, str, str]]:
+        objects = read_objects(checkout / "istio")
+        named = [(one["kind"], one["metadata"]) for one in objects if "metadata" in one]
+        return {(kind, about["namespace"], about["name"]) for kind, about in named}
+
+    write(checkout, render(checkout, [MOOD, spam]))
+    before = applied()
+    write(checkout, render(checkout, [MOOD]))
+    gone = before - applied()
+    assert {(kind, name) for kind, within, name in gone if within != "model-spam"} == {
+        ("ServiceEntry", "models.example.com")
+    }
+    assert {"AuthorizationPolicy", "VirtualService", "DestinationRule", "Sidecar", "Service"} <= {
+        kind for kind, within, _ in gone if within == "model-spam"
+    }
 
 
 def test_calls_go_to_the_tritons_of_their_version_and_else_by_weight(checkout: Path) -> None:

@@ -41,7 +41,11 @@ def istio(
         files[f"outside/{host}"] = [server]
     for model in filter(tritons.has_tritons, models):
         files[f"models/{model.id}/routes"] = [tritons.routes(model)]
-        files[f"models/{model.id}/connections"] = [tritons.pool(model), tritons.connections(model)]
+        files[f"models/{model.id}/connections"] = [
+            tritons.pool(model),
+            tritons.connections(model),
+            tritons.mutual_tls(model),
+        ]
     return files
 
 

@@ -102,7 +102,7 @@ def test_calls_go_to_the_tritons_of_their_version_and_else_by_weight(checkout: P
     assert subsets(own) == {"version-12": 100}
     assert "match" not in rest
     assert subsets(rest) == {"stable": 90, "canary": 10}
-    service, rule = documents(checkout, "istio/models/mood/connections.yaml")
+    service, rule, _ = documents(checkout, "istio/models/mood/connections.yaml")
     assert {one["name"]: one["labels"] for one in rule["spec"]["subsets"]} == {
         track: {"track": track} for track in ("stable", "canary", "version-12")
     }

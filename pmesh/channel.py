@@ -1,17 +1,45 @@
 """The channel by which a gateway is reached, with the caller's token if there is one."""
 
+import os
+import re
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import grpc
+
+from pmesh.calls import CallFailedError
+
+_TLS = re.compile(r"https://([^/:@?#\[\]]+|\[[0-9a-fA-F:]+\])(?::([1-9][0-9]{0,4}))?/?")
+_TLS_PORT = 443
+_FORMS = "HOST:PORT, or https://HOST[:PORT] for TLS"
 
 
 def open_channel(
     address: str, token: str = "", options: Sequence[tuple[str, Any]] = ()
 ) -> grpc.Channel:
-    """address: host:port. token: "" for none."""
-    channel = grpc.insecure_channel(address, options=options)
+    """address: host:port, or https://host[:port] for TLS. token: "" for none.
+
+    By TLS the certificate must be of that host, and of an authority in SSL_CERT_FILE, where that is
+    set, else of one that gRPC knows. Raises CallFailedError.
+    """
+    if tls := _TLS.fullmatch(address):
+        host, port = tls.groups()
+        target = f"{host}:{port or _TLS_PORT}"
+        channel = grpc.secure_channel(target, _trusted_authorities(), options=options)
+    elif address.startswith(("http:", "https:")):
+        raise CallFailedError(f"{address} is no address of a gateway", remedy=_FORMS)
+    else:
+        channel = grpc.insecure_channel(address, options=options)
     return grpc.intercept_channel(channel, _Bearer(token)) if token else channel
+
+
+def _trusted_authorities() -> grpc.ChannelCredentials:
+    file = os.environ.get("SSL_CERT_FILE")
+    try:
+        return grpc.ssl_channel_credentials(Path(file).read_bytes() if file else None)
+    except OSError as error:
+        raise CallFailedError(f"SSL_CERT_FILE: {error}") from error
 
 
 class _Details(NamedTuple):

@@ -23,9 +23,9 @@ _OF_ONE = (code_pb2.INVALID_ARGUMENT, code_pb2.NOT_FOUND, code_pb2.FAILED_PRECON
 def erase_each(address: str, ids: Iterable[str], token: str = "") -> Generator[str, None, None]:
     """Erase predictions; for each, in order, the reason why it is not erased, or "".
 
-    address: host:port of a gateway. token: the caller's; "" for none. Once it is closed,
-    nothing more is begun. Raises CallFailedError for what is not about one prediction and does not
-    pass.
+    address: of a gateway, as open_channel takes it. token: the caller's; "" for none. Once it is
+    closed, nothing more is begun. Raises CallFailedError for what is not about one prediction and
+    does not pass.
     """
     over = threading.Event()
     with (

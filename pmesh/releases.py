@@ -29,7 +29,7 @@ class ReleaseClient:
     """Asks one gateway. Every method raises CallFailedError."""
 
     def __init__(self, address: str, token: str = "") -> None:
-        """address: host:port. token: the caller's; "" for none."""
+        """address: as open_channel takes it. token: the caller's; "" for none."""
         self._address = address
         self._channel = open_channel(address, token)
         self._stub = ModelServiceStub(self._channel)

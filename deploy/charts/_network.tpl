@@ -1,7 +1,8 @@
 {{/* Network policies: what istio/services.yaml says of identities, once more by addresses and ports.
      Each chart has a link to this file. */}}
 
-{{/* Nothing in or out but names and the mesh's own: each app's policy adds to it. Takes the root. */}}
+{{/* Nothing in or out but names and the mesh's own, which is its control plane and what proxies tell:
+     each app's policy adds to it. Takes the root. */}}
 {{- define "network.deny" -}}
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
@@ -12,6 +13,14 @@ metadata:
 spec:
   podSelector: {}
   policyTypes: [Ingress, Egress]
+  ingress:
+    - from:
+        - namespaceSelector:
+            matchLabels:
+              kubernetes.io/metadata.name: observability
+      ports:
+        - {port: 15020, protocol: TCP} # figures of the proxy and its agent
+        - {port: 15090, protocol: TCP} # of the proxy alone
   egress:
     - to:
         - namespaceSelector:
@@ -26,6 +35,12 @@ spec:
               kubernetes.io/metadata.name: istio-system
       ports:
         - {port: 15012, protocol: TCP} # istiod
+    - to:
+        - namespaceSelector:
+            matchLabels:
+              kubernetes.io/metadata.name: groundcover
+      ports:
+        - {port: 4317, protocol: TCP} # traces, as istio/mesh-config.yaml has them
 {{- end }}
 
 {{/* Pods, by "namespace/app": model-* for the namespaces of models, app * for all pods. */}}

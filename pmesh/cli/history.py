@@ -28,11 +28,11 @@ def history(
 
     [bold]pmesh history sentiment[/]
     """
-    with ReleaseClient(*gateway(address, home)) as client:
-        try:
+    try:
+        with ReleaseClient(*gateway(address, home)) as client:
             releases = client.list(model, limit=limit)
-        except CallFailedError as error:
-            fail(str(error), error.remedy)
+    except CallFailedError as error:
+        fail(str(error), error.remedy)
     print_table(_table(releases))
 
 

@@ -210,11 +210,11 @@ def _client(address: str, home: Path) -> "Iterator[LabelClient]":
     from pmesh.calls import CallFailedError
     from pmesh.labels import LabelClient
 
-    with LabelClient(*gateway(address, home)) as client:
-        try:
+    try:
+        with LabelClient(*gateway(address, home)) as client:
             yield client
-        except CallFailedError as error:
-            fail(str(error), error.remedy)
+    except CallFailedError as error:
+        fail(str(error), error.remedy)
 
 
 def _show(tally: "Tally") -> None:

@@ -31,8 +31,8 @@ AddressOption = Annotated[
     typer.Option(
         "--address",
         envvar="PMESH_GATEWAY",
-        metavar="HOST:PORT",
-        help="Of a gateway elsewhere; else that of the stack.",
+        metavar="ADDRESS",
+        help="Of a gateway elsewhere, HOST:PORT or https://HOST; else that of the stack.",
     ),
 ]
 
@@ -138,11 +138,11 @@ def cancel(model: ModelArgument, address: AddressOption = "", home: HomeOption =
 
 @contextmanager
 def _client(address: str, home: Path) -> Iterator[ReleaseClient]:
-    with ReleaseClient(*gateway(address, home)) as client:
-        try:
+    try:
+        with ReleaseClient(*gateway(address, home)) as client:
             yield client
-        except CallFailedError as error:
-            fail(str(error), error.remedy)
+    except CallFailedError as error:
+        fail(str(error), error.remedy)
 
 
 def gateway(address: str, home: Path) -> tuple[str, str]:

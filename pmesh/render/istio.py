@@ -36,12 +36,16 @@ def istio(
             files[f"outside/{what}"] = [outside.entry(what, at, callers)]
     for namespace in sorted({service.namespace for service in services.rules}):
         seen = outside.visible(namespace, services, mesh, models)
-        files[f"visible/{namespace}"] = [seen]
+        files[f"visible/{namespace}"] = seen
     for host, server in outside.foreign_servers(models).items():
         files[f"outside/{host}"] = [server]
     for model in filter(tritons.has_tritons, models):
         files[f"models/{model.id}/routes"] = [tritons.routes(model)]
-        files[f"models/{model.id}/connections"] = [tritons.pool(model), tritons.connections(model)]
+        files[f"models/{model.id}/connections"] = [
+            tritons.pool(model),
+            tritons.connections(model),
+            tritons.mutual_tls(model),
+        ]
     return files
 
 

@@ -1,4 +1,4 @@
-"""What is called outside the mesh, and by whom; and of the mesh, what each namespace may see.
+"""What is called outside the mesh, and by whom; and of the mesh, what each app may see.
 
 Nothing else is let out: mesh-config.yaml has outboundTrafficPolicy REGISTRY_ONLY.
 """
@@ -61,10 +61,28 @@ def foreign_servers(models: Sequence[ModelEntry]) -> Mapping[str, Object]:
     }
 
 
-def visible(within: str, services: Services, mesh: Mesh, models: Sequence[ModelEntry]) -> Object:
-    """What the proxies of a namespace know: what something in it may call, and nothing else."""
+def visible(
+    within: str, services: Services, mesh: Mesh, models: Sequence[ModelEntry]
+) -> list[Object]:
+    """What the proxies of a namespace know: each what its app may call; one of another app, where
+    to tell its traces.
+    """
+    callers = [caller for caller in services.all_callers() if caller.namespace == within]
+    return [
+        _sidecar(within, "default", {TRACES.host: TRACES.namespace}),
+        *(
+            _sidecar(within, caller.name, _seen_by(caller, services, mesh, models), caller.name)
+            for caller in callers
+        ),
+    ]
+
+
+def _seen_by(
+    caller: Name, services: Services, mesh: Mesh, models: Sequence[ModelEntry]
+) -> Mapping[str, str]:
+    """Hosts, and in whose namespace each is told of."""
     seen = {TRACES.host: TRACES.namespace}
-    seen |= {service.host: service.namespace for service in services.called_from(within)}
+    seen |= {service.host: service.namespace for service in services.called_by(caller)}
     for model in models:
         if address(model.id).host in seen:
             seen[balanced(model.id).host] = namespace(model.id)
@@ -72,12 +90,19 @@ def visible(within: str, services: Services, mesh: Mesh, models: Sequence[ModelE
                 inside = host.endswith(_OF_THE_CLUSTER)
                 seen[host] = host.split(".")[1] if inside else ROOT_NAMESPACE
     for name, at in hosts(mesh).items():
-        if any(caller.namespace == within for caller in services.outside.get(name, ())):
+        if caller in services.outside.get(name, ()):
             seen |= dict.fromkeys(at, ROOT_NAMESPACE)
+    return seen
+
+
+def _sidecar(within: str, name: str, seen: Mapping[str, str], app: str = "") -> Object:
+    """app: of which pods; "" for all others of the namespace."""
+    selector = {"workloadSelector": {"labels": {"app": app}}} if app else {}
     return networking(
         "Sidecar",
         within,
-        "default",
+        name,
+        **selector,
         egress=[{"hosts": sorted(f"{owner}/{host}" for host, owner in seen.items())}],
     )
 

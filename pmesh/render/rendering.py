@@ -28,7 +28,7 @@ _COMMENTS = {
     "outside": "Lets out to something outside the mesh.",
     "routes": "Which way calls go.",
     "tokens": "Whose tokens there are.",
-    "visible": "What the proxies of the namespace know, and so let out to.",
+    "visible": "What the proxy of each app knows, and so lets out to.",
 }
 """By the name of a file, or of its folder."""
 

@@ -77,13 +77,14 @@ class Services:
         """Who may call a service, at any of its ports."""
         return [caller for rule in self.rules.get(service, ()) for caller in rule.callers]
 
-    def called_from(self, namespace: str) -> Sequence[Name]:
-        """The services that something in this namespace may call."""
-        return sorted(
-            service
-            for service in self.rules
-            if any(caller.namespace == namespace for caller in self.callers(service))
-        )
+    def called_by(self, caller: Name) -> Sequence[Name]:
+        """The services that it may call."""
+        return sorted(service for service in self.rules if caller in self.callers(service))
+
+    def all_callers(self) -> Sequence[Name]:
+        """Who may call anything, here or outside."""
+        inside = {caller for service in self.rules for caller in self.callers(service)}
+        return sorted(inside.union(*self.outside.values()))
 
 
 def read_services(file: Path, models: Sequence[str]) -> Services:

@@ -117,6 +117,23 @@ def connections(model: ModelEntry) -> Object:
     )
 
 
+def mutual_tls(model: ModelEntry) -> Object:
+    """That each Triton is called by mTLS and is one. For what is headless istiod would have plain
+    text for as long as it knows of no pod.
+    """
+    identity = Name(namespace(model.id), "triton").principal
+    return networking(
+        "DestinationRule",
+        namespace(model.id),
+        address(model.id).name,
+        host=address(model.id).host,
+        exportTo=[".", GATEWAY.namespace],
+        trafficPolicy={
+            "tls": {"mode": "ISTIO_MUTUAL", "subjectAltNames": [f"spiffe://{identity}"]}
+        },
+    )
+
+
 def _own_track(version: str) -> str:
     return f"version-{version}"
 

@@ -17,8 +17,15 @@ def of_the_mesh() -> list[Object]:
 
 
 def to_run_here() -> list[Object]:
-    """All of them. The gateway knows tokens of tokens.py, as the issuer's keys are outside."""
-    return [_to_run_here(one) for one in of_the_mesh()]
+    """All of them but those of one workload: each has a `Sidecar` of its own here (proxy.py).
+
+    The gateway knows tokens of tokens.py, as the issuer's keys are outside.
+    """
+    return [
+        _to_run_here(one)
+        for one in of_the_mesh()
+        if one["kind"] != "Sidecar" or "workloadSelector" not in one["spec"]
+    ]
 
 
 def mesh_settings() -> Object:

@@ -86,6 +86,8 @@ class Proxy:
         self._tools = tools
         self._directory = directory
         self._status, self._admin = free_port(), free_port()
+        self.certificates = directory / "certificates"
+        """Where it writes its own, for its program."""
 
     def __enter__(self) -> Self:
         self._lay_out()
@@ -114,6 +116,7 @@ class Proxy:
             "ENVOY_STATUS_PORT": str(free_port()),
             "ENVOY_PROMETHEUS_PORT": str(free_port()),
             "PROXY_CONFIG": yaml.safe_dump(settings),
+            "OUTPUT_CERTS": str(self.certificates),
         }
         self._process = Process(
             [
@@ -159,6 +162,7 @@ class Proxy:
     def _lay_out(self) -> None:
         """The files that a pod of the mesh has."""
         workload = self.workload
+        self.certificates.mkdir(parents=True)
         token = ("create", "token", workload.account, "--audience", "istio-ca")
         labels = "\n".join(f'{name}="{value}"' for name, value in self._labels.items())
         template = (self._tools / "envoy_bootstrap.json").read_text()

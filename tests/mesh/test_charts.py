@@ -1,6 +1,7 @@
 """What Helm makes of the charts: who is let in and out, how pods run, what values are refused."""
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -143,6 +144,70 @@ def test_policies_let_in_and_out_whom_the_table_lists() -> None:
     assert anywhere == may | {"predict-mesh/rollout"}  # the last: servers of others, by their ports
 
 
+@pytest.mark.parametrize(("chart", "values"), CASES)
+def test_what_the_mesh_needs_itself_gets_through_the_policies(chart: str, values: Path) -> None:
+    """istiod, what proxies tell by themselves, and who asks them for figures."""
+    config = yaml.safe_load((ROOT / "istio/mesh-config.yaml").read_text())["meshConfig"]
+    told = {
+        (provider["opentelemetry"]["service"].split(".")[1], provider["opentelemetry"]["port"])
+        for provider in config["extensionProviders"]
+        if "opentelemetry" in provider
+    }
+    assert told
+    found = rendered(chart, values)
+    if found.of("NetworkPolicy"):
+        policy = found.named("NetworkPolicy", "deny")["spec"]
+        names = {("kube-system", 53), ("istio-system", 15012)}
+        assert _of_all_pods(policy["egress"], "to") == names | told
+        assert _of_all_pods(policy["ingress"], "from") == {
+            ("observability", 15020),
+            ("observability", 15090),
+        }
+
+
+def test_prometheus_finds_the_ports_that_the_table_opens_to_it() -> None:
+    values = yaml.safe_load((ROOT / "deploy/prometheus/values.yaml").read_text())
+    account = values["serviceAccounts"]["server"]["name"]
+    (job,) = yaml.safe_load(values["extraScrapeConfigs"])
+    kept = {rule["regex"] for rule in job["relabel_configs"] if rule.get("action") == "keep"}
+    table = yaml.safe_load((ROOT / "istio/services.yaml").read_text())
+    del table["outside"]
+    opened = {
+        (name, port)
+        for name, by_port in table.items()
+        for port, of in by_port.items()
+        if f"observability/{account}" in of["callers"]
+    }
+    found = {
+        (f"{namespace}/{pod['metadata']['labels']['app']}", port["containerPort"])
+        for chart, namespace in everything()
+        for _, pod in chart.pods()
+        for container in containers(pod)
+        for port in container.get("ports", [])
+        if {pod["metadata"]["labels"]["app.kubernetes.io/part-of"], port.get("name")} == kept
+    }
+    assert found == opened
+
+
+def test_tritons_are_scaled_by_what_prometheus_calls_them() -> None:
+    values = yaml.safe_load((ROOT / "deploy/prometheus/values.yaml").read_text())
+    server = values["server"]
+    (job,) = yaml.safe_load(values["extraScrapeConfigs"])
+    labels = {rule["target_label"] for rule in job["relabel_configs"] if "target_label" in rule}
+    found = rendered("model", ROOT / "deploy/charts/model/ci/all-values.yaml")
+    triggers = [
+        trigger["metadata"]
+        for one in found.of("ScaledObject")
+        for trigger in one["spec"]["triggers"]
+        if trigger["type"] == "prometheus"
+    ]
+    assert triggers
+    for trigger in triggers:
+        host = f"{server['fullnameOverride']}.observability.svc.cluster.local"
+        assert trigger["serverAddress"] == f"http://{host}:{server['service']['servicePort']}"
+        assert set(re.findall(r"(\w+)=", trigger["query"])) - {"model"} <= labels
+
+
 def test_a_gateway_that_ends_has_time_for_all_that_it_does_then() -> None:
     values = ROOT / "deploy/charts/predict-mesh/ci/all-values.yaml"
     pods = dict(rendered("predict-mesh", values).pods())
@@ -240,6 +305,16 @@ def everything() -> Iterator[tuple[Rendered, str]]:
         values = folder / "all-values.yaml"
         found = rendered(chart, values if values.exists() else folder / "least-values.yaml")
         yield found, "model-*" if chart == "model" else namespace
+
+
+def _of_all_pods(rules: Sequence[Object], side: str) -> set[tuple[str, int]]:
+    """Namespaces and ports."""
+    return {
+        (peer["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"], port["port"])
+        for rule in rules
+        for peer in rule[side]
+        for port in rule["ports"]
+    }
 
 
 def _peer(peer: Object) -> str:

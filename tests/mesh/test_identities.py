@@ -7,16 +7,19 @@ refused by the proxy of the service that is called, for the certificate that the
 import socket
 import ssl
 from collections.abc import Iterator
+from http.client import HTTPSConnection
+from pathlib import Path
 
 import grpc
 import pytest
+import yaml
 
 from tests.mesh.api_server import ApiServer
 from tests.mesh.callers import Channel, line, page
 from tests.mesh.istiod import Istiod
 from tests.mesh.programs import Lines, Pages, Rpcs
 from tests.mesh.proxy import Proxy
-from tests.mesh.rig import Rig, service, spoken
+from tests.mesh.rig import ROOT, Rig, service, spoken
 from tests.mesh.table import Door, doors
 from tests.parts.polling import PATIENCE_S
 
@@ -25,6 +28,7 @@ SERVICES = sorted({door.service for door in DOORS})
 STRANGER = "default/default"
 """An account that no line of the table names."""
 IDENTITIES = sorted({STRANGER, *SERVICES, *(one for door in DOORS for one in door.callers)})
+PROMETHEUS = yaml.safe_load((ROOT / "deploy/prometheus/values.yaml").read_text())
 HEALTH = "/grpc.health.v1.Health/Check"
 """At the gateway nothing else is let in without a token."""
 
@@ -92,6 +96,27 @@ def test_tls_without_a_certificate_of_the_mesh_is_refused(proxies: dict[str, Pro
         context.wrap_socket(plain) as secured,
     ):
         secured.recv(1)  # with TLS 1.3 it is only told now
+
+
+@pytest.mark.parametrize("identity", ["observability/prometheus", STRANGER])
+def test_metrics_are_read_at_a_pod_s_own_address_by_prometheus_only(
+    proxies: dict[str, Proxy], identity: str
+) -> None:
+    """With the certificate that its proxy has written, as deploy/prometheus has it scrape."""
+    (job,) = yaml.safe_load(PROMETHEUS["extraScrapeConfigs"])
+    files = {key: Path(file).name for key, file in job["tls_config"].items() if "file" in key}
+    own = proxies[identity].certificates
+    context = ssl.create_default_context(cafile=str(own / files["ca_file"]))
+    context.check_hostname = False
+    context.load_cert_chain(own / files["cert_file"], own / files["key_file"])
+    scraped = [door for door in DOORS if "observability/prometheus" in door.callers]
+    assert {door.port for door in scraped} == {8002, 9464, 9465}
+    for door in scraped:
+        inbound = proxies[door.service].workload.inbound
+        pod = HTTPSConnection(inbound, door.port, timeout=PATIENCE_S, context=context)
+        pod.request("GET", "/metrics")
+        assert pod.getresponse().status == (403 if identity == STRANGER else 200)
+        pod.close()
 
 
 def _received(connection: socket.socket) -> bytes:

@@ -4,9 +4,13 @@ from collections.abc import Iterator
 from functools import cache
 from http.client import HTTPConnection
 
+import grpc
 import pytest
+from predict.v1.model_service_pb2 import ListModelsRequest
+from predict.v1.model_service_pb2_grpc import ModelServiceStub
 
 from modelkit.values import read_models
+from pmesh.calls import CallFailedError, failures
 from pmesh.mesh_file import read_mesh
 from tests.mesh.api_server import ApiServer
 from tests.mesh.istiod import Istiod
@@ -45,6 +49,23 @@ def test_a_token_that_is_not_right_is_refused_where_none_is_asked_for(ingress: P
     assert _ask(ingress, "POST", path, Authorization=right[:-8] + "AAAAAAAA") == 401
     expired = f"Bearer {token(iss=ACCESS.tokens.issuer, aud=ACCESS.tokens.audience, exp=1)}"
     assert _ask(ingress, "POST", path, Authorization=expired) == 401
+
+
+@pytest.mark.parametrize(
+    ("metadata", "reason"),
+    [((), "PERMISSION_DENIED"), ((("authorization", "Bearer no.ne.is"),), "UNAUTHENTICATED")],
+)
+def test_a_command_knows_a_refusal_from_a_gateway_that_is_away(
+    ingress: Proxy, metadata: tuple[tuple[str, str], ...], reason: str
+) -> None:
+    options = [("grpc.default_authority", HOST)]
+    with grpc.insecure_channel(f"{ingress.workload.outbound}:{PORT}", options=options) as channel:
+        models = ModelServiceStub(channel)
+        with pytest.raises(CallFailedError) as refused, failures(HOST):
+            models.ListModels(ListModelsRequest(), timeout=PATIENCE_S, metadata=metadata)
+    assert str(refused.value).endswith(f"({reason})")
+    assert "token" in refused.value.remedy
+    assert not refused.value.is_passing
 
 
 @pytest.mark.parametrize(

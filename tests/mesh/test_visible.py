@@ -1,4 +1,4 @@
-"""What the proxies of a namespace know: each host that its `Sidecar` names, and no other."""
+"""What the proxy of each app knows: each host that its `Sidecar` names, and no other."""
 
 import json
 from collections.abc import Iterator
@@ -15,7 +15,9 @@ from tests.mesh.table import doors
 from tests.parts.polling import wait_until
 
 VISIBLE = {
-    one["metadata"]["namespace"]: [host for to in one["spec"]["egress"] for host in to["hosts"]]
+    f"{one['metadata']['namespace']}/{one['metadata']['name']}": [
+        host for to in one["spec"]["egress"] for host in to["hosts"]
+    ]
     for one in of_the_mesh()
     if one["kind"] == "Sidecar"
 }
@@ -26,7 +28,7 @@ TRACES = "groundcover", "groundcover-sensor", [4317]
 def proxies(
     api: ApiServer, mesh: Istiod, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, Proxy]]:
-    """One in each namespace."""
+    """One of each."""
     ports: dict[str, set[int]] = {}
     for door in doors():
         ports.setdefault(door.service, set()).add(door.port)
@@ -35,18 +37,17 @@ def proxies(
     with Rig(api, mesh, tmp_path_factory.mktemp("visible")) as rig:
         rig.apply(services)
         workloads = [
-            replace(rig.workload(namespace, "any"), hosts=hosts)
-            for namespace, hosts in VISIBLE.items()
+            replace(rig.workload(*name.split("/")), hosts=hosts) for name, hosts in VISIBLE.items()
         ]
         yield dict(zip(VISIBLE, rig.start(workloads), strict=True))
 
 
-@pytest.mark.parametrize("namespace", VISIBLE)
-def test_the_proxies_of_a_namespace_know_each_host_that_they_may_call_and_no_other(
-    proxies: dict[str, Proxy], namespace: str
+@pytest.mark.parametrize("app", VISIBLE)
+def test_a_proxy_knows_each_host_that_its_app_may_call_and_no_other(
+    proxies: dict[str, Proxy], app: str
 ) -> None:
-    listed = {host.partition("/")[2] for host in VISIBLE[namespace]}
-    wait_until(lambda: _known(proxies[namespace]) == listed)
+    listed = {host.partition("/")[2] for host in VISIBLE[app]}
+    wait_until(lambda: _known(proxies[app]) == listed)
 
 
 def _known(proxy: Proxy) -> set[str]:

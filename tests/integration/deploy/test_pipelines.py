@@ -24,7 +24,7 @@ FAMILIES = {
     "AWS_*": {"AWS_DEFAULT_REGION"},  # who may: the runner's role
 }
 OF_THE_RUNNER = {
-    *("PATH", "PIP_CONFIG_FILE", "KUBECONFIG"),
+    *("PATH", "PIP_CONFIG_FILE", "KUBECONFIG", "SSL_CERT_FILE"),
     *("PYTHON_IMAGE", "TRITON_IMAGE", "POSTGRES_IMAGE"),
 }
 GIVEN = "GIVEN_"
@@ -84,7 +84,7 @@ def test_a_workflow_gives_scripts_the_environment_that_they_read(workflow: Path)
         for step in job["steps"]:
             run = step.get("run", "")
             given |= {name.removeprefix(GIVEN) for name in step.get("env", {}) if GIVEN in name}
-            here = given | set(step.get("env", {})) | set(re.findall(r"\b([A-Z]+)=\$", run))
+            here = given | set(step.get("env", {})) | set(re.findall(r"\b([A-Z_]+)=\$", run))
             for script, _ in CALL.findall(run):
                 if script.startswith("deploy/"):
                     assert variables(script) - here <= OF_THE_RUNNER, script

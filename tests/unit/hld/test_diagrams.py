@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.parts.istio_policies import read_objects
+
 ROOT = Path(__file__).parents[3]
 DIAGRAMS = ROOT / "HLD" / "diagrams"
 SOURCES = sorted(DIAGRAMS.glob("*.d2"))
@@ -40,10 +42,52 @@ def allowed() -> set[tuple[str, str]]:
     }
 
 
+def enforced() -> set[tuple[str, str]]:
+    """Who is let in by the policies that are applied, and who is let out by the proxies."""
+    objects = read_objects(ROOT / "istio")
+    policies = [one for one in objects if one["kind"] == "AuthorizationPolicy"]
+    inside = {
+        (principal.removeprefix("cluster.local/ns/").replace("/sa/", "/"), _app(one, "selector"))
+        for one in policies
+        for rule in one["spec"].get("rules", ())
+        for source in rule.get("from", ())
+        for principal in source["source"]["principals"]
+    }
+    hosts = {
+        f"{one['metadata']['namespace']}/{host}": one["metadata"]["name"]
+        for one in objects
+        if one["kind"] == "ServiceEntry"
+        for host in one["spec"]["hosts"]
+    }
+    outside = {
+        (_app(one, "workloadSelector"), "_/outside/" + ("aws" if target in AWS else target))
+        for one in objects
+        if one["kind"] == "Sidecar"
+        for to in one["spec"]["egress"]
+        for target in map(hosts.get, to["hosts"])
+        if target is not None
+    }
+    return {(_of_any_model(one), _of_any_model(other)) for one, other in inside | outside}
+
+
+def _app(one: Any, key: str) -> str:
+    selector = one["spec"].get(key, {})
+    app = selector.get("matchLabels", selector.get("labels", {})).get("app", "*")
+    return f"{one['metadata']['namespace']}/{app}"
+
+
+def _of_any_model(name: str) -> str:
+    return re.sub(r"^model-[^/]+/", "model-*/", name)
+
+
 def test_the_overview_has_the_arrows_that_are_allowed_and_no_others() -> None:
     arrows = drawn()
     assert len(arrows) == len(set(arrows))
     assert set(arrows) - {CLIENTS} == allowed()
+
+
+def test_the_overview_has_the_arrows_that_the_mesh_lets_through_and_no_others() -> None:
+    assert set(drawn()) - {CLIENTS} == enforced()
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)

@@ -89,6 +89,26 @@ def test_each_identity_reaches_what_the_table_says_and_nothing_else() -> None:
     assert [cell for cell in cells if is_let_in(cell) != is_listed(cell)] == []
 
 
+def test_an_app_sees_outside_what_the_table_says_and_nothing_else() -> None:
+    sidecars = {
+        f"{one['metadata']['namespace']}/{app}": one["spec"]["egress"][0]["hosts"]
+        for one in OBJECTS
+        if one["kind"] == "Sidecar"
+        for app in [one["spec"].get("workloadSelector", {}).get("labels", {}).get("app", "*")]
+    }
+    hosts = {
+        one["metadata"]["name"]: one["spec"]["hosts"]
+        for one in OBJECTS
+        if one["kind"] == "ServiceEntry"
+    }
+    assert hosts.keys() == TABLE["outside"].keys()
+    for what, callers in TABLE["outside"].items():
+        listed = {identity for caller in callers for identity in of_models(caller)}
+        for host in hosts[what]:
+            seen = {app for app, known in sidecars.items() if f"istio-system/{host}" in known}
+            assert seen == listed, host
+
+
 def test_no_other_port_is_open() -> None:
     open_ = {
         (cell.service, port) for cell in table() for port in (22, 15000) if is_let_in(cell, port)

@@ -18,6 +18,7 @@ from pmesh.render import outside
 from pmesh.render.rendering import render, stale, write
 from pmesh.render.services import InvalidServices, Name, read_services
 from pmesh.render.tritons import namespace
+from tests.parts.istio_policies import read_objects
 
 ROOT = Path(__file__).parents[4]
 MOOD = ModelEntry(id="mood", description="", labels=["good"], is_trained_here=True)
@@ -70,6 +71,28 @@ def test_files_of_a_model_that_is_gone_are_taken_away_and_nobody_elses(checkout:
     assert by_hand.exists()
 
 
+def test_all_that_the_mesh_has_of_a_model_goes_with_its_namespace(checkout: Path) -> None:
+    """But for servers of others: see istio/README.md."""
+    foreign = {"7": ForeignVersion(address="models.example.com:9000", labels=["good"])}
+    spam = replace(MOOD, id="spam", foreign=foreign)
+
+    def applied() -> set[tuple[str, str, str]]:
+        objects = read_objects(checkout / "istio")
+        named = [(one["kind"], one["metadata"]) for one in objects if "metadata" in one]
+        return {(kind, about["namespace"], about["name"]) for kind, about in named}
+
+    write(checkout, render(checkout, [MOOD, spam]))
+    before = applied()
+    write(checkout, render(checkout, [MOOD]))
+    gone = before - applied()
+    assert {(kind, name) for kind, within, name in gone if within != "model-spam"} == {
+        ("ServiceEntry", "models.example.com")
+    }
+    assert {"AuthorizationPolicy", "VirtualService", "DestinationRule", "Sidecar", "Service"} <= {
+        kind for kind, within, _ in gone if within == "model-spam"
+    }
+
+
 def test_calls_go_to_the_tritons_of_their_version_and_else_by_weight(checkout: Path) -> None:
     model = replace(MOOD, serving=ClusterServing(canary=10, versions={"12": "gpu"}))
     write(checkout, render(checkout, [model]))
@@ -79,7 +102,7 @@ def test_calls_go_to_the_tritons_of_their_version_and_else_by_weight(checkout: P
     assert subsets(own) == {"version-12": 100}
     assert "match" not in rest
     assert subsets(rest) == {"stable": 90, "canary": 10}
-    service, rule = documents(checkout, "istio/models/mood/connections.yaml")
+    service, rule, _ = documents(checkout, "istio/models/mood/connections.yaml")
     assert {one["name"]: one["labels"] for one in rule["spec"]["subsets"]} == {
         track: {"track": track} for track in ("stable", "canary", "version-12")
     }
@@ -112,6 +135,15 @@ def test_only_what_is_unavailable_is_tried_again_and_what_rollout_asks_never(
         assert route["retries"]["retryOn"] == "unavailable,connect-failure,refused-stream"
 
 
+def who_sees(checkout: Path, within: str, host: str) -> set[str]:
+    """The apps of a namespace whose proxies know it."""
+    return {
+        one["spec"].get("workloadSelector", {}).get("labels", {}).get("app", "all others")
+        for one in documents(checkout, f"istio/visible/{within}.yaml")
+        if host in one["spec"]["egress"][0]["hosts"]
+    }
+
+
 def test_a_server_of_others_outside_is_let_out_to_and_one_inside_is_seen(checkout: Path) -> None:
     addresses = {
         "7": "models.example.com:9000",
@@ -128,11 +160,9 @@ def test_a_server_of_others_outside_is_let_out_to_and_one_inside_is_seen(checkou
     assert entry["spec"]["hosts"] == ["models.example.com"]
     assert [one["number"] for one in entry["spec"]["ports"]] == [9000, 9001]
     assert entry["spec"]["exportTo"] == ["model-mood", "predict-mesh"]
-    for within in ("predict-mesh", "model-mood"):
-        (sidecar,) = documents(checkout, f"istio/visible/{within}.yaml")
-        seen = sidecar["spec"]["egress"][0]["hosts"]
-        assert "istio-system/models.example.com" in seen
-        assert "kserve/oip.kserve.svc.cluster.local" in seen
+    for server in ("istio-system/models.example.com", "kserve/oip.kserve.svc.cluster.local"):
+        assert who_sees(checkout, "predict-mesh", server) == {"gateway", "rollout"}
+        assert who_sees(checkout, "model-mood", server) == {"worker"}
     assert not (checkout / "istio/models/mood/routes.yaml").exists()
     (values,) = documents(checkout, "deploy/charts/model/models/mood.yaml")
     assert values["tritons"] == {"least": 0, "most": 0}
@@ -146,9 +176,13 @@ def test_a_database_elsewhere_is_let_out_to_and_is_no_service(checkout: Path) ->
     (entry,) = documents(checkout, "istio/outside/database.yaml")
     assert entry["spec"]["hosts"] == ["db.example.com"]
     assert entry["spec"]["ports"] == [{"number": 5432, "name": "tcp-5432", "protocol": "TCP"}]
-    for within in ("predict-mesh", "model-mood", "annotation", "mlflow"):
-        (sidecar,) = documents(checkout, f"istio/visible/{within}.yaml")
-        assert "istio-system/db.example.com" in sidecar["spec"]["egress"][0]["hosts"]
+    for within, apps in {
+        "predict-mesh": {"gateway", "relay", "rollout", "monitoring", "training", "provision"},
+        "model-mood": {"worker"},
+        "annotation": {"annotation", "label-studio"},
+        "mlflow": {"mlflow"},
+    }.items():
+        assert who_sees(checkout, within, "istio-system/db.example.com") == apps
         assert within in entry["spec"]["exportTo"]
     (applied,) = documents(checkout, "istio/kustomization.yaml")
     assert [one for one in applied["resources"] if "postgres" in one or "infra" in one] == []

@@ -91,6 +91,29 @@ def sent(value: str) -> Attack:
     return lambda issuer: [("authorization", value.replace("{}", good(issuer)))]
 
 
+AUDIENCES: dict[str, object] = {
+    "another audience": "other",
+    "other audiences": ["other", "predict-mesh.evil"],
+    "no audience": None,
+    "an empty audience": "",
+    "nobody's audience": "nobody",
+}
+FORMS: dict[str, Callable[[str], Headers]] = {
+    "alone": bearer,
+    "behind another scheme": lambda token: [("authorization", f"Basic x Bearer {token}")],
+    "with more behind it": lambda token: [("authorization", f"Bearer {token} x")],
+    "after two spaces": lambda token: [("authorization", f"Bearer  {token}")],
+    "in the second header": lambda token: [("authorization", "Basic YTpi"), *bearer(token)],
+    "in both headers": lambda token: [*bearer(token), *bearer(token)],
+    "in a header of ours": lambda token: [("x-pmesh-claims-none", token)],
+}
+
+
+def misused(form: Callable[[str], Headers], audience: object) -> Attack:
+    """A token for somebody else."""
+    return lambda issuer: form(issuer.token(roles=["app"], aud=audience))
+
+
 ATTACKS: dict[str, Attack] = {
     "none": lambda _: [],
     "empty": sent(""),
@@ -146,10 +169,14 @@ ATTACKS: dict[str, Attack] = {
     "another issuer": odd(iss="https://evil.example.com/"),
     "the issuer in other letters": odd(iss="https://LOGIN.example.com/"),
     "no issuer": odd(iss=None),
-    "another audience": odd(aud="other"),
-    "other audiences": odd(aud=["other", "predict-mesh.evil"]),
-    "no audience": odd(aud=None),
-    "nobody's audience": odd(aud="nobody"),
+    **{
+        f"{name}, {where}": misused(form, audience)
+        for where, form in FORMS.items()
+        for name, audience in AUDIENCES.items()
+    },
+    "a header of ours": lambda issuer: [("x-pmesh-claims-none", good(issuer))],
+    "two spaces": sent("Bearer  {}"),
+    "more behind it": sent("Bearer {} x"),
     "a changed payload": changed(1),
     "a changed signature": changed(2),
 }

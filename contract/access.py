@@ -10,7 +10,7 @@ JSON file, which `pmesh render` makes from mesh.yaml and the models' values.yaml
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -133,21 +133,51 @@ def read_policy(file: Path) -> AccessPolicy:
     try:
         said = json.loads(file.read_text(encoding="utf-8"))
         return policy(said["tokens"], said["roles"], said.get("limits", {}))
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise ValueError(f"{file} is no access policy: {error!r}") from error
 
 
 def policy(
-    tokens: Mapping[str, str],
-    roles: Mapping[str, Mapping[str, Iterable[str]]],
+    tokens: Mapping[str, Any],
+    roles: Mapping[str, Mapping[str, Any]],
     limits: Mapping[str, Any],
 ) -> AccessPolicy:
     """Make one of plain data. Raises ValueError, TypeError."""
     return AccessPolicy(
-        tokens=Tokens(**tokens),
+        tokens=Tokens(**{key: _text(key, said) for key, said in tokens.items()}),
         roles={
-            role: {Permission(name): frozenset(models) for name, models in grants.items()}
+            role: {
+                Permission(name): _models(f"{role}.{name}", models)
+                for name, models in grants.items()
+            }
             for role, grants in roles.items()
         },
-        limits=Limits(**limits),
+        limits=_limits(**limits),
     )
+
+
+def _limits(**said: Any) -> Limits:
+    models = said.pop("models", {})
+    return Limits(
+        **{key: _number(key, number) for key, number in said.items()},
+        models={model: _number(f"models.{model}", number) for model, number in models.items()},
+    )
+
+
+def _text(name: str, said: Any) -> str:
+    if not isinstance(said, str) or not said:
+        raise ValueError(f"{name} is a text, not {said!r}")
+    return said
+
+
+def _models(name: str, said: Any) -> frozenset[str]:
+    """Not of a single text: its letters would be models, and a star among them all of these."""
+    if not isinstance(said, Sequence) or isinstance(said, str):
+        raise ValueError(f"{name} is a list of models, not {said!r}")
+    return frozenset(_text(f"a model of {name}", model) for model in said)
+
+
+def _number(name: str, said: Any) -> int:
+    if not isinstance(said, int) or isinstance(said, bool) or said < 0:
+        raise ValueError(f"{name} is a whole number of texts per second, not {said!r}")
+    return said

@@ -17,6 +17,7 @@ from tests.integration.gateway.envoy.access.guarded import (
     PASSED,
     PREDICT,
     PROTOCOLS,
+    REST,
     Headers,
     bearer,
     decision,
@@ -205,7 +206,8 @@ def test_no_other_token_does(
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_a_token_in_the_query_is_none(gate: GatewayProcess, issuer: Issuer, protocol: str) -> None:
-    reply = predict(gate.port, protocol, query=f"?access_token={good(issuer)}")
+    path = REST if protocol == "rest" else PREDICT
+    reply = predict(gate.port, protocol, path=f"{path}?access_token={good(issuer)}")
     assert decision(reply) == "UNAUTHENTICATED"
 
 

@@ -71,14 +71,15 @@ PERMISSIONS: Mapping[str, frozenset[Permission]] = {
     "/predict.v1.MonitoringService/ListQualityMetrics": frozenset({Permission.OBSERVE}),
     "/predict.v1.MonitoringService/ListReferences": frozenset({Permission.OBSERVE}),
     "/predict.v1.MonitoringService/GetReference": frozenset({Permission.OBSERVE}),
+    "/grpc.health.v1.Health/Watch": frozenset(Permission),
     "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo": frozenset(Permission),
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": frozenset(Permission),
 }
 """What an rpc asks for, by its path: any one of these. With PREDICT alone, an rpc about predictions
 that are there reaches the caller's own, and others are as if they were not there."""
 
-OPEN = frozenset(f"/grpc.health.v1.Health/{method}" for method in ("Check", "List", "Watch"))
-"""What needs no token."""
+OPEN = frozenset(f"/grpc.health.v1.Health/{method}" for method in ("Check", "List"))
+"""What needs no token. With one, it may say more."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -85,12 +85,16 @@ def _config(tokens: Tokens, keys: str) -> dict[str, Any]:
         "jwt_cache_config": {"jwt_cache_size": _CACHED_TOKENS},
         **({"local_jwks": {"inline_string": keys}} if keys else {"remote_jwks": _NO_KEYS}),
     }
+    verified = {"provider_name": _PROVIDER}
+    if_any = {"requires_any": {"requirements": [verified, {"allow_missing_or_failed": {}}]}}
     rules = [
-        *({"match": {"path": path}} for path in sorted({*OPEN, *OPEN_PATHS})),
-        {
-            "match": {"prefix": "/", "headers": [_ONE_TOKEN]},
-            "requires": {"provider_name": _PROVIDER},
-        },
+        *({"match": {"path": path}} for path in OPEN_PATHS),
+        *(
+            {"match": {"path": path, "headers": [_ONE_TOKEN]}, "requires": if_any}
+            for path in sorted(OPEN)
+        ),
+        *({"match": {"path": path}} for path in sorted(OPEN)),
+        {"match": {"prefix": "/", "headers": [_ONE_TOKEN]}, "requires": verified},
         {"match": {"prefix": "/"}, "requires": {"provider_name": _NO_PROVIDER}},
     ]
     # Without keys, and from a header that is dropped from every request before.

@@ -10,7 +10,7 @@ JSON file, which `pmesh render` makes from mesh.yaml and the models' values.yaml
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -71,14 +71,15 @@ PERMISSIONS: Mapping[str, frozenset[Permission]] = {
     "/predict.v1.MonitoringService/ListQualityMetrics": frozenset({Permission.OBSERVE}),
     "/predict.v1.MonitoringService/ListReferences": frozenset({Permission.OBSERVE}),
     "/predict.v1.MonitoringService/GetReference": frozenset({Permission.OBSERVE}),
+    "/grpc.health.v1.Health/Watch": frozenset(Permission),
     "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo": frozenset(Permission),
     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo": frozenset(Permission),
 }
 """What an rpc asks for, by its path: any one of these. With PREDICT alone, an rpc about predictions
 that are there reaches the caller's own, and others are as if they were not there."""
 
-OPEN = frozenset(f"/grpc.health.v1.Health/{method}" for method in ("Check", "List", "Watch"))
-"""What needs no token."""
+OPEN = frozenset(f"/grpc.health.v1.Health/{method}" for method in ("Check", "List"))
+"""What needs no token. With one, it may say more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,21 +134,51 @@ def read_policy(file: Path) -> AccessPolicy:
     try:
         said = json.loads(file.read_text(encoding="utf-8"))
         return policy(said["tokens"], said["roles"], said.get("limits", {}))
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise ValueError(f"{file} is no access policy: {error!r}") from error
 
 
 def policy(
-    tokens: Mapping[str, str],
-    roles: Mapping[str, Mapping[str, Iterable[str]]],
+    tokens: Mapping[str, Any],
+    roles: Mapping[str, Mapping[str, Any]],
     limits: Mapping[str, Any],
 ) -> AccessPolicy:
     """Make one of plain data. Raises ValueError, TypeError."""
     return AccessPolicy(
-        tokens=Tokens(**tokens),
+        tokens=Tokens(**{key: _text(key, said) for key, said in tokens.items()}),
         roles={
-            role: {Permission(name): frozenset(models) for name, models in grants.items()}
+            role: {
+                Permission(name): _models(f"{role}.{name}", models)
+                for name, models in grants.items()
+            }
             for role, grants in roles.items()
         },
-        limits=Limits(**limits),
+        limits=_limits(**limits),
     )
+
+
+def _limits(**said: Any) -> Limits:
+    models = said.pop("models", {})
+    return Limits(
+        **{key: _number(key, number) for key, number in said.items()},
+        models={model: _number(f"models.{model}", number) for model, number in models.items()},
+    )
+
+
+def _text(name: str, said: Any) -> str:
+    if not isinstance(said, str) or not said:
+        raise ValueError(f"{name} is a text, not {said!r}")
+    return said
+
+
+def _models(name: str, said: Any) -> frozenset[str]:
+    """Not of a single text: its letters would be models, and a star among them all of these."""
+    if not isinstance(said, Sequence) or isinstance(said, str):
+        raise ValueError(f"{name} is a list of models, not {said!r}")
+    return frozenset(_text(f"a model of {name}", model) for model in said)
+
+
+def _number(name: str, said: Any) -> int:
+    if not isinstance(said, int) or isinstance(said, bool) or said < 0:
+        raise ValueError(f"{name} is a whole number of texts per second, not {said!r}")
+    return said

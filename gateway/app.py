@@ -102,8 +102,8 @@ class Application:
         log_to_stderr()
         async with AsyncExitStack() as stack:
             try:
-                server, readiness = await _open(stack, read(Settings, os.environ))
-                self._router = Router(grpc=server, mounts={READYZ: Readyz(readiness)})
+                server, readyz = await _open(stack, read(Settings, os.environ))
+                self._router = Router(grpc=server, mounts={READYZ: readyz})
             except Exception as error:
                 log.critical("the gateway cannot start: %s", error)
                 await send({"type": "lifespan.startup.failed", "message": str(error)})
@@ -231,7 +231,7 @@ def register(parts: Parts, settings: Settings, server: Registrar, calls: Calls) 
     return registry
 
 
-async def _open(stack: AsyncExitStack, settings: Settings) -> tuple[Server, Readiness]:
+async def _open(stack: AsyncExitStack, settings: Settings) -> tuple[Server, Readyz]:
     parts = await open_parts(stack, settings)
     server = Server(
         on_error=failures.on_error,
@@ -271,7 +271,7 @@ async def _open(stack: AsyncExitStack, settings: Settings) -> tuple[Server, Read
 
     if settings.drain_fd:
         drain.listen(settings.drain_fd, on_stage)
-    return server, readiness
+    return server, Readyz(readiness, names_models=parts.access is None)
 
 
 app = Application()

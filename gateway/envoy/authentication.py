@@ -29,9 +29,9 @@ _ONE_TOKEN = {
     "string_match": {"safe_regex": {"regex": r"Bearer [A-Za-z0-9_.-]+"}},
 }
 """Not two, of which one would count here and the other elsewhere."""
-_NO_AUDIENCE = ["nobody"]
-"""No token is for it: whatever else a request has for a token is refused."""
 _PROVIDER = "issuer"
+_NO_PROVIDER = "none"
+"""Whose tokens nobody can send: whatever else a request has for a token is refused."""
 _CLOCK_SKEW_S = 30
 _CACHED_TOKENS = 10_000
 _TYPE = f"{TYPES}.extensions.filters.http.jwt_authn.v3.JwtAuthentication"
@@ -85,17 +85,22 @@ def _config(tokens: Tokens, keys: str) -> dict[str, Any]:
         "jwt_cache_config": {"jwt_cache_size": _CACHED_TOKENS},
         **({"local_jwks": {"inline_string": keys}} if keys else {"remote_jwks": _NO_KEYS}),
     }
+    verified = {"provider_name": _PROVIDER}
+    if_any = {"requires_any": {"requirements": [verified, {"allow_missing_or_failed": {}}]}}
     rules = [
-        *({"match": {"path": path}} for path in sorted({*OPEN, *OPEN_PATHS})),
-        {
-            "match": {"prefix": "/", "headers": [_ONE_TOKEN]},
-            "requires": {"provider_name": _PROVIDER},
-        },
-        {
-            "match": {"prefix": "/"},
-            "requires": {
-                "provider_and_audiences": {"provider_name": _PROVIDER, "audiences": _NO_AUDIENCE}
-            },
-        },
+        *({"match": {"path": path}} for path in OPEN_PATHS),
+        *(
+            {"match": {"path": path, "headers": [_ONE_TOKEN]}, "requires": if_any}
+            for path in sorted(OPEN)
+        ),
+        *({"match": {"path": path}} for path in sorted(OPEN)),
+        {"match": {"prefix": "/", "headers": [_ONE_TOKEN]}, "requires": verified},
+        {"match": {"prefix": "/"}, "requires": {"provider_name": _NO_PROVIDER}},
     ]
-    return {"@type": _TYPE, "providers": {_PROVIDER: provider}, "rules": rules}
+    # Without keys, and from a header that is dropped from every request before.
+    nobody = {
+        "from_headers": [{"name": f"{CLAIMS_HEADER}-none"}],
+        "remote_jwks": _NO_KEYS,
+    }
+    providers = {_PROVIDER: provider, _NO_PROVIDER: nobody}
+    return {"@type": _TYPE, "providers": providers, "rules": rules}

@@ -31,7 +31,7 @@ class Front:
     access: Path | None = setting("PMESH_GATEWAY_ACCESS", None)
     """The access policy, a file of contract/access.py: who may call. Not set: everybody."""
     keys_refresh_s: float = 30.0
-    """Seconds after which the issuer's keys are fetched anew."""
+    """Seconds after which the issuer's keys are read anew."""
     app: str = "gateway.app:app"
     """The ASGI application behind the filters, as "module:attribute"."""
     mounts: Mapping[str, Sequence[str]] = field(default_factory=lambda: MOUNTS)

@@ -36,17 +36,21 @@ def authorize(policy: AccessPolicy) -> Interceptor:
     remembered = lru_cache(MOST)(rights)
 
     def intercept(rpc: Rpc, handler: Handler) -> Handler:
-        if rpc.path in OPEN:
-            return handler
-        permissions = PERMISSIONS.get(rpc.path, frozenset())
+        is_open = rpc.path in OPEN
+        permissions = frozenset(Permission) if is_open else PERMISSIONS.get(rpc.path, frozenset())
 
         def run(request: Any, context: Context) -> Awaitable[Any]:
             claims = headers_of(context).get(CLAIMS)
             if not claims:
+                if is_open:
+                    enter(current()._replace(rights=rights_of("", (), permissions)))
+                    return handler(request, context)
                 raise Unauthenticated
             find = remembered if len(claims) <= MAX_REMEMBERED_BYTES else rights
             found = find(claims, permissions)
-            if found.are_none and rpc != OTHER:  # whose handler says that there is no such rpc
+            if (
+                found.are_none and not is_open and rpc != OTHER
+            ):  # whose handler says that there is no such rpc
                 raise PermissionDenied(permissions)
             enter(current()._replace(caller=found.caller, rights=found))
             return handler(request, context)

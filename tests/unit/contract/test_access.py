@@ -45,10 +45,46 @@ def test_a_policy_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert made.roles["app"] == {Permission.PREDICT: frozenset({"sentiment"})}
 
 
+def said(roles: object = ROLES, limits: object = None, **tokens: object) -> str:
+    """A policy that is good but for this."""
+    return json.dumps({"tokens": {**TOKENS, **tokens}, "roles": roles, "limits": limits or {}})
+
+
+def test_what_is_not_asked_otherwise_is_good(tmp_path: Path) -> None:
+    file = tmp_path / "access.json"
+    file.write_text(said())
+    assert read_policy(file) == policy(TOKENS, ROLES, {})
+
+
 @pytest.mark.parametrize(
     "said",
     [
         "no JSON",
+        "[" * 100_000,
+        said({"app": {"predict": "genre-*"}}),
+        said({"app": {"predict": {"*": 1}}}),
+        said({"app": {"predict": None}}),
+        said({"app": {"predict": [7]}}),
+        said({"app": {"predict": [""]}}),
+        said({"app": ["predict"]}),
+        said(["app"]),
+        said(limits={"caller": -5}),
+        said(limits={"caller": "5"}),
+        said(limits={"caller": 0.5}),
+        said(limits={"model": True}),
+        said(limits={"model": None}),
+        said(limits={"models": 5}),
+        said(limits={"models": {"sentiment": -1}}),
+        said(limits={"models": {"sentiment": "1"}}),
+        said(limits=[5]),
+        said(issuer=""),
+        said(issuer=None),
+        said(audience=None),
+        said(audience=["predict-mesh"]),
+        said(jwks=["/keys.json"]),
+        said(jwks=""),
+        said(roles_claim=""),
+        said(roles_claim=7),
         "[]",
         json.dumps({"tokens": TOKENS}),
         json.dumps({"tokens": {"issuer": "a"}, "roles": {}}),

@@ -3,11 +3,16 @@ goes by.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+import grpc
 import httpx
 import pytest
+from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
+from grpc_health.v1.health_pb2_grpc import HealthStub
 
 from database.logins import GATEWAY
 from gateway.envoy.front import Front
@@ -15,10 +20,11 @@ from tests.integration.gateway.envoy.gateway_process import GatewayProcess
 from tests.integration.gateway.program.running import running
 from tests.parts.catalog import environment
 from tests.parts.issuer import AUDIENCE, ISSUER, Issuer
-from tests.parts.polling import wait_until
+from tests.parts.polling import PATIENCE_S, wait_until
 from tests.parts.ports import free_port
 from tests.parts.postgres import Postgres
 
+SERVING = HealthCheckResponse.SERVING
 PREDICT = "/v1/models/sentiment:predict"
 ROLES = {
     "app": {"predict": ["sentiment"]},
@@ -33,7 +39,17 @@ class Asking:
 
     def __init__(self, port: int, issuer: Issuer) -> None:
         self.client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False)
+        self._port = port
         self._issuer = issuer
+
+    def metadata(self, role: str) -> tuple[tuple[str, str], ...]:
+        """Of a call by gRPC."""
+        return (("authorization", f"Bearer {self._issuer.token(roles=[role])}"),)
+
+    @contextmanager
+    def health(self) -> Iterator[HealthStub]:
+        with grpc.insecure_channel(f"127.0.0.1:{self._port}") as channel:
+            yield HealthStub(channel)
 
     def call(self, method: str, path: str, subject: str, role: str) -> httpx.Response:
         token = self._issuer.token(sub=subject, roles=[role])
@@ -88,6 +104,43 @@ def test_a_role_is_for_its_models(asking: Asking) -> None:
     refused = asking.call("POST", PREDICT, "ann", "other-app")
     assert refused.status_code == httpx.codes.FORBIDDEN
     assert reason(refused) == "PERMISSION_DENIED"
+
+
+def test_of_a_model_is_told_to_whom_a_token_allows_it(asking: Asking) -> None:
+    assert asking.client.get("/readyz").json() == {"ready": True, "notReady": []}
+    with asking.health() as health:
+        assert health.Check(HealthCheckRequest()).status == SERVING
+        asked = HealthCheckRequest(service="models/sentiment")
+        assert health.Check(asked, metadata=asking.metadata("app")).status == SERVING
+        silent = HealthCheckRequest(service="models/silent")
+        known = health.Check(silent, metadata=asking.metadata("other-app"))
+        assert known.status == HealthCheckResponse.NOT_SERVING
+        nothing = HealthCheckRequest(service="models/nothing")
+        unknown = refused(lambda: health.Check(nothing, metadata=asking.metadata("app")))
+        assert unknown[0] is grpc.StatusCode.NOT_FOUND
+        assert refused(lambda: health.Check(asked)) == unknown
+        bad = (("authorization", "Bearer a.b.c"),)
+        assert refused(lambda: health.Check(asked, metadata=bad)) == unknown
+        of_another = asking.metadata("other-app")
+        assert refused(lambda: health.Check(asked, metadata=of_another)) == unknown
+
+
+def test_health_is_watched_with_a_token(asking: Asking) -> None:
+    asked = HealthCheckRequest(service="models/sentiment")
+    with asking.health() as health:
+        code, _ = refused(lambda: next(health.Watch(asked, timeout=PATIENCE_S)))
+        assert code is grpc.StatusCode.UNAUTHENTICATED
+        for role, status in (("app", SERVING), ("other-app", HealthCheckResponse.SERVICE_UNKNOWN)):
+            watch = health.Watch(asked, metadata=asking.metadata(role))
+            assert next(watch).status == status
+            watch.cancel()
+
+
+def refused(call: Callable[[], object]) -> tuple[grpc.StatusCode, str]:
+    with pytest.raises(grpc.RpcError) as raised:
+        call()
+    error: Any = raised.value
+    return error.code(), error.details()
 
 
 def test_claims_that_a_client_sends_are_nobody_s(asking: Asking) -> None:

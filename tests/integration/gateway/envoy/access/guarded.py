@@ -24,7 +24,7 @@ ROLES = {
     "nothing": {},
     **{f"only-{permission}": {str(permission): ["*"]} for permission in Permission},
 }
-PREDICT = "/predict.v1.PredictionService/Predict"
+PREDICT, REST = "/predict.v1.PredictionService/Predict", "/v1/models/sentiment:predict"
 PROTOCOLS = ("rest", "grpc", "grpc-web")
 PASSED = "passed"
 Headers = Sequence[tuple[str, str | bytes]]
@@ -75,16 +75,15 @@ def bearer(token: str) -> Headers:
     return [("authorization", f"Bearer {token}")]
 
 
-def predict(port: int, protocol: str, headers: Headers = (), query: str = "") -> Reply:
-    """A prediction, asked for by one protocol."""
+def predict(port: int, protocol: str, headers: Headers = (), *, path: str = "") -> Reply:
+    """A prediction, asked for by one protocol. path: another one than that of it."""
     if protocol == "rest":
         json_type = ("content-type", "application/json")
-        path = f"/v1/models/sentiment:predict{query}"
-        return send(port, "POST", path, [json_type, *headers], b'{"text": "a"}')
+        return send(port, "POST", path or REST, [json_type, *headers], b'{"text": "a"}')
     message = PredictRequest(model="sentiment", text="a").SerializeToString()
     framed = b"\0" + len(message).to_bytes(4, "big") + message
     grpc_type = ("content-type", f"application/{protocol}")
-    return send(port, "POST", PREDICT + query, [grpc_type, ("te", "trailers"), *headers], framed)
+    return send(port, "POST", path or PREDICT, [grpc_type, ("te", "trailers"), *headers], framed)
 
 
 def decision(reply: Reply) -> str:

@@ -117,6 +117,19 @@ def test_a_new_key_counts_and_the_old_one_no_more(asked: tuple[GatewayProcess, I
     assert decide(gateway, old) == "UNAUTHENTICATED"
 
 
+def test_those_in_a_file_are_replaced_too(tmp_path: Path) -> None:
+    issuer, file = Issuer(), tmp_path / "jwks.json"
+    file.write_bytes(issuer.jwks())
+    with guarded(tmp_path, jwks=str(file), keys_refresh_s=0.2) as gateway:
+        old = issuer.token(roles=["app"])
+        assert decide(gateway, old) == PASSED
+        issuer.keys = new_keys()
+        file.write_bytes(issuer.jwks())
+        new = issuer.token(roles=["app"])
+        wait_until(lambda: decide(gateway, new) == PASSED)
+        assert decide(gateway, old) == "UNAUTHENTICATED"
+
+
 @pytest.mark.parametrize(
     ("name", "is_trusted"), [("localhost", True), ("localhost", False), ("other.example", True)]
 )

@@ -17,6 +17,7 @@ from tests.integration.gateway.envoy.access.guarded import (
     PASSED,
     PREDICT,
     PROTOCOLS,
+    REST,
     Headers,
     bearer,
     decision,
@@ -91,6 +92,29 @@ def sent(value: str) -> Attack:
     return lambda issuer: [("authorization", value.replace("{}", good(issuer)))]
 
 
+AUDIENCES: dict[str, object] = {
+    "another audience": "other",
+    "other audiences": ["other", "predict-mesh.evil"],
+    "no audience": None,
+    "an empty audience": "",
+    "nobody's audience": "nobody",
+}
+FORMS: dict[str, Callable[[str], Headers]] = {
+    "alone": bearer,
+    "behind another scheme": lambda token: [("authorization", f"Basic x Bearer {token}")],
+    "with more behind it": lambda token: [("authorization", f"Bearer {token} x")],
+    "after two spaces": lambda token: [("authorization", f"Bearer  {token}")],
+    "in the second header": lambda token: [("authorization", "Basic YTpi"), *bearer(token)],
+    "in both headers": lambda token: [*bearer(token), *bearer(token)],
+    "in a header of ours": lambda token: [("x-pmesh-claims-none", token)],
+}
+
+
+def misused(form: Callable[[str], Headers], audience: object) -> Attack:
+    """A token for somebody else."""
+    return lambda issuer: form(issuer.token(roles=["app"], aud=audience))
+
+
 ATTACKS: dict[str, Attack] = {
     "none": lambda _: [],
     "empty": sent(""),
@@ -146,10 +170,14 @@ ATTACKS: dict[str, Attack] = {
     "another issuer": odd(iss="https://evil.example.com/"),
     "the issuer in other letters": odd(iss="https://LOGIN.example.com/"),
     "no issuer": odd(iss=None),
-    "another audience": odd(aud="other"),
-    "other audiences": odd(aud=["other", "predict-mesh.evil"]),
-    "no audience": odd(aud=None),
-    "nobody's audience": odd(aud="nobody"),
+    **{
+        f"{name}, {where}": misused(form, audience)
+        for where, form in FORMS.items()
+        for name, audience in AUDIENCES.items()
+    },
+    "a header of ours": lambda issuer: [("x-pmesh-claims-none", good(issuer))],
+    "two spaces": sent("Bearer  {}"),
+    "more behind it": sent("Bearer {} x"),
     "a changed payload": changed(1),
     "a changed signature": changed(2),
 }
@@ -178,7 +206,8 @@ def test_no_other_token_does(
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 def test_a_token_in_the_query_is_none(gate: GatewayProcess, issuer: Issuer, protocol: str) -> None:
-    reply = predict(gate.port, protocol, query=f"?access_token={good(issuer)}")
+    path = REST if protocol == "rest" else PREDICT
+    reply = predict(gate.port, protocol, path=f"{path}?access_token={good(issuer)}")
     assert decision(reply) == "UNAUTHENTICATED"
 
 

@@ -10,6 +10,7 @@ from tests.integration.gateway.envoy.access.guarded import (
     PASSED,
     PREDICT,
     Headers,
+    Reply,
     bearer,
     decision,
     predict,
@@ -61,11 +62,18 @@ PATHS = [
     "/v1/predictions/7:%77ait",
     "/v1/predictions/7:watch",
     "/v1/predictions/7:listUnlabeled",
+    "/v1/predictions/7:cancel",
+    "/v1/predictions/7:%63ancel",
     "/v1/predictions/7/wait",
     "/v1/predictions/7:wait/",
     "/v1/models/..%2f..%2fpredictions/7",
     "/v1/models/x:listUnlabeled/../../predictions",
 ]
+OF_A_MODEL = 501
+"""Of a model with that name, which is a call that these tests' application does not know."""
+SAME_RPC = [f"/{PREDICT}", f"{PREDICT}?x", PREDICT.replace("P", "%50"), f"/a/..{PREDICT}"]
+NO_RPC = [PREDICT.upper(), PREDICT[1:], f"{PREDICT}/", f"{PREDICT};", f"{PREDICT}%20"]
+UNIMPLEMENTED = "12"
 CLAIMS = base64.urlsafe_b64encode(b'{"sub":"eve","roles":["app"]}').decode()
 FORGED: dict[str, Headers] = {
     "claims": [("x-pmesh-claims", CLAIMS)],
@@ -87,28 +95,52 @@ FORGED: dict[str, Headers] = {
 }
 
 
-@pytest.mark.parametrize("path", [LIST, ONE, "/v1/predictions/7:wait"])
-def test_who_may_reaches_them(gate: GatewayProcess, issuer: Issuer, path: str) -> None:
-    assert send(gate.port, "GET", path, bearer(issuer.token(roles=["app"]))).reached
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", LIST),
+        ("GET", ONE),
+        ("GET", "/v1/predictions/7:wait"),
+        ("POST", "/v1/predictions/7:cancel"),
+        ("DELETE", ONE),
+    ],
+)
+def test_who_may_reaches_them(gate: GatewayProcess, issuer: Issuer, method: str, path: str) -> None:
+    assert send(gate.port, method, path, bearer(issuer.token(roles=["app"]))).reached
 
 
 @pytest.mark.parametrize("path", PATHS)
 def test_no_other_path_leads_there(gate: GatewayProcess, issuer: Issuer, path: str) -> None:
-    annotator = bearer(issuer.token(roles=["annotator"]))
-    for headers in (annotator, []):
-        for method in ("GET", "HEAD", "POST", "OPTIONS"):
-            reply = send(gate.port, method, path, headers)
-            assert not reply.reached
-            assert reply.status >= 400 or headers
+    app, annotator = (bearer(issuer.token(roles=[role])) for role in ("app", "annotator"))
+    for method in ("GET", "HEAD", "POST", "DELETE", "OPTIONS"):
+        may, may_not, nobody = (
+            send(gate.port, method, path, headers).status for headers in (app, annotator, [])
+        )
+        assert may_not in ((403,) if may == 200 else (400, 403, 404, OF_A_MODEL)), method
+        assert nobody in (400, 401), method
 
 
-@pytest.mark.parametrize("path", [PREDICT, f"/{PREDICT}", PREDICT.upper(), PREDICT[1:]])
-@pytest.mark.parametrize("content_type", ["application/grpc", "application/grpc-web"])
-def test_no_other_path_of_an_rpc_does(
-    gate: GatewayProcess, issuer: Issuer, path: str, content_type: str
+@pytest.mark.parametrize("path", [PREDICT, *SAME_RPC])
+@pytest.mark.parametrize("protocol", ["grpc", "grpc-web"])
+def test_another_path_of_an_rpc_gives_no_right(
+    gate: GatewayProcess, issuer: Issuer, path: str, protocol: str
 ) -> None:
-    headers = [*bearer(issuer.token(roles=["annotator"])), ("content-type", content_type)]
-    assert not send(gate.port, "POST", path, headers, b"\0\0\0\0\0").reached
+    assert decision(ask(gate, issuer, protocol, path, "app")) == PASSED
+    assert decision(ask(gate, issuer, protocol, path, "annotator")) == "PERMISSION_DENIED"
+
+
+@pytest.mark.parametrize("path", NO_RPC)
+@pytest.mark.parametrize("protocol", ["grpc", "grpc-web"])
+@pytest.mark.parametrize("role", ["app", "annotator"])
+def test_a_path_that_is_no_rpc_leads_nowhere(
+    gate: GatewayProcess, issuer: Issuer, path: str, protocol: str, role: str
+) -> None:
+    reply = ask(gate, issuer, protocol, path, role)
+    assert reply.headers.get("grpc-status") == UNIMPLEMENTED or reply.status == 400
+
+
+def ask(gate: GatewayProcess, issuer: Issuer, protocol: str, path: str, role: str) -> Reply:
+    return predict(gate.port, protocol, bearer(issuer.token(roles=[role])), path=path)
 
 
 @pytest.mark.parametrize("headers", FORGED.values(), ids=FORGED)

@@ -55,6 +55,10 @@ class Rights:
         """Whether a prediction of this model, made for this caller, is within reach."""
         return _among(model, self.everybodys) or (caller == self.caller and _among(model, self.own))
 
+    def reach_everybodys(self, model: str) -> bool:
+        """Whether all predictions of this model are within reach."""
+        return _among(model, self.everybodys)
+
     def show_text(self, caller: str) -> bool:
         """Whether a prediction within reach, made for this caller, is told of with its text.
 

@@ -134,7 +134,7 @@ async def test_callers_who_wait_for_one_model_have_equal_parts_of_it() -> None:
 
     streams = [asyncio.create_task(stream(caller)) for caller in ["eve"] * 20 + ["bob"]]
     async with asyncio.timeout(100):
-        while len(served) < 200:
+        while len(served) < 200:  # noqa: ASYNC110
             await asyncio.sleep(0)
     for one in streams:
         one.cancel()

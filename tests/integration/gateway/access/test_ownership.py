@@ -225,3 +225,19 @@ def test_an_external_id_belongs_to_its_caller(gateway: Serving) -> None:
             for id_ in ids_of
         ]
         assert reasons == ["", "EXTERNAL_ID_REUSED"]
+
+
+async def test_one_who_lists_without_end_keeps_out_nobody(gateway: Serving) -> None:
+    """Lists wait for each other, each caller's among his own: beyond some he is refused."""
+    eve, bob = somebody("everywhere"), somebody()
+    gateway.predict(bob)
+    async with grpc.aio.insecure_channel(gateway.address) as channel:
+        ask = channel.unary_unary(
+            "/predict.v1.PredictionService/ListPredictions",
+            request_serializer=pb.ListPredictionsRequest.SerializeToString,
+            response_deserializer=pb.ListPredictionsResponse.FromString,
+        )
+        calls = [ask(pb.ListPredictionsRequest(), metadata=eve.metadata) for _ in range(300)]
+        assert len((await ask(pb.ListPredictionsRequest(), metadata=bob.metadata)).predictions) == 1
+        codes = {await call.code() for call in calls}
+    assert codes == {grpc.StatusCode.OK, grpc.StatusCode.RESOURCE_EXHAUSTED}

@@ -60,7 +60,8 @@ class Rights:
         return _among(model, self.everybodys)
 
     def show_text(self, caller: str) -> bool:
-        """Whether a prediction within reach, made for this caller, is told of with its text.
+        """Whether a prediction within reach, made for this caller, is told of with its text and
+        what the model said of it.
 
         To be allowed to take back or to erase those of others is not to be allowed to read them.
         """

@@ -6,10 +6,12 @@ from uuid import uuid4
 import grpc
 import pytest
 from predict.v1 import feedback_service_pb2 as feedback
+from predict.v1 import model_service_pb2 as models
 from predict.v1 import prediction_service_pb2 as pb
 from predict.v1.prediction_pb2 import Prediction
 
 from tests.integration.gateway.access.serving import MODEL, OTHER_MODEL, Caller, Serving
+from tests.parts.words_server import VERSION
 
 READER = Caller("reader", ("reader",))
 LABELLER = Caller("labeller", ("labeller",))
@@ -170,6 +172,39 @@ def test_who_takes_back_anothers_prediction_does_not_read_its_text(gateway: Serv
     assert gateway.ask("CancelPrediction", request, manager).prediction.text == ""
     request = pb.CancelPredictionRequest(id=gateway.create(ann, "good news of me").id)
     assert gateway.ask("CancelPrediction", request, ann).prediction.text == "good news of me"
+
+
+def test_who_erases_anothers_prediction_does_not_read_what_was_said_of_it(
+    gateway: Serving,
+) -> None:
+    ann, manager = somebody(), somebody("manager")
+    made = gateway.predict(ann)
+    assert made.output.label
+    request = pb.DeletePredictionRequest(id=made.id)
+    erased = gateway.ask("DeletePrediction", request, manager).prediction
+    assert erased.HasField("erase_time")
+    for field in ("output", "error", "label"):
+        assert not erased.HasField(field)
+    assert not (erased.text or erased.tags or erased.features_uri)
+    request = pb.DeletePredictionRequest(id=gateway.predict(ann).id)
+    assert gateway.ask("DeletePrediction", request, ann).prediction.output == made.output
+
+
+def test_a_request_id_that_is_taken_is_told_as_its_caller_chose_it(gateway: Serving) -> None:
+    """Whatever it is kept under."""
+    operator, request_id = somebody("operator"), str(uuid4())
+    for percent, reason in ((50, ""), (60, "REQUEST_ID_REUSED")):
+        request = models.CreateReleaseRequest(
+            model=MODEL,
+            action="RELEASE_ACTION_RELEASE",
+            version=VERSION,
+            steps=[percent, 100],
+            pause={"seconds": 3600},
+            request_id=request_id,
+        )
+        outcome = gateway.call("CreateRelease", request, operator)
+        assert outcome.reason == reason
+    assert outcome.answer.info.metadata["request_id"] == request_id
 
 
 def test_a_label_is_withdrawn_by_who_gave_it_or_who_labels_for_all(gateway: Serving) -> None:

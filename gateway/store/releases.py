@@ -60,8 +60,9 @@ class TrafficStore:
     ) -> Release:
         """Accept a release, or move the traffic at once for the other actions.
 
-        request_id: as its caller chose it; the release of before that its request_key stands for is
-        answered with; "" for none. Raises NoOtherVersion, EtagMismatch, RequestIdReused, Overloaded.
+        request_id: as its caller chose it, and request_key: what it is kept under; the release of
+        before that they stand for is answered with; "" for none. Raises NoOtherVersion,
+        EtagMismatch, RequestIdReused, Overloaded.
         """
         row = {
             "model": model,

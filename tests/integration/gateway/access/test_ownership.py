@@ -183,9 +183,8 @@ def test_who_erases_anothers_prediction_does_not_read_what_was_said_of_it(
     request = pb.DeletePredictionRequest(id=made.id)
     erased = gateway.ask("DeletePrediction", request, manager).prediction
     assert erased.HasField("erase_time")
-    for field in ("output", "error", "label"):
-        assert not erased.HasField(field)
-    assert not (erased.text or erased.tags or erased.features_uri)
+    told = {field.name for field, _ in erased.ListFields()}
+    assert not told & {"text", "tags", "output", "error", "label", "features_uri"}
     request = pb.DeletePredictionRequest(id=gateway.predict(ann).id)
     assert gateway.ask("DeletePrediction", request, ann).prediction.output == made.output
 

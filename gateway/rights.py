@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import inf
 
 from contract.access import ALL_MODELS, Permission
 from contract.access_errors import PermissionDenied
@@ -31,6 +32,8 @@ class Rights:
     """Models of which the call reaches everybody's predictions, or that it is about itself."""
     own: Models
     """Models of which it reaches those of its caller."""
+    expire_time: float = inf
+    """When the token ends that says so, in seconds since 1970."""
 
     @property
     def are_none(self) -> bool:
@@ -88,6 +91,8 @@ def rights_of(
     caller: str,
     roles: Iterable[Mapping[Permission, frozenset[str]]],
     permissions: frozenset[Permission],
+    *,
+    expire_time: float = inf,
 ) -> Rights:
     """What a caller's roles give to an rpc that asks for any of these permissions."""
     grants = [(permission, models) for role in roles for permission, models in role.items()]
@@ -102,6 +107,7 @@ def rights_of(
         permissions=permissions,
         everybodys=_union(of_all),
         own=_union(own) if Permission.PREDICT in permissions else _NONE,
+        expire_time=expire_time,
     )
 
 

@@ -133,7 +133,7 @@ def interceptors(
         explain,
         identify,
         bound(settings.max_call_s, unbounded=UNBOUNDED),
-        *([authorize(access)] if access else naming),
+        *([authorize(access, unbounded=UNBOUNDED)] if access else naming),
         validate,
     )
 

@@ -7,6 +7,8 @@ from collections.abc import Awaitable
 from datetime import datetime
 from typing import Protocol
 
+from contract.access import Permission
+from contract.access_errors import PermissionDenied
 from contract.label_errors import LabelNotFound
 from gateway import pages, request_context
 from gateway.label import Attached, Label, LabelFilter, LabelPage, Statement
@@ -37,8 +39,16 @@ class FeedbackService:
         self._predictions = predictions
 
     async def attach(self, statement: Statement) -> Attached:
-        """Take down what is true of a prediction; it is durable when this returns."""
-        await self._predictions.see(statement.prediction_id)
+        """Take down what is true of a prediction; it is durable when this returns.
+
+        Who may label nothing but his own predictions says what he thinks himself. Raises
+        PermissionDenied where he speaks for others, decides, or says how it was chosen.
+        """
+        rights = request_context.current().rights
+        if not rights.reach_all:
+            found = await self._predictions.get(statement.prediction_id, with_text=False)
+            if not (rights.reach_everybodys(found.model) or statement.is_of_its_caller):
+                raise PermissionDenied({Permission.LABEL}, found.model)
         return await self._store.attach(statement)
 
     async def withdraw(self, label_id: str, *, caller: str) -> Label:

@@ -2,19 +2,25 @@
 
 Token buckets, each of which holds as many tokens as come in one second. Of a bucket, only the time
 is kept at which it is full again: a token that is taken moves that by one text's share of a second.
+
+Each of the callers of a model has a share of its limit, which he gets though others would take all:
+on credit, where the bucket is empty, and they wait the longer for it. What some leave of their
+shares is for whoever comes.
 """
 
 import asyncio
 from collections.abc import Callable
-from weakref import WeakValueDictionary
+from contextvars import Context
+from dataclasses import dataclass, field
 
 from contract.access import Limits
 from contract.access_errors import RateLimited
+from gateway.line import Line
 from gateway.metrics import Limited
 
 BURST_S = 1.0
 MOST = 10_000
-"""Buckets of a kind that are remembered."""
+"""Buckets of a kind that are remembered, and callers of a bucket."""
 _ROUNDING_S = 1e-6
 
 
@@ -34,17 +40,24 @@ class Rates:
             return
         asked = ((self._caller, caller), (self._model, model))
         for limit, name in asked:
-            if limit.wait_s(name) > 0:
+            if not limit.allows(name, caller):
                 self._limited.count(limit.kind)
                 raise RateLimited(limit.kind, limit.rate_of(name))
         for limit, name in asked:
-            limit.take(name)
+            limit.take(name, caller)
 
     async def turn(self, caller: str, model: str) -> None:
-        """Wait until one text may pass; those that wait for one limit go in turn."""
+        """Wait until one text may pass; the callers who wait for one limit go in turn."""
         if self._are_any:
-            await self._caller.turn(caller)
-            await self._model.turn(model)
+            await self._caller.turn(caller, caller)
+            await self._model.turn(model, caller)
+
+
+@dataclass(slots=True)
+class _Bucket:
+    full_at: float
+    shares: dict[str, float] = field(default_factory=dict)
+    """When each of the callers of late has a right to a token, the last one served last."""
 
 
 class _Limit:
@@ -57,39 +70,81 @@ class _Limit:
         self.kind = kind
         self.rate_of = rate_of
         self._clock = clock
-        self._full_at: dict[str, float] = {}
+        self._buckets: dict[str, _Bucket] = {}
         """One that is not here is full."""
-        self._lines: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._lines: dict[str, Line] = {}
 
-    def wait_s(self, name: str) -> float:
-        """Seconds until there is a token; 0: there is one."""
-        if not (rate := self.rate_of(name)):
-            return 0
-        now = self._clock()
-        full_at = max(self._full_at.get(name, now), now) + 1 / rate
-        return max(full_at - now - BURST_S - _ROUNDING_S, 0)
+    def allows(self, name: str, caller: str) -> bool:
+        """Whether there is a token for this caller, who does not wait for one."""
+        if name in self._lines and self._lines[name].first() != caller:
+            return self._share_s(name, caller) <= 0
+        return self._wait_s(name, caller) <= 0
 
-    def take(self, name: str) -> None:
-        """Take a token that is there."""
+    def take(self, name: str, caller: str) -> None:
+        """Take a token that is there, or that comes to this caller."""
         if not (rate := self.rate_of(name)):
             return
         now = self._clock()
-        self._full_at[name] = max(self._full_at.get(name, now), now) + 1 / rate
-        if len(self._full_at) > MOST:
+        bucket = self._buckets.setdefault(name, _Bucket(now))
+        bucket.full_at = max(bucket.full_at, now) + 1 / rate
+        shares = bucket.shares
+        shares.pop(caller, None)
+        while shares and (shares[first := next(iter(shares))] < now - BURST_S or _many(shares)):
+            del shares[first]
+        shares[caller] = now + (len(shares) + 1) / rate
+        if _many(self._buckets):
             self._forget(now)
 
-    async def turn(self, name: str) -> None:
+    async def turn(self, name: str, caller: str) -> None:
         """Wait for a token and take it."""
-        line = self._lines.setdefault(name, asyncio.Lock())
-        async with line:
-            # Again and again, for those who do not wait come between.
-            while wait_s := self.wait_s(name):  # noqa: ASYNC110
-                await asyncio.sleep(wait_s)
-            self.take(name)
+        if not self.rate_of(name):
+            return
+        is_first = name not in self._lines
+        line = self._lines.setdefault(name, Line())
+        waiting = line.join(caller)
+        if is_first:
+            self._serve(name)
+        await waiting
+
+    def _serve(self, name: str) -> None:
+        """Give those who wait what is there, and come back for the others."""
+        line = self._lines[name]
+        while (caller := line.first()) is not None:
+            if (wait_s := self._wait_s(name, caller)) > 0:
+                loop = asyncio.get_running_loop()
+                # Of nobody's request: all who wait are served.
+                loop.call_later(wait_s, self._serve, name, context=Context())
+                return
+            self.take(name, caller)
+            line.call()
+        del self._lines[name]
+
+    def _wait_s(self, name: str, caller: str) -> float:
+        """Seconds until there is a token for a caller, if nobody else takes it."""
+        return min(self._token_s(name), self._share_s(name, caller))
+
+    def _token_s(self, name: str) -> float:
+        """Seconds until there is a token for anybody."""
+        if not (rate := self.rate_of(name)) or (bucket := self._buckets.get(name)) is None:
+            return 0
+        now = self._clock()
+        full_at = max(bucket.full_at, now) + 1 / rate
+        return max(full_at - now - BURST_S - _ROUNDING_S, 0)
+
+    def _share_s(self, name: str, caller: str) -> float:
+        """Seconds until a token is this caller's though the bucket be empty; on credit there is
+        another second's worth."""
+        if (bucket := self._buckets.get(name)) is None:
+            return 0
+        due_s = bucket.shares.get(caller, 0) - self._clock() - _ROUNDING_S
+        return max(due_s, self._token_s(name) - BURST_S)
 
     def _forget(self, now: float) -> None:
         """The full buckets, of which nothing is lost; where all are in use, the fuller half."""
-        self._full_at = {name: at for name, at in self._full_at.items() if at > now}
-        if len(self._full_at) > MOST // 2:
-            emptiest = sorted(self._full_at.items(), key=lambda bucket: bucket[1], reverse=True)
-            self._full_at = dict(emptiest[: MOST // 2])
+        used = sorted(self._buckets.items(), key=lambda item: item[1].full_at, reverse=True)
+        used = [(name, bucket) for name, bucket in used if bucket.full_at > now]
+        self._buckets = dict(used[: MOST // 2] if len(used) > MOST // 2 else used)
+
+
+def _many(remembered: dict[str, float] | dict[str, _Bucket]) -> bool:
+    return len(remembered) > MOST

@@ -175,9 +175,7 @@ class RecordedPredictions:
             await self._store.cancel(prediction_id)
             prediction = await self.get(prediction_id)
             if prediction.state is State.CANCELLED:
-                if request_context.current().rights.show_text(prediction.caller):
-                    return prediction
-                return replace(prediction, text="", tags=None)
+                return _shown(prediction)
             if prediction.state.terminal:
                 raise PredictionFinished(prediction_id, prediction.state)
         raise StoreUnavailable()
@@ -193,10 +191,19 @@ class RecordedPredictions:
             await self._store.erase(prediction_id)
             prediction = await self.get(prediction_id)
             if prediction.erase_time is not None:
-                return prediction
+                return _shown(prediction)
             if not prediction.state.terminal:
                 raise PredictionUnfinished(prediction_id, prediction.state)
         raise StoreUnavailable()
+
+
+def _shown(prediction: Prediction) -> Prediction:
+    """What who takes back or erases it may see of it: not what another's text was, or said."""
+    if request_context.current().rights.show_text(prediction.caller):
+        return prediction
+    return replace(
+        prediction, text="", tags=None, output=None, error=None, label=None, features_uri=""
+    )
 
 
 def _fitting(found: list[Prediction]) -> list[Prediction]:

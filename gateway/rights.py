@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import inf
 
 from contract.access import ALL_MODELS, Permission
 from contract.access_errors import PermissionDenied
@@ -31,6 +32,8 @@ class Rights:
     """Models of which the call reaches everybody's predictions, or that it is about itself."""
     own: Models
     """Models of which it reaches those of its caller."""
+    expire_time: float = inf
+    """When the token ends that says so, in seconds since 1970."""
 
     @property
     def are_none(self) -> bool:
@@ -55,8 +58,13 @@ class Rights:
         """Whether a prediction of this model, made for this caller, is within reach."""
         return _among(model, self.everybodys) or (caller == self.caller and _among(model, self.own))
 
+    def reach_everybodys(self, model: str) -> bool:
+        """Whether all predictions of this model are within reach."""
+        return _among(model, self.everybodys)
+
     def show_text(self, caller: str) -> bool:
-        """Whether a prediction within reach, made for this caller, is told of with its text.
+        """Whether a prediction within reach, made for this caller, is told of with its text and
+        what the model said of it.
 
         To be allowed to take back or to erase those of others is not to be allowed to read them.
         """
@@ -83,6 +91,8 @@ def rights_of(
     caller: str,
     roles: Iterable[Mapping[Permission, frozenset[str]]],
     permissions: frozenset[Permission],
+    *,
+    expire_time: float = inf,
 ) -> Rights:
     """What a caller's roles give to an rpc that asks for any of these permissions."""
     grants = [(permission, models) for role in roles for permission, models in role.items()]
@@ -97,6 +107,7 @@ def rights_of(
         permissions=permissions,
         everybodys=_union(of_all),
         own=_union(own) if Permission.PREDICT in permissions else _NONE,
+        expire_time=expire_time,
     )
 
 

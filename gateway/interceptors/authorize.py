@@ -1,8 +1,11 @@
 """Who calls, and what his roles let him do: from the verified token that Envoy hands on."""
 
+import asyncio
 import base64
-from collections.abc import Awaitable
+import time
+from collections.abc import Awaitable, Container
 from functools import lru_cache
+from math import inf
 from typing import Any
 
 import orjson
@@ -22,12 +25,18 @@ MOST = 8192
 """Rights that are remembered: a token comes many times."""
 MAX_REMEMBERED_BYTES = 4096
 """Of claims: so that what is remembered has a bound."""
+CLOCK_SKEW_S = 30
+"""A token is good for so long after its end, as Envoy has it where a call begins."""
+_FAR_S = 365 * 24 * 3600
+"""Longer than any call lasts."""
 
 
-def authorize(policy: AccessPolicy) -> Interceptor:
+def authorize(policy: AccessPolicy, *, unbounded: Container[str] = ()) -> Interceptor:
     """Gives each call its caller and rights; refuses it where its rpc is not for this caller.
 
     Refused before the request is looked at: what is wrong with it is only for who may ask.
+
+    unbounded: the paths of rpcs that may last; such a call is ended with its caller's token.
     """
 
     def rights(claims: bytes, permissions: frozenset[Permission]) -> Rights:
@@ -38,6 +47,7 @@ def authorize(policy: AccessPolicy) -> Interceptor:
     def intercept(rpc: Rpc, handler: Handler) -> Handler:
         is_open = rpc.path in OPEN
         permissions = frozenset(Permission) if is_open else PERMISSIONS.get(rpc.path, frozenset())
+        lasts = rpc.path in unbounded
 
         def run(request: Any, context: Context) -> Awaitable[Any]:
             claims = headers_of(context).get(CLAIMS)
@@ -48,12 +58,23 @@ def authorize(policy: AccessPolicy) -> Interceptor:
                 raise Unauthenticated
             find = remembered if len(claims) <= MAX_REMEMBERED_BYTES else rights
             found = find(claims, permissions)
-            if (
-                found.are_none and not is_open and rpc != OTHER
-            ):  # whose handler says that there is no such rpc
+            # The handler of OTHER says that there is no such rpc.
+            if found.are_none and not is_open and rpc != OTHER:
                 raise PermissionDenied(permissions)
             enter(current()._replace(caller=found.caller, rights=found))
+            if lasts:
+                return run_until(found.expire_time, request, context)
             return handler(request, context)
+
+        async def run_until(expire_time: float, request: Any, context: Context) -> Any:
+            left_s = expire_time + CLOCK_SKEW_S - time.time()
+            try:
+                async with asyncio.timeout(min(max(left_s, 0), _FAR_S)) as until:
+                    return await handler(request, context)
+            except TimeoutError:
+                if until.expired():
+                    raise Unauthenticated from None
+                raise
 
         return run
 
@@ -75,4 +96,6 @@ def _rights(policy: AccessPolicy, encoded: bytes, permissions: frozenset[Permiss
     names = claims.get(policy.tokens.roles_claim)
     known = [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
     roles = [policy.roles[name] for name in known if name in policy.roles]
-    return rights_of(caller, roles, permissions)
+    end = claims.get("exp")
+    known_end = isinstance(end, int | float) and not isinstance(end, bool)
+    return rights_of(caller, roles, permissions, expire_time=end if known_end else inf)

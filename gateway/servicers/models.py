@@ -103,15 +103,15 @@ class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
     ) -> pb.CreateReleaseResponse:
         """Accept a release, or move the traffic at once."""
         model, plan = self._model(request.model), plan_from_proto(request)
+        request_id = request.request_id.lower()
         async with self._refreshed():
             release = await self._releases.create(
                 model.id,
                 plan,
                 _signature(request),
                 etag=request.etag,
-                request_id=request_key(
-                    request_context.current().caller, request.request_id.lower()
-                ),
+                request_id=request_id,
+                request_key=request_key(request_context.current().caller, request_id),
             )
         return pb.CreateReleaseResponse(release=release_to_proto(release))
 

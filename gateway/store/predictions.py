@@ -22,6 +22,7 @@ from gateway.store.connections import Connection, Connections
 from gateway.store.hot_statement import HotStatement
 from gateway.store.labels import decided
 from gateway.store.search import SEARCH_S, find_page
+from gateway.store.turns import Turns
 from inference.output import Output
 
 _SQL = named_sql.load("gateway.store")
@@ -53,7 +54,7 @@ class PredictionStore:
         """
         self._connections = connections
         self._hot = HotStatement(_SQL["insert_finished"].replace("%(rows)s", "$1"), connections)
-        self._searches = asyncio.Semaphore(1)  # the other connections are for what is quick
+        self._searches = Turns()  # the other connections are for what is quick
         # One write in flight: what waits for a commit shares the next one.
         self._finished = Batcher[Write, bool](
             self._insert_finished,
@@ -126,14 +127,14 @@ class PredictionStore:
         """Read predictions within reach, newest first; only older ones than before_id, if given.
 
         The last one is at the most the first whose text goes beyond max_bytes in all. Raises
-        ListTooBroad.
+        ListTooBroad, Overloaded.
 
         least_confident_of: if not 0, of so many newest ones those that their models were the
         least sure of, which then come first.
         """
         try:
             async with (
-                self._searches,
+                self._searches.turn(rights.caller),
                 self._connections.connection() as connection,
                 connection.transaction(),
             ):

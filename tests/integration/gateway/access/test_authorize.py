@@ -1,9 +1,13 @@
 """Who a call is taken for, and what needs no token."""
 
+import asyncio
 import base64
 import json
+import time
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import grpc
 import pytest
@@ -18,12 +22,15 @@ from predict.v1.prediction_service_pb2_grpc import PredictionServiceStub
 from contract.access import policy
 from gateway import request_context
 from gateway.app import SERVICES, interceptors
+from gateway.envoy.authentication import authenticate
+from gateway.interceptors.authorize import CLOCK_SKEW_S
 from gateway.interceptors.intercepted import Intercepted
 from gateway.metrics import Calls
 from gateway.servicers import standard
 from gateway.settings import Settings
 from tests.integration.gateway.access.conftest import TOKENS
 from tests.integration.gateway.access.serving import CLAIMS, Caller, reason_of
+from tests.parts.polling import PATIENCE_S
 
 ACCESS = policy(TOKENS | {"roles_claim": "groups"}, {"app": {"predict": ["*"]}}, {})
 REQUEST = pb.PredictRequest(model="words", text="good")
@@ -34,6 +41,19 @@ class Echo(prediction_service_pb2_grpc.PredictionServiceServicer):
 
     async def Predict(self, request: Any, context: Any) -> Any:
         return pb.PredictResponse(prediction={"text": request_context.current().caller})
+
+    async def WatchPrediction(self, request: Any, context: Any) -> Any:
+        """Without end."""
+        yield pb.WatchPredictionResponse()
+        await asyncio.Event().wait()
+
+    async def StreamPredict(self, request_iterator: Any, context: Any) -> Any:
+        """As long as its client sends."""
+        async for _ in request_iterator:
+            yield pb.StreamPredictResponse()
+
+    async def WaitPrediction(self, request: Any, context: Any) -> Any:
+        await asyncio.Event().wait()
 
 
 @pytest.fixture
@@ -133,6 +153,50 @@ async def test_health_needs_no_token_and_reflection_any_role(channel: grpc.aio.C
     assert await reason(reflect([asked]).read()) == "UNAUTHENTICATED"
     assert await reason(reflect([asked], metadata=NOBODY).read()) == "PERMISSION_DENIED"
     assert (await reflect([asked], metadata=APP).read()).list_services_response.service
+
+
+@pytest.mark.parametrize("left_s", [3, -1000])
+async def test_a_call_that_lasts_ends_with_its_token(
+    channel: grpc.aio.Channel, left_s: int
+) -> None:
+    """As one that begins then is refused."""
+    until = int(time.time()) - CLOCK_SKEW_S + left_s
+    ending = metadata({"sub": "ann", "groups": ["app"], "exp": until})
+    stub = PredictionServiceStub(channel)
+    watch = stub.WatchPrediction(pb.WatchPredictionRequest(id=str(uuid4())), metadata=ending)
+    stream = stub.StreamPredict(metadata=ending)
+    reflect = reflection_pb2_grpc.ServerReflectionStub(channel).ServerReflectionInfo(
+        metadata=ending
+    )
+    if left_s > 0:
+        await stream.write(pb.StreamPredictRequest(request=REQUEST))
+        assert await stream.read() == pb.StreamPredictResponse()
+    async with asyncio.timeout(PATIENCE_S):
+        assert await reason(collected(watch)) == "UNAUTHENTICATED"
+        assert await reason(stream.read()) == "UNAUTHENTICATED"
+        assert await reason(collected(reflect)) == "UNAUTHENTICATED"
+        wait = stub.WaitPrediction(pb.WaitPredictionRequest(id=str(uuid4())), metadata=ending)
+        assert await reason(wait) == "UNAUTHENTICATED"
+
+
+async def collected(call: Any) -> list[Any]:
+    return [message async for message in call]
+
+
+@pytest.mark.parametrize("end", [1e300, "soon", None, True])
+async def test_what_is_no_end_of_a_token_ends_nothing(channel: grpc.aio.Channel, end: Any) -> None:
+    """Whether a token needs one, Envoy says."""
+    lasting = metadata({"sub": "ann", "groups": ["app"], "exp": end})
+    stream = PredictionServiceStub(channel).StreamPredict(metadata=lasting)
+    await stream.write(pb.StreamPredictRequest(request=REQUEST))
+    assert await stream.read() == pb.StreamPredictResponse()
+    await stream.done_writing()
+    assert await stream.code() is grpc.StatusCode.OK
+
+
+def test_a_token_lasts_as_long_as_envoy_has_it() -> None:
+    written = json.dumps(authenticate(ACCESS.tokens, Path("keys.json")))
+    assert f'"clock_skew_seconds": {CLOCK_SKEW_S},' in written
 
 
 async def test_an_rpc_without_a_rule_is_for_nobody(channel: grpc.aio.Channel) -> None:

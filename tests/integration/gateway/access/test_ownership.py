@@ -6,10 +6,12 @@ from uuid import uuid4
 import grpc
 import pytest
 from predict.v1 import feedback_service_pb2 as feedback
+from predict.v1 import model_service_pb2 as models
 from predict.v1 import prediction_service_pb2 as pb
 from predict.v1.prediction_pb2 import Prediction
 
 from tests.integration.gateway.access.serving import MODEL, OTHER_MODEL, Caller, Serving
+from tests.parts.words_server import VERSION
 
 READER = Caller("reader", ("reader",))
 LABELLER = Caller("labeller", ("labeller",))
@@ -172,6 +174,38 @@ def test_who_takes_back_anothers_prediction_does_not_read_its_text(gateway: Serv
     assert gateway.ask("CancelPrediction", request, ann).prediction.text == "good news of me"
 
 
+def test_who_erases_anothers_prediction_does_not_read_what_was_said_of_it(
+    gateway: Serving,
+) -> None:
+    ann, manager = somebody(), somebody("manager")
+    made = gateway.predict(ann)
+    assert made.output.label
+    request = pb.DeletePredictionRequest(id=made.id)
+    erased = gateway.ask("DeletePrediction", request, manager).prediction
+    assert erased.HasField("erase_time")
+    told = {field.name for field, _ in erased.ListFields()}
+    assert not told & {"text", "tags", "output", "error", "label", "features_uri"}
+    request = pb.DeletePredictionRequest(id=gateway.predict(ann).id)
+    assert gateway.ask("DeletePrediction", request, ann).prediction.output == made.output
+
+
+def test_a_request_id_that_is_taken_is_told_as_its_caller_chose_it(gateway: Serving) -> None:
+    """Whatever it is kept under."""
+    operator, request_id = somebody("operator"), str(uuid4())
+    for percent, reason in ((50, ""), (60, "REQUEST_ID_REUSED")):
+        request = models.CreateReleaseRequest(
+            model=MODEL,
+            action="RELEASE_ACTION_RELEASE",
+            version=VERSION,
+            steps=[percent, 100],
+            pause={"seconds": 3600},
+            request_id=request_id,
+        )
+        outcome = gateway.call("CreateRelease", request, operator)
+        assert outcome.reason == reason
+    assert outcome.answer.info.metadata["request_id"] == request_id
+
+
 def test_a_label_is_withdrawn_by_who_gave_it_or_who_labels_for_all(gateway: Serving) -> None:
     ann = somebody()
     id_ = gateway.predict(ann).id
@@ -225,3 +259,19 @@ def test_an_external_id_belongs_to_its_caller(gateway: Serving) -> None:
             for id_ in ids_of
         ]
         assert reasons == ["", "EXTERNAL_ID_REUSED"]
+
+
+async def test_one_who_lists_without_end_keeps_out_nobody(gateway: Serving) -> None:
+    """Lists wait for each other, each caller's among his own: beyond some he is refused."""
+    eve, bob = somebody("everywhere"), somebody()
+    gateway.predict(bob)
+    async with grpc.aio.insecure_channel(gateway.address) as channel:
+        ask = channel.unary_unary(
+            "/predict.v1.PredictionService/ListPredictions",
+            request_serializer=pb.ListPredictionsRequest.SerializeToString,
+            response_deserializer=pb.ListPredictionsResponse.FromString,
+        )
+        calls = [ask(pb.ListPredictionsRequest(), metadata=eve.metadata) for _ in range(300)]
+        assert len((await ask(pb.ListPredictionsRequest(), metadata=bob.metadata)).predictions) == 1
+        codes = {await call.code() for call in calls}
+    assert codes == {grpc.StatusCode.OK, grpc.StatusCode.RESOURCE_EXHAUSTED}

@@ -97,5 +97,5 @@ def _rights(policy: AccessPolicy, encoded: bytes, permissions: frozenset[Permiss
     known = [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
     roles = [policy.roles[name] for name in known if name in policy.roles]
     end = claims.get("exp")
-    known_end = isinstance(end, int | float) and not isinstance(end, bool)
-    return rights_of(caller, roles, permissions, expire_time=end if known_end else inf)
+    expire_time = float(end) if isinstance(end, int | float) and end is not True else inf
+    return rights_of(caller, roles, permissions, expire_time=expire_time)

@@ -47,15 +47,25 @@ def of_a_model(mesh: Mesh, model: ModelEntry, names: Names) -> Mapping[str, Any]
     }
 
 
+def of_the_stores(mesh: Mesh) -> Mapping[str, Mapping[str, Any]]:
+    """Of the charts postgres, mlflow and annotation, by their names."""
+    buckets, aws = mesh.outside.buckets, {"region": mesh.outside.region}
+    return {
+        "postgres": {"aws": aws, "backups": {"url": f"s3://{buckets['backups']}/predict"}},
+        "mlflow": {
+            **_database(mesh),
+            "aws": aws,
+            "artifacts": f"s3://{buckets['artifacts']}/mlflow",
+        },
+        "annotation": {**_database(mesh), "labelStudio": {"host": mesh.label_host}},
+    }
+
+
 def _of_both(mesh: Mesh, models: Sequence[ModelEntry]) -> Mapping[str, Any]:
     outside = mesh.outside
-    database = {}
-    if outside.database:
-        host, port = outside.database
-        database = {"database": {"host": host, "port": port}}
     ports = {port for model in models for _, port in foreign_addresses(model)}
     return {
-        **database,
+        **_database(mesh),
         "aws": {"region": outside.region},
         "features": {"bucket": outside.buckets["features"]},
         "networkPolicy": {"foreignPorts": sorted(ports)},
@@ -66,6 +76,14 @@ def _device(serving: ClusterServing) -> str:
     """What rollout is told; versions of one model have one configuration."""
     devices = {serving.device, *serving.versions.values()}
     return serving.device if len(devices) == 1 else "auto"
+
+
+def _database(mesh: Mesh) -> Mapping[str, Any]:
+    """Where it is, if it is not the chart's."""
+    if not mesh.outside.database:
+        return {}
+    host, port = mesh.outside.database
+    return {"database": {"host": host, "port": port}}
 
 
 def _replicas(replicas: Bounds) -> Mapping[str, int]:

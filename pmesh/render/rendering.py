@@ -6,7 +6,7 @@ from pathlib import Path
 from bus.topology import PREFIX, Names
 from modelkit.values import ModelEntry
 from pmesh.mesh_file import InvalidMesh, read_mesh
-from pmesh.render.charts import of_a_model, of_the_mesh
+from pmesh.render.charts import of_a_model, of_the_mesh, of_the_stores
 from pmesh.render.istio import istio
 from pmesh.render.objects import HEADER, as_yaml
 from pmesh.render.readme import with_table
@@ -59,6 +59,7 @@ def render(root: Path, models: Sequence[ModelEntry]) -> Mapping[Path, str]:
         [{"resources": resources}], comment="All objects, for kubectl apply -k."
     )
     values = {"predict-mesh/rendered-values": of_the_mesh(mesh, models, names)}
+    values |= {f"{chart}/rendered-values": said for chart, said in of_the_stores(mesh).items()}
     values |= {f"model/models/{model.id}": of_a_model(mesh, model, names) for model in models}
     for name, said in values.items():
         files[_CHARTS / f"{name}.yaml"] = as_yaml([said], comment="Values of the chart.")

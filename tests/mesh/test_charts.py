@@ -285,17 +285,17 @@ def test_what_must_be_given_is_asked_for(chart: str) -> None:
 
 
 def test_what_is_rendered_of_the_list_fits_the_charts() -> None:
-    own = ["--set", "images.tag=abc123", "--set", "aws.region=eu-central-1"]
-    own += ["--set-string", "aws.account=123456789012"]
     charts = ROOT / "deploy/charts"
-    for chart, files in {
-        "predict-mesh": [charts / "predict-mesh/rendered-values.yaml"],
-        "model": sorted((charts / "model/models").glob("*.yaml")),
-    }.items():
-        for file in files:
-            if file.exists():
-                run = template(chart, "--values", str(file), *own)
-                assert run.returncode == 0, run.stderr
+    own = ["--set", "images.tag=abc123"]
+    account = ["--set-string", "aws.account=123456789012"]
+    for file in sorted([*charts.glob("*/rendered-values.yaml"), *charts.glob("model/models/*")]):
+        chart = file.relative_to(charts).parts[0]
+        more = account if chart in {"predict-mesh", "model"} else []
+        run = template(chart, "--values", str(file), *own, *more)
+        assert run.returncode == 0, run.stderr
+    assert {file.parent.name for file in charts.glob("*/rendered-values.yaml")} == {
+        *CHARTS.keys() - {"model"}
+    }
 
 
 def everything() -> Iterator[tuple[Rendered, str]]:

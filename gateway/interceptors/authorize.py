@@ -93,6 +93,6 @@ def _rights(policy: AccessPolicy, encoded: bytes, permissions: frozenset[Permiss
     names = claims.get(policy.tokens.roles_claim)
     known = [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
     roles = [policy.roles[name] for name in known if name in policy.roles]
-    end = claims.get("exp")
-    known_end = isinstance(end, int | float) and not isinstance(end, bool)
-    return rights_of(caller, roles, permissions, expire_time=end if known_end else inf)
+    end: Any = claims.get("exp")
+    is_time = isinstance(end, int | float) and not isinstance(end, bool)
+    return rights_of(caller, roles, permissions, expire_time=end if is_time else inf)

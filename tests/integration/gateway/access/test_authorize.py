@@ -205,6 +205,15 @@ async def test_an_rpc_without_a_rule_is_for_nobody(channel: grpc.aio.Channel) ->
     assert await reason(ask(b"", metadata=APP)) == "PERMISSION_DENIED"
 
 
+async def test_permission_comes_before_whether_a_request_is_a_message(
+    channel: grpc.aio.Channel,
+) -> None:
+    ask = channel.unary_unary("/predict.v1.PredictionService/Predict")
+    assert await reason(ask(b"\xff")) == "UNAUTHENTICATED"
+    assert await reason(ask(b"\xff", metadata=NOBODY)) == "PERMISSION_DENIED"
+    assert await reason(ask(b"\xff", metadata=APP)) == "MALFORMED_MESSAGE"
+
+
 async def test_which_rpcs_there_are_is_told_to_whom_is_known(channel: grpc.aio.Channel) -> None:
     ask = channel.unary_unary("/predict.v1.PredictionService/Forget")
     assert await reason(ask(b"")) == "UNAUTHENTICATED"

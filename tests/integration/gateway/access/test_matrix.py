@@ -18,7 +18,7 @@ from predict.v1 import prediction_service_pb2 as pb
 from contract.access import PERMISSIONS, Permission
 from contract.ids import uuid7
 from tests.integration.gateway.access.conftest import ROLES
-from tests.integration.gateway.access.serving import MODEL, Caller, Outcome, Serving
+from tests.integration.gateway.access.serving import MODEL, OTHER_MODEL, Caller, Outcome, Serving
 from tests.parts.doors import METHODS
 from tests.parts.refusals import check_reason
 from tests.parts.words_server import VERSION
@@ -251,6 +251,33 @@ def test_what_is_out_of_reach_is_as_if_it_were_not_there(
     )
     assert of_it == of_nothing
     assert recorded(gateway, id_) == before
+
+
+@pytest.mark.parametrize("rpc", ["GetPrediction", "WaitPrediction", "WatchPrediction"])
+@pytest.mark.parametrize("who", ["stranger", "of another model"])
+def test_what_is_unfinished_and_out_of_reach_is_not_waited_for(
+    gateway: Serving, rpc: str, who: str
+) -> None:
+    row = ROWS[rpc]
+    of_it, of_nothing = (
+        told(gateway.call(rpc, row.request(name), CALLERS[who]), name)
+        for name in (accepted(gateway), uuid7())
+    )
+    assert of_it == of_nothing
+
+
+@pytest.mark.parametrize("rpc", ["GetPrediction", "WaitPrediction", "WatchPrediction"])
+def test_who_reads_one_model_and_predicts_with_another_reads_of_others_the_one(
+    gateway: Serving, rpc: str
+) -> None:
+    both = Caller("both", ("reader", "app-of-the-other"))
+    of_other = gateway.predict(Caller("elsewhere", ("everything-else",)), model=OTHER_MODEL).id
+    own = gateway.predict(both, model=OTHER_MODEL).id
+    reasons = [
+        gateway.call(rpc, ROWS[rpc].request(id_), both).reason
+        for id_ in (finished(gateway), own, of_other)
+    ]
+    assert reasons == ["", "", "PREDICTION_NOT_FOUND"]
 
 
 @pytest.mark.parametrize("rpc", [rpc for rpc, row in ROWS.items() if row.about is About.MODEL])

@@ -3,6 +3,8 @@ goes by.
 """
 
 import json
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,9 +15,12 @@ import httpx
 import pytest
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
+from predict.v1 import prediction_service_pb2 as pb
+from predict.v1 import prediction_service_pb2_grpc
 
 from database.logins import GATEWAY
 from gateway.envoy.front import Front
+from gateway.interceptors.authorize import CLOCK_SKEW_S
 from tests.integration.gateway.envoy.gateway_process import GatewayProcess
 from tests.integration.gateway.program.running import running
 from tests.parts.catalog import environment
@@ -39,20 +44,20 @@ class Asking:
 
     def __init__(self, port: int, issuer: Issuer) -> None:
         self.client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False)
-        self._port = port
-        self._issuer = issuer
+        self.target = f"127.0.0.1:{port}"
+        self.issuer = issuer
 
     def metadata(self, role: str) -> tuple[tuple[str, str], ...]:
         """Of a call by gRPC."""
-        return (("authorization", f"Bearer {self._issuer.token(roles=[role])}"),)
+        return (("authorization", f"Bearer {self.issuer.token(roles=[role])}"),)
 
     @contextmanager
     def health(self) -> Iterator[HealthStub]:
-        with grpc.insecure_channel(f"127.0.0.1:{self._port}") as channel:
+        with grpc.insecure_channel(self.target) as channel:
             yield HealthStub(channel)
 
     def call(self, method: str, path: str, subject: str, role: str) -> httpx.Response:
-        token = self._issuer.token(sub=subject, roles=[role])
+        token = self.issuer.token(sub=subject, roles=[role])
         body = {"text": "a text"} if method == "POST" else None
         return self.client.request(
             method, path, json=body, headers={"authorization": f"Bearer {token}"}
@@ -152,3 +157,23 @@ def test_claims_that_a_client_sends_are_nobody_s(asking: Asking) -> None:
 
 def reason(response: httpx.Response) -> str:
     return str(response.json()["details"][0]["reason"])
+
+
+def test_a_stream_ends_with_its_token(asking: Asking) -> None:
+    """Whatever the client does; which here is nothing."""
+    token = asking.issuer.token(sub="ann", roles=["app"], exp=int(time.time()) - CLOCK_SKEW_S + 5)
+    left = threading.Event()
+
+    def requests() -> Iterator[pb.StreamPredictRequest]:
+        yield pb.StreamPredictRequest(request={"model": "sentiment", "text": "a text"})
+        left.wait(PATIENCE_S)
+
+    with grpc.insecure_channel(asking.target) as channel:
+        call = prediction_service_pb2_grpc.PredictionServiceStub(channel).StreamPredict(
+            requests(), metadata=(("authorization", f"Bearer {token}"),), timeout=PATIENCE_S
+        )
+        assert next(call).prediction.id
+        with pytest.raises(grpc.RpcError):
+            next(call)
+        left.set()
+        assert call.code() is grpc.StatusCode.UNAUTHENTICATED

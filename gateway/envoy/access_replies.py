@@ -24,7 +24,7 @@ _IS_GRPC = (
 _BY_JWT = 'response.code_details.startsWith("jwt_authn_access_denied")'
 _BY_RBAC = 'response.code_details.startsWith("rbac_access_denied")'
 _WITHOUT_KEYS = f'{_BY_JWT} && response.code_details.contains("Jwks_remote_fetch")'
-_UNUSABLE = f'{_BY_RBAC} && response.code_details.contains("[{UNUSABLE}]")'
+_UNUSABLE = f'{_BY_RBAC} && response.code_details.contains("[{UNUSABLE}")'
 _BEARER = {
     "header": {"key": "www-authenticate", "value": "Bearer"},
     "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",

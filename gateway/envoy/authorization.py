@@ -17,7 +17,7 @@ from gateway.envoy.http_filter import full_name, http_filter
 _SUBJECT = "[!-~]([ -~]*[!-~])?"
 """Whom a token is for, as name_caller.NAME has it; how long it may be, the application says."""
 UNUSABLE = "unusable"
-"""The rule by which a verified token is refused; Envoy names it in the details of its reply."""
+"""How the rules begin by which verified tokens are refused; Envoy tells which, in its details."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,13 +57,12 @@ def refuse_tokens() -> dict[str, Any]:
     is_critical = _says([TOKEN_HEADER, "crit"], {"present_match": True})
     subject = {"string_match": {"safe_regex": {"regex": _SUBJECT}}}
     names_nobody = {"not_id": _says([CLAIMS, "sub"], subject)}
-    policy = {
-        "permissions": [{"not_rule": {"or_rules": {"rules": _open()}}}],
-        "principals": [is_critical, names_nobody],
+    closed = {"not_rule": {"or_rules": {"rules": _open()}}}
+    policies = {
+        f"{UNUSABLE}: critical": {"permissions": [{"any": True}], "principals": [is_critical]},
+        f"{UNUSABLE}: nobody": {"permissions": [closed], "principals": [names_nobody]},
     }
-    return http_filter(
-        "rbac", "rbac.v3.RBAC", rules={"action": "DENY", "policies": {UNUSABLE: policy}}
-    )
+    return http_filter("rbac", "rbac.v3.RBAC", rules={"action": "DENY", "policies": policies})
 
 
 def authorize(access: AccessPolicy, descriptors: FileDescriptorSet) -> dict[str, Any]:

@@ -11,9 +11,7 @@ from contract.errors import MethodNotFound, PathNotFound, PredictError
 from contract.reasons import http_status
 from contract.status import to_json, to_status
 from gateway.envoy.access_paths import ANY_SEGMENT, RestPath
-from gateway.envoy.authentication import TOKEN_HEADER
-from gateway.envoy.authorization import Asked, all_asked
-from gateway.envoy.http_filter import full_name
+from gateway.envoy.authorization import UNUSABLE, Asked, all_asked
 from gateway.envoy.reply import REQUEST_ID, condition
 
 Header = dict[str, Any]
@@ -26,10 +24,7 @@ _IS_GRPC = (
 _BY_JWT = 'response.code_details.startsWith("jwt_authn_access_denied")'
 _BY_RBAC = 'response.code_details.startsWith("rbac_access_denied")'
 _WITHOUT_KEYS = f'{_BY_JWT} && response.code_details.contains("Jwks_remote_fetch")'
-_CRITICAL = (
-    f'{_BY_RBAC} && "crit" in'
-    f' metadata.filter_metadata["{full_name("jwt_authn")}"]["{TOKEN_HEADER}"]'
-)
+_UNUSABLE = f'{_BY_RBAC} && response.code_details.contains("[{UNUSABLE}")'
 _BEARER = {
     "header": {"key": "www-authenticate", "value": "Bearer"},
     "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
@@ -41,7 +36,7 @@ def access_replies(descriptors: FileDescriptorSet) -> list[dict[str, Any]]:
     return [
         *_replies(_WITHOUT_KEYS, KeysUnavailable()),
         *_replies(_BY_JWT, Unauthenticated(), _BEARER),
-        *_replies(_CRITICAL, Unauthenticated(), _BEARER),
+        *_replies(_UNUSABLE, Unauthenticated(), _BEARER),
         *(
             reply
             for asked in all_asked(descriptors)

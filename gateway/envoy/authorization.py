@@ -14,6 +14,11 @@ from gateway.envoy.access_paths import ANY_SEGMENT, OPEN_PATHS, RestPath, rest_p
 from gateway.envoy.authentication import CLAIMS, TOKEN_HEADER
 from gateway.envoy.http_filter import full_name, http_filter
 
+_SUBJECT = "[!-~]([ -~]*[!-~])?"
+"""Whom a token is for, as name_caller.NAME has it; how long it may be, the application says."""
+UNUSABLE = "unusable"
+"""How the rules begin by which verified tokens are refused; Envoy tells which, in its details."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
@@ -46,14 +51,23 @@ def all_asked(descriptors: FileDescriptorSet) -> Sequence[Asked]:
     ]
 
 
-def authorize(access: AccessPolicy, descriptors: FileDescriptorSet) -> dict[str, Any]:
-    """The filter; it refuses what it has no rule for."""
+def refuse_tokens() -> dict[str, Any]:
+    """The filter of verified tokens that name nobody, or ask for what Envoy cannot do."""
+    # https://www.rfc-editor.org/rfc/rfc7515#section-4.1.11
+    is_critical = _says([TOKEN_HEADER, "crit"], {"present_match": True})
+    subject = {"string_match": {"safe_regex": {"regex": _SUBJECT}}}
+    names_nobody = {"not_id": _says([CLAIMS, "sub"], subject)}
+    closed = {"not_rule": {"or_rules": {"rules": _open()}}}
     policies = {
-        "open": {
-            "permissions": [_path({"exact": path}) for path in sorted({*OPEN, *OPEN_PATHS})],
-            "principals": [{"any": True}],
-        }
+        f"{UNUSABLE}: critical": {"permissions": [{"any": True}], "principals": [is_critical]},
+        f"{UNUSABLE}: nobody": {"permissions": [closed], "principals": [names_nobody]},
     }
+    return http_filter("rbac", "rbac.v3.RBAC", rules={"action": "DENY", "policies": policies})
+
+
+def authorize(access: AccessPolicy, descriptors: FileDescriptorSet) -> dict[str, Any]:
+    """The filter of what a role is for; it refuses what it has no rule for."""
+    policies = {"open": {"permissions": _open(), "principals": [{"any": True}]}}
     for asked in all_asked(descriptors):
         roles = [role for role, grants in access.roles.items() if _gives(grants, asked)]
         if roles:
@@ -65,6 +79,10 @@ def authorize(access: AccessPolicy, descriptors: FileDescriptorSet) -> dict[str,
                 "principals": [_has_any(roles, access.tokens.roles_claim)],
             }
     return http_filter("rbac", "rbac.v3.RBAC", rules={"action": "ALLOW", "policies": policies})
+
+
+def _open() -> list[dict[str, Any]]:
+    return [_path({"exact": path}) for path in sorted({*OPEN, *OPEN_PATHS})]
 
 
 def _gives(grants: Mapping[Permission, frozenset[str]], asked: Asked) -> bool:
@@ -94,14 +112,12 @@ def _path(match: dict[str, str]) -> dict[str, Any]:
 
 
 def _has_any(roles: Sequence[str], roles_claim: str) -> dict[str, Any]:
-    """A caller with one of these roles, by a token that asks for nothing that Envoy cannot do."""
+    """A caller with one of these roles."""
     has = [
         _says([CLAIMS, roles_claim], {"list_match": {"one_of": {"string_match": {"exact": role}}}})
         for role in roles
     ]
-    # https://www.rfc-editor.org/rfc/rfc7515#section-4.1.11
-    understood = {"not_id": _says([TOKEN_HEADER, "crit"], {"present_match": True})}
-    return {"and_ids": {"ids": [{"or_ids": {"ids": has}}, understood]}}
+    return {"or_ids": {"ids": has}}
 
 
 def _says(path: Sequence[str], value: dict[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from gateway.envoy.access import Access
 from gateway.envoy.access_paths import HEALTHZ
 from gateway.envoy.authentication import authenticate
-from gateway.envoy.authorization import authorize
+from gateway.envoy.authorization import authorize, refuse_tokens
 from gateway.envoy.descriptors import bindings, rest_methods
 from gateway.envoy.front import Front
 from gateway.envoy.http_filter import TYPES, full_name, http_filter
@@ -52,6 +52,7 @@ def _access(access: Access, descriptors: FileDescriptorSet) -> list[dict[str, An
     """Before any work on a request, and after gRPC-Web, so that refusals become that too."""
     return [
         authenticate(access.policy.tokens, access.keys),
+        refuse_tokens(),
         authorize(access.policy, descriptors),
     ]
 

@@ -12,6 +12,7 @@ from gateway.envoy.descriptors import bindings, load_descriptors, method_and_pat
 
 NO_TOKEN = "no token"  # noqa: S105 -- a role
 NO_ROLE = "a token without roles"
+NO_SUBJECT = "a token without a subject"
 UNKNOWN_ROLE = "somebody"
 """A role that no policy has."""
 _VALUES = {"model": "sentiment", "version": "7"}
@@ -39,7 +40,7 @@ Decide = Callable[[Cell], bool]
 def cells(policy: AccessPolicy) -> Iterator[Cell]:
     """All of them."""
     rest = list(_rest())
-    for role in (*policy.roles, UNKNOWN_ROLE, NO_ROLE, NO_TOKEN):
+    for role in (*policy.roles, UNKNOWN_ROLE, NO_ROLE, NO_SUBJECT, NO_TOKEN):
         for rpc in (*PERMISSIONS, *sorted(OPEN)):
             for protocol in ("gRPC", "gRPC-Web"):
                 yield Cell(role=role, rpc=rpc, protocol=protocol, method="POST", path=rpc)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from contract.access import AccessPolicy
-from tests.parts.access_cells import NO_ROLE, NO_TOKEN, Cell, Decide
+from tests.parts.access_cells import NO_ROLE, NO_SUBJECT, NO_TOKEN, Cell, Decide
 from tests.parts.istio_policies import Call, Workload, is_allowed, read_objects
 
 OBJECTS = read_objects(Path(__file__).parents[2] / "istio")
@@ -17,6 +17,9 @@ def claims(access: AccessPolicy, role: str) -> Mapping[str, Any] | None:
     if role == NO_TOKEN:
         return None
     token = {"iss": access.tokens.issuer, "aud": [access.tokens.audience], "sub": "ann"}
+    if role == NO_SUBJECT:
+        del token["sub"]
+        return {**token, access.tokens.roles_claim: list(access.roles)}
     return token if role == NO_ROLE else {**token, access.tokens.roles_claim: [role]}
 
 

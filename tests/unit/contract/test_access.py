@@ -4,29 +4,21 @@ import json
 from pathlib import Path
 
 import pytest
-from predict.v1 import (
-    feedback_service_pb2,
-    model_service_pb2,
-    monitoring_service_pb2,
-    prediction_service_pb2,
-)
 
 from contract.access import OPEN, PERMISSIONS, Permission, policy, read_policy
+from gateway.envoy.descriptors import load_descriptors
 
-FILES = (
-    feedback_service_pb2.DESCRIPTOR,
-    model_service_pb2.DESCRIPTOR,
-    monitoring_service_pb2.DESCRIPTOR,
-    prediction_service_pb2.DESCRIPTOR,
-)
 TOKENS = {"issuer": "https://a.example/", "audience": "predict-mesh", "jwks": "/keys.json"}
 ROLES = {"app": {"predict": ["sentiment"]}, "operator": {"release": ["*"], "observe": ["*"]}}
 
 
 def rpcs() -> set[str]:
-    services = [service for file in FILES for service in file.services_by_name.values()]
+    """Of all services of the contract."""
     return {
-        f"/{service.full_name}/{method.name}" for service in services for method in service.methods
+        f"/{file.package}.{service.name}/{method.name}"
+        for file in load_descriptors().file
+        for service in file.service
+        for method in service.method
     }
 
 

@@ -57,5 +57,13 @@ def test_what_is_open_needs_no_token(gate: GatewayProcess, rpc: str, protocol: s
     assert ask(gate.port, rpc, protocol, []) == [""]
 
 
+@pytest.mark.parametrize("rpc", sorted(OPEN))
+def test_what_is_open_takes_no_token_that_asks_for_more(
+    gate: GatewayProcess, issuer: Issuer, rpc: str
+) -> None:
+    token = issuer.token(roles=["app"], header={"crit": ["exp"]})
+    assert ask(gate.port, rpc, "grpc", bearer(token)) == [UNAUTHENTICATED]
+
+
 def test_every_rest_path_is_asked() -> None:
     assert {rpc for rpc, _, _ in REST} < set(PERMISSIONS)

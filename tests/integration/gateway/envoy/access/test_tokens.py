@@ -178,6 +178,13 @@ ATTACKS: dict[str, Attack] = {
     "a header of ours": lambda issuer: [("x-pmesh-claims-none", good(issuer))],
     "two spaces": sent("Bearer  {}"),
     "more behind it": sent("Bearer {} x"),
+    "no subject": odd(sub=None),
+    "an empty subject": odd(sub=""),
+    "a subject with a space before it": odd(sub=" ann"),
+    "a subject with a line": odd(sub="ann\n"),
+    "a subject of other letters": odd(sub="\u00e4nnchen"),
+    "a subject that is a number": odd(sub=7),
+    "a subject that is a list": odd(sub=["ann"]),
     "a changed payload": changed(1),
     "a changed signature": changed(2),
 }
@@ -190,6 +197,14 @@ def test_a_good_token_passes(
 ) -> None:
     token = issuer.token(algorithm=algorithm, roles=["other", "app"], aud=["x", "predict-mesh"])
     assert decision(predict(gate.port, protocol, bearer(token))) == PASSED
+
+
+@pytest.mark.parametrize("name", ["a", "x" * 256, "Ann of the team <a@b.c>"])
+def test_a_name_that_could_be_somebody_s_passes(
+    gate: GatewayProcess, issuer: Issuer, name: str
+) -> None:
+    token = issuer.token(roles=["app"], sub=name)
+    assert decision(predict(gate.port, "rest", bearer(token))) == PASSED
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)

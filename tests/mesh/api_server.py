@@ -108,7 +108,14 @@ class ApiServer:
 
     def delete(self, objects: Iterable[Object]) -> None:
         """Have them no longer."""
-        self.kubectl("delete", "--wait=false", "-f", "-", given=yaml.safe_dump_all(list(objects)))
+        self.kubectl(
+            "delete",
+            "--ignore-not-found",
+            "--wait=false",
+            "-f",
+            "-",
+            given=yaml.safe_dump_all(list(objects)),
+        )
 
     def patch_status(self, kind: str, namespace: str, name: str, status: Object) -> None:
         """As a controller does, of which there are none here."""

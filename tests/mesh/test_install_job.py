@@ -16,6 +16,7 @@ from tests.mesh.api_server import ApiServer
 from tests.mesh.charts import ROOT
 from tests.mesh.istiod import Istiod
 from tests.mesh.needed import commands_in
+from tests.mesh.objects import of_the_mesh, to_run_here
 from tests.mesh.test_install import jobs_succeed
 
 ALL_BUT_POSTGRES = ["predict-mesh", "sentiment", "annotation", "mlflow"]
@@ -83,8 +84,8 @@ class Job:
 
 
 @pytest.fixture
-def job(api: ApiServer, istiod: Istiod, tools: Path, tmp_path: Path) -> Iterator[Job]:
-    """Where nothing is installed yet."""
+def job(api: ApiServer, mesh: Istiod, tools: Path, tmp_path: Path) -> Iterator[Job]:
+    """Where nothing is installed yet but the mesh, which is then as it was."""
     account = 'aws: {account: "123456789012"}\n'
     own = {
         "predict-mesh": account + "provision: {deadlineSeconds: 700}\n",
@@ -103,6 +104,8 @@ def job(api: ApiServer, istiod: Istiod, tools: Path, tmp_path: Path) -> Iterator
     for line in [*ORDER, "postgres into infra"]:
         name, _, namespace = line.split()
         api.helm("uninstall", name, "--namespace", namespace, "--ignore-not-found")
+    api.delete(of_the_mesh())  # as the job has applied them
+    api.apply(to_run_here())
 
 
 def test_a_first_installation_asks_for_what_it_needs_and_then_is_made(job: Job) -> None:

@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from contract.access import OPEN, Tokens
+from gateway import claims
 from gateway.envoy.access_paths import OPEN_PATHS
 from gateway.envoy.http_filter import TYPES, full_name
 
-CLAIMS_HEADER = "x-pmesh-claims"
-"""In which the application finds what a token says: its payload, JSON in base64url."""
 CLAIMS, TOKEN_HEADER = "claims", "token_header"
 """The keys of the token's payload and header in the metadata of this filter, for those after it."""
 IDENTITY_HEADERS = (
@@ -32,7 +31,6 @@ _ONE_TOKEN = {
 _PROVIDER = "issuer"
 _NO_PROVIDER = "none"
 """Whose tokens nobody can send: whatever else a request has for a token is refused."""
-_CLOCK_SKEW_S = 30
 _CACHED_TOKENS = 10_000
 _TYPE = f"{TYPES}.extensions.filters.http.jwt_authn.v3.JwtAuthentication"
 _NAME = full_name("jwt_authn")
@@ -77,11 +75,11 @@ def _config(tokens: Tokens, keys: str) -> dict[str, Any]:
         "issuer": tokens.issuer,
         "audiences": [tokens.audience],
         "from_headers": [{"name": "authorization", "value_prefix": "Bearer "}],
-        "forward_payload_header": CLAIMS_HEADER,
+        "forward_payload_header": claims.HEADER,
         "payload_in_metadata": CLAIMS,
         "header_in_metadata": TOKEN_HEADER,
         "require_expiration": True,
-        "clock_skew_seconds": _CLOCK_SKEW_S,
+        "clock_skew_seconds": claims.CLOCK_SKEW_S,
         "jwt_cache_config": {"jwt_cache_size": _CACHED_TOKENS},
         **({"local_jwks": {"inline_string": keys}} if keys else {"remote_jwks": _NO_KEYS}),
     }
@@ -99,7 +97,7 @@ def _config(tokens: Tokens, keys: str) -> dict[str, Any]:
     ]
     # Without keys, and from a header that is dropped from every request before.
     nobody = {
-        "from_headers": [{"name": f"{CLAIMS_HEADER}-none"}],
+        "from_headers": [{"name": f"{claims.HEADER}-none"}],
         "remote_jwks": _NO_KEYS,
     }
     providers = {_PROVIDER: provider, _NO_PROVIDER: nobody}

@@ -18,9 +18,9 @@ from gateway.envoy.filters import (
     without,
 )
 from gateway.envoy.front import Front
+from gateway.envoy.listener import EXTENSIONS, connection_limit, request_id, socket_address
 from gateway.envoy.local_replies import local_reply_config
 
-EXTENSIONS = "type.googleapis.com/envoy.extensions"
 MAX_BODY_BYTES = 4 * 1024 * 1024
 """Largest REST body; a gRPC message has the same limit."""
 MAX_HEADER_KB = 64
@@ -48,9 +48,9 @@ def bootstrap(
     contract = contract or load_descriptors()
     return {
         "node": {"id": "gateway", "cluster": "predict-mesh"},
-        "admin": {"address": _socket("127.0.0.1", settings.admin_port)},
+        "admin": {"address": socket_address("127.0.0.1", settings.admin_port)},
         "static_resources": {"listeners": [_listener(settings, contract, access)]},
-        "overload_manager": _connection_limit(settings.max_connections),
+        "overload_manager": connection_limit(settings.max_connections),
     }
 
 
@@ -63,7 +63,7 @@ def _listener(
     }
     return {
         "name": "gateway",
-        "address": _socket(settings.address, settings.port),
+        "address": socket_address(settings.address, settings.port),
         # With it a second gateway would share the port without an error.
         "enable_reuse_port": False,
         "per_connection_buffer_limit_bytes": 1024 * 1024,
@@ -78,7 +78,7 @@ def _http_manager(
         "@type": f"{EXTENSIONS}.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "gateway",
         "server_name": "predict-mesh",
-        **_request_id(),
+        **request_id(),
         "use_remote_address": True,
         "normalize_path": True,
         "merge_slashes": True,
@@ -92,21 +92,6 @@ def _http_manager(
         ),
         "route_config": {"virtual_hosts": [_virtual_host(settings)]},
         "http_filters": http_filters(settings, contract, access, max_body_bytes=MAX_BODY_BYTES),
-    }
-
-
-def _request_id() -> dict[str, Any]:
-    """Every answer has the id of its request, Envoy's own too: the caller's, or a new UUID."""
-    return {
-        "generate_request_id": True,
-        "preserve_external_request_id": True,
-        "always_set_request_id_in_response": True,
-        "request_id_extension": {
-            "typed_config": {
-                "@type": f"{EXTENSIONS}.request_id.uuid.v3.UuidRequestIdConfig",
-                "pack_trace_reason": False,  # a caller gets back what he gave
-            }
-        },
     }
 
 
@@ -181,19 +166,3 @@ def _drop_headers(access: Access | None) -> dict[str, Any]:
             ],
         },
     }
-
-
-def _connection_limit(max_connections: int) -> dict[str, Any]:
-    monitor = {
-        "name": "envoy.resource_monitors.global_downstream_max_connections",
-        "typed_config": {
-            "@type": f"{EXTENSIONS}.resource_monitors.downstream_connections.v3"
-            ".DownstreamConnectionsConfig",
-            "max_active_downstream_connections": max_connections,
-        },
-    }
-    return {"resource_monitors": [monitor]}
-
-
-def _socket(address: str, port: int) -> dict[str, Any]:
-    return {"socket_address": {"address": address, "port_value": port}}

@@ -12,21 +12,18 @@ import orjson
 
 from contract.access import OPEN, PERMISSIONS, AccessPolicy, Permission
 from contract.access_errors import InvalidSubject, PermissionDenied, Unauthenticated
+from gateway.claims import CLOCK_SKEW_S, HEADER
 from gateway.interceptors.intercepted import OTHER
 from gateway.interceptors.interceptor import Context, Handler, Interceptor, Rpc, headers_of
 from gateway.interceptors.name_caller import NAME
 from gateway.request_context import current, enter
 from gateway.rights import Rights, rights_of
 
-CLAIMS = b"x-pmesh-claims"
-"""The header in which Envoy hands on the payload of a token that it has verified, as the token has
-it: base64url of JSON. Envoy drops a client's own."""
+_CLAIMS = HEADER.encode()
 MOST = 8192
 """Rights that are remembered: a token comes many times."""
 MAX_REMEMBERED_BYTES = 4096
 """Of claims: so that what is remembered has a bound."""
-CLOCK_SKEW_S = 30
-"""A token is good for so long after its end, as Envoy has it where a call begins."""
 _FAR_S = 365 * 24 * 3600
 """Longer than any call lasts."""
 
@@ -50,7 +47,7 @@ def authorize(policy: AccessPolicy, *, unbounded: Container[str] = ()) -> Interc
         lasts = rpc.path in unbounded
 
         def run(request: Any, context: Context) -> Awaitable[Any]:
-            claims = headers_of(context).get(CLAIMS)
+            claims = headers_of(context).get(_CLAIMS)
             if not claims:
                 if is_open:
                     enter(current()._replace(rights=rights_of("", (), permissions)))

@@ -11,11 +11,11 @@ from typing import Any
 from predict.v1.error_reason_pb2 import ErrorReason
 
 from contract.reasons import DOMAIN, grpc_code, reason_name
+from gateway.envoy.listener import EXTENSIONS, connection_limit, request_id, socket_address
 from pmesh.stack.home import Home
 from pmesh.stack.part import Part
 from pmesh.stack.readiness import accepts_connections
 
-_EXTENSIONS = "type.googleapis.com/envoy.extensions"
 _HTTP2 = {
     "max_concurrent_streams": 1024,
     "initial_stream_window_size": 1024 * 1024,
@@ -70,36 +70,24 @@ def bootstrap(*, port: int, admin_port: int, gateways: Sequence[int]) -> dict[st
         "node": {"id": "balancer", "cluster": "predict-mesh"},
         "admin": {"address": _socket(admin_port)},
         "static_resources": {"listeners": [listener], "clusters": [_gateways(gateways)]},
-        "overload_manager": _connection_limit(),
+        "overload_manager": connection_limit(_MAX_CONNECTIONS),
     }
-
-
-def _connection_limit() -> dict[str, Any]:
-    monitor = {
-        "name": "envoy.resource_monitors.global_downstream_max_connections",
-        "typed_config": {
-            "@type": f"{_EXTENSIONS}.resource_monitors.downstream_connections.v3"
-            ".DownstreamConnectionsConfig",
-            "max_active_downstream_connections": _MAX_CONNECTIONS,
-        },
-    }
-    return {"resource_monitors": [monitor]}
 
 
 def _http_manager() -> dict[str, Any]:
     router = {
         "name": "envoy.filters.http.router",
         "typed_config": {
-            "@type": f"{_EXTENSIONS}.filters.http.router.v3.Router",
+            "@type": f"{EXTENSIONS}.filters.http.router.v3.Router",
             "suppress_envoy_headers": True,
         },
     }
     return {
-        "@type": f"{_EXTENSIONS}.filters.network.http_connection_manager.v3.HttpConnectionManager",
+        "@type": f"{EXTENSIONS}.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "balancer",
         "server_name": "predict-mesh",
         "skip_xff_append": True,
-        **_request_id(),
+        **request_id(),
         "max_request_headers_kb": 64,
         "common_http_protocol_options": {"idle_timeout": "600s"},
         "stream_idle_timeout": "0s",  # how long a stream may rest, the gateway says
@@ -109,21 +97,6 @@ def _http_manager() -> dict[str, Any]:
             "virtual_hosts": [{"name": "gateways", "domains": ["*"], "routes": [_route()]}]
         },
         "http_filters": [router],
-    }
-
-
-def _request_id() -> dict[str, Any]:
-    """Also what no gateway has answered has one."""
-    return {
-        "generate_request_id": True,
-        "preserve_external_request_id": True,
-        "always_set_request_id_in_response": True,
-        "request_id_extension": {
-            "typed_config": {
-                "@type": f"{_EXTENSIONS}.request_id.uuid.v3.UuidRequestIdConfig",
-                "pack_trace_reason": False,
-            }
-        },
     }
 
 
@@ -141,7 +114,7 @@ def _route() -> dict[str, Any]:
                     {
                         "name": "envoy.retry_host_predicates.previous_hosts",
                         "typed_config": {
-                            "@type": f"{_EXTENSIONS}.retry.host.previous_hosts.v3"
+                            "@type": f"{EXTENSIONS}.retry.host.previous_hosts.v3"
                             ".PreviousHostsPredicate"
                         },
                     }
@@ -185,7 +158,7 @@ def _gateways(ports: Sequence[int]) -> dict[str, Any]:
         "circuit_breakers": {"thresholds": [limits]},
         "typed_extension_protocol_options": {
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
-                "@type": f"{_EXTENSIONS}.upstreams.http.v3.HttpProtocolOptions",
+                "@type": f"{EXTENSIONS}.upstreams.http.v3.HttpProtocolOptions",
                 "use_downstream_protocol_config": {
                     "http_protocol_options": {},
                     "http2_protocol_options": _HTTP2,
@@ -239,4 +212,4 @@ def _local_replies() -> dict[str, Any]:
 
 
 def _socket(port: int) -> dict[str, Any]:
-    return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
+    return socket_address("127.0.0.1", port)

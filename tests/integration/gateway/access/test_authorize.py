@@ -22,8 +22,8 @@ from predict.v1.prediction_service_pb2_grpc import PredictionServiceStub
 from contract.access import policy
 from gateway import request_context
 from gateway.app import SERVICES, interceptors
+from gateway.claims import CLOCK_SKEW_S
 from gateway.envoy.authentication import authenticate
-from gateway.interceptors.authorize import CLOCK_SKEW_S
 from gateway.interceptors.intercepted import Intercepted
 from gateway.metrics import Calls
 from gateway.servicers import standard

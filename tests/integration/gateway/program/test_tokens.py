@@ -19,8 +19,8 @@ from predict.v1 import prediction_service_pb2 as pb
 from predict.v1 import prediction_service_pb2_grpc
 
 from database.logins import GATEWAY
+from gateway.claims import CLOCK_SKEW_S
 from gateway.envoy.front import Front
-from gateway.interceptors.authorize import CLOCK_SKEW_S
 from tests.integration.gateway.envoy.gateway_process import GatewayProcess
 from tests.integration.gateway.program.running import running
 from tests.parts.catalog import environment

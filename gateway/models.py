@@ -94,6 +94,10 @@ class Models:
         for server, _slots in self._servers.values():
             await server.close()
 
+    def knows(self, model: str) -> bool:
+        """Whether there is such a model."""
+        return model in self._models()
+
     def choose_version(self, model: str, *, pinned: str, sticky_key: str) -> str:
         """The version that answers. Raises ModelNotFound, VersionNotFound, ModelNotReleased."""
         known = find_model(self._models(), model)

@@ -1,8 +1,8 @@
 """How requests end that have no answer: in the record, with the group commits of the others.
 
 A caller hears of a failure once it is recorded; whoever has left is not waited for. What would keep
-a gateway busy for nobody is counted only: requests that are invalid, shed, or of no known model or
-version, and those that no database could take.
+a gateway busy for nobody is counted only: requests that are invalid, not allowed, shed, or of no
+known model or version, and those that no database could take.
 """
 
 import asyncio
@@ -65,6 +65,10 @@ class Outcomes:
     async def __aexit__(self, *_: object) -> None:
         if self._writing:
             await asyncio.wait(self._writing, timeout=FLUSH_S)
+
+    def refused(self, error: PredictError) -> None:
+        """Count a text that its caller may not send, or not now."""
+        self._unrecorded.count(error.reason)
 
     async def failed(
         self, prediction: Prediction, request_key: str, request: RequestContext, error: Exception

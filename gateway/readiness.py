@@ -12,7 +12,8 @@ from gateway.store.catalog import Model
 PREDICTIONS = "predict.v1.PredictionService"
 LOOK_S = 0.5
 """Between two looks, for those who are told of changes."""
-_MODELS = "models/"
+MODELS = "models/"
+"""How the name of a model begins."""
 
 
 class Readiness:
@@ -46,8 +47,8 @@ class Readiness:
 
     def is_ready(self, name: str) -> bool | None:
         """Whether this can answer; None if there is no such thing."""
-        if name.startswith(_MODELS):
-            model = self._models().get(name.removeprefix(_MODELS))
+        if name.startswith(MODELS):
+            model = self._models().get(name.removeprefix(MODELS))
             return None if model is None else not self._is_leaving and self._model_answers(model)
         if name and name not in self._services:
             return None
@@ -74,7 +75,7 @@ class Readiness:
                 self._tell()
 
     def _states(self) -> dict[str, bool | None]:
-        names = [*self._services, *(_MODELS + model for model in self._models())]
+        names = [*self._services, *(MODELS + model for model in self._models())]
         return {name: self.is_ready(name) for name in names}
 
     def _any_model_answers(self) -> bool:

@@ -4,7 +4,7 @@ import orjson
 
 from gateway.grpc_asgi import asgi
 from gateway.grpc_asgi.asgi import Receive, Scope, Send
-from gateway.readiness import Readiness
+from gateway.readiness import MODELS, Readiness
 from gateway.router import READYZ, not_found
 
 _HEADERS = [(b"content-type", b"application/json"), (b"cache-control", b"no-store")]
@@ -13,8 +13,10 @@ _HEADERS = [(b"content-type", b"application/json"), (b"cache-control", b"no-stor
 class Readyz:
     """An ASGI application of one path, for the methods that router.MOUNTS lets through."""
 
-    def __init__(self, readiness: Readiness) -> None:
+    def __init__(self, readiness: Readiness, *, names_models: bool) -> None:
+        """names_models: whether anybody may know which there are."""
         self._readiness = readiness
+        self._names_models = names_models
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -22,6 +24,8 @@ class Readyz:
             await not_found(scope, receive, send)
             return
         ready = bool(self._readiness.is_ready(""))
-        body = orjson.dumps({"ready": ready, "notReady": self._readiness.not_ready()})
+        names = self._readiness.not_ready()
+        told = [name for name in names if self._names_models or not name.startswith(MODELS)]
+        body = orjson.dumps({"ready": ready, "notReady": told})
         await send(asgi.start(_HEADERS, trailers=False, status=200 if ready else 503))
         await send(asgi.END if scope["method"] == "HEAD" else {**asgi.END, "body": body})

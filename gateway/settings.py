@@ -40,6 +40,9 @@ class Settings:
     )
     """Header in which a proxy in front says who calls, such as x-forwarded-user; the proxy must set
     it itself and drop what a client sends. Empty: callers are not told apart."""
+    access: Path | None = setting("PMESH_GATEWAY_ACCESS", None)
+    """File of the access policy, as contract.access reads it: who calls is then what a token says,
+    and what he may do, what his roles give. None: everybody may do everything."""
     metrics_address: str = setting("PMESH_GATEWAY_METRICS_ADDRESS", "127.0.0.1")
     """IP address at which Prometheus reads the metrics."""
     metrics_port: int = setting("PMESH_GATEWAY_METRICS_PORT", 9464, least=1, most=65535)

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from tritonclient.grpc.service_pb2 import ModelInferResponse, ServerLiveRequest
 from tritonclient.grpc.service_pb2_grpc import GRPCInferenceServiceStub
 
+from inference.addresses import Endpoint
 from inference.calls import CHANNEL_OPTIONS, PROBE_TEXT
 from inference.tensors import BadTensor, infer_request, read_outputs
 
@@ -46,7 +47,7 @@ def all_answer(address: str, versions: Iterable[tuple[str, str]]) -> bool:
 
 
 def infer(
-    address: str,
+    address: str | Endpoint,
     model: str,
     version: str,
     texts: Sequence[str],
@@ -68,19 +69,23 @@ def infer(
 
 
 @contextmanager
-def stub(address: str) -> Iterator[GRPCInferenceServiceStub]:
-    """A connection for a few calls, whose errors are ours. Raises InferenceError."""
-    with grpc.insecure_channel(address, options=CHANNEL_OPTIONS) as channel:
+def stub(address: str | Endpoint) -> Iterator[GRPCInferenceServiceStub]:
+    """A connection for a few calls, whose errors are ours and name it. Raises InferenceError."""
+    endpoint = Endpoint(address) if isinstance(address, str) else address
+    options: list[tuple[str, Any]] = [*CHANNEL_OPTIONS]
+    if endpoint.authority is not None:
+        options.append(("grpc.default_authority", endpoint.authority))
+    with grpc.insecure_channel(endpoint.address, options=options) as channel:
         try:
             yield GRPCInferenceServiceStub(channel)
         except grpc.RpcError as error:
-            raise _wrap(error) from error
+            raise _wrap(error, endpoint) from error
 
 
-def _wrap(error: Any) -> InferenceError:
+def _wrap(error: Any, endpoint: Endpoint) -> InferenceError:
     away = error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
     kind = ServerUnavailable if away else InferenceError
-    return kind(_first_line(error.details() or error.code().name))
+    return kind(f"{endpoint.address}: {_first_line(error.details() or error.code().name)}")
 
 
 def _first_line(details: str) -> str:

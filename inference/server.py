@@ -1,4 +1,4 @@
-"""One server of the Open Inference Protocol, asked by gRPC."""
+"""The server of a version by the Open Inference Protocol, or several of the same, by gRPC."""
 
 import asyncio
 import logging
@@ -18,15 +18,17 @@ from tritonclient.grpc.service_pb2 import (
 )
 
 from contract.errors import DeadlineExceeded, ModelUnavailable, Overloaded
+from inference.addresses import may_be_several
 from inference.answers import Answers, check, joined
 from inference.calls import (
-    CHANNEL_OPTIONS,
     INFER,
     METADATA,
     PROBE_S,
     PROBE_TEXT,
     READY,
     BatchFailed,
+    channel_options,
+    routing,
 )
 from inference.failures import FailureSearch
 from inference.tensors import (
@@ -56,8 +58,9 @@ class ModelServer:
     """Answers for versions of models; open with `async with`."""
 
     def __init__(self, address: str) -> None:
-        """address: host:port, or unix: and the path of a socket."""
-        self._channel = grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS)
+        """address: as inference.addresses; the calls go to all that it names, in turn."""
+        self.may_be_several = may_be_several(address)
+        self._channel = grpc.aio.insecure_channel(address, options=channel_options(address))
         self._infer: Any = self._channel.unary_unary(
             INFER, ModelInferRequest.SerializeToString, ModelInferResponse.FromString
         )
@@ -150,7 +153,7 @@ class ModelServer:
         if left_s <= 0:
             raise DeadlineExceeded
         try:
-            response = await self._infer(request, timeout=left_s)
+            response = await self._infer(request, timeout=left_s, metadata=routing(version))
         except grpc.aio.AioRpcError as error:
             raise self._wrap(error, model, version) from error
         try:
@@ -169,7 +172,9 @@ class ModelServer:
         """
         request = ModelReadyRequest(name=model, version=version)
         try:
-            answer: ModelReadyResponse = await self._ready(request, timeout=timeout_s)
+            answer: ModelReadyResponse = await self._ready(
+                request, timeout=timeout_s, metadata=routing(version)
+            )
         except grpc.aio.UsageError as error:  # the connection has been closed meanwhile
             raise ModelUnavailable(model) from error
         except grpc.aio.AioRpcError as error:
@@ -188,7 +193,7 @@ class ModelServer:
         """
         request = infer_request(model, version, [PROBE_TEXT], [])
         try:
-            response = await self._infer(request, timeout=PROBE_S)
+            response = await self._infer(request, timeout=PROBE_S, metadata=routing(version))
             return SCORES in _read(response, model, version)
         except (grpc.aio.AioRpcError, grpc.aio.UsageError, BadTensor, ModelUnavailable):
             return False  # UsageError: the connection has been closed meanwhile
@@ -199,7 +204,9 @@ class ModelServer:
             raise DeadlineExceeded
         try:
             answer = await self._metadata(
-                ModelMetadataRequest(name=model, version=version), timeout=timeout_s
+                ModelMetadataRequest(name=model, version=version),
+                timeout=timeout_s,
+                metadata=routing(version),
             )
         except grpc.aio.AioRpcError as error:
             if error.code() in _BATCH_FAILURES:  # there is no batch yet that could be to blame

@@ -5,8 +5,10 @@
     labels: [negative, neutral, positive]
     feature_share: 0.1             # of the answers made now, with features; all if not given
     retention_days: 30             # of predictions and features; 90 if not given
+    texts_per_second: 2000         # of all callers, at one gateway; mesh.yaml's limit if not given
     versions:                      # those of servers of others; the registry has no such numbers
       "12": {address: "models.example:9000", golden: golden.json, examples: held_out.tsv}
+    serving: {tritons: {most: 8}}  # in the cluster, as serving.py describes it
 
 The files lie beside it.
 """
@@ -23,6 +25,12 @@ from contract.alert_rules import AlertRule
 from contract.labels import check_model_labels
 from contract.version_name import VERSION, check_model_id
 from modelkit.alerts import read_alerts
+from modelkit.serving import ClusterServing, read_serving
+
+_KEYS = {
+    *("id", "description", "labels", "feature_share", "retention_days", "texts_per_second"),
+    *("versions", "serving"),
+}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,12 +58,16 @@ class ModelEntry:
     """Of the answers made now, how many carry features: 0 to 1. Those made later all do."""
     retention_days: int = 90
     """How long predictions and their features are kept: 1 to 3650."""
+    texts_per_second: int = 0
+    """Texts of all callers that one gateway lets through; 0: as mesh.yaml says."""
     foreign: Mapping[str, ForeignVersion] = field(default_factory=dict)
     """Version -> who answers for it; the others are ours."""
     is_trained_here: bool = True
     """Whether the folder has a model.py."""
     alerts: Sequence[AlertRule] = ()
     """What its alerts.yaml says."""
+    serving: ClusterServing = field(default_factory=ClusterServing)
+    """What serves it in the cluster."""
 
 
 class InvalidValues(ValueError):
@@ -80,14 +92,19 @@ def read_values(folder: Path) -> ModelEntry:
     try:
         values = yaml.safe_load(file.read_text(encoding="utf-8"))
         check_model_id(str(values["id"]))
+        if unknown := sorted(map(str, values.keys() - _KEYS)):
+            raise ValueError(f"there is no {', '.join(unknown)} in a values.yaml")
+        foreign = dict(_foreign(folder, values, *item) for item in _versions(values).items())
         entry = ModelEntry(
             id=str(values["id"]),
             description=str(values["description"]),
             labels=_labels(values["labels"]),
             feature_share=float(values.get("feature_share", 1.0)),
             retention_days=values.get("retention_days", 90),
-            foreign=dict(_foreign(folder, values, *item) for item in _versions(values).items()),
+            texts_per_second=values.get("texts_per_second", 0),
+            foreign=foreign,
             is_trained_here=(folder / "model.py").is_file(),
+            serving=read_serving(values.get("serving"), foreign=foreign),
         )
     except KeyError as error:
         raise InvalidValues(f"{file} has no {error.args[0]}") from error
@@ -100,6 +117,10 @@ def read_values(folder: Path) -> ModelEntry:
     if type(entry.retention_days) is not int or not 1 <= entry.retention_days <= 3650:
         raise InvalidValues(
             f"{file}: retention_days is a whole number of 1 to 3650, not {entry.retention_days!r}"
+        )
+    if type(entry.texts_per_second) is not int or entry.texts_per_second < 0:
+        raise InvalidValues(
+            f"{file}: texts_per_second is a whole number, not {entry.texts_per_second!r}"
         )
     return replace(entry, alerts=read_alerts(folder, entry.labels))
 

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 
-ELSEWHERE = ("tests/unit", "tests/images", "tests/landed", "tests/annotation")
+ELSEWHERE = ("tests/unit", "tests/images", "tests/landed", "tests/annotation", "tests/mesh")
 """What has a target of its own."""
 FIRST = ("tests/e2e", "tests/integration/models", "tests/integration/monitoring")
 """Whole stacks, the longest trainings and the hourly job: about half of the time."""

@@ -14,29 +14,36 @@ BEGIN
     PERFORM create_partitions(days);
 END $$;
 
--- Gives the newest day that lacks it the index of versions; false if there is none. Only a day whose
--- requests are all finished: nobody writes there but who erases, and only that waits meanwhile.
+-- Gives the newest day that lacks one the index of versions, or that of callers; false if there is
+-- none. Only a day whose requests are all finished: nobody writes there but who erases, and only that
+-- waits meanwhile.
 CREATE OR REPLACE FUNCTION relay_v1.index_day() RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = public, pg_temp SET lock_timeout = '1s' AS $$
 DECLARE
     day regclass;
+    lacking text;
 BEGIN
-    SELECT c.oid INTO day
+    SELECT c.oid, index INTO day, lacking
     FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+    CROSS JOIN unnest(ARRAY['requests_by_version', 'requests_by_caller']) AS index
     WHERE i.inhparent = 'requests'::regclass
       AND (c.relname < to_char((now() - interval '9 days') AT TIME ZONE 'UTC',
                                '"requests_"YYYYMMDD') COLLATE "C"
            OR c.relname = 'requests_default')
       AND NOT EXISTS (
           SELECT FROM pg_index x JOIN pg_inherits of_all ON of_all.inhrelid = x.indexrelid
-          WHERE x.indrelid = c.oid AND of_all.inhparent = 'requests_by_version'::regclass)
+          WHERE x.indrelid = c.oid AND of_all.inhparent = index::regclass)
     ORDER BY c.relname DESC LIMIT 1;
     IF NOT FOUND THEN
         RETURN false;
     END IF;
     EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', day);  -- one relay at a time
-    PERFORM index_by_version(day);
+    IF lacking = 'requests_by_version' THEN
+        PERFORM index_by_version(day);
+    ELSE
+        PERFORM index_by_caller(day);
+    END IF;
     RETURN true;
 END $$;
 

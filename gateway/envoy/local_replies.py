@@ -5,11 +5,13 @@ are replies of Envoy too, and stay as they are; so does what the transcoder says
 refuses, for the REST front filter to read.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from predict.v1.error_reason_pb2 import ErrorReason
 
 from contract.reasons import DOMAIN, grpc_code, reason_name
+from gateway.envoy.reply import REQUEST_ID, condition
 
 # The transcoder makes gRPC of a REST request; the header that it leaves, no client can send.
 IS_ERROR_TO_REST_CALLER = (
@@ -21,19 +23,19 @@ IS_ERROR_TO_REST_CALLER = (
     ' || !request.headers["content-type"].startsWith("application/grpc"))'
 )
 
-# Of what could not be read as a request and so has none; every other reply has its request's.
-_REQUEST_ID = {
-    "header": {"key": "x-request-id", "value": "%UNIQUE_ID%"},
-    "append_action": "ADD_IF_ABSENT",
-}
 
+def local_reply_config(
+    first: Sequence[dict[str, Any]], *, max_body_bytes: int, max_header_bytes: int
+) -> dict[str, Any]:
+    """What each HTTP status means that Envoy may answer with by itself; the first match counts.
 
-def local_reply_config(*, max_body_bytes: int, max_header_bytes: int) -> dict[str, Any]:
-    """What each HTTP status means that Envoy may answer with by itself; the first match counts."""
+    first: mappers of replies that more than their status tells of.
+    """
     too_large = f"the body is larger than {max_body_bytes} bytes"
     limit = {"max_bytes": str(max_body_bytes)}
     headers = {"max_bytes": str(max_header_bytes)}
     mappers = [
+        *first,
         _mapper(400, ErrorReason.ERROR_REASON_MALFORMED_MESSAGE, "the request is malformed"),
         _mapper(408, ErrorReason.ERROR_REASON_DEADLINE_EXCEEDED, "the request came too slowly"),
         _mapper(413, ErrorReason.ERROR_REASON_MESSAGE_TOO_LARGE, too_large, limit),
@@ -56,8 +58,8 @@ def _mapper(
         "metadata": metadata or {},
     }
     return {
-        "filter": _condition(is_status + IS_ERROR_TO_REST_CALLER),
-        "headers_to_add": [_REQUEST_ID],
+        "filter": condition(is_status + IS_ERROR_TO_REST_CALLER),
+        "headers_to_add": [REQUEST_ID],
         "body_format_override": {
             "content_type": "application/json",
             "json_format": {
@@ -67,10 +69,3 @@ def _mapper(
             },
         },
     }
-
-
-def _condition(expression: str) -> dict[str, Any]:
-    kind = "envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter"
-    config = {"@type": f"type.googleapis.com/{kind}", "expression": expression}
-    name = "envoy.access_loggers.extension_filters.cel"
-    return {"extension_filter": {"name": name, "typed_config": config}}

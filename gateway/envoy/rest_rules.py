@@ -3,12 +3,11 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from google.api import http_pb2
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.descriptor_pool import DescriptorPool
 
 from contract.reasons import DOMAIN, all_reasons, grpc_code, http_status, reason_name
-from gateway.envoy.descriptors import bindings, rest_methods
+from gateway.envoy.descriptors import bindings, method_and_path, rest_methods
 from gateway.envoy.path_template import PathTemplate
 from gateway.envoy.rest_binding import rest_binding
 from gateway.envoy.rest_fields import RestFields
@@ -32,7 +31,7 @@ def rest_rules(
         rpc = pool.FindServiceByName(service).methods_by_name[method_proto.name]
         try:
             for binding in bindings(rule):
-                method, path = _method_and_path(binding)
+                method, path = method_and_path(binding)
                 template = PathTemplate(path)
                 routes.add(method, template, rest_binding(binding, template, rpc, fields))
         except ValueError as error:
@@ -52,15 +51,6 @@ def rest_rules(
             for reason in all_reasons()
         },
     }
-
-
-def _method_and_path(rule: http_pb2.HttpRule) -> tuple[str, str]:
-    kind = rule.WhichOneof("pattern")
-    if kind is None:
-        raise ValueError("an HTTP rule has a path")
-    if kind == "custom":
-        return rule.custom.kind, rule.custom.path
-    return kind.upper(), getattr(rule, kind)
 
 
 class _Routes:

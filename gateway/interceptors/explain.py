@@ -10,15 +10,10 @@ from gateway.servicers import failures
 
 
 def explain(rpc: Rpc, handler: Handler) -> Handler:
-    """Turns what a handler raises into the status of the call; a code that it has set stays.
-
-    What is inside of this sees messages only: a request that is none is refused here.
-    """
+    """Turns what a handler raises into the status of the call; a code that it has set stays."""
 
     async def run(request: Any, context: Context) -> Any:
         try:
-            if isinstance(request, UndecodableRequest):
-                raise request
             return await handler(request, context)
         except grpc.aio.AbortError:
             raise

@@ -25,6 +25,7 @@ from contract.label_errors import (
 from database import named_sql
 from gateway.batching import Batcher
 from gateway.label import Attached, DecidedLabel, Label, LabelFilter, Statement
+from gateway.rights import EVERYTHING, Rights
 from gateway.store.connections import Connection, Connections
 from gateway.store.search import SEARCH_S, limit_search
 
@@ -57,11 +58,18 @@ class LabelStore:
         """
         return self._attachments.submit(statement)
 
-    async def withdraw(self, label_id: str, *, caller: str) -> Label | None:
-        """Record that a label is withdrawn; None: there is none. Raises LabelCorrected."""
+    async def withdraw(
+        self, label_id: str, *, caller: str, rights: Rights = EVERYTHING
+    ) -> Label | None:
+        """Record that a label is withdrawn; None: there is none, or it is out of reach.
+
+        Raises LabelCorrected.
+        """
         parameters = {"id": label_id, "caller": caller}
         try:
             async with self._connections.connection() as connection:
+                if not (rights.reach_all or await _reaches(connection, label_id, rights)):
+                    return None
                 row = await (await connection.execute(_SQL["withdraw"], parameters)).fetchone()
         except errors.Error as error:
             if error.sqlstate == "PM008":
@@ -69,13 +77,23 @@ class LabelStore:
             raise
         return Label(*row) if row else None
 
-    async def search(self, where: LabelFilter, *, before_id: str | None, limit: int) -> list[Label]:
+    async def search(
+        self,
+        where: LabelFilter,
+        *,
+        rights: Rights = EVERYTHING,
+        before_id: str | None,
+        limit: int,
+    ) -> list[Label]:
         """Read labels, the last recorded first; only earlier ones than before_id, if given.
 
-        Raises ListTooBroad.
+        rights: of whose everybody's they are. Raises ListTooBroad.
         """
+        if where.model and not rights.reach(where.model, caller=""):
+            return []  # without a look at them, which might take long
         conditions = {name: value or None for name, value in asdict(where).items()}
         conditions |= {"with_history": where.with_history, "before_id": before_id, "limit": limit}
+        conditions["models"] = None if rights.everybodys is None else sorted(rights.everybodys)
         try:
             async with self._connections.connection() as connection, connection.transaction():
                 await limit_search(connection)
@@ -103,6 +121,12 @@ async def decided(connection: Connection, ids: Sequence[str]) -> dict[str, Decid
     """The labels that count, by the ids of their predictions."""
     cursor = await connection.execute(_SQL["decided"], {"ids": ids}, prepare=True)
     return {id: DecidedLabel(*label) for id, *label in await cursor.fetchall()}
+
+
+async def _reaches(connection: Connection, label_id: str, rights: Rights) -> bool:
+    """Whether a label is the caller's own, or of a model of which everybody's are within reach."""
+    row = await (await connection.execute(_SQL["origin"], {"id": label_id})).fetchone()
+    return row is not None and rights.reach(*row)
 
 
 def _apart(places: Iterable[int], batch: Sequence[Statement]) -> Iterable[int]:

@@ -17,10 +17,12 @@ from contract.status import status_from_json, status_to_json
 from database import named_sql
 from gateway.batching import Batcher
 from gateway.prediction import ListFilter, Prediction, State
+from gateway.rights import EVERYTHING, Rights
 from gateway.store.connections import Connection, Connections
 from gateway.store.hot_statement import HotStatement
 from gateway.store.labels import decided
 from gateway.store.search import SEARCH_S, find_page
+from gateway.store.turns import Turns
 from inference.output import Output
 
 _SQL = named_sql.load("gateway.store")
@@ -39,6 +41,7 @@ class Read(NamedTuple):
     prediction_id: str
     with_text: bool
     with_label: bool
+    rights: Rights
 
 
 class PredictionStore:
@@ -51,7 +54,7 @@ class PredictionStore:
         """
         self._connections = connections
         self._hot = HotStatement(_SQL["insert_finished"].replace("%(rows)s", "$1"), connections)
-        self._searches = asyncio.Semaphore(1)  # the other connections are for what is quick
+        self._searches = Turns()  # the other connections are for what is quick
         # One write in flight: what waits for a commit shares the next one.
         self._finished = Batcher[Write, bool](
             self._insert_finished,
@@ -92,10 +95,18 @@ class PredictionStore:
         return self._accepted.submit((prediction, request_key, traceparent))
 
     async def get(
-        self, prediction_id: str, *, with_text: bool = True, with_label: bool = False
+        self,
+        prediction_id: str,
+        *,
+        rights: Rights = EVERYTHING,
+        with_text: bool = True,
+        with_label: bool = False,
     ) -> Prediction | None:
-        """Read a prediction by its id, a canonical UUID; without its text, that is ""."""
-        return await self._reads.submit(Read(prediction_id, with_text, with_label))
+        """Read a prediction by its id, a canonical UUID; without its text, that is "".
+
+        One that is out of reach is None, as one that there is not.
+        """
+        return await self._reads.submit(Read(prediction_id, with_text, with_label, rights))
 
     async def find(self, request_key: str) -> Prediction | None:
         """Read the prediction that a request_key, a canonical UUID, stands for."""
@@ -106,29 +117,31 @@ class PredictionStore:
         self,
         where: ListFilter,
         *,
+        rights: Rights = EVERYTHING,
         before_id: str | None,
         limit: int,
         max_bytes: int,
         with_text: bool = True,
         least_confident_of: int = 0,
     ) -> list[Prediction]:
-        """Read predictions, newest first; only older ones than before_id, if given.
+        """Read predictions within reach, newest first; only older ones than before_id, if given.
 
         The last one is at the most the first whose text goes beyond max_bytes in all. Raises
-        ListTooBroad.
+        ListTooBroad, Overloaded.
 
         least_confident_of: if not 0, of so many newest ones those that their models were the
         least sure of, which then come first.
         """
         try:
             async with (
-                self._searches,
+                self._searches.turn(rights.caller),
                 self._connections.connection() as connection,
                 connection.transaction(),
             ):
                 ids = await find_page(
                     connection,
                     where,
+                    portions=rights.portions(where.model),
                     before_id=before_id,
                     limit=least_confident_of or limit,
                     max_bytes=max_bytes,
@@ -169,6 +182,7 @@ class PredictionStore:
                 {read.prediction_id for read in reads},
                 texted={read.prediction_id for read in reads if read.with_text},
                 labelled={read.prediction_id for read in reads if read.with_label},
+                reach=_reach(reads),
             )
         return [_as_asked(found.get(read.prediction_id), read) for read in reads]
 
@@ -190,9 +204,18 @@ async def _read(
     *,
     texted: Collection[str],
     labelled: Collection[str],
+    reach: str | None = None,
 ) -> dict[str, Prediction]:
-    """Those that there are, by id; those of texted with their texts, of labelled with labels."""
-    parameters = {"ids": list(ids), "texted": list(texted), "labelled": list(labelled)}
+    """Those that there are, by id; those of texted with their texts, of labelled with labels.
+
+    reach: as `_reach` makes it.
+    """
+    parameters = {
+        "ids": list(ids),
+        "texted": list(texted),
+        "labelled": list(labelled),
+        "reach": reach,
+    }
     cursor = await connection.execute(_SQL["get"], parameters, prepare=False)
     found, with_labels = {}, []
     for *row, has_labels in await cursor.fetchall():
@@ -205,9 +228,29 @@ async def _read(
     return found
 
 
+def _reach(reads: list[Read]) -> str | None:
+    """Who may have which of them, so that no more is read; None: all may have all."""
+    if all(read.rights.reach_all for read in reads):
+        return None
+    return orjson.dumps(
+        [
+            {
+                "id": read.prediction_id,
+                "caller": read.rights.caller,
+                "everybodys": read.rights.everybodys,
+                "own": read.rights.own,
+            }
+            for read in reads
+        ],
+        default=list,
+    ).decode()
+
+
 def _as_asked(prediction: Prediction | None, read: Read) -> Prediction | None:
-    """Another read of the same prediction may have asked for its text or label."""
-    if prediction is None or (read.with_text and read.with_label):
+    """Another read of the same prediction may have more right to it, or asked for more of it."""
+    if prediction is None or not read.rights.reach(prediction.model, prediction.caller):
+        return None
+    if read.with_text and read.with_label:
         return prediction
     return replace(
         prediction,
@@ -263,7 +306,7 @@ def _row(prediction: Prediction, request_key: str, traceparent: str) -> dict[str
 
 
 def _prediction(row: Sequence[Any]) -> Prediction:
-    (id_, model, version, text, state, created, completed, expires, error, *more) = row
+    (id_, model, caller, version, text, state, created, completed, expires, error, *more) = row
     tags, erased, label, confidence, scores, value, features_uri = more
     return Prediction(
         id=id_,
@@ -276,6 +319,7 @@ def _prediction(row: Sequence[Any]) -> Prediction:
         expire_time=expires,
         output=Output(label, confidence, scores, value) if label is not None else None,
         features_uri=features_uri or "",
+        caller=caller,
         error=status_from_json(error) if error is not None else None,
         tags=tags,
         erase_time=erased,

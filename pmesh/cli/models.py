@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.tree import Tree
 
 from pmesh.cli.options import HOME, HomeOption, console, fail
+from pmesh.cli.token import callers_token
 from pmesh.scaffold.names import DEFAULT_LABELS, InvalidName
 from pmesh.stack.control import Stack
 
@@ -72,7 +73,7 @@ def list_models(home: HomeOption = HOME) -> None:
         console.print(_table(entries, None))
         return
     try:
-        with GatewayClient(status.gateway_port) as client:
+        with GatewayClient(status.gateway_port, callers_token(home)) as client:
             served = {model.id: model for model in client.models()}
     except CallFailedError as error:
         fail(str(error), error.remedy)

@@ -8,6 +8,7 @@ import typer
 
 from pmesh.cli.options import HOME, HomeOption, JsonOption, console, fail, messages
 from pmesh.cli.texts import read_texts
+from pmesh.cli.token import callers_token
 from pmesh.stack.control import Stack
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def predict(
         fail(f"no stack runs on {home}", "pmesh up")
     texts = _texts(file) if file else [text]
     try:
-        with GatewayClient(status.gateway_port) as client:
+        with GatewayClient(status.gateway_port, callers_token(home)) as client:
             outcomes = _outcomes(client, model, texts, later=later, wait=wait)
             shown = _with_progress(outcomes, len(texts)) if file else outcomes
             failed = _show(texts, shown, as_json=as_json)

@@ -15,6 +15,7 @@ from pmesh.calls import CallFailedError
 from pmesh.cli.arguments import parse
 from pmesh.cli.options import HOME, HomeOption, console, fail, messages
 from pmesh.cli.splits import split
+from pmesh.cli.token import callers_token
 from pmesh.releases import ReleaseClient
 from pmesh.stack.control import Stack
 
@@ -30,8 +31,8 @@ AddressOption = Annotated[
     typer.Option(
         "--address",
         envvar="PMESH_GATEWAY",
-        metavar="HOST:PORT",
-        help="Of a gateway elsewhere; else that of the stack.",
+        metavar="ADDRESS",
+        help="Of a gateway elsewhere, HOST:PORT or https://HOST; else that of the stack.",
     ),
 ]
 
@@ -137,20 +138,23 @@ def cancel(model: ModelArgument, address: AddressOption = "", home: HomeOption =
 
 @contextmanager
 def _client(address: str, home: Path) -> Iterator[ReleaseClient]:
-    with ReleaseClient(gateway_address(address, home)) as client:
-        try:
+    try:
+        with ReleaseClient(*gateway(address, home)) as client:
             yield client
-        except CallFailedError as error:
-            fail(str(error), error.remedy)
+    except CallFailedError as error:
+        fail(str(error), error.remedy)
 
 
-def gateway_address(address: str, home: Path) -> str:
-    """The one that is given, or the gateway of the stack; ends the command if none runs."""
+def gateway(address: str, home: Path) -> tuple[str, str]:
+    """The address that is given, or that of the stack's gateway, and the token to send there; ends
+    the command if no stack runs.
+    """
+    token = callers_token(home, address=address)
     if address:
-        return address
+        return address, token
     if (status := Stack(home).status()) is None:
         fail(f"no stack runs on {home}", "pmesh up")
-    return f"127.0.0.1:{status.gateway_port}"
+    return f"127.0.0.1:{status.gateway_port}", token
 
 
 def _under_way(client: ReleaseClient, model: str) -> Sequence[Release]:

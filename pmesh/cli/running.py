@@ -5,6 +5,7 @@ from pathlib import Path
 from pmesh.cli.options import fail
 from pmesh.stack.control import Stack
 from pmesh.stack.local import LocalStack
+from pmesh.stack.replicas import ALONE, SIDE_BY_SIDE
 
 
 def running_stack(home: Path) -> LocalStack:
@@ -20,4 +21,5 @@ def running_stack(home: Path) -> LocalStack:
         ports=status.ports,
         models=read_model_list(),
         environment=base_environment(),
+        replicas=SIDE_BY_SIDE if status.replicas else ALONE,
     )

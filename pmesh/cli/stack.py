@@ -9,6 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from pmesh.cli.options import HOME, PORT, HomeOption, PortOption, fail, messages
+from pmesh.cli.token import callers_token
 from pmesh.stack.advice import advice
 from pmesh.stack.control import Stack
 from pmesh.stack.logs import last_lines
@@ -25,6 +26,17 @@ def up(
     detach: Annotated[
         bool, typer.Option("--detach", help="Return once it is ready and leave it running.")
     ] = False,
+    auth: Annotated[
+        bool, typer.Option("--auth", help="Ask callers for tokens, as mesh.yaml says; pmesh token.")
+    ] = False,
+    replicas: Annotated[
+        bool,
+        typer.Option(
+            "--replicas",
+            help="Two gateways behind a load balancer, two relays, two Tritons, and three workers"
+            " of the first model, to see that what holds for one holds for several.",
+        ),
+    ] = False,
 ) -> None:
     """Start the whole product on this machine; Ctrl-C stops it.
 
@@ -35,7 +47,7 @@ def up(
     from pmesh.cli.first_predictions import show_first_predictions
     from pmesh.cli.progress import ChangeLines, LiveTable, show_until
 
-    stack = Stack(home, gateway_port=port)
+    stack = Stack(home, gateway_port=port, auth=auth, replicas=replicas)
     _refuse_second(stack)
     _check_machine(home, port)
     stack.launch(detached=detach)
@@ -44,7 +56,7 @@ def up(
         display = LiveTable() if messages.is_terminal else ChangeLines()
         status = show_until(statuses, display, State.READY, *_ENDS)
         if status is not None and status.state is State.READY:
-            answered = show_first_predictions(status)
+            answered = show_first_predictions(status, callers_token(home) if auth else "")
             if detach:
                 raise typer.Exit(0 if answered else 1)
             status = show_until(statuses, ChangeLines(status), *_ENDS)

@@ -146,7 +146,7 @@ def test_each_step_is_taken_once_however_often_the_process_is_killed(
 PLACES_OF_HOUSEKEEPING = [
     "rollout.store:ReleaseStore.drain_unused:after",
     "triton_repo.writer:remove_version:after",
-    "rollout.serving:Serving.load:before",
+    "inference.repository:RepositoryApi.load:before",
     "rollout.serving:sweep:before",
 ]
 

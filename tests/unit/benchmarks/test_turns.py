@@ -42,6 +42,7 @@ class Pausable(Mesh):
 @pytest.fixture
 def events(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(turns, "wait_until_idle", lambda parts: None)
+    monkeypatch.setattr(turns, "wait_until_answered", lambda mesh: None)
     return []
 
 
@@ -107,6 +108,18 @@ def test_nobody_stays_paused_when_a_load_fails(events: list[str], sides: Sides) 
     with pytest.raises(LoadFailedError):
         list(take_turns(sides, [Line(name="a", load=fail)], pairs=1, seconds=2))
     assert not any(side.is_paused for side in sides if isinstance(side, Pausable))
+
+
+def test_a_turn_that_fails_is_taken_again(events: list[str], sides: Sides) -> None:
+    failures = iter([LoadFailedError("once")])
+
+    def fail_once(mesh: Mesh, seconds: int) -> Load:
+        for failure in failures:
+            raise failure
+        return LOAD
+
+    found = list(take_turns(sides, [Line(name="a", load=fail_once)], pairs=1, seconds=2))
+    assert [turn.side for turn in found] == [OLD, NEW]
 
 
 def test_nobody_stays_paused_between_turns(events: list[str], sides: Sides) -> None:

@@ -20,6 +20,7 @@ from tests.parts.ports import free_port
 
 PROGRAM = """
 import sys
+from pathlib import PosixPath
 from gateway.envoy.front import Front
 from gateway.main import run
 import logging

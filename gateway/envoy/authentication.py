@@ -1,0 +1,104 @@
+"""Who calls: Envoy verifies the caller's token, and hands on what it says."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from contract.access import OPEN, Tokens
+from gateway import claims
+from gateway.envoy.access_paths import OPEN_PATHS
+from gateway.envoy.http_filter import TYPES, full_name
+
+CLAIMS, TOKEN_HEADER = "claims", "token_header"
+"""The keys of the token's payload and header in the metadata of this filter, for those after it."""
+IDENTITY_HEADERS = (
+    "x-pmesh-",
+    "x-forwarded-user",
+    "x-forwarded-email",
+    "x-forwarded-groups",
+    "x-forwarded-preferred-username",
+    "x-forwarded-access-token",
+    "x-auth-request-",
+    "x-remote-",
+    "remote-user",
+)
+"""How headers begin in which proxies say who calls; a client may not send them."""
+_ONE_TOKEN = {
+    "name": "authorization",
+    "string_match": {"safe_regex": {"regex": r"Bearer [A-Za-z0-9_.-]+"}},
+}
+"""Not two, of which one would count here and the other elsewhere."""
+_PROVIDER = "issuer"
+_NO_PROVIDER = "none"
+"""Whose tokens nobody can send: whatever else a request has for a token is refused."""
+_CACHED_TOKENS = 10_000
+_TYPE = f"{TYPES}.extensions.filters.http.jwt_authn.v3.JwtAuthentication"
+_NAME = full_name("jwt_authn")
+_NO_KEYS = {"http_uri": {"uri": "http://nowhere/", "cluster": "nowhere", "timeout": "1s"}}
+
+
+def authenticate(tokens: Tokens, file: Path) -> dict[str, Any]:
+    """The filter. What it knows of the issuer is in a file, and it takes in each new one.
+
+    With other keys come no remembered tokens: else one that was good once would outlive its key.
+    """
+    return {
+        "name": _NAME,
+        "config_discovery": {
+            "config_source": {
+                "path_config_source": {
+                    "path": str(file),
+                    "watched_directory": {"path": str(file.parent)},
+                },
+                "resource_api_version": "V3",
+            },
+            "type_urls": [_TYPE],
+            "default_config": _config(tokens, ""),
+        },
+    }
+
+
+def write_keys(tokens: Tokens, keys: str, file: Path) -> None:
+    """Make the file, or another one of it. keys: a JSON Web Key Set, or "" for none yet."""
+    config = {
+        "@type": "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig",
+        "name": _NAME,
+        "typed_config": _config(tokens, keys),
+    }
+    new = file.with_suffix(".new")
+    new.write_text(json.dumps({"resources": [config]}))
+    new.replace(file)  # which is what Envoy looks for
+
+
+def _config(tokens: Tokens, keys: str) -> dict[str, Any]:
+    provider = {
+        "issuer": tokens.issuer,
+        "audiences": [tokens.audience],
+        "from_headers": [{"name": "authorization", "value_prefix": "Bearer "}],
+        "forward_payload_header": claims.HEADER,
+        "payload_in_metadata": CLAIMS,
+        "header_in_metadata": TOKEN_HEADER,
+        "require_expiration": True,
+        "clock_skew_seconds": claims.CLOCK_SKEW_S,
+        "jwt_cache_config": {"jwt_cache_size": _CACHED_TOKENS},
+        **({"local_jwks": {"inline_string": keys}} if keys else {"remote_jwks": _NO_KEYS}),
+    }
+    verified = {"provider_name": _PROVIDER}
+    if_any = {"requires_any": {"requirements": [verified, {"allow_missing_or_failed": {}}]}}
+    rules = [
+        *({"match": {"path": path}} for path in OPEN_PATHS),
+        *(
+            {"match": {"path": path, "headers": [_ONE_TOKEN]}, "requires": if_any}
+            for path in sorted(OPEN)
+        ),
+        *({"match": {"path": path}} for path in sorted(OPEN)),
+        {"match": {"prefix": "/", "headers": [_ONE_TOKEN]}, "requires": verified},
+        {"match": {"prefix": "/"}, "requires": {"provider_name": _NO_PROVIDER}},
+    ]
+    # Without keys, and from a header that is dropped from every request before.
+    nobody = {
+        "from_headers": [{"name": f"{claims.HEADER}-none"}],
+        "remote_jwks": _NO_KEYS,
+    }
+    providers = {_PROVIDER: provider, _NO_PROVIDER: nobody}
+    return {"@type": _TYPE, "providers": providers, "rules": rules}

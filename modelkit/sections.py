@@ -1,0 +1,23 @@
+"""Sections of a YAML file that people write: what is not as it ought to be is named.
+
+Each raises ValueError, which begins with where it is, such as `serving.tritons`.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+
+def section(where: str, said: Any, keys: Collection[str] | None = None) -> Mapping[Any, Any]:
+    """Of these keys and no others; None: of any."""
+    if not isinstance(said, dict):
+        raise ValueError(f"{where} is a section with keys, not {said!r}")
+    if keys is not None and (unknown := sorted(map(str, said.keys() - set(keys)))):
+        raise ValueError(f"{where} has no {', '.join(unknown)}; it may have {', '.join(keys)}")
+    return said
+
+
+def whole_number(where: str, said: Any, least: int, most: int) -> int:
+    """Within these bounds."""
+    if type(said) is not int or not least <= said <= most:
+        raise ValueError(f"{where} is a whole number of {least} to {most}, not {said!r}")
+    return said

@@ -1,0 +1,90 @@
+"""The values of the charts that follow from the list; pmesh/render says what the keys mean."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bus.topology import Names, model_filter
+from modelkit.serving import Bounds, ClusterServing
+from modelkit.values import ModelEntry
+from pmesh.mesh_file import Mesh
+from pmesh.render.outside import foreign_addresses
+from pmesh.render.tritons import has_tritons, namespace
+
+
+def of_the_mesh(mesh: Mesh, models: Sequence[ModelEntry], names: Names) -> Mapping[str, Any]:
+    """Of the chart predict-mesh. Raises InvalidMesh."""
+    most = [model.serving.tritons.most for model in models if has_tritons(model)]
+    return {
+        "access": mesh.access(models).as_json(),
+        "models": [
+            {
+                "id": model.id,
+                "namespace": namespace(model.id),
+                "queue": names.model_queue(model.id),
+                "device": _device(model.serving),
+            }
+            for model in models
+        ],
+        "gateway": {"batchesPerVersion": max(most, default=1)},
+        **_of_both(mesh, models),
+    }
+
+
+def of_a_model(mesh: Mesh, model: ModelEntry, names: Names) -> Mapping[str, Any]:
+    """Of the chart model."""
+    serving = model.serving
+    (action,) = model_filter(model.id)["action"]
+    return {
+        "model": model.id,
+        "device": serving.device,
+        "tritons": _replicas(serving.tritons if has_tritons(model) else Bounds(0, 0)),
+        "workers": _replicas(serving.workers),
+        "canary": serving.canary,
+        "versions": {version: {"device": own} for version, own in serving.versions.items()},
+        "queue": names.model_queue(model.id),
+        "action": action,
+        **_of_both(mesh, [model]),
+    }
+
+
+def of_the_stores(mesh: Mesh) -> Mapping[str, Mapping[str, Any]]:
+    """Of the charts postgres, mlflow and annotation, by their names."""
+    buckets, aws = mesh.outside.buckets, {"region": mesh.outside.region}
+    return {
+        "postgres": {"aws": aws, "backups": {"url": f"s3://{buckets['backups']}/predict"}},
+        "mlflow": {
+            **_database(mesh),
+            "aws": aws,
+            "artifacts": f"s3://{buckets['artifacts']}/mlflow",
+        },
+        "annotation": {**_database(mesh), "labelStudio": {"host": mesh.label_host}},
+    }
+
+
+def _of_both(mesh: Mesh, models: Sequence[ModelEntry]) -> Mapping[str, Any]:
+    outside = mesh.outside
+    ports = {port for model in models for _, port in foreign_addresses(model)}
+    return {
+        **_database(mesh),
+        "aws": {"region": outside.region},
+        "features": {"bucket": outside.buckets["features"]},
+        "networkPolicy": {"foreignPorts": sorted(ports)},
+    }
+
+
+def _device(serving: ClusterServing) -> str:
+    """What rollout is told; versions of one model have one configuration."""
+    devices = {serving.device, *serving.versions.values()}
+    return serving.device if len(devices) == 1 else "auto"
+
+
+def _database(mesh: Mesh) -> Mapping[str, Any]:
+    """Where it is, if it is not the chart's."""
+    if not mesh.outside.database:
+        return {}
+    host, port = mesh.outside.database
+    return {"database": {"host": host, "port": port}}
+
+
+def _replicas(replicas: Bounds) -> Mapping[str, int]:
+    return {"least": replicas.least, "most": replicas.most}

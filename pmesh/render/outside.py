@@ -1,0 +1,137 @@
+"""What is called outside the mesh, and by whom; and of the mesh, what each app may see.
+
+Nothing else is let out: mesh-config.yaml has outboundTrafficPolicy REGISTRY_ONLY.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from urllib.parse import urlsplit
+
+from modelkit.values import ModelEntry
+from pmesh.mesh_file import HOST, InvalidMesh, Mesh
+from pmesh.render.gateway import GATEWAY
+from pmesh.render.objects import ROOT_NAMESPACE, Object, networking
+from pmesh.render.services import DATABASE, Name, Services
+from pmesh.render.tritons import address, balanced, namespace
+
+TRACES = Name("groundcover", "groundcover-sensor")
+"""Takes what each proxy tells, by OTLP."""
+_HTTPS = 443
+_OF_THE_CLUSTER = ".svc.cluster.local"
+
+
+def hosts(mesh: Mesh) -> Mapping[str, Mapping[str, int]]:
+    """Of each thing outside, the hosts at which it is called, with their ports."""
+    region = mesh.outside.region
+    jwks = urlsplit(mesh.tokens["jwks"])
+    # As boto3 asks. Not at the host itself, where every bucket of the world can be had.
+    s3 = "s3" if region == "us-east-1" else f"s3.{region}"
+    buckets = [f"{bucket}.{s3}.amazonaws.com" for bucket in mesh.outside.buckets.values()]
+    return {
+        "sns": {f"sns.{region}.amazonaws.com": _HTTPS},
+        "sqs": {f"sqs.{region}.amazonaws.com": _HTTPS},
+        "s3": dict.fromkeys(buckets, _HTTPS),
+        "sts": {f"sts.{region}.amazonaws.com": _HTTPS},
+        "issuer": {jwks.hostname or "": jwks.port or _HTTPS},
+        "alerts": dict.fromkeys(mesh.outside.alerts, _HTTPS),
+        DATABASE: dict([mesh.outside.database] if mesh.outside.database else []),
+    }
+
+
+def entry(name: str, at: Mapping[str, int], callers: Iterable[Name]) -> Object:
+    """Lets out to something outside, by TLS of the caller's own; PostgreSQL begins without."""
+    protocol = "TCP" if name == DATABASE else "TLS"
+    namespaces = {caller.namespace for caller in callers}
+    return _entry(name, at, protocol, set(at.values()), namespaces)
+
+
+def foreign_servers(models: Sequence[ModelEntry]) -> Mapping[str, Object]:
+    """Lets out to the servers of others outside the cluster: each host once, for all models.
+
+    Raises InvalidMesh for an address that a cluster has no way to.
+    """
+    ports: dict[str, set[int]] = {}
+    callers: dict[str, set[str]] = {}
+    for model in models:
+        for host, port in foreign_addresses(model):
+            if not host.endswith(_OF_THE_CLUSTER):
+                ports.setdefault(host, set()).add(port)
+                callers.setdefault(host, {GATEWAY.namespace}).add(namespace(model.id))
+    return {
+        host: _entry(host, [host], "GRPC", ports[host], callers[host]) for host in sorted(ports)
+    }
+
+
+def visible(
+    within: str, services: Services, mesh: Mesh, models: Sequence[ModelEntry]
+) -> list[Object]:
+    """What the proxies of a namespace know: each what its app may call; one of another app, where
+    to tell its traces.
+    """
+    callers = [caller for caller in services.all_callers() if caller.namespace == within]
+    return [
+        _sidecar(within, "default", {TRACES.host: TRACES.namespace}),
+        *(
+            _sidecar(within, caller.name, _seen_by(caller, services, mesh, models), caller.name)
+            for caller in callers
+        ),
+    ]
+
+
+def _seen_by(
+    caller: Name, services: Services, mesh: Mesh, models: Sequence[ModelEntry]
+) -> Mapping[str, str]:
+    """Hosts, and in whose namespace each is told of."""
+    seen = {TRACES.host: TRACES.namespace}
+    seen |= {service.host: service.namespace for service in services.called_by(caller)}
+    for model in models:
+        if address(model.id).host in seen:
+            seen[balanced(model.id).host] = namespace(model.id)
+            for host, _ in foreign_addresses(model):
+                inside = host.endswith(_OF_THE_CLUSTER)
+                seen[host] = host.split(".")[1] if inside else ROOT_NAMESPACE
+    for name, at in hosts(mesh).items():
+        if caller in services.outside.get(name, ()):
+            seen |= dict.fromkeys(at, ROOT_NAMESPACE)
+    return seen
+
+
+def _sidecar(within: str, name: str, seen: Mapping[str, str], app: str = "") -> Object:
+    """app: of which pods; "" for all others of the namespace."""
+    selector = {"workloadSelector": {"labels": {"app": app}}} if app else {}
+    return networking(
+        "Sidecar",
+        within,
+        name,
+        **selector,
+        egress=[{"hosts": sorted(f"{owner}/{host}" for host, owner in seen.items())}],
+    )
+
+
+def foreign_addresses(model: ModelEntry) -> Iterator[tuple[str, int]]:
+    """Host and port of each server of others. Raises InvalidMesh for what is neither."""
+    for address_ in sorted({version.address for version in model.foreign.values()}):
+        host, _, port = address_.rpartition(":")
+        if not HOST.fullmatch(host) or not port.isdecimal():
+            raise InvalidMesh(
+                f"{address_}, which answers for versions of {model.id}, is no address for a"
+                " cluster; write the whole name of a host, and its port"
+            )
+        yield host, int(port)
+
+
+def _entry(
+    name: str, at: Iterable[str], protocol: str, ports: Iterable[int], namespaces: Iterable[str]
+) -> Object:
+    return networking(
+        "ServiceEntry",
+        ROOT_NAMESPACE,
+        name,
+        hosts=sorted(at),
+        exportTo=sorted(namespaces),
+        location="MESH_EXTERNAL",
+        resolution="DNS",
+        ports=[
+            {"number": port, "name": f"{protocol.lower()}-{port}", "protocol": protocol}
+            for port in sorted(ports)
+        ],
+    )

@@ -1,0 +1,48 @@
+"""The objects of istio/, and what of them cannot be had on one machine as it stands there."""
+
+import json
+
+import yaml
+
+from tests.mesh.api_server import Object
+from tests.mesh.rig import ROOT
+from tests.mesh.tokens import JWKS
+from tests.parts.istio_policies import read_objects
+
+
+def of_the_mesh() -> list[Object]:
+    """All of them, as they are."""
+    objects = read_objects(ROOT / "istio")
+    return [one for one in objects if one["kind"] != "Kustomization"]
+
+
+def to_run_here() -> list[Object]:
+    """All of them but those of one workload: each has a `Sidecar` of its own here (proxy.py).
+
+    The gateway knows tokens of tokens.py, as the issuer's keys are outside.
+    """
+    return [
+        _to_run_here(one)
+        for one in of_the_mesh()
+        if one["kind"] != "Sidecar" or "workloadSelector" not in one["spec"]
+    ]
+
+
+def mesh_settings() -> Object:
+    """The values of Istio's chart `istiod`: meshConfig, env."""
+    return dict(yaml.safe_load((ROOT / "istio" / "mesh-config.yaml").read_text()))
+
+
+def _to_run_here(one: Object) -> Object:
+    spec = dict(one.get("spec", {}))
+    if one["kind"] == "RequestAuthentication":
+        spec["jwtRules"] = [_with_keys(rule) for rule in spec["jwtRules"]]
+    if one["kind"] == "Telemetry":
+        del spec["metrics"]  # by a filter of Istio's own, which stock Envoy lacks
+    return {**one, "spec": spec}
+
+
+def _with_keys(rule: Object) -> Object:
+    own = {**rule, "jwks": json.dumps(JWKS)}
+    del own["jwksUri"]
+    return own

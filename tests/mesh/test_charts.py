@@ -1,0 +1,332 @@
+"""What Helm makes of the charts: who is let in and out, how pods run, what values are refused."""
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+import yaml
+
+from contract.settings import read
+from rollout.settings import Settings
+from tests.mesh.charts import CHARTS, ROOT, Object, Rendered, containers, rendered, template
+
+CASES = [
+    pytest.param(chart, file, id=f"{chart}-{file.name.removesuffix('-values.yaml')}")
+    for chart in CHARTS
+    for file in sorted((ROOT / "deploy/charts" / chart / "ci").glob("*-values.yaml"))
+]
+OUTSIDE_THE_CHARTS = {"istio-ingress", "observability"}
+
+
+@pytest.mark.parametrize(("chart", "values"), CASES)
+def test_pods_have_no_more_rights_than_they_need(chart: str, values: Path) -> None:
+    found = rendered(chart, values)
+    pods = dict(found.pods())
+    assert pods
+    for name, pod in pods.items():
+        spec = pod["spec"]
+        assert spec["automountServiceAccountToken"] is False, name
+        assert spec["serviceAccountName"] == pod["metadata"]["labels"]["app"], name
+        assert spec["securityContext"]["runAsNonRoot"] is True, name
+        assert spec["securityContext"]["runAsUser"] == 10001, name
+        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}, name
+        for container in containers(pod):
+            context = container["securityContext"]
+            assert context["readOnlyRootFilesystem"] is True, name
+            assert context["allowPrivilegeEscalation"] is False, name
+            assert context["capabilities"] == {"drop": ["ALL"]}, name
+            assert container["resources"]["limits"]["memory"], name
+            assert container["resources"]["requests"]["cpu"], name
+
+
+@pytest.mark.parametrize(("chart", "values"), CASES)
+def test_no_password_and_no_key_is_in_an_object(chart: str, values: Path) -> None:
+    found = rendered(chart, values)
+    assert found.of("Secret") == []
+    for name, pod in found.pods():
+        for container in containers(pod):
+            for variable in container.get("env", []):
+                parts = set(variable["name"].split("_"))
+                if parts & {"PGPASSWORD", "PASSWORD", "SECRET", "KEY", "TOKEN", "SECRETS"}:
+                    is_named = "secretKeyRef" in variable.get("valueFrom", {})
+                    is_none = variable.get("value", "").startswith(("true", "false", "/etc/"))
+                    assert is_named or is_none, (name, variable)
+
+
+def test_a_release_takes_no_triton_out_of_service() -> None:
+    """By gRPC, Triton is not ready while it loads a version; its folder has that before."""
+    values = ROOT / "deploy/charts/model/ci/all-values.yaml"
+    tritons = [one for one in rendered("model", values).pods() if "/triton-" in one[0]]
+    assert tritons
+    for name, pod in tritons:
+        (container,) = pod["spec"]["containers"]
+        assert container["readinessProbe"].keys() & {"tcpSocket", "exec", "grpc"} == {"tcpSocket"}
+        *_, folder = container["startupProbe"]["exec"]["command"]
+        assert folder in {mount["mountPath"] for mount in container["volumeMounts"]}, name
+
+
+def test_rollout_is_told_what_each_model_runs_on() -> None:
+    values = ROOT / "deploy/charts/predict-mesh/ci/all-values.yaml"
+    pod = rendered("predict-mesh", values).named("Deployment", "rollout")["spec"]["template"]
+    (container,) = pod["spec"]["containers"]
+    plain = {one["name"]: one["value"] for one in container["env"] if "value" in one}
+    settings = read(Settings, {**plain, "PMESH_TRITON_KEY": "a-key"})
+    models = yaml.safe_load(values.read_text())["models"]
+    assert {one["id"]: settings.device_of(one["id"]) for one in models} == {
+        "genre": "cpu",
+        "sentiment": "auto",
+    }
+
+
+@pytest.mark.parametrize(("chart", "values"), CASES)
+def test_what_a_pod_mounts_is_there(chart: str, values: Path) -> None:
+    for name, pod in rendered(chart, values).pods():
+        volumes = {volume["name"] for volume in pod["spec"].get("volumes", [])}
+        claims = {"data"} if name == "StatefulSet/postgres" else set()
+        for container in containers(pod):
+            mounted = {mount["name"] for mount in container.get("volumeMounts", [])}
+            assert mounted <= volumes | claims, name
+
+
+def test_services_and_accounts_are_those_of_the_table() -> None:
+    table = yaml.safe_load((ROOT / "istio/services.yaml").read_text())
+    outside = table.pop("outside")
+    ports: dict[str, set[int]] = {}
+    accounts: set[str] = set()
+    for found, namespace in everything():
+        for account in found.of("ServiceAccount"):
+            accounts.add(f"{namespace}/{account['metadata']['name']}")
+        for service in found.of("Service"):
+            if service["metadata"]["name"] != "gateway-releases":  # the gateway's, once more
+                name = f"{namespace}/{service['metadata']['name']}"
+                ports[name] = {port["port"] for port in service["spec"]["ports"]}
+    assert ports == {name: set(by_port) for name, by_port in table.items()}
+    callers = {
+        caller for by_port in table.values() for of in by_port.values() for caller in of["callers"]
+    }
+    callers |= {caller for who in outside.values() for caller in who}
+    ours = {caller for caller in callers if caller.split("/")[0] not in OUTSIDE_THE_CHARTS}
+    assert ours <= accounts
+
+
+def test_policies_let_in_and_out_whom_the_table_lists() -> None:
+    table = yaml.safe_load((ROOT / "istio/services.yaml").read_text())
+    outside = table.pop("outside")
+    listed = {
+        (_without_account(caller), name, port)
+        for name, by_port in table.items()
+        for port, of in by_port.items()
+        for caller in of["callers"]
+    }
+    let_in: set[tuple[str, str, int]] = set()
+    let_out: set[tuple[str, str, int]] = set()
+    anywhere: set[str] = set()
+    for found, namespace in everything():
+        denied = found.named("NetworkPolicy", "deny")["spec"]
+        assert denied["podSelector"] == {}
+        assert sorted(denied["policyTypes"]) == ["Egress", "Ingress"]
+        for policy in found.of("NetworkPolicy"):
+            if policy["metadata"]["name"] == "deny":
+                continue
+            own = f"{namespace}/{policy['spec']['podSelector']['matchLabels']['app']}"
+            for rule in policy["spec"]["ingress"]:
+                for peer in rule["from"]:
+                    let_in |= {(_peer(peer), own, port["port"]) for port in rule["ports"]}
+            for rule in policy["spec"]["egress"]:
+                if "to" not in rule:
+                    anywhere.add(own)
+                for peer in rule.get("to", []):
+                    let_out |= {(own, _peer(peer), port["port"]) for port in rule["ports"]}
+    assert let_in == listed
+    assert let_out == {call for call in listed if call[0].split("/")[0] not in OUTSIDE_THE_CHARTS}
+    may = {caller for who in outside.values() for caller in who}
+    assert anywhere == may | {"predict-mesh/rollout"}  # the last: servers of others, by their ports
+
+
+@pytest.mark.parametrize(("chart", "values"), CASES)
+def test_what_the_mesh_needs_itself_gets_through_the_policies(chart: str, values: Path) -> None:
+    """istiod, what proxies tell by themselves, and who asks them for figures."""
+    config = yaml.safe_load((ROOT / "istio/mesh-config.yaml").read_text())["meshConfig"]
+    told = {
+        (provider["opentelemetry"]["service"].split(".")[1], provider["opentelemetry"]["port"])
+        for provider in config["extensionProviders"]
+        if "opentelemetry" in provider
+    }
+    assert told
+    found = rendered(chart, values)
+    if found.of("NetworkPolicy"):
+        policy = found.named("NetworkPolicy", "deny")["spec"]
+        names = {("kube-system", 53), ("istio-system", 15012)}
+        assert _of_all_pods(policy["egress"], "to") == names | told
+        assert _of_all_pods(policy["ingress"], "from") == {
+            ("observability", 15020),
+            ("observability", 15090),
+        }
+
+
+def test_prometheus_finds_the_ports_that_the_table_opens_to_it() -> None:
+    values = yaml.safe_load((ROOT / "deploy/prometheus/values.yaml").read_text())
+    account = values["serviceAccounts"]["server"]["name"]
+    (job,) = yaml.safe_load(values["extraScrapeConfigs"])
+    kept = {rule["regex"] for rule in job["relabel_configs"] if rule.get("action") == "keep"}
+    table = yaml.safe_load((ROOT / "istio/services.yaml").read_text())
+    del table["outside"]
+    opened = {
+        (name, port)
+        for name, by_port in table.items()
+        for port, of in by_port.items()
+        if f"observability/{account}" in of["callers"]
+    }
+    found = {
+        (f"{namespace}/{pod['metadata']['labels']['app']}", port["containerPort"])
+        for chart, namespace in everything()
+        for _, pod in chart.pods()
+        for container in containers(pod)
+        for port in container.get("ports", [])
+        if {pod["metadata"]["labels"]["app.kubernetes.io/part-of"], port.get("name")} == kept
+    }
+    assert found == opened
+
+
+def test_tritons_are_scaled_by_what_prometheus_calls_them() -> None:
+    values = yaml.safe_load((ROOT / "deploy/prometheus/values.yaml").read_text())
+    server = values["server"]
+    (job,) = yaml.safe_load(values["extraScrapeConfigs"])
+    labels = {rule["target_label"] for rule in job["relabel_configs"] if "target_label" in rule}
+    found = rendered("model", ROOT / "deploy/charts/model/ci/all-values.yaml")
+    triggers = [
+        trigger["metadata"]
+        for one in found.of("ScaledObject")
+        for trigger in one["spec"]["triggers"]
+        if trigger["type"] == "prometheus"
+    ]
+    assert triggers
+    for trigger in triggers:
+        host = f"{server['fullnameOverride']}.observability.svc.cluster.local"
+        assert trigger["serverAddress"] == f"http://{host}:{server['service']['servicePort']}"
+        assert set(re.findall(r"(\w+)=", trigger["query"])) - {"model"} <= labels
+
+
+def test_a_gateway_that_ends_has_time_for_all_that_it_does_then() -> None:
+    values = ROOT / "deploy/charts/predict-mesh/ci/all-values.yaml"
+    pods = dict(rendered("predict-mesh", values).pods())
+    gateway = pods["Deployment/gateway"]["spec"]
+    (container,) = gateway["containers"]
+    env = {variable["name"]: variable.get("value") for variable in container["env"]}
+    drains = float(env["PMESH_GATEWAY_DRAIN_DELAY_S"]) + float(env["PMESH_GATEWAY_DRAIN_S"])
+    assert gateway["terminationGracePeriodSeconds"] > drains + 10  # and Envoy's own end
+    (shipper,) = gateway["initContainers"]
+    assert shipper["restartPolicy"] == "Always"
+    spools = [
+        mount
+        for one in (container, shipper)
+        for mount in one["volumeMounts"]
+        if mount["mountPath"] == "/spool"
+    ]
+    assert [mount["name"] for mount in spools] == ["spool", "spool"]
+
+
+def test_a_models_tritons_are_told_apart_and_are_only_its_own() -> None:
+    values = ROOT / "deploy/charts/model/ci/all-values.yaml"
+    found = rendered("model", values)
+    pods = {name: pod for name, pod in found.pods() if "triton" in name}
+    tracks = {pod["metadata"]["labels"]["track"]: pod["spec"] for pod in pods.values()}
+    assert tracks.keys() == {"stable", "canary", "version-12", "version-13"}
+    for spec in tracks.values():
+        (container,) = spec["containers"]
+        exits = int(container["args"][1].removeprefix("--exit-timeout-secs="))
+        delay = container["lifecycle"]["preStop"]["sleep"]["seconds"]
+        assert spec["terminationGracePeriodSeconds"] > delay + exits  # and what else ends
+        (folder,) = spec["initContainers"]  # of 10001, whose the model's folder must be
+        assert folder["command"][-1] == f"{folder['volumeMounts'][0]['mountPath']}/sentiment"
+        (models,) = [m for m in container["volumeMounts"] if m["name"] == "models"]
+        assert (models["subPath"], models["readOnly"]) == ("sentiment", True)
+    limits = {track: spec["containers"][0]["resources"]["limits"] for track, spec in tracks.items()}
+    assert [track for track in limits if "nvidia.com/gpu" in limits[track]] == ["version-12"]
+    images = {track: spec["containers"][0]["image"] for track, spec in tracks.items()}
+    assert images["canary"].endswith(":def456")
+    assert images["stable"].endswith(":abc123")
+    scaled = {one["spec"]["scaleTargetRef"]["name"] for one in found.of("ScaledObject")}
+    assert scaled == {"worker", *(f"triton-{track}" for track in tracks)}
+    for one in found.of("Deployment"):
+        assert ("replicas" in one["spec"]) != (one["metadata"]["name"] in scaled)
+
+
+@pytest.mark.parametrize(
+    ("chart", "mistake", "said"),
+    [
+        ("predict-mesh", "gateway.lest=3", "lest"),
+        ("predict-mesh", "gateway.least=many", "least"),
+        ("predict-mesh", "database.sslmode=off", "sslmode"),
+        ("predict-mesh", "repository.csi.volumeHandle=fs-01", "volumeHandle"),  # its root is root's
+        ("model", "repository.csi.volumeHandle=fs-01", "volumeHandle"),
+        ("model", f"model={'a' * 44}", "model"),  # a name of Kubernetes would be too long
+        ("model", "device=tpu", "device"),
+        ("model", "tritons.cpu.limit.memory=1Gi", "limit"),
+        ("model", "versions.twelve.device=gpu", "twelve"),
+        ("postgres", "backups.url=https://bucket", "url"),
+        ("mlflow", "aws.regoin=eu-central-1", "regoin"),
+        ("annotation", "labelstudio.host=a.example.com", "labelstudio"),
+    ],
+)
+def test_a_mistaken_value_is_refused(chart: str, mistake: str, said: str) -> None:
+    values = str(ROOT / "deploy/charts" / chart / "ci/least-values.yaml")
+    run = template(chart, "--values", values, "--set", mistake)
+    assert run.returncode != 0
+    assert said in run.stderr
+
+
+@pytest.mark.parametrize("chart", CHARTS)
+def test_what_must_be_given_is_asked_for(chart: str) -> None:
+    run = template(chart)
+    assert run.returncode != 0
+    assert "tag" in run.stderr
+
+
+def test_what_is_rendered_of_the_list_fits_the_charts() -> None:
+    charts = ROOT / "deploy/charts"
+    own = ["--set", "images.tag=abc123"]
+    account = ["--set-string", "aws.account=123456789012"]
+    for file in sorted([*charts.glob("*/rendered-values.yaml"), *charts.glob("model/models/*")]):
+        chart = file.relative_to(charts).parts[0]
+        more = account if chart in {"predict-mesh", "model"} else []
+        run = template(chart, "--values", str(file), *own, *more)
+        assert run.returncode == 0, run.stderr
+    assert {file.parent.name for file in charts.glob("*/rendered-values.yaml")} == {
+        *CHARTS.keys() - {"model"}
+    }
+
+
+def everything() -> Iterator[tuple[Rendered, str]]:
+    """All charts with all that they have, each with its namespace as the table calls it."""
+    for chart, namespace in CHARTS.items():
+        folder = ROOT / "deploy/charts" / chart / "ci"
+        values = folder / "all-values.yaml"
+        found = rendered(chart, values if values.exists() else folder / "least-values.yaml")
+        yield found, "model-*" if chart == "model" else namespace
+
+
+def _of_all_pods(rules: Sequence[Object], side: str) -> set[tuple[str, int]]:
+    """Namespaces and ports."""
+    return {
+        (peer["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"], port["port"])
+        for rule in rules
+        for peer in rule[side]
+        for port in rule["ports"]
+    }
+
+
+def _peer(peer: Object) -> str:
+    """Pods as the table calls them; all of a namespace that is not ours are "*"."""
+    by_label = peer["namespaceSelector"].get("matchLabels", {}).get("kubernetes.io/metadata.name")
+    namespace = "model-*" if by_label is None or by_label.startswith("model-") else by_label
+    return (
+        f"{namespace}/{peer['podSelector']['matchLabels']['app'] if 'podSelector' in peer else '*'}"
+    )
+
+
+def _without_account(caller: str) -> str:
+    """The table's account of what is not ours stands for its namespace."""
+    namespace = caller.split("/")[0]
+    return f"{namespace}/*" if namespace in OUTSIDE_THE_CHARTS else caller

@@ -1,0 +1,91 @@
+"""What the charts' values say of themselves."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from webhooks.addresses import NOT_PUBLIC
+
+ROOT = Path(__file__).parents[3]
+CHARTS = sorted(file.parent for file in (ROOT / "deploy/charts").glob("*/Chart.yaml"))
+
+each_chart = pytest.mark.parametrize("chart", CHARTS, ids=lambda chart: chart.name)
+
+
+def schema(chart: Path) -> dict[str, Any]:
+    read: dict[str, Any] = json.loads((chart / "values.schema.json").read_text())
+    return read
+
+
+def values(of: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each value by its path."""
+    for name, value in of["properties"].items():
+        if "properties" in value:
+            yield from values(value, f"{path}{name}.")
+        else:
+            yield f"{path}{name}", value
+
+
+def objects(of: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each schema of an object, wherever it stands."""
+    if isinstance(of, dict):
+        if of.get("type") == "object":
+            yield path, of
+        for name, inner in of.items():
+            yield from objects(inner, f"{path}/{name}")
+    elif isinstance(of, list):
+        for number, inner in enumerate(of):
+            yield from objects(inner, f"{path}/{number}")
+
+
+def test_what_follows_from_the_schemas_is_as_it_would_be_written() -> None:
+    document = [sys.executable, ROOT / "deploy/charts/document.py", "--check"]
+    run = subprocess.run(document, capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+
+
+@each_chart
+def test_every_value_has_a_sentence_a_default_and_a_kind(chart: Path) -> None:
+    found = dict(values(schema(chart)))
+    assert found
+    for path, value in found.items():
+        assert value["description"].endswith("."), path
+        assert "default" in value, path
+        assert {"type", "enum", "$ref", "anyOf"} & value.keys(), path
+
+
+@each_chart
+def test_a_value_that_there_is_not_is_refused_everywhere(chart: Path) -> None:
+    found = dict(objects(schema(chart)))
+    helms_own = found.pop("/properties/global")
+    assert helms_own["default"] == {}
+    assert not [path for path, of in found.items() if "additionalProperties" not in of]
+    assert not [path for path, of in found.items() if of["additionalProperties"] is True]
+
+
+@each_chart
+def test_the_values_say_what_the_schema_does(chart: Path) -> None:
+    said = yaml.safe_load((chart / "values.yaml").read_text())
+    for path, value in values(schema(chart)):
+        found = said
+        for name in path.split("."):
+            found = found[name]
+        assert found == value["default"], path
+
+
+@each_chart
+def test_a_chart_is_tried_with_as_little_as_it_takes_and_with_more(chart: Path) -> None:
+    tried = {file.name for file in (chart / "ci").glob("*-values.yaml")}
+    assert "least-values.yaml" in tried
+    assert len(tried) > 1
+
+
+def test_label_studio_fetches_nothing_that_is_not_public() -> None:
+    studio = schema(ROOT / "deploy/charts/annotation")["properties"]["labelStudio"]
+    assert studio["properties"]["bannedSubnets"]["default"] == list(NOT_PUBLIC)

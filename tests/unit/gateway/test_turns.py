@@ -1,0 +1,68 @@
+"""Lists go one after the other, and callers in turn."""
+
+import asyncio
+
+import pytest
+
+from contract.errors import Overloaded
+from gateway.store.turns import MOST, Turns
+
+
+class Lists:
+    """Counts what is under way; each is ended by hand."""
+
+    def __init__(self) -> None:
+        self.turns = Turns()
+        self.under_way = 0
+        self.order: list[str] = []
+
+    async def ask(self, caller: str) -> None:
+        async with self.turns.turn(caller):
+            self.under_way += 1
+            assert self.under_way == 1
+            self.order.append(caller)
+            try:
+                await asyncio.sleep(0)
+            finally:
+                self.under_way -= 1
+
+    def start(self, caller: str) -> "asyncio.Task[None]":
+        return asyncio.create_task(self.ask(caller))
+
+
+async def test_callers_go_in_turn_however_much_each_asks_for() -> None:
+    lists = Lists()
+    asked = [lists.start(caller) for caller in ["eve"] * 10 + ["bob"] * 2 + ["ann"]]
+    await asyncio.gather(*asked)
+    assert lists.order == ["eve", "eve", "bob", "ann", "eve", "bob", *["eve"] * 7]
+
+
+async def test_one_who_asks_for_more_than_may_wait_is_refused_and_nobody_else() -> None:
+    lists = Lists()
+    of_eve = [lists.start("eve") for _ in range(MOST + 3)]
+    of_bob = lists.start("bob")
+    outcomes = await asyncio.gather(*of_eve, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes if outcome] == [Overloaded] * 2
+    await of_bob
+    await lists.ask("eve")
+
+
+async def test_without_names_any_number_waits_one_after_the_other() -> None:
+    lists = Lists()
+    await asyncio.gather(*(lists.start("") for _ in range(10 * MOST)))
+    assert len(lists.order) == 10 * MOST
+
+
+@pytest.mark.parametrize("gone", [0, 1, 2])
+@pytest.mark.parametrize("rounds", range(4))
+async def test_whoever_leaves_holds_up_nobody(gone: int, rounds: int) -> None:
+    """At any moment: before its turn, as it comes, and in the midst of it."""
+    lists = Lists()
+    asked = [lists.start("ann") for _ in range(3)]
+    for _ in range(rounds):
+        await asyncio.sleep(0)
+    asked[gone].cancel()
+    outcomes = await asyncio.gather(*asked, return_exceptions=True)
+    assert [outcome for n, outcome in enumerate(outcomes) if n != gone] == [None, None]
+    async with asyncio.timeout(100):
+        await lists.ask("bob")

@@ -1,0 +1,94 @@
+"""What mesh.yaml says, and what it cannot say."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from modelkit.values import ModelEntry
+from pmesh.mesh_file import InvalidMesh, read_mesh
+
+SHIPPED = Path(__file__).parents[3] / "mesh.yaml"
+MOOD = ModelEntry(id="mood", description="", labels=["good"], texts_per_second=5)
+
+
+def changed(tmp_path: Path, key: str, value: Any) -> Path:
+    """The one that ships, but for this key, whose sections are divided by slashes."""
+    said = yaml.safe_load(SHIPPED.read_text())
+    *sections, last = key.split("/")
+    inner = said
+    for name in sections:
+        inner = inner[name]
+    inner[last] = value
+    if value is None:
+        del inner[last]
+    file = tmp_path / "mesh.yaml"
+    file.write_text(yaml.safe_dump(said))
+    return file
+
+
+def test_the_one_that_ships_gives_an_access_policy() -> None:
+    access = read_mesh(SHIPPED).access([MOOD])
+    assert access.limits.models == {"mood": 5}
+    assert access.roles["app"] == {"predict": frozenset({"*"})}
+
+
+def test_the_claim_of_roles_may_be_left_out(tmp_path: Path) -> None:
+    mesh = read_mesh(changed(tmp_path, "tokens/roles_claim", None))
+    assert mesh.access([MOOD]).tokens.roles_claim == "roles"
+
+
+def test_a_role_on_a_model_that_is_not_is_refused(tmp_path: Path) -> None:
+    mesh = read_mesh(changed(tmp_path, "roles/app", {"predict": ["moods"]}))
+    with pytest.raises(InvalidMesh, match=r"role app gives predict for no model: \['moods'\]"):
+        mesh.access([MOOD])
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "why"),
+    [
+        ("host", None, "lacks host"),
+        ("host", "https://a.example", "host is a host's name"),
+        ("host", "-.example", "host is a host's name"),
+        ("label_host", "label", "label_host is a host's name"),
+        ("hosts", "a.example", "it has no hosts; it may have host, "),
+        ("tokens", [], "tokens is a section with keys"),
+        ("tokens/issuer", None, "tokens lacks issuer"),
+        ("tokens/issuer", "*", "tokens.issuer is a text without"),
+        ("tokens/audience", ["a"], "tokens.audience is a text"),
+        ("tokens/jwks", "keys.json", "tokens.jwks is an https URL, not 'keys.json'"),
+        ("tokens/jwks", "http://login.example.com/jwks", "tokens.jwks is an https URL"),
+        ("tokens/jwks", "https://login.example.com:x/jwks", "tokens.jwks is an https URL"),
+        ("tokens/jkws", "https://login.example.com/", "tokens has no jkws"),
+        ("tokens/roles_claim", "a[b]", "tokens.roles_claim is the name of a claim"),
+        ("roles/*", {"predict": ["*"]}, "roles is the name of a role"),
+        ("roles/app", {"predcit": ["*"]}, "roles.app has no predcit; it may have predict, "),
+        ("roles/app", {"predict": "*"}, "roles.app.predict is a list of texts, not"),
+        ("limits/caller", -1, "limits.caller is a whole number"),
+        ("limits/caller", True, "limits.caller is a whole number"),
+        ("limits/callers", 1, "limits has no callers"),
+        ("outside/region", "Frankfurt", "outside.region is a region of AWS"),
+        ("outside/buckets/features", "a.b", "outside.buckets.features is a bucket's name"),
+        ("outside/buckets/backups", None, "outside.buckets lacks backups"),
+        ("outside/buckets/logs", "logs", "outside.buckets has no logs"),
+        ("outside/database", "db.example.com", "outside.database is host:port"),
+        ("outside/database", "10.0.0.7:5432", "outside.database is host:port"),
+        ("outside/alerts", "hooks.example.com", "outside.alerts is a list"),
+        ("outside/alerts", ["hooks.example.com/x"], "outside.alerts is a host's name"),
+    ],
+)
+def test_what_cannot_be_used_is_named(tmp_path: Path, key: str, value: Any, why: str) -> None:
+    file = changed(tmp_path, key, value)
+    with pytest.raises(InvalidMesh) as refused:
+        read_mesh(file)
+    assert str(file) in str(refused.value)
+    assert why in str(refused.value)
+
+
+@pytest.mark.parametrize("text", ["", "[", "- a"])
+def test_what_is_no_section_is_refused(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "mesh.yaml"
+    file.write_text(text)
+    with pytest.raises(InvalidMesh, match=r"mesh\.yaml"):
+        read_mesh(file)

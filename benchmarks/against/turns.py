@@ -9,7 +9,7 @@ from typing import NamedTuple
 from benchmarks.against.lines import Line, wait_until_answered
 from benchmarks.load import Load, LoadFailedError
 from benchmarks.mesh import Mesh
-from benchmarks.processes import Parts, measure, wait_until_idle
+from benchmarks.processes import PartDiedError, Parts, measure, wait_until_idle
 
 OLD, NEW = "old", "new"
 WARM_UP_S = 1
@@ -67,7 +67,7 @@ def take_turns(sides: Sides, lines: Sequence[Line], *, pairs: int, seconds: int)
 def _try_turn(sides: Sides, line: Line, side: str, *, pair: int, seconds: int) -> Turn:
     mesh, other = sides.pick(side)
     for _ in range(TRIES - 1):
-        with suppress(LoadFailedError), other.paused():
+        with suppress(LoadFailedError, PartDiedError), other.paused():
             return take_turn(mesh, line, side, pair=pair, seconds=seconds)
     with other.paused():
         return take_turn(mesh, line, side, pair=pair, seconds=seconds)

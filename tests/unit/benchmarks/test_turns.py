@@ -10,6 +10,7 @@ from benchmarks.against.lines import Line
 from benchmarks.against.turns import NEW, OLD, Sides, order, take_turns
 from benchmarks.load import Load, LoadFailedError
 from benchmarks.mesh import Mesh
+from benchmarks.processes import PartDiedError
 
 LOAD = Load(answers=200, failed=0, seconds=2.0, p50_ms=1.0, p99_ms=2.0)
 
@@ -110,8 +111,9 @@ def test_nobody_stays_paused_when_a_load_fails(events: list[str], sides: Sides) 
     assert not any(side.is_paused for side in sides if isinstance(side, Pausable))
 
 
-def test_a_turn_that_fails_is_taken_again(events: list[str], sides: Sides) -> None:
-    failures = iter([LoadFailedError("once")])
+@pytest.mark.parametrize("failure", [LoadFailedError("once"), PartDiedError("once")])
+def test_a_turn_that_fails_is_taken_again(sides: Sides, failure: Exception) -> None:
+    failures = iter([failure])
 
     def fail_once(mesh: Mesh, seconds: int) -> Load:
         for failure in failures:

@@ -17,19 +17,6 @@ class Unauthenticated(PredictError):
         super().__init__("a valid token is needed, as: authorization: Bearer TOKEN")
 
 
-class InvalidSubject(PredictError):
-    """The token is for nobody who could be named."""
-
-    reason = ErrorReason.ERROR_REASON_INVALID_CALLER
-
-    def __init__(self) -> None:
-        super().__init__(
-            "the token in the header authorization must have a sub of 1 to 256 printable ASCII"
-            " characters",
-            header="authorization",
-        )
-
-
 class KeysUnavailable(PredictError):
     """The keys of the tokens' issuer could not be fetched yet."""
 

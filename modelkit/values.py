@@ -5,7 +5,7 @@
     labels: [negative, neutral, positive]
     feature_share: 0.1             # of the answers made now, with features; all if not given
     retention_days: 30             # of predictions and features; 90 if not given
-    texts_per_second: 2000         # of all callers, at one gateway; mesh.yaml's limit if not given
+    texts_per_second: 2000         # of all callers, at one gateway; 0: any; else mesh.yaml's
     versions:                      # those of servers of others; the registry has no such numbers
       "12": {address: "models.example:9000", golden: golden.json, examples: held_out.tsv}
     serving: {tritons: {most: 8}}  # in the cluster, as serving.py describes it
@@ -58,8 +58,8 @@ class ModelEntry:
     """Of the answers made now, how many carry features: 0 to 1. Those made later all do."""
     retention_days: int = 90
     """How long predictions and their features are kept: 1 to 3650."""
-    texts_per_second: int = 0
-    """Texts of all callers that one gateway lets through; 0: as mesh.yaml says."""
+    texts_per_second: int | None = None
+    """Texts of all callers that one gateway lets through; 0: no limit; None: as mesh.yaml says."""
     foreign: Mapping[str, ForeignVersion] = field(default_factory=dict)
     """Version -> who answers for it; the others are ours."""
     is_trained_here: bool = True
@@ -101,7 +101,7 @@ def read_values(folder: Path) -> ModelEntry:
             labels=_labels(values["labels"]),
             feature_share=float(values.get("feature_share", 1.0)),
             retention_days=values.get("retention_days", 90),
-            texts_per_second=values.get("texts_per_second", 0),
+            texts_per_second=values.get("texts_per_second"),
             foreign=foreign,
             is_trained_here=(folder / "model.py").is_file(),
             serving=read_serving(values.get("serving"), foreign=foreign),
@@ -118,10 +118,9 @@ def read_values(folder: Path) -> ModelEntry:
         raise InvalidValues(
             f"{file}: retention_days is a whole number of 1 to 3650, not {entry.retention_days!r}"
         )
-    if type(entry.texts_per_second) is not int or entry.texts_per_second < 0:
-        raise InvalidValues(
-            f"{file}: texts_per_second is a whole number, not {entry.texts_per_second!r}"
-        )
+    texts = entry.texts_per_second
+    if texts is not None and (type(texts) is not int or texts < 0):
+        raise InvalidValues(f"{file}: texts_per_second is a whole number, not {texts!r}")
     return replace(entry, alerts=read_alerts(folder, entry.labels))
 
 

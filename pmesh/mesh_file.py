@@ -67,7 +67,8 @@ class Mesh:
             for permission, granted in grants.items():
                 if unknown := sorted(set(granted) - known):
                     raise InvalidMesh(f"role {role} gives {permission} for no model: {unknown}")
-        own = {model.id: model.texts_per_second for model in models if model.texts_per_second}
+        said = {model.id: model.texts_per_second for model in models}
+        own = {model: limit for model, limit in said.items() if limit is not None}
         return policy(self.tokens, self.roles, {**self.limits, "models": own})
 
 

@@ -1,8 +1,9 @@
-"""The paths at which REST reaches each rpc, in patterns that Envoy and Istio both match.
+"""The paths at which REST reaches each rpc, for those who decide before it is one.
 
-Istio's AuthorizationPolicy knows three: a whole path, one of which single segments are anything
-(`/v1/models/{*}/releases`), and an end (`*:predict`); and it can take some out of another. What two
-rpcs have in common would have the rights of both, so no path matches the patterns of two.
+Envoy takes regular expressions. Istio's AuthorizationPolicy knows three patterns: a whole path, one
+of which single segments are anything (`/v1/models/{*}/releases`), and an end (`*:predict`); and it
+can take some out of another. What two rpcs have in common would have the rights of both, so no path
+matches the patterns of two.
 """
 
 from collections import Counter
@@ -33,16 +34,24 @@ class RestPath:
     """The patterns of those that are taken out of it."""
 
 
-def rest_paths(contract: FileDescriptorSet) -> Mapping[str, Sequence[RestPath]]:
-    """The paths of each rpc with a REST binding, by its path in gRPC.
+def rest_templates(contract: FileDescriptorSet) -> Sequence[tuple[str, str, PathTemplate]]:
+    """Each REST binding: the path of its rpc in gRPC, the HTTP method and the path.
 
     Raises ValueError for an HTTP rule that cannot be, or whose path takes any number of segments.
     """
-    rules = [
+    return [
         (f"/{service}/{rpc.name}", *_method_and_template(rule))
         for service, rpc, http in rest_methods(contract)
         for rule in bindings(http)
     ]
+
+
+def rest_paths(contract: FileDescriptorSet) -> Mapping[str, Sequence[RestPath]]:
+    """The paths of each rpc with a REST binding, by its path in gRPC, as Istio matches them.
+
+    Raises ValueError, as `rest_templates`.
+    """
+    rules = rest_templates(contract)
     telling = _telling_verbs([(method, template) for _, method, template in rules])
     paths: dict[str, list[RestPath]] = {}
     for rpc, method, template in rules:

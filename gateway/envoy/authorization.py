@@ -1,126 +1,94 @@
-"""Who may call what: Envoy lets an rpc pass that a role of the caller allows for any model.
+"""Who may call what: Envoy refuses an rpc that no role of the caller allows for any model.
 
-For which model, and whose predictions, is for the application to say.
+For which model, and whose predictions, is for the application to say, which asks for the role
+again. Where there is no rpc, what comes after this says so, as it does to whoever needs no token.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection
 from typing import Any
 
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from contract.access import OPEN, PERMISSIONS, AccessPolicy, Permission
-from gateway.envoy.access_paths import ANY_SEGMENT, OPEN_PATHS, RestPath, rest_paths
+from gateway.envoy.access_paths import OPEN_PATHS, rest_templates
 from gateway.envoy.authentication import CLAIMS, TOKEN_HEADER
 from gateway.envoy.http_filter import full_name, http_filter
+from gateway.envoy.path_template import PathTemplate
+from gateway.interceptors.name_caller import NAME
 
-_SUBJECT = "[!-~]([ -~]*[!-~])?"
-"""Whom a token is for, as name_caller.NAME has it; how long it may be, the application says."""
-UNUSABLE = "unusable"
-"""How the rules begin by which verified tokens are refused; Envoy tells which, in its details."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Asked:
-    """All that asks for the same permissions: any one of them."""
-
-    permissions: frozenset[Permission]
-    rpcs: Sequence[str]
-    """By their paths in gRPC."""
-    rest: Sequence[RestPath]
-
-    @property
-    def name(self) -> str:
-        """Of the permissions."""
-        return " or ".join(sorted(self.permissions))
+CRITICAL, NOBODY = "critical", "nobody"
+"""The rules by which verified tokens are refused."""
 
 
-def all_asked(descriptors: FileDescriptorSet) -> Sequence[Asked]:
-    """What the rpcs ask for, each set of permissions once."""
-    rpcs: dict[frozenset[Permission], list[str]] = {}
-    for rpc, permissions in PERMISSIONS.items():
-        rpcs.setdefault(permissions, []).append(rpc)
-    rest = rest_paths(descriptors)
-    return [
-        Asked(
-            permissions=permissions,
-            rpcs=paths,
-            rest=[path for rpc in paths for path in rest.get(rpc, ())],
-        )
-        for permissions, paths in rpcs.items()
-    ]
+def rule_of(permissions: Collection[Permission]) -> str:
+    """The rule by which a caller is refused whom no role gives any of these."""
+    return "+".join(sorted(permissions))
 
 
 def refuse_tokens() -> dict[str, Any]:
     """The filter of verified tokens that name nobody, or ask for what Envoy cannot do."""
     # https://www.rfc-editor.org/rfc/rfc7515#section-4.1.11
     is_critical = _says([TOKEN_HEADER, "crit"], {"present_match": True})
-    subject = {"string_match": {"safe_regex": {"regex": _SUBJECT}}}
+    subject = {"string_match": {"safe_regex": {"regex": NAME.pattern}}}
     names_nobody = {"not_id": _says([CLAIMS, "sub"], subject)}
-    closed = {"not_rule": {"or_rules": {"rules": _open()}}}
-    policies = {
-        f"{UNUSABLE}: critical": {"permissions": [{"any": True}], "principals": [is_critical]},
-        f"{UNUSABLE}: nobody": {"permissions": [closed], "principals": [names_nobody]},
-    }
-    return http_filter("rbac", "rbac.v3.RBAC", rules={"action": "DENY", "policies": policies})
+    is_open = [_path({"exact": path}) for path in sorted({*OPEN, *OPEN_PATHS})]
+    closed = {"not_rule": {"or_rules": {"rules": is_open}}}
+    return _refuse(
+        {
+            CRITICAL: {"permissions": [{"any": True}], "principals": [is_critical]},
+            NOBODY: {"permissions": [closed], "principals": [names_nobody]},
+        }
+    )
 
 
 def authorize(access: AccessPolicy, descriptors: FileDescriptorSet) -> dict[str, Any]:
-    """The filter of what a role is for; it refuses what it has no rule for."""
-    policies = {"open": {"permissions": _open(), "principals": [{"any": True}]}}
-    for asked in all_asked(descriptors):
-        roles = [role for role, grants in access.roles.items() if _gives(grants, asked)]
-        if roles:
-            policies[asked.name] = {
-                "permissions": [
-                    *(_path({"exact": rpc}) for rpc in asked.rpcs),
-                    *map(_rest, asked.rest),
-                ],
-                "principals": [_has_any(roles, access.tokens.roles_claim)],
+    """The filter of what a role is for."""
+    paths: dict[frozenset[Permission], list[Any]] = {}
+    for rpc, permissions in PERMISSIONS.items():
+        paths.setdefault(permissions, []).append(_path({"exact": rpc}))
+    for rpc, method, template in rest_templates(descriptors):
+        paths[PERMISSIONS[rpc]].append(_rest(method, template))
+    return _refuse(
+        {
+            rule_of(permissions): {
+                "permissions": asking,
+                "principals": [_lacks(permissions, access)],
             }
-    return http_filter("rbac", "rbac.v3.RBAC", rules={"action": "ALLOW", "policies": policies})
+            for permissions, asking in paths.items()
+        }
+    )
 
 
-def _open() -> list[dict[str, Any]]:
-    return [_path({"exact": path}) for path in sorted({*OPEN, *OPEN_PATHS})]
+def _refuse(policies: dict[str, Any]) -> dict[str, Any]:
+    return http_filter("rbac", "rbac.v3.RBAC", rules={"action": "DENY", "policies": policies})
 
 
-def _gives(grants: Mapping[Permission, frozenset[str]], asked: Asked) -> bool:
-    return any(grants.get(permission) for permission in asked.permissions)
+def _rest(method: str, template: PathTemplate) -> dict[str, Any]:
+    """The paths that the REST front filter takes for it."""
+    header = {"name": ":method", "string_match": {"exact": method}}
+    path = _path({"safe_regex": {"regex": template.regex}})
+    return {"and_rules": {"rules": [{"header": header}, path]}}
 
 
-def _rest(rest: RestPath) -> dict[str, Any]:
-    method = {"name": ":method", "string_match": {"exact": rest.method}}
-    but = [{"not_rule": _pattern(pattern)} for pattern in rest.but]
-    return {"and_rules": {"rules": [{"header": method}, _pattern(rest.path), *but]}}
-
-
-def _pattern(pattern: str) -> dict[str, Any]:
-    if pattern.startswith("*"):
-        return _path({"suffix": pattern[1:]})
-    if ANY_SEGMENT not in pattern:
-        return _path({"exact": pattern})
-    kind = "type.googleapis.com/envoy.extensions.path.match.uri_template.v3.UriTemplateMatchConfig"
-    template = pattern.replace(ANY_SEGMENT, "*")
-    name = "envoy.path.match.uri_template.uri_template_matcher"
-    config = {"@type": kind, "path_template": template}
-    return {"uri_template": {"name": name, "typed_config": config}}
-
-
-def _path(match: dict[str, str]) -> dict[str, Any]:
+def _path(match: dict[str, Any]) -> dict[str, Any]:
     return {"url_path": {"path": match}}
 
 
-def _has_any(roles: Sequence[str], roles_claim: str) -> dict[str, Any]:
-    """A caller with one of these roles."""
+def _lacks(permissions: Collection[Permission], access: AccessPolicy) -> dict[str, Any]:
+    """A caller without a role that gives one of these, for any model."""
     has = [
-        _says([CLAIMS, roles_claim], {"list_match": {"one_of": {"string_match": {"exact": role}}}})
-        for role in roles
+        _says([CLAIMS, access.tokens.roles_claim], {"list_match": {"one_of": _is(role)}})
+        for role, grants in access.roles.items()
+        if any(grants.get(permission) for permission in permissions)
     ]
-    return {"or_ids": {"ids": has}}
+    return {"not_id": {"or_ids": {"ids": has}}} if has else {"any": True}
 
 
-def _says(path: Sequence[str], value: dict[str, Any]) -> dict[str, Any]:
+def _is(text: str) -> dict[str, Any]:
+    return {"string_match": {"exact": text}}
+
+
+def _says(path: Collection[str], value: dict[str, Any]) -> dict[str, Any]:
     matcher = {
         "filter": full_name("jwt_authn"),
         "path": [{"key": key} for key in path],

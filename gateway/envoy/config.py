@@ -25,6 +25,8 @@ MAX_BODY_BYTES = 4 * 1024 * 1024
 """Largest REST body; a gRPC message has the same limit."""
 MAX_HEADER_KB = 64
 """Of all headers of a request."""
+MAX_HEADERS = 100
+"""Of a request."""
 GRPC_OVERHEAD_BYTES = 64 * 1024
 """What the path's variables and the frame may add to a body when it becomes a gRPC message."""
 GRPC_WEB_CONTENT = {
@@ -33,6 +35,8 @@ GRPC_WEB_CONTENT = {
 }
 """What Envoy's gRPC-Web filter takes for it: these and nothing else."""
 EVERYTHING = {"prefix": "/"}
+_REGEXES = {"name": "regexes", "static_layer": {"re2.max_program_size.error_level": 1000}}
+"""How costly one may be: that of a name of 256 characters is, to Envoy, too much by itself."""
 
 
 def bootstrap(
@@ -51,6 +55,7 @@ def bootstrap(
         "admin": {"address": socket_address("127.0.0.1", settings.admin_port)},
         "static_resources": {"listeners": [_listener(settings, contract, access)]},
         "overload_manager": connection_limit(settings.max_connections),
+        "layered_runtime": {"layers": [_REGEXES]},
     }
 
 
@@ -86,7 +91,7 @@ def _http_manager(
         **_limits(),
         "http2_protocol_options": _http2(),
         "local_reply_config": local_reply_config(
-            access_replies(contract) if access else [],
+            access_replies() if access else [],
             max_body_bytes=MAX_BODY_BYTES,
             max_header_bytes=MAX_HEADER_KB * 1024,
         ),
@@ -99,7 +104,7 @@ def _limits() -> dict[str, Any]:
     return {
         "max_request_headers_kb": MAX_HEADER_KB,
         "request_headers_timeout": "10s",
-        "common_http_protocol_options": {"max_headers_count": 100, "idle_timeout": "600s"},
+        "common_http_protocol_options": {"max_headers_count": MAX_HEADERS, "idle_timeout": "600s"},
         # A stream may rest this long between two messages: longer than any wait.
         "stream_idle_timeout": "3600s",
         # From the first notice of a drain to the GOAWAY that refuses new streams.

@@ -1,12 +1,26 @@
 """What mappers of Envoy's own replies are made of."""
 
+import base64
+import json
 from typing import Any
+
+from grpc import StatusCode
+
+from contract.errors import PredictError
+from contract.reasons import http_status
+from contract.status import to_json, to_status
+
+Header = dict[str, Any]
 
 # Of what could not be read as a request and so has none; every other reply has its request's.
 REQUEST_ID = {
     "header": {"key": "x-request-id", "value": "%UNIQUE_ID%"},
     "append_action": "ADD_IF_ABSENT",
 }
+_IS_GRPC = (
+    '"content-type" in request.headers'
+    ' && request.headers["content-type"].startsWith("application/grpc")'
+)
 
 
 def condition(expression: str) -> dict[str, Any]:
@@ -15,3 +29,53 @@ def condition(expression: str) -> dict[str, Any]:
     config = {"@type": f"type.googleapis.com/{kind}", "expression": expression}
     name = "envoy.access_loggers.extension_filters.cel"
     return {"extension_filter": {"name": name, "typed_config": config}}
+
+
+def json_body(error: PredictError) -> dict[str, Any]:
+    """The Status as the body."""
+    return {"content_type": "application/json", "json_format": json.loads(to_json(error))}
+
+
+def replies(expression: str, error: PredictError, *headers: Header) -> list[dict[str, Any]]:
+    """The mappers by which an error is told: by gRPC, and by what else comes, which is REST.
+
+    expression: in CEL, when. headers: that go with it.
+    """
+    return [
+        _mapper(
+            f"{expression} && {_IS_GRPC}",
+            error,
+            {"text_format_source": {"inline_string": str(error)}},
+            *headers,
+            *_details(error),
+        ),
+        _mapper(expression, error, json_body(error), *headers),
+    ]
+
+
+def _mapper(
+    expression: str, error: PredictError, body: dict[str, Any], *headers: Header
+) -> dict[str, Any]:
+    return {
+        "filter": condition(expression),
+        "status_code": http_status(error.reason),
+        "headers_to_add": [REQUEST_ID, *headers],
+        "body_format_override": body,
+    }
+
+
+def _details(error: PredictError) -> list[Header]:
+    """As base64 without padding: https://grpc.io/docs/guides/metadata/.
+
+    None of INVALID_ARGUMENT: Envoy makes the code for gRPC of that for HTTP, INTERNAL of 400, and
+    clients take no details of another code.
+    """
+    if error.code is StatusCode.INVALID_ARGUMENT:
+        return []
+    details = base64.b64encode(to_status(error).SerializeToString()).decode().rstrip("=")
+    return [
+        {
+            "header": {"key": "grpc-status-details-bin", "value": details},
+            "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+        }
+    ]

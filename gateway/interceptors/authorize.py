@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 
 from contract.access import OPEN, PERMISSIONS, AccessPolicy, Permission
-from contract.access_errors import InvalidSubject, PermissionDenied, Unauthenticated
+from contract.access_errors import PermissionDenied, Unauthenticated
 from gateway.claims import CLOCK_SKEW_S, HEADER
 from gateway.interceptors.intercepted import OTHER
 from gateway.interceptors.interceptor import Context, Handler, Interceptor, Rpc, headers_of
@@ -79,7 +79,7 @@ def authorize(policy: AccessPolicy, *, unbounded: Container[str] = ()) -> Interc
 
 
 def _rights(policy: AccessPolicy, encoded: bytes, permissions: frozenset[Permission]) -> Rights:
-    """Raises Unauthenticated, InvalidSubject."""
+    """Raises Unauthenticated: for whom nobody could name, as Envoy does."""
     padding = b"=" * (-len(encoded) % 4)
     try:
         claims = orjson.loads(base64.b64decode(encoded + padding, altchars=b"-_", validate=True))
@@ -89,7 +89,7 @@ def _rights(policy: AccessPolicy, encoded: bytes, permissions: frozenset[Permiss
         raise Unauthenticated
     caller = claims.get("sub")
     if not isinstance(caller, str) or not NAME.fullmatch(caller):
-        raise InvalidSubject
+        raise Unauthenticated
     names = claims.get(policy.tokens.roles_claim)
     known = [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
     roles = [policy.roles[name] for name in known if name in policy.roles]

@@ -8,10 +8,11 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from predict.v1.error_reason_pb2 import ErrorReason
-
-from contract.reasons import DOMAIN, grpc_code, reason_name
+from contract.errors import MalformedMessage, ShuttingDown
+from gateway.envoy.config import MAX_BODY_BYTES, MAX_HEADER_KB, MAX_HEADERS
 from gateway.envoy.listener import EXTENSIONS, connection_limit, request_id, socket_address
+from gateway.envoy.local_replies import local_reply_config
+from gateway.envoy.reply import replies
 from pmesh.stack.home import Home
 from pmesh.stack.part import Part
 from pmesh.stack.readiness import accepts_connections
@@ -22,7 +23,8 @@ _HTTP2 = {
     "initial_connection_window_size": 16 * 1024 * 1024,
 }
 _MAX_CONNECTIONS = 4096
-_NOBODY = "no gateway has answered"
+_RESET = 'response.code_details.contains("remote_reset")'
+"""Of a request that is not answered by HTTP/2, as one with too many headers."""
 
 
 def balancer_part(
@@ -88,11 +90,23 @@ def _http_manager() -> dict[str, Any]:
         "server_name": "predict-mesh",
         "skip_xff_append": True,
         **request_id(),
-        "max_request_headers_kb": 64,
-        "common_http_protocol_options": {"idle_timeout": "600s"},
+        # More than a gateway takes, which is to say so itself.
+        "max_request_headers_kb": 2 * MAX_HEADER_KB,
+        "common_http_protocol_options": {
+            "max_headers_count": 2 * MAX_HEADERS,
+            "idle_timeout": "600s",
+        },
         "stream_idle_timeout": "0s",  # how long a stream may rest, the gateway says
         "http2_protocol_options": _HTTP2,
-        "local_reply_config": _local_replies(),
+        # What it says itself, it says as a gateway.
+        "local_reply_config": local_reply_config(
+            [
+                *replies(_RESET, MalformedMessage()),
+                *replies("response.code == 503", ShuttingDown()),
+            ],
+            max_body_bytes=MAX_BODY_BYTES,
+            max_header_bytes=MAX_HEADER_KB * 1024,
+        ),
         "route_config": {
             "virtual_hosts": [{"name": "gateways", "domains": ["*"], "routes": [_route()]}]
         },
@@ -165,49 +179,6 @@ def _gateways(ports: Sequence[int]) -> dict[str, Any]:
                 },
             }
         },
-    }
-
-
-def _local_replies() -> dict[str, Any]:
-    """What it says itself: in the form of the gateway's errors, and with nothing of its insides."""
-    reason = ErrorReason.ERROR_REASON_SHUTTING_DOWN
-    info = {
-        "@type": "type.googleapis.com/google.rpc.ErrorInfo",
-        "reason": reason_name(reason),
-        "domain": DOMAIN,
-        "metadata": {},
-    }
-    status = {"code": grpc_code(reason).value[0], "message": _NOBODY, "details": [info]}
-    unavailable = {
-        "status_code_filter": {
-            "comparison": {"op": "EQ", "value": {"default_value": 503, "runtime_key": "unused"}}
-        }
-    }
-    rest = {
-        "and_filter": {
-            "filters": [
-                unavailable,
-                {
-                    "header_filter": {
-                        "header": {
-                            "name": "content-type",
-                            "string_match": {"prefix": "application/grpc"},
-                            "invert_match": True,
-                        }
-                    }
-                },
-            ]
-        }
-    }
-    body = {"content_type": "application/json", "json_format": status}
-    return {
-        "mappers": [
-            {"filter": rest, "body_format_override": body},
-            {
-                "filter": unavailable,
-                "body_format_override": {"text_format_source": {"inline_string": _NOBODY}},
-            },
-        ]
     }
 
 

@@ -259,6 +259,7 @@ def test_a_models_tritons_are_told_apart_and_are_only_its_own() -> None:
         ("predict-mesh", "gateway.lest=3", "lest"),
         ("predict-mesh", "gateway.least=many", "least"),
         ("predict-mesh", "database.sslmode=off", "sslmode"),
+        ("predict-mesh", "allowAnonymous=false", "access"),  # who may call must be said
         ("predict-mesh", "repository.csi.volumeHandle=fs-01", "volumeHandle"),  # its root is root's
         ("model", "repository.csi.volumeHandle=fs-01", "volumeHandle"),
         ("model", f"model={'a' * 44}", "model"),  # a name of Kubernetes would be too long

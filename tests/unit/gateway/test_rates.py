@@ -58,6 +58,11 @@ def test_callers_have_a_limit_each_and_share_that_of_a_model() -> None:
     assert counted(limited) == {"caller": 2, "model": 7 + 11 + 7}
 
 
+def test_a_model_may_have_no_limit_where_others_have_one() -> None:
+    rates = Rates(Limits(model=5, models={"b": 0}), Limited(), Clock())
+    assert [passed(rates, model=model) for model in ("a", "b")] == [5, 100]
+
+
 def test_what_is_refused_takes_from_no_limit() -> None:
     clock = Clock()
     rates = Rates(Limits(caller=10, models={"b": 1}), Limited(), clock)

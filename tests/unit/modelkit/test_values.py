@@ -26,7 +26,12 @@ def test_what_is_not_said_has_a_default(tmp_path: Path) -> None:
     entry = read_values(write(tmp_path, GOOD))
     assert (entry.labels, entry.feature_share, entry.foreign) == (["bad", "good"], 1.0, {})
     assert entry.retention_days == 90
+    assert entry.texts_per_second is None
     assert not entry.is_trained_here
+
+
+def test_no_limit_is_not_a_limit_that_is_not_said(tmp_path: Path) -> None:
+    assert read_values(write(tmp_path, GOOD + "texts_per_second: 0\n")).texts_per_second == 0
 
 
 def test_a_version_of_others_is_read(tmp_path: Path) -> None:
@@ -60,6 +65,9 @@ def test_a_version_of_others_is_read(tmp_path: Path) -> None:
         (GOOD + "retention_days: 1.5", "1 to 3650"),
         (GOOD + "retention_days: true", "1 to 3650"),
         (GOOD + "retention_days: '7'", "1 to 3650"),
+        (GOOD + "texts_per_second: -1", "texts_per_second is a whole number, not -1"),
+        (GOOD + "texts_per_second: true", "texts_per_second is a whole number"),
+        (GOOD + "texts_per_second: 0.5", "texts_per_second is a whole number"),
         (GOOD + "versions: {v1: {address: 'a:1'}}", "a version is a number"),
         (GOOD + "versions: {'1': {}}", "has no address"),
         (GOOD + "versions: ['1']", "values.yaml"),

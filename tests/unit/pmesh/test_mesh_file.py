@@ -1,5 +1,6 @@
 """What mesh.yaml says, and what it cannot say."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,15 @@ def test_the_one_that_ships_gives_an_access_policy() -> None:
     access = read_mesh(SHIPPED).access([MOOD])
     assert access.limits.models == {"mood": 5}
     assert access.roles["app"] == {"predict": frozenset({"*"})}
+
+
+@pytest.mark.parametrize(("own", "models"), [(None, {}), (0, {"mood": 0}), (7, {"mood": 7})])
+def test_a_model_has_the_limit_that_it_says_of_itself_or_none(
+    own: int | None, models: dict[str, int]
+) -> None:
+    access = read_mesh(SHIPPED).access([replace(MOOD, texts_per_second=own)])
+    assert access.limits.models == models
+    assert access.limits.model
 
 
 def test_the_claim_of_roles_may_be_left_out(tmp_path: Path) -> None:

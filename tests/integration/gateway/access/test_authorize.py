@@ -110,7 +110,7 @@ async def test_a_token_for_nobody_who_could_be_named_is_refused(
     call = PredictionServiceStub(channel).Predict(
         REQUEST, metadata=metadata({"sub": name, "groups": ["app"]})
     )
-    assert await reason(call) == "INVALID_CALLER"
+    assert await reason(call) == "UNAUTHENTICATED"
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,13 @@ from predict.v1 import prediction_service_pb2_grpc
 from database.logins import GATEWAY
 from gateway.claims import CLOCK_SKEW_S
 from gateway.envoy.front import Front
+from tests.integration.gateway.envoy.access.guarded import (
+    PROTOCOLS,
+    Reply,
+    bearer,
+    decision,
+    predict,
+)
 from tests.integration.gateway.envoy.gateway_process import GatewayProcess
 from tests.integration.gateway.program.running import running
 from tests.parts.catalog import environment
@@ -42,7 +49,10 @@ ROLES = {
 class Asking:
     """A gateway that asks for tokens, and who makes them."""
 
-    def __init__(self, port: int, issuer: Issuer) -> None:
+    def __init__(self, port: int, issuer: Issuer, *, without: str) -> None:
+        """without: the address of a gateway that asks for none."""
+        self.port = port
+        self.without = int(without.rpartition(":")[2])
         self.client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False)
         self.target = f"127.0.0.1:{port}"
         self.issuer = issuer
@@ -77,10 +87,10 @@ def asking(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iter
         "PMESH_FEATURES_SPOOL": str(folder / "spool"),
     }
     with (
-        running(database, str(folder / "other-spool")),  # which registers the models
+        running(database, str(folder / "other-spool")) as without,  # which registers the models
         GatewayProcess(log=folder / "log", settings=settings, environment=variables) as process,
     ):
-        asking = Asking(process.port, issuer)
+        asking = Asking(process.port, issuer, without=without.address)
         wait_until(lambda: asking.client.get("/readyz").status_code == httpx.codes.OK)
         yield asking
         asking.client.close()
@@ -103,6 +113,39 @@ def test_a_prediction_is_its_caller_s(asking: Asking) -> None:
     assert asking.call("GET", path, "zoe", "analyst").json() == made.json()
     assert reason(asking.call("GET", path, "bob", "app")) == "PREDICTION_NOT_FOUND"
     assert reason(asking.call("GET", path, "ann", "annotator")) == "PERMISSION_DENIED"
+
+
+@pytest.mark.parametrize("path", ["", "/grpc.health.v1.Health/Check"])
+@pytest.mark.parametrize("protocol", ["grpc", "grpc-web"])
+@pytest.mark.parametrize("subject", [None, "", " ann", "x" * 257])
+def test_a_token_for_nobody_is_refused_where_none_is_needed_too(
+    asking: Asking, subject: str | None, protocol: str, path: str
+) -> None:
+    token = bearer(asking.issuer.token(roles=["app"], sub=subject))
+    assert decision(predict(asking.port, protocol, token, path=path)) == "UNAUTHENTICATED"
+
+
+UNKNOWN = ["/predict.v1.PredictionService/Forget", "/predict.v1.Nothing/Predict", "/a.B/C", "/a"]
+
+
+@pytest.mark.parametrize("role", ["app", "annotator", "no-such-role"])
+@pytest.mark.parametrize("path", [*UNKNOWN, "/v1/nothing", "/v1/predictions/a/b"])
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+def test_what_is_not_there_is_told_as_without_tokens(
+    asking: Asking, protocol: str, path: str, role: str
+) -> None:
+    token = bearer(asking.issuer.token(roles=[role]))
+    with_one = predict(asking.port, protocol, token, path=path)
+    assert decision(with_one) == "PATH_NOT_FOUND"
+    assert as_told(with_one) == as_told(predict(asking.without, protocol, path=path))
+    assert decision(predict(asking.port, protocol, path=path)) == "UNAUTHENTICATED"
+
+
+def as_told(reply: Reply) -> tuple[int, dict[str, str], bytes]:
+    """All but what no two calls have in common."""
+    own = {"x-request-id", "date"}
+    headers = {name: value for name, value in reply.headers.items() if name not in own}
+    return reply.status, headers, reply.body
 
 
 def test_a_role_is_for_its_models(asking: Asking) -> None:

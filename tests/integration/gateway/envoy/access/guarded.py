@@ -61,10 +61,15 @@ def send(port: int, method: str, path: str, headers: Headers = (), body: bytes =
     head = "\r\n".join(lines).encode("latin-1")
     for name, value in headers:
         head += f"\r\n{name}: ".encode() + (value if isinstance(value, bytes) else value.encode())
+    return exchange(port, head + b"\r\n\r\n" + body, method)
+
+
+def exchange(port: int, sent: bytes, method: str = "GET") -> Reply:
+    """The first answer to what is sent on a connection of its own. method: what it asks by."""
     with socket.create_connection(("127.0.0.1", port), timeout=100) as connection:
         # What is refused early is not read to its end.
         with suppress(BrokenPipeError, ConnectionResetError):
-            connection.sendall(head + b"\r\n\r\n" + body)
+            connection.sendall(sent)
         response = HTTPResponse(connection, method=method)
         response.begin()
         answer = {name.lower(): value for name, value in response.getheaders()}

@@ -122,6 +122,10 @@ ATTACKS: dict[str, Attack] = {
     "an empty token": sent("Bearer "),
     "no scheme": sent("{}"),
     "another scheme": sent("Basic {}"),
+    "a scheme in small letters": sent("bearer {}"),
+    "a scheme in capitals": sent("BEARER {}"),
+    "a tab": sent("Bearer\t{}"),
+    "an encoded space": sent("Bearer%20{}"),
     "a scheme behind another": sent("Basic YTpi Bearer {}"),
     "garbage": sent("Bearer garbage"),
     "three parts of garbage": sent("Bearer a.b.c"),
@@ -138,6 +142,14 @@ ATTACKS: dict[str, Attack] = {
         *bearer(good(issuer)),
     ],
     "a cookie": lambda issuer: [("cookie", f"access_token={good(issuer)}")],
+    "another header": lambda issuer: [
+        (name, f"Bearer {good(issuer)}")
+        for name in ("proxy-authorization", "x-authorization", "x-forwarded-authorization")
+    ],
+    "a header that is for one hop": lambda issuer: [
+        *bearer(good(issuer)),
+        ("connection", "authorization"),
+    ],
     "no algorithm": unsigned("none"),
     "no algorithm, in other letters": unsigned("nOnE"),
     "no algorithm, with a signature": unsigned("none", "YQ"),
@@ -180,6 +192,7 @@ ATTACKS: dict[str, Attack] = {
     "more behind it": sent("Bearer {} x"),
     "no subject": odd(sub=None),
     "an empty subject": odd(sub=""),
+    "a subject that is too long": odd(sub="x" * 257),
     "a subject with a space before it": odd(sub=" ann"),
     "a subject with a line": odd(sub="ann\n"),
     "a subject of other letters": odd(sub="\u00e4nnchen"),

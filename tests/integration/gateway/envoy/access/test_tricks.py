@@ -68,6 +68,27 @@ PATHS = [
     "/v1/predictions/7:wait/",
     "/v1/models/..%2f..%2fpredictions/7",
     "/v1/models/x:listUnlabeled/../../predictions",
+    "/v1/predictions.",
+    "/v1/predictions/.",
+    "/v1/predictions/..",
+    "/v1./predictions",
+    "/v1/predictions//",
+    "/V1/predictions",
+    "/v1/PREDICTIONS",
+    "/..;/v1/predictions",
+    "/v1/models/..;/..;/predictions",
+    "/v1/models/..%252fpredictions",
+    "/v1/models/%2e%2e%2fpredictions",
+    "/v1/models/%5c..%5cpredictions",
+    "/v1/models/x%2f..%2f..%2fpredictions",
+    "/v1/predictions%09",
+    "/v1/predictions%0d%0a",
+    "/v1/predictions%3fa=b",
+    "/v1/predictions%23a",
+    "/%2e/v1/predictions",
+    "http://eve@gateway/v1/predictions",
+    "//gateway/v1/predictions",
+    "?/v1/predictions",
 ]
 OF_A_MODEL = 501
 """Of a model with that name, which is a call that these tests' application does not know."""
@@ -112,11 +133,11 @@ def test_who_may_reaches_them(gate: GatewayProcess, issuer: Issuer, method: str,
 @pytest.mark.parametrize("path", PATHS)
 def test_no_other_path_leads_there(gate: GatewayProcess, issuer: Issuer, path: str) -> None:
     app, annotator = (bearer(issuer.token(roles=[role])) for role in ("app", "annotator"))
-    for method in ("GET", "HEAD", "POST", "DELETE", "OPTIONS"):
+    for method in ("GET", "HEAD", "POST", "DELETE", "OPTIONS", "PUT", "PATCH", "TRACE"):
         may, may_not, nobody = (
             send(gate.port, method, path, headers).status for headers in (app, annotator, [])
         )
-        assert may_not in ((403,) if may == 200 else (400, 403, 404, OF_A_MODEL)), method
+        assert may_not in ((403,) if may == 200 else (400, 403, 404, 405, OF_A_MODEL)), method
         assert nobody in (400, 401), method
 
 

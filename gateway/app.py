@@ -28,6 +28,7 @@ from gateway.drain import Stage
 from gateway.feedback import FeedbackService
 from gateway.grpc_asgi import Server
 from gateway.grpc_asgi.asgi import Receive, Scope, Send
+from gateway.interceptors.admit import admit
 from gateway.interceptors.authorize import authorize
 from gateway.interceptors.bound import bound
 from gateway.interceptors.explain import explain
@@ -127,13 +128,17 @@ def interceptors(
     settings: Settings, calls: Calls, access: AccessPolicy | None
 ) -> tuple[Interceptor, ...]:
     """What is around every rpc, the outermost first."""
-    naming = [name_caller(settings.caller_header)] if settings.caller_header else []
+    named: Interceptor | None = None
+    if access:
+        named = authorize(access, unbounded=UNBOUNDED)
+    elif settings.caller_header:
+        named = name_caller(settings.caller_header)
     return (
         measure(calls),
         explain,
         identify,
         bound(settings.max_call_s, unbounded=UNBOUNDED),
-        *([authorize(access, unbounded=UNBOUNDED)] if access else naming),
+        *((named, admit(settings.max_connections)) if named else ()),
         validate,
     )
 

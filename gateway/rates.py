@@ -116,7 +116,7 @@ class _Limit:
                 loop.call_later(wait_s, self._serve, name, context=Context())
                 return
             self.take(name, caller)
-            line.call()
+            line.call(caller)
         del self._lines[name]
 
     def _wait_s(self, name: str, caller: str) -> float:

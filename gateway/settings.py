@@ -27,7 +27,10 @@ class Settings:
     processors."""
     max_waiting: int = setting("PMESH_GATEWAY_MAX_WAITING", 2048, least=1)
     """Texts that may wait for one version of a model, and rows that may wait for the database,
-    before calls are refused as OVERLOADED."""
+    before calls are refused as OVERLOADED: those of the callers who have the most waiting."""
+    max_connections: int = setting("PMESH_GATEWAY_MAX_CONNECTIONS", 4096, least=1)
+    """Calls of callers with names that may be open at once, shared out among these: as many as
+    there may be connections, of which a call by HTTP/1.1 has one to itself."""
     max_call_s: float = setting("PMESH_GATEWAY_MAX_CALL_S", 10.0, least=0.001)
     """Seconds that a prediction made now may take when the caller gives no shorter deadline."""
     max_inference_s: float = setting("PMESH_GATEWAY_MAX_INFERENCE_S", 60.0, least=0.001)

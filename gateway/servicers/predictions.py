@@ -23,6 +23,7 @@ from gateway.prediction import Prediction
 from gateway.predictions import PredictionService
 from gateway.recorded import RecordedPredictions
 from gateway.refusals import to_status
+from gateway.turns import Turns
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
@@ -42,6 +43,8 @@ Answers = asyncio.Queue[tuple[asyncio.Task[Prediction], bool] | None]
 DEFAULT_TTL = timedelta(hours=24)
 DEFAULT_WAIT = timedelta(seconds=30)
 STREAM_WINDOW = 64  # texts of one stream that are in work at once
+TEXTS_AT_ONCE = 512
+"""Of the batches and streams of one caller, who has more of them wait."""
 
 
 class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
@@ -60,6 +63,7 @@ class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
         self._recorded = recorded
         self._max_call_s = max_call_s
         self._unrecorded = unrecorded
+        self._turns = Turns(each=TEXTS_AT_ONCE)
 
     async def Predict(
         self, request: pb.PredictRequest, context: Context[pb.PredictRequest, pb.PredictResponse]
@@ -75,21 +79,22 @@ class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
     ) -> pb.BatchPredictResponse:
         """Answer with each entry's prediction or error."""
         validation.check_batch_text(request.ByteSize())
-        outcomes = await asyncio.gather(
-            *(
-                self._predict_in_time(
-                    pb.PredictRequest(
-                        model=request.model,
-                        text=entry.text,
-                        request_id=entry.request_id,
-                        version=request.version,
-                        tags=entry.tags,
+        async with self._turns.turn(request_context.current().caller, len(request.entries)):
+            outcomes = await asyncio.gather(
+                *(
+                    self._predict_in_time(
+                        pb.PredictRequest(
+                            model=request.model,
+                            text=entry.text,
+                            request_id=entry.request_id,
+                            version=request.version,
+                            tags=entry.tags,
+                        )
                     )
-                )
-                for entry in request.entries
-            ),
-            return_exceptions=True,
-        )
+                    for entry in request.entries
+                ),
+                return_exceptions=True,
+            )
         response = pb.BatchPredictResponse()
         with_text = has_text(request.view)
         for outcome in outcomes:
@@ -211,11 +216,14 @@ class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
         requests: AsyncIterable[pb.StreamPredictRequest],
         answers: Answers,
     ) -> None:
+        caller = request_context.current().caller
         try:
             async for message in requests:
                 request = message.request
                 await self._service.turn(request.model)  # the next one is not read before
+                await self._turns.begin(caller)
                 task = asyncio.create_task(self._predict_in_time(request, has_turn=True))
+                task.add_done_callback(lambda _: self._turns.end(caller))
                 try:
                     await answers.put((task, has_text(request.view)))
                 except asyncio.CancelledError:

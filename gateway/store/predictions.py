@@ -9,10 +9,8 @@ from dataclasses import replace
 from typing import Any, NamedTuple, Self
 
 import orjson
-from psycopg import errors
 from psycopg.rows import TupleRow
 
-from contract.errors import ListTooBroad
 from contract.status import status_from_json, status_to_json
 from database import named_sql
 from gateway.batching import Batcher
@@ -21,8 +19,7 @@ from gateway.rights import EVERYTHING, Rights
 from gateway.store.connections import Connection, Connections
 from gateway.store.hot_statement import HotStatement
 from gateway.store.labels import decided
-from gateway.store.search import SEARCH_S, find_page
-from gateway.store.turns import Turns
+from gateway.store.search import find_page, searching
 from inference.output import Output
 
 _SQL = named_sql.load("gateway.store")
@@ -54,7 +51,6 @@ class PredictionStore:
         """
         self._connections = connections
         self._hot = HotStatement(_SQL["insert_finished"].replace("%(rows)s", "$1"), connections)
-        self._searches = Turns()  # the other connections are for what is quick
         # One write in flight: what waits for a commit shares the next one.
         self._finished = Batcher[Write, bool](
             self._insert_finished,
@@ -132,32 +128,25 @@ class PredictionStore:
         least_confident_of: if not 0, of so many newest ones those that their models were the
         least sure of, which then come first.
         """
-        try:
-            async with (
-                self._searches.turn(rights.caller),
-                self._connections.connection() as connection,
-                connection.transaction(),
-            ):
-                ids = await find_page(
-                    connection,
-                    where,
-                    portions=rights.portions(where.model),
-                    before_id=before_id,
-                    limit=least_confident_of or limit,
-                    max_bytes=max_bytes,
-                    with_text=with_text and not least_confident_of,
+        async with searching(self._connections) as connection:
+            ids = await find_page(
+                connection,
+                where,
+                portions=rights.portions(where.model),
+                before_id=before_id,
+                limit=least_confident_of or limit,
+                max_bytes=max_bytes,
+                with_text=with_text and not least_confident_of,
+            )
+            if least_confident_of:
+                page = {"limit": limit, "max_bytes": max_bytes, "with_text": with_text}
+                cursor = await connection.execute(
+                    _SQL["least_confident"], {"ids": ids, **page}, prepare=False
                 )
-                if least_confident_of:
-                    page = {"limit": limit, "max_bytes": max_bytes, "with_text": with_text}
-                    cursor = await connection.execute(
-                        _SQL["least_confident"], {"ids": ids, **page}, prepare=False
-                    )
-                    ids = [id for (id,) in await cursor.fetchall()]
-                whole = ids if with_text else []
-                found = await _read(connection, ids, texted=whole, labelled=whole)
-                return [found[id] for id in ids]
-        except errors.QueryCanceled as error:
-            raise ListTooBroad(SEARCH_S) from error
+                ids = [id for (id,) in await cursor.fetchall()]
+            whole = ids if with_text else []
+            found = await _read(connection, ids, texted=whole, labelled=whole)
+            return [found[id] for id in ids]
 
     async def cancel(self, prediction_id: str) -> None:
         """Cancel a prediction if it is unfinished, and nobody is changing it at this moment."""

@@ -1,17 +1,20 @@
 """Finds the predictions of a page: day by day, the newest first, until it is full."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import asdict
 from itertools import accumulate
 from typing import Any
+
+from psycopg import errors
 
 from contract.days import FIRST_ID, LAST_ID, Ids, first_id, newest_first
 from contract.errors import ListTooBroad
 from database import named_sql
 from gateway.prediction import ListFilter
 from gateway.rights import Portion
-from gateway.store.connections import Connection
+from gateway.store.connections import Connection, Connections
 
 _SQL = named_sql.load("gateway.store")
 
@@ -20,6 +23,19 @@ SEARCH_S = 5
 
 _APART_S = 1
 """An id and the create_time of its prediction, at the most."""
+
+
+@asynccontextmanager
+async def searching(connections: Connections) -> AsyncIterator[Connection]:
+    """A connection for the block, whose statements are one transaction and are to be limited.
+
+    Raises ListTooBroad for one that the limit ends; Overloaded.
+    """
+    try:
+        async with connections.for_search() as connection, connection.transaction():
+            yield connection
+    except errors.QueryCanceled as error:
+        raise ListTooBroad(SEARCH_S) from error
 
 
 async def find_page(

@@ -5,7 +5,9 @@ from contextlib import asynccontextmanager
 import pytest
 
 from contract.errors import Overloaded
-from gateway.batching import Batcher
+from gateway import request_context
+from gateway.batching import Batcher, NotYet
+from gateway.request_context import OUTSIDE
 
 
 class Recorder:
@@ -237,3 +239,39 @@ async def test_a_caller_that_asks_again_as_soon_as_it_is_answered_is_answered_ag
     batches = batcher(recorder)
     async with asyncio.timeout(5):
         assert [await batches.submit(n) for n in range(10)] == [n * 10 for n in range(10)]
+
+
+async def submit(batches: Batcher[int, int], caller: str, *items: int) -> list[int | BaseException]:
+    """As the calls of one caller."""
+    request_context.enter(OUTSIDE._replace(caller=caller))
+    return await asyncio.gather(*(asked(batches, item) for item in items), return_exceptions=True)
+
+
+async def asked(batches: Batcher[int, int], item: int) -> int:
+    return await batches.submit(item)
+
+
+async def test_a_caller_who_fills_the_queue_is_refused_for_another_s_sake() -> None:
+    recorder = Recorder()
+    batches = batcher(recorder, max_batch=4, max_waiting=20)
+    of_eve = asyncio.create_task(submit(batches, "eve", *range(100)))
+    await settle()
+    of_bob = asyncio.create_task(submit(batches, "bob", *range(200, 206)))
+    await settle()
+    recorder.gate.set()
+    assert await of_bob == [n * 10 for n in range(200, 206)]
+    outcomes = await of_eve
+    assert {type(outcome) for outcome in outcomes} == {int, Overloaded}
+    assert [len([n for n in batch if n >= 200]) for batch in recorder.batches[1:4]] == [2, 2, 2]
+
+
+async def test_what_could_not_be_done_yet_comes_first_in_the_next_batch() -> None:
+    batches_run = []
+
+    async def run(batch: list[int]) -> list[int | Exception]:
+        batches_run.append(batch)
+        return [batch[0], *[NotYet()] * (len(batch) - 1)]
+
+    batches = Batcher[int, int](run, max_batch=3, max_in_flight=1, max_waiting=10)
+    assert await asyncio.gather(*(batches.submit(n) for n in range(5))) == [0, 1, 2, 3, 4]
+    assert batches_run == [[0, 1, 2], [1, 2, 3], [2, 3, 4], [3, 4], [4]]

@@ -2,26 +2,18 @@
 the prediction is.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from enum import Enum, auto
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from google.protobuf.message import Message
-from predict.v1 import feedback_service_pb2 as feedback
-from predict.v1 import model_service_pb2 as models
-from predict.v1 import monitoring_service_pb2 as monitoring
-from predict.v1 import prediction_service_pb2 as pb
 
 from contract.access import PERMISSIONS, Permission
 from contract.ids import uuid7
 from tests.integration.gateway.access.conftest import ROLES
+from tests.integration.gateway.access.rows import ROWS, About, Row, accepted, finished
 from tests.integration.gateway.access.serving import MODEL, OTHER_MODEL, Caller, Outcome, Serving
 from tests.parts.doors import METHODS
 from tests.parts.refusals import check_reason
-from tests.parts.words_server import VERSION
 
 OWNER = Caller("owner", ("app",))
 OPERATOR = Caller("operator", ("operator",))
@@ -38,19 +30,6 @@ CALLERS = {
     "nobody": Caller("nobody", ("no-such-role",)),
     "unnamed": None,
 }
-
-
-class About(Enum):
-    """What a call is about, which says how it is refused to whom that is out of reach."""
-
-    MODEL = auto()
-    PREDICTION = auto()
-    LABEL = auto()
-    RELEASE = auto()
-    LIST = auto()
-    """Of what the caller reaches."""
-
-
 NOT_FOUND = {
     About.PREDICTION: "PREDICTION_NOT_FOUND",
     About.LABEL: "LABEL_NOT_FOUND",
@@ -58,101 +37,9 @@ NOT_FOUND = {
 }
 
 
-@dataclass(frozen=True)
-class Row:
-    """How an rpc is asked, about something of the owner's."""
-
-    about: About
-    request: Callable[[str], Message]
-    """Of the id of that; of MODEL, the id of the model."""
-    make: Callable[[Serving], str] = lambda _: MODEL
-    """Makes what it is about, for one call."""
-    otherwise: str = ""
-    """Why it is refused to whoever may ask."""
-
-
-def finished(gateway: Serving) -> str:
-    return gateway.predict(OWNER).id
-
-
-def accepted(gateway: Serving) -> str:
-    return gateway.create(OWNER).id
-
-
-def label(gateway: Serving) -> str:
-    return gateway.label(OWNER, finished(gateway))
-
-
-def release(gateway: Serving) -> str:
-    request = models.CreateReleaseRequest(
-        model=MODEL,
-        action="RELEASE_ACTION_RELEASE",
-        version=VERSION,
-        steps=[50, 100],
-        pause={"seconds": 3600},
-    )
-    id_: str = gateway.ask("CreateRelease", request, OPERATOR).release.id
-    return id_
-
-
-def stream(model: str) -> pb.StreamPredictRequest:
-    return pb.StreamPredictRequest(request=pb.PredictRequest(model=model, text="good"))
-
-
-def batch(model: str) -> pb.BatchPredictRequest:
-    return pb.BatchPredictRequest(model=model, entries=[pb.BatchPredictEntry(text="good")])
-
-
-def attach(id_: str) -> feedback.AttachLabelRequest:
-    return feedback.AttachLabelRequest(prediction_id=id_, label="positive")
-
-
-def attach_all(id_: str) -> feedback.BatchAttachLabelsRequest:
-    return feedback.BatchAttachLabelsRequest(requests=[attach(id_)])
-
-
-ROWS: dict[str, Row] = {
-    "Predict": Row(About.MODEL, lambda m: pb.PredictRequest(model=m, text="good")),
-    "BatchPredict": Row(About.MODEL, batch),
-    "StreamPredict": Row(About.MODEL, stream),
-    "CreatePrediction": Row(
-        About.MODEL, lambda m: pb.CreatePredictionRequest(model=m, text="good")
-    ),
-    "GetPrediction": Row(About.PREDICTION, lambda i: pb.GetPredictionRequest(id=i), finished),
-    "ListPredictions": Row(About.LIST, lambda _: pb.ListPredictionsRequest(), finished),
-    "WaitPrediction": Row(About.PREDICTION, lambda i: pb.WaitPredictionRequest(id=i), finished),
-    "WatchPrediction": Row(About.PREDICTION, lambda i: pb.WatchPredictionRequest(id=i), finished),
-    "CancelPrediction": Row(About.PREDICTION, lambda i: pb.CancelPredictionRequest(id=i), accepted),
-    "DeletePrediction": Row(About.PREDICTION, lambda i: pb.DeletePredictionRequest(id=i), finished),
-    "AttachLabel": Row(About.PREDICTION, attach, finished),
-    "BatchAttachLabels": Row(About.PREDICTION, attach_all, finished),
-    "DeleteLabel": Row(About.LABEL, lambda i: feedback.DeleteLabelRequest(id=i), label),
-    "ListLabels": Row(About.LIST, lambda _: feedback.ListLabelsRequest(), label),
-    "ListUnlabeled": Row(About.MODEL, lambda m: feedback.ListUnlabeledRequest(model=m)),
-    "ListModels": Row(About.LIST, lambda _: models.ListModelsRequest(), lambda _: MODEL),
-    "GetModel": Row(About.MODEL, lambda m: models.GetModelRequest(model=m)),
-    "ListReleases": Row(About.MODEL, lambda m: models.ListReleasesRequest(model=m)),
-    "GetRelease": Row(About.RELEASE, lambda i: models.GetReleaseRequest(id=i), release),
-    "SetTraffic": Row(
-        About.MODEL,
-        lambda m: models.SetTrafficRequest(model=m, shares=[{"version": VERSION, "percent": 100}]),
-    ),
-    "CreateRelease": Row(
-        About.MODEL,
-        lambda m: models.CreateReleaseRequest(model=m, action="RELEASE_ACTION_PROMOTE"),
-        otherwise="NO_OTHER_VERSION",
-    ),
-    "PauseRelease": Row(About.RELEASE, lambda i: models.PauseReleaseRequest(id=i), release),
-    "ResumeRelease": Row(About.RELEASE, lambda i: models.ResumeReleaseRequest(id=i), release),
-    "CancelRelease": Row(About.RELEASE, lambda i: models.CancelReleaseRequest(id=i), release),
-    "ListQualityMetrics": Row(About.MODEL, lambda m: monitoring.ListQualityMetricsRequest(model=m)),
-    "ListReferences": Row(About.MODEL, lambda m: monitoring.ListReferencesRequest(model=m)),
-    "GetReference": Row(
-        About.MODEL,
-        lambda m: monitoring.GetReferenceRequest(model=m, version=VERSION),
-        otherwise="REFERENCE_NOT_FOUND",
-    ),
-}
+def made(gateway: Serving, row: Row) -> str:
+    """The id of something that the owner may ask for by this rpc."""
+    return row.make(gateway, OPERATOR if row.about is About.RELEASE else OWNER)
 
 
 def test_each_rpc_has_a_row() -> None:
@@ -199,7 +86,7 @@ def test_everybody_may_what_his_role_says_and_the_owner_with_his_own(
     gateway: Serving, rpc: str, who: str
 ) -> None:
     row, caller = ROWS[rpc], CALLERS[who]
-    id_ = row.make(gateway)
+    id_ = made(gateway, row)
     outcome = gateway.call(rpc, row.request(id_), caller)
     reason = outcome.reason
     if row.about is About.LIST and not reason and not seen(outcome, id_):
@@ -244,7 +131,7 @@ def test_what_is_out_of_reach_is_as_if_it_were_not_there(
     gateway: Serving, rpc: str, who: str
 ) -> None:
     row = ROWS[rpc]
-    id_, unknown = row.make(gateway), uuid7()
+    id_, unknown = made(gateway, row), uuid7()
     before = recorded(gateway, id_)
     of_it, of_nothing = (
         told(gateway.call(rpc, row.request(name), CALLERS[who]), name) for name in (id_, unknown)
@@ -261,7 +148,7 @@ def test_what_is_unfinished_and_out_of_reach_is_not_waited_for(
     row = ROWS[rpc]
     of_it, of_nothing = (
         told(gateway.call(rpc, row.request(name), CALLERS[who]), name)
-        for name in (accepted(gateway), uuid7())
+        for name in (accepted(gateway, OWNER), uuid7())
     )
     assert of_it == of_nothing
 
@@ -275,7 +162,7 @@ def test_who_reads_one_model_and_predicts_with_another_reads_of_others_the_one(
     own = gateway.predict(both, model=OTHER_MODEL).id
     reasons = [
         gateway.call(rpc, ROWS[rpc].request(id_), both).reason
-        for id_ in (finished(gateway), own, of_other)
+        for id_ in (finished(gateway, OWNER), own, of_other)
     ]
     assert reasons == ["", "", "PREDICTION_NOT_FOUND"]
 

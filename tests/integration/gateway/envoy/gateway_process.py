@@ -53,7 +53,8 @@ class GatewayProcess:
     ) -> None:
         """environment: of the application, beside the tests' own."""
         self.settings = settings
-        self._environment = os.environ | (environment or {})
+        a_port = {"PMESH_GATEWAY_METRICS_PORT": str(free_port())}
+        self._environment = a_port | os.environ | (environment or {})
         self.port = settings.port
         self._log = log
 

@@ -60,6 +60,8 @@ def test_a_version_of_others_is_read(tmp_path: Path) -> None:
         (GOOD + "retention_days: 1.5", "1 to 3650"),
         (GOOD + "retention_days: true", "1 to 3650"),
         (GOOD + "retention_days: '7'", "1 to 3650"),
+        (GOOD + "texts_per_second: -1", "texts_per_second is a whole number of 0 to 1000000000"),
+        (GOOD + f"texts_per_second: {10**30}", "texts_per_second is a whole number"),
         (GOOD + "versions: {v1: {address: 'a:1'}}", "a version is a number"),
         (GOOD + "versions: {'1': {}}", "has no address"),
         (GOOD + "versions: ['1']", "values.yaml"),

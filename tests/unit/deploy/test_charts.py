@@ -36,16 +36,16 @@ def values(of: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, 
             yield f"{path}{name}", value
 
 
-def objects(of: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each schema of an object, wherever it stands."""
+def schemas(of: Any, kind: str, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each schema of a kind, wherever it stands."""
     if isinstance(of, dict):
-        if of.get("type") == "object":
+        if of.get("type") == kind:
             yield path, of
         for name, inner in of.items():
-            yield from objects(inner, f"{path}/{name}")
+            yield from schemas(inner, kind, f"{path}/{name}")
     elif isinstance(of, list):
         for number, inner in enumerate(of):
-            yield from objects(inner, f"{path}/{number}")
+            yield from schemas(inner, kind, f"{path}/{number}")
 
 
 def test_what_follows_from_the_schemas_is_as_it_would_be_written() -> None:
@@ -66,11 +66,16 @@ def test_every_value_has_a_sentence_a_default_and_a_kind(chart: Path) -> None:
 
 @each_chart
 def test_a_value_that_there_is_not_is_refused_everywhere(chart: Path) -> None:
-    found = dict(objects(schema(chart)))
+    found = dict(schemas(schema(chart), "object"))
     helms_own = found.pop("/properties/global")
     assert helms_own["default"] == {}
     assert not [path for path, of in found.items() if "additionalProperties" not in of]
     assert not [path for path, of in found.items() if of["additionalProperties"] is True]
+
+
+@each_chart
+def test_each_list_says_what_may_be_in_it(chart: Path) -> None:
+    assert not [path for path, of in schemas(schema(chart), "array") if not of.get("items")]
 
 
 @each_chart

@@ -57,7 +57,7 @@ class Names:
         return f"{self.prefix}-{model}"
 
 
-def model_filter(model: str) -> dict[str, list[str]]:
+def _model_filter(model: str) -> dict[str, list[str]]:
     """Which of the topic's messages a model's queue takes, by their attributes."""
     return {"event": [events.REQUEST], "action": [model]}
 
@@ -85,7 +85,7 @@ def provision(
     topic = sns.create_topic(Name=names.topic)["TopicArn"]
     filters = {
         names.gateway_queue: {"event": [events.RESPONSE]},
-        **{names.model_queue(model): model_filter(model) for model in models},
+        **{names.model_queue(model): _model_filter(model) for model in models},
     }
     made = [topic]
     for queue, filter_policy in filters.items():

@@ -25,12 +25,15 @@ from contract.alert_rules import AlertRule
 from contract.labels import check_model_labels
 from contract.version_name import VERSION, check_model_id
 from modelkit.alerts import read_alerts
+from modelkit.sections import whole_number
 from modelkit.serving import ClusterServing, read_serving
 
 _KEYS = {
     *("id", "description", "labels", "feature_share", "retention_days", "texts_per_second"),
     *("versions", "serving"),
 }
+MOST_TEXTS = 1_000_000_000
+"""A second; that is no limit any more."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,8 +103,10 @@ def read_values(folder: Path) -> ModelEntry:
             description=str(values["description"]),
             labels=_labels(values["labels"]),
             feature_share=float(values.get("feature_share", 1.0)),
-            retention_days=values.get("retention_days", 90),
-            texts_per_second=values.get("texts_per_second"),
+            retention_days=whole_number(
+                "retention_days", values.get("retention_days", 90), 1, 3650
+            ),
+            texts_per_second=_texts_per_second(values),
             foreign=foreign,
             is_trained_here=(folder / "model.py").is_file(),
             serving=read_serving(values.get("serving"), foreign=foreign),
@@ -114,13 +119,6 @@ def read_values(folder: Path) -> ModelEntry:
         raise InvalidValues(f"{file} is of {entry.id!r}")
     if not 0 <= entry.feature_share <= 1:
         raise InvalidValues(f"{file}: feature_share is 0 to 1, not {entry.feature_share:g}")
-    if type(entry.retention_days) is not int or not 1 <= entry.retention_days <= 3650:
-        raise InvalidValues(
-            f"{file}: retention_days is a whole number of 1 to 3650, not {entry.retention_days!r}"
-        )
-    texts = entry.texts_per_second
-    if texts is not None and (type(texts) is not int or texts < 0):
-        raise InvalidValues(f"{file}: texts_per_second is a whole number, not {texts!r}")
     return replace(entry, alerts=read_alerts(folder, entry.labels))
 
 
@@ -151,3 +149,8 @@ def _foreign(
         golden=folder / said["golden"] if said.get("golden") else None,
         examples=folder / said["examples"] if said.get("examples") else None,
     )
+
+
+def _texts_per_second(values: Mapping[str, Any]) -> int | None:
+    said = values.get("texts_per_second")
+    return None if said is None else whole_number("texts_per_second", said, 0, MOST_TEXTS)

@@ -11,8 +11,9 @@ from urllib.parse import urlsplit
 import yaml
 
 from contract.access import ALL_MODELS, AccessPolicy, Permission, policy
+from contract.arguments import is_whole
 from modelkit.sections import section, whole_number
-from modelkit.values import ModelEntry
+from modelkit.values import MOST_TEXTS, ModelEntry
 
 MESH = Path(str(files("models"))).parent / "mesh.yaml"
 """Of the checkout that this runs from."""
@@ -26,7 +27,6 @@ _CLAIM = re.compile(r"[A-Za-z0-9_.:/-]{1,128}")
 _REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]")
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 _BUCKETS = ("features", "artifacts", "backups")
-_MOST_TEXTS = 1_000_000_000
 
 
 class InvalidMesh(ValueError):
@@ -86,7 +86,7 @@ def read_mesh(file: Path) -> Mesh:
                 for role, grants in section("roles", said["roles"]).items()
             },
             limits={
-                key: whole_number(f"limits.{key}", number, 0, _MOST_TEXTS)
+                key: whole_number(f"limits.{key}", number, 0, MOST_TEXTS)
                 for key, number in section("limits", said["limits"], ("caller", "model")).items()
             },
             outside=_outside(said["outside"]),
@@ -145,9 +145,17 @@ def _outside(said: Any) -> Outside:
 def _address(said: Any) -> tuple[str, int] | None:
     if said is None:
         return None
-    host, _, port = str(said).rpartition(":")
-    if not HOST.fullmatch(host) or not port.isdecimal():
-        raise ValueError(f"outside.database is host:port, not {said!r}")
+    try:
+        return read_address(str(said))
+    except ValueError as error:
+        raise ValueError(f"outside.database is host:port, not {said!r}") from error
+
+
+def read_address(text: str) -> tuple[str, int]:
+    """The whole name of a host, and its port. Raises ValueError."""
+    host, _, port = text.rpartition(":")
+    if not HOST.fullmatch(host) or not is_whole(port) or not 1 <= int(port) <= 65535:
+        raise ValueError(f"{text!r} is not host:port")
     return host, int(port)
 
 

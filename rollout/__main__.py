@@ -21,6 +21,7 @@ from functools import partial
 import psycopg
 
 from contract.arguments import whole_number
+from contract.heartbeat import heartbeat
 from contract.settings import read
 from rollout.settings import ForeignSettings, Settings
 from rollout.store import ReleaseStore, connect
@@ -50,6 +51,7 @@ def _watch(arguments: argparse.Namespace) -> None:
 
     has_triton = bool(os.environ.get("PMESH_TRITON_REPOSITORY"))
     settings = read(Settings if has_triton else ForeignSettings, os.environ)
+    beat = heartbeat(os.environ)
     stop, look = threading.Event(), threading.Event()
     with ExitStack() as stack:
         bell = Bell(stack.enter_context(connect(lock_s=1)))
@@ -80,6 +82,7 @@ def _watch(arguments: argparse.Namespace) -> None:
             carry_on=carry_on,
             housekeeping=keep_house,
             stop=stop,
+            beat=beat,
         ).run(settings.poll_s)
 
 

@@ -3,14 +3,16 @@
 
 CREATE INDEX requests_by_caller ON ONLY requests (caller, id DESC) WHERE caller <> '';
 
-CREATE FUNCTION index_by_caller(day regclass) RETURNS void
+-- Gives a day what an index of all days has, whichever it is.
+CREATE FUNCTION give_index(day regclass, index regclass) RETURNS void
     LANGUAGE plpgsql AS $$
 DECLARE
-    index text := format('%s_by_caller', (SELECT relname FROM pg_class WHERE oid = day));
+    own text := (SELECT d.relname || substr(i.relname, length('requests_'))
+                 FROM pg_class d, pg_class i WHERE d.oid = day AND i.oid = index);
 BEGIN
-    EXECUTE format('CREATE INDEX IF NOT EXISTS %I ON %s (caller, id DESC) WHERE caller <> %L',
-                   index, day, '');
-    EXECUTE format('ALTER INDEX requests_by_caller ATTACH PARTITION %I', index);
+    EXECUTE format('CREATE INDEX IF NOT EXISTS %I ON %s %s', own, day,
+                   substring(pg_get_indexdef(index) FROM 'USING .*'));
+    EXECUTE format('ALTER INDEX %s ATTACH PARTITION %I', index, own);
 END $$;
 
 DO $$
@@ -21,7 +23,7 @@ BEGIN
     FOR day IN SELECT inhrelid FROM pg_inherits WHERE inhparent = 'requests'::regclass LOOP
         EXECUTE format('SELECT EXISTS (SELECT FROM %s)', day) INTO has_rows;
         IF NOT has_rows THEN
-            PERFORM index_by_caller(day);
+            PERFORM give_index(day, 'requests_by_caller');
         END IF;
     END LOOP;
 END $$;

@@ -14,6 +14,9 @@ BEGIN
     PERFORM create_partitions(days);
 END $$;
 
+-- Of migration 0014; give_index does what it did.
+DROP FUNCTION IF EXISTS index_by_version(regclass);
+
 -- Gives the newest day that lacks one the index of versions, or that of callers; false if there is
 -- none. Only a day whose requests are all finished: nobody writes there but who erases, and only that
 -- waits meanwhile.
@@ -22,28 +25,24 @@ CREATE OR REPLACE FUNCTION relay_v1.index_day() RETURNS boolean
     SET search_path = public, pg_temp SET lock_timeout = '1s' AS $$
 DECLARE
     day regclass;
-    lacking text;
+    lacking regclass;
 BEGIN
     SELECT c.oid, index INTO day, lacking
     FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-    CROSS JOIN unnest(ARRAY['requests_by_version', 'requests_by_caller']) AS index
+    CROSS JOIN unnest('{requests_by_version, requests_by_caller}'::regclass[]) AS index
     WHERE i.inhparent = 'requests'::regclass
       AND (c.relname < to_char((now() - interval '9 days') AT TIME ZONE 'UTC',
                                '"requests_"YYYYMMDD') COLLATE "C"
            OR c.relname = 'requests_default')
       AND NOT EXISTS (
           SELECT FROM pg_index x JOIN pg_inherits of_all ON of_all.inhrelid = x.indexrelid
-          WHERE x.indrelid = c.oid AND of_all.inhparent = index::regclass)
+          WHERE x.indrelid = c.oid AND of_all.inhparent = index)
     ORDER BY c.relname DESC LIMIT 1;
     IF NOT FOUND THEN
         RETURN false;
     END IF;
     EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', day);  -- one relay at a time
-    IF lacking = 'requests_by_version' THEN
-        PERFORM index_by_version(day);
-    ELSE
-        PERFORM index_by_caller(day);
-    END IF;
+    PERFORM give_index(day, lacking);
     RETURN true;
 END $$;
 

@@ -44,6 +44,16 @@ securityContext:
     drop: [ALL]
 {{- end }}
 
+{{/* That a program goes on, which it tells by touching PMESH_HEARTBEAT. Takes for how many seconds it
+     may tell nothing. */}}
+{{- define "pod.heartbeat" -}}
+livenessProbe:
+  exec:
+    command: [python, -P, -m, contract.heartbeat, {{ . | quote }}]
+  periodSeconds: 30
+  timeoutSeconds: 15
+{{- end }}
+
 {{/* Takes labels. */}}
 {{- define "pod.spread" -}}
 topologySpreadConstraints:

@@ -5,6 +5,7 @@
         access: {...}                       the access policy, as contract/access.py reads it
         models: [{id, namespace, queue, device}]    auto: some of its Tritons are of another one
         gateway: {batchesPerVersion: 4}     as many as the most Tritons that a model may have
+        monitoring: {alerts: {hosts: [...]}}    where the receivers of alerts may be
     deploy/charts/model/models/<id>.yaml              helm -f of the chart model, as model-<id>:
         model: sentiment
         device: cpu                         or gpu
@@ -14,7 +15,6 @@
                                             0: there are none
         versions: {"12": {device: gpu}}     those with Tritons of their own
         queue: predict-sentiment
-        action: sentiment                   what the queue's filter on the topic lets through
     and in both:
         aws: {region: eu-central-1}
         features: {bucket: predict-features}

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bus.topology import Names, model_filter
+from bus.topology import Names
 from modelkit.serving import Bounds, ClusterServing
 from modelkit.values import ModelEntry
 from pmesh.mesh_file import Mesh
@@ -26,6 +26,7 @@ def of_the_mesh(mesh: Mesh, models: Sequence[ModelEntry], names: Names) -> Mappi
             for model in models
         ],
         "gateway": {"batchesPerVersion": max(most, default=1)},
+        "monitoring": {"alerts": {"hosts": list(mesh.outside.alerts)}},
         **_of_both(mesh, models),
     }
 
@@ -33,7 +34,6 @@ def of_the_mesh(mesh: Mesh, models: Sequence[ModelEntry], names: Names) -> Mappi
 def of_a_model(mesh: Mesh, model: ModelEntry, names: Names) -> Mapping[str, Any]:
     """Of the chart model."""
     serving = model.serving
-    (action,) = model_filter(model.id)["action"]
     return {
         "model": model.id,
         "device": serving.device,
@@ -42,7 +42,6 @@ def of_a_model(mesh: Mesh, model: ModelEntry, names: Names) -> Mapping[str, Any]
         "canary": serving.canary,
         "versions": {version: {"device": own} for version, own in serving.versions.items()},
         "queue": names.model_queue(model.id),
-        "action": action,
         **_of_both(mesh, [model]),
     }
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from urllib.parse import urlsplit
 
 from modelkit.values import ModelEntry
-from pmesh.mesh_file import HOST, InvalidMesh, Mesh
+from pmesh.mesh_file import InvalidMesh, Mesh, read_address
 from pmesh.render.gateway import GATEWAY
 from pmesh.render.objects import ROOT_NAMESPACE, Object, networking
 from pmesh.render.services import DATABASE, Name, Services
@@ -110,13 +110,14 @@ def _sidecar(within: str, name: str, seen: Mapping[str, str], app: str = "") -> 
 def foreign_addresses(model: ModelEntry) -> Iterator[tuple[str, int]]:
     """Host and port of each server of others. Raises InvalidMesh for what is neither."""
     for address_ in sorted({version.address for version in model.foreign.values()}):
-        host, _, port = address_.rpartition(":")
-        if not HOST.fullmatch(host) or not port.isdecimal():
+        try:
+            host, port = read_address(address_)
+        except ValueError as error:
             raise InvalidMesh(
-                f"{address_}, which answers for versions of {model.id}, is no address for a"
-                " cluster; write the whole name of a host, and its port"
-            )
-        yield host, int(port)
+                f"models/{model.id}/values.yaml: {address_} is no address for a cluster; write the"
+                " whole name of a host, and its port"
+            ) from error
+        yield host, port
 
 
 def _entry(

@@ -7,11 +7,11 @@ from bus.topology import PREFIX, Names
 from modelkit.values import ModelEntry
 from pmesh.mesh_file import InvalidMesh, read_mesh
 from pmesh.render.charts import of_a_model, of_the_mesh, of_the_stores
+from pmesh.render.ids import check_id
 from pmesh.render.istio import istio
 from pmesh.render.objects import HEADER, as_yaml
 from pmesh.render.readme import with_table
 from pmesh.render.services import read_services
-from pmesh.render.tritons import namespace
 
 _ISTIO, _CHARTS, _README = Path("istio"), Path("deploy/charts"), Path("istio/README.md")
 _POSTGRES = "postgres/connections"
@@ -20,7 +20,6 @@ _BY_HAND = (
     *("gateway/connections", _POSTGRES),
 )
 """The objects in istio/ that nothing of the list changes."""
-_LONGEST_NAMESPACE = 63
 _COMMENTS = {
     "callers": "Who is let in; with the refusal of all others in default-deny.yaml.",
     "connections": "How calls are spread, and within which limits.",
@@ -39,7 +38,10 @@ def render(root: Path, models: Sequence[ModelEntry]) -> Mapping[Path, str]:
     Raises InvalidMesh, InvalidServices; OSError for a file that cannot be read.
     """
     for model in models:
-        _check_namespace(model.id)
+        try:
+            check_id(model.id)
+        except ValueError as error:
+            raise InvalidMesh(f"models/{model.id}/values.yaml: {error}") from error
     mesh = read_mesh(root / "mesh.yaml")
     table = root / _ISTIO / "services.yaml"
     services = read_services(table, [model.id for model in models])
@@ -96,11 +98,3 @@ def _made(root: Path) -> set[Path]:
 
 def _text(file: Path) -> str:
     return file.read_text(encoding="utf-8") if file.is_file() else ""
-
-
-def _check_namespace(model: str) -> None:
-    if len(namespace(model)) > _LONGEST_NAMESPACE or model.endswith("-"):
-        raise InvalidMesh(
-            f"model {model}: Kubernetes takes no {namespace(model)} for a namespace, which has"
-            f" {_LONGEST_NAMESPACE} characters at the most and a letter or digit at its end"
-        )

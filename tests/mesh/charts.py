@@ -21,6 +21,12 @@ CHARTS = {
     "annotation": "annotation",
 }
 """Each with its namespace."""
+CASES = [
+    pytest.param(chart, file, id=f"{chart}-{file.name.removesuffix('-values.yaml')}")
+    for chart in CHARTS
+    for file in sorted((ROOT / "deploy/charts" / chart / "ci").glob("*-values.yaml"))
+]
+"""Each with the values that it is tried with."""
 KUBERNETES = "1.36"
 
 Object = Mapping[str, Any]
@@ -74,3 +80,8 @@ def rendered(chart: str, values: Path) -> Rendered:
 def containers(pod: Object) -> Iterator[Object]:
     yield from pod["spec"].get("initContainers", [])
     yield from pod["spec"]["containers"]
+
+
+def variables(container: Object) -> dict[str, str]:
+    """What the chart says itself, without what it names of secrets."""
+    return {one["name"]: one["value"] for one in container.get("env", []) if "value" in one}

@@ -10,6 +10,7 @@ import yaml
 
 from modelkit.serving import ClusterServing
 from modelkit.values import ForeignVersion, ModelEntry
+from pmesh.render.ids import LONGEST
 from pmesh.render.rendering import render, write
 from tests.mesh.api_server import ApiServer, namespaces
 from tests.mesh.istiod import Istiod
@@ -35,7 +36,7 @@ FOREIGN = ModelEntry(
         "9": ForeignVersion(address="oip.kserve.svc.cluster.local:8081", labels=["good"]),
     },
 )
-EDGES = [PLAIN, ModelEntry(id="m" * 57, description="", labels=["good"], is_trained_here=True)]
+EDGES = [PLAIN, ModelEntry(id="m" * LONGEST, description="", labels=["good"], is_trained_here=True)]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """What the charts' values say of themselves."""
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,6 +15,9 @@ from webhooks.addresses import NOT_PUBLIC
 
 ROOT = Path(__file__).parents[3]
 CHARTS = sorted(file.parent for file in (ROOT / "deploy/charts").glob("*/Chart.yaml"))
+
+BY_DEVICE = {"cpu", "gpu"}
+"""Values that templates find by the device of a Triton."""
 
 each_chart = pytest.mark.parametrize("chart", CHARTS, ids=lambda chart: chart.name)
 
@@ -32,16 +36,16 @@ def values(of: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, 
             yield f"{path}{name}", value
 
 
-def objects(of: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
-    """Each schema of an object, wherever it stands."""
+def schemas(of: Any, kind: str, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each schema of a kind, wherever it stands."""
     if isinstance(of, dict):
-        if of.get("type") == "object":
+        if of.get("type") == kind:
             yield path, of
         for name, inner in of.items():
-            yield from objects(inner, f"{path}/{name}")
+            yield from schemas(inner, kind, f"{path}/{name}")
     elif isinstance(of, list):
         for number, inner in enumerate(of):
-            yield from objects(inner, f"{path}/{number}")
+            yield from schemas(inner, kind, f"{path}/{number}")
 
 
 def test_what_follows_from_the_schemas_is_as_it_would_be_written() -> None:
@@ -62,11 +66,16 @@ def test_every_value_has_a_sentence_a_default_and_a_kind(chart: Path) -> None:
 
 @each_chart
 def test_a_value_that_there_is_not_is_refused_everywhere(chart: Path) -> None:
-    found = dict(objects(schema(chart)))
+    found = dict(schemas(schema(chart), "object"))
     helms_own = found.pop("/properties/global")
     assert helms_own["default"] == {}
     assert not [path for path, of in found.items() if "additionalProperties" not in of]
     assert not [path for path, of in found.items() if of["additionalProperties"] is True]
+
+
+@each_chart
+def test_each_list_says_what_may_be_in_it(chart: Path) -> None:
+    assert not [path for path, of in schemas(schema(chart), "array") if not of.get("items")]
 
 
 @each_chart
@@ -89,3 +98,23 @@ def test_a_chart_is_tried_with_as_little_as_it_takes_and_with_more(chart: Path) 
 def test_label_studio_fetches_nothing_that_is_not_public() -> None:
     studio = schema(ROOT / "deploy/charts/annotation")["properties"]["labelStudio"]
     assert studio["properties"]["bannedSubnets"]["default"] == list(NOT_PUBLIC)
+
+
+@each_chart
+def test_a_number_has_bounds_and_is_written_as_it_is(chart: Path) -> None:
+    """Of a million, Helm makes 1e+06."""
+    numbers = [
+        (path, value) for path, value in values(schema(chart)) if value.get("type") == "integer"
+    ]
+    assert numbers or chart.name == "annotation"
+    for path, value in numbers:
+        assert value["minimum"] <= value["default"] <= value["maximum"] < 1_000_000, path
+
+
+@each_chart
+def test_a_value_is_there_to_be_used(chart: Path) -> None:
+    templates = "".join(file.read_text() for file in (chart / "templates").iterdir())
+    for path, _ in values(schema(chart)):
+        name = path.rpartition(".")[2]
+        if path != "global":
+            assert name in BY_DEVICE or re.search(rf"\.{name}\b", templates), path

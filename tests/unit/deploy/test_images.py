@@ -3,9 +3,11 @@
 import re
 from pathlib import Path
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).parents[3]
+DOCKERFILES = sorted((ROOT / "deploy/docker").glob("Dockerfile*"))
 BASES = {"project", "program", "spooling"}
 """Stages of the Dockerfile that others are built on."""
 
@@ -32,3 +34,17 @@ def test_the_charts_run_what_is_built() -> None:
         run |= set(re.findall(r'"pod\.image" \(list \S+ "([a-z-]+)"\)', text))
         run |= set(re.findall(r"/predict-mesh/([a-z-]+):", text))
     assert run == set(listed.split())
+
+
+@pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=lambda file: file.name)
+def test_what_an_image_is_built_on_can_be_given_with_its_digest(dockerfile: Path) -> None:
+    text = dockerfile.read_text()
+    stages = set(re.findall(r"^FROM .+ AS (\S+)$", text, re.MULTILINE))
+    bases = set(re.findall(r"^FROM (\S+)", text, re.MULTILINE)) - stages
+    copied = set(re.findall(r"--from=(\S+)", text))
+    arguments = set(re.findall(r"^ARG (\w+)", text.partition("FROM")[0], re.MULTILINE))
+    assert bases == {f"${{{argument}}}" for argument in arguments}
+    assert copied <= stages
+    script = (ROOT / "deploy/jobs/build-image.sh").read_text()
+    (given,) = re.findall(r"^ +for name in (.+_IMAGE); do$", script, re.MULTILINE)
+    assert arguments <= {*given.split(), "BASE_IMAGE"}  # the last is one of our own

@@ -65,7 +65,20 @@ def test_it_needs_what_a_model_that_ships_needs(models: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", "Spam", "1spam", "my-model", "my_model", "a/b", "..", "class", "x" * 64, "spam\n"]
+    "name",
+    [
+        "",
+        "Spam",
+        "1spam",
+        "my-model",
+        "my_model",
+        "a/b",
+        "..",
+        "class",
+        "x" * 44,
+        "mlflow",
+        "spam\n",
+    ],
 )
 def test_a_name_that_is_no_id_and_no_package_is_refused(models: Path, name: str) -> None:
     with pytest.raises(InvalidName):

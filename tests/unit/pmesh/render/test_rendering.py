@@ -10,14 +10,13 @@ import boto3
 import pytest
 import yaml
 
-from bus.topology import Names, model_filter
+from bus.topology import Names
 from modelkit.serving import Bounds, ClusterServing, Device
 from modelkit.values import ForeignVersion, ModelEntry, read_models
 from pmesh.mesh_file import InvalidMesh, read_mesh
 from pmesh.render import outside
 from pmesh.render.rendering import render, stale, write
 from pmesh.render.services import InvalidServices, Name, read_services
-from pmesh.render.tritons import namespace
 from tests.parts.istio_policies import read_objects
 
 ROOT = Path(__file__).parents[4]
@@ -196,14 +195,8 @@ def test_a_database_elsewhere_is_let_out_to_and_is_no_service(checkout: Path) ->
 @pytest.mark.parametrize("address", ["unix:/run/oip", "10.0.0.7:9000", "models:9000", "a.b:port"])
 def test_an_address_that_a_cluster_cannot_reach_is_refused(checkout: Path, address: str) -> None:
     foreign = {"7": ForeignVersion(address=address, labels=["good"])}
-    with pytest.raises(InvalidMesh, match="mood, is no address for a cluster"):
+    with pytest.raises(InvalidMesh, match=r"mood/values\.yaml: .* no address"):
         render(checkout, [replace(MOOD, foreign=foreign)])
-
-
-@pytest.mark.parametrize("model", ["m" * 58, "mood-"])
-def test_a_model_without_a_namespace_is_refused(checkout: Path, model: str) -> None:
-    with pytest.raises(InvalidMesh, match=namespace(model)):
-        render(checkout, [replace(MOOD, id=model)])
 
 
 def test_the_values_of_the_charts_are_those_of_the_bus_and_of_the_models(checkout: Path) -> None:
@@ -211,11 +204,11 @@ def test_the_values_of_the_charts_are_those_of_the_bus_and_of_the_models(checkou
     write(checkout, render(checkout, [MOOD, model]))
     (values,) = documents(checkout, "deploy/charts/model/models/mood.yaml")
     assert values["queue"] == Names("predict").model_queue("mood")
-    assert [values["action"]] == model_filter("mood")["action"]
     assert values["tritons"] == {"least": 2, "most": 6}
     assert values["features"] == {"bucket": MESH.outside.buckets["features"]}
     (of_mesh,) = documents(checkout, "deploy/charts/predict-mesh/rendered-values.yaml")
     assert of_mesh["gateway"]["batchesPerVersion"] == 6
+    assert of_mesh["monitoring"]["alerts"]["hosts"] == MESH.outside.alerts
     assert of_mesh["access"] == MESH.access([MOOD]).as_json()
 
 

@@ -40,6 +40,16 @@ def outcome(call: grpc.Future) -> Outcome:
     return (error.code(), error.details() or "") if error else (grpc.StatusCode.OK, "")
 
 
+def is_given_up(ended: Outcome) -> bool:
+    """Whether the proxy took it for too long. Envoy has two timers for that: with one of them the
+    code is UNAVAILABLE, with the other DEADLINE_EXCEEDED; the words are not the client's own.
+    """
+    return ended in (
+        (grpc.StatusCode.UNAVAILABLE, "upstream request timeout"),
+        (grpc.StatusCode.DEADLINE_EXCEEDED, "downstream duration timeout"),
+    )
+
+
 def channel(proxy: Proxy, host: str, port: int, *options: tuple[str, int | str]) -> Channel:
     """To one service. options: of gRPC; without any, nothing is tried again."""
     options = options or (("grpc.enable_retries", 0),)

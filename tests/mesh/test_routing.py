@@ -15,7 +15,7 @@ from modelkit.serving import ClusterServing
 from modelkit.values import read_models
 from pmesh.render.tritons import connections, pool, routes
 from tests.mesh.api_server import ApiServer
-from tests.mesh.callers import Channel, channel
+from tests.mesh.callers import Channel, channel, is_given_up
 from tests.mesh.istiod import Istiod
 from tests.mesh.objects import SOON_S, soon, to_run_here
 from tests.mesh.programs import Rpcs
@@ -217,7 +217,7 @@ def test_a_call_that_takes_too_long_is_given_up(gateway: Gateway, api: ApiServer
     api.apply([soon(rendered)])
     try:
         wait_until(lambda: f'"timeout": "{SOON_S}s"' in gateway.proxy.admin("config_dump"))
-        assert gateway.infer(PINNED) == (grpc.StatusCode.UNAVAILABLE, "upstream request timeout")
+        assert is_given_up(gateway.infer(PINNED))
     finally:
         released.set()
         api.apply([rendered])

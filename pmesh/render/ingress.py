@@ -18,8 +18,12 @@ RELEASES = Name(GATEWAY.namespace, "gateway-releases")
 LABEL_STUDIO, LABEL_STUDIO_PORT = Name("annotation", "label-studio"), 8080
 _MODEL_SERVICE = "/predict.v1.ModelService/"
 # Nothing has begun then, so that no prediction is made twice. Of what has, the client is told, and
-# after what delay to try again.
-_RETRIES = {"attempts": 2, "retryOn": "connect-failure,refused-stream"}
+# after what delay to try again. The second time it may be a gateway of another zone.
+_RETRIES = {
+    "attempts": 2,
+    "retryOn": "connect-failure,refused-stream",
+    "retryRemoteLocalities": True,
+}
 _BOUND_S = 30
 """Above PMESH_GATEWAY_MAX_CALL_S, so that it is the gateway that answers."""
 _LABEL_STUDIO_S = 120

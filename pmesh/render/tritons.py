@@ -15,8 +15,13 @@ VERSION_HEADER = "x-model-version"
 _GRPC = 8001
 _TIMEOUT_S = 90
 """Above PMESH_GATEWAY_MAX_INFERENCE_S, so that it is the caller that gives up."""
-# All three are UNAVAILABLE to who called. A Triton that was tried is not tried again.
-_RETRIES = {"attempts": 2, "retryOn": "unavailable,connect-failure,refused-stream"}
+# All three are UNAVAILABLE to who called. A Triton that was tried is not tried again while another
+# one is in the zone; the second time it may be one of another zone.
+_RETRIES = {
+    "attempts": 2,
+    "retryOn": "unavailable,connect-failure,refused-stream",
+    "retryRemoteLocalities": True,
+}
 # gRPC's word to a caller that it is not to try again, as gateways and workers do without a mesh:
 # https://github.com/grpc/proposal/blob/master/A6-client-retries.md
 _TRIED_AGAIN = {"response": {"set": {"grpc-retry-pushback-ms": "-1"}}}

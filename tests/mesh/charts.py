@@ -71,8 +71,9 @@ def template(chart: str, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def rendered(chart: str, values: Path) -> Rendered:
-    run = template(chart, "--values", str(values))
+def rendered(chart: str, values: Path, *options: str) -> Rendered:
+    """options: further ones of the command."""
+    run = template(chart, "--values", str(values), *options)
     assert run.returncode == 0, run.stderr
     return Rendered([one for one in yaml.safe_load_all(run.stdout) if one])
 

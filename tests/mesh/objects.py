@@ -9,6 +9,8 @@ from tests.mesh.rig import ROOT
 from tests.mesh.tokens import JWKS
 from tests.parts.istio_policies import read_objects
 
+SOON_S = 1
+
 
 def of_the_mesh() -> list[Object]:
     """All of them, as they are."""
@@ -26,6 +28,36 @@ def to_run_here() -> list[Object]:
         for one in of_the_mesh()
         if one["kind"] != "Sidecar" or "workloadSelector" not in one["spec"]
     ]
+
+
+def named(kind: str, namespace: str, name: str) -> Object:
+    """One of them."""
+    (found,) = [
+        one
+        for one in to_run_here()
+        if (one["kind"], one["metadata"]) == (kind, {"namespace": namespace, "name": name})
+    ]
+    return found
+
+
+def soon(routes: Object) -> Object:
+    """With what a test can wait for, in place of each timeout."""
+    http = [
+        {**one, "timeout": f"{SOON_S}s"} if "timeout" in one else one
+        for one in routes["spec"]["http"]
+    ]
+    return {**routes, "spec": {**routes["spec"], "http": http}}
+
+
+def visible() -> dict[str, list[str]]:
+    """Of each app, as namespace/name, hosts that its `Sidecar` names; default: of all others."""
+    return {
+        f"{one['metadata']['namespace']}/{one['metadata']['name']}": [
+            host for to in one["spec"]["egress"] for host in to["hosts"]
+        ]
+        for one in of_the_mesh()
+        if one["kind"] == "Sidecar"
+    }
 
 
 def mesh_settings() -> Object:

@@ -4,6 +4,7 @@ import socketserver
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
@@ -53,15 +54,24 @@ class Rpcs(grpc.GenericRpcHandler):
 
 
 class Pages:
-    """Answers whatever is asked by HTTP."""
+    """Answers whatever is asked by HTTP, and keeps what it was asked with."""
+
+    def __init__(self) -> None:
+        self.requests: list[Message] = []
+        """The headers of each that has come."""
+        self.status = 200
+        """Of each answer."""
 
     def __enter__(self) -> Self:
+        pages = self
+
         class Answer(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def do_GET(self) -> None:
                 self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                self.send_response(200)
+                pages.requests.append(self.headers)
+                self.send_response(pages.status)
                 self.send_header("Content-Length", str(len(ECHO)))
                 self.end_headers()
                 self.wfile.write(ECHO)

@@ -21,7 +21,7 @@ from tests.mesh.istiod import Istiod
 from tests.mesh.processes import Process
 from tests.parts.ports import free_port
 
-_COUNTERS = ".*(upstream_rq_retry_overflow|upstream_cx_none_healthy|ejections_active)"
+_COUNTERS = ".*(upstream_rq_retry(_overflow)?|upstream_cx_none_healthy|ejections_active)"
 """Of Envoy's, those that tests read beside those that are told anyway."""
 
 
@@ -40,38 +40,61 @@ class Workload:
     """What is spoken at each port, and the port of the program that answers there."""
     hosts: Sequence[str] = ("*/*",)
     """Which services its proxy knows, as `Sidecar` has them."""
+    tls_port: int = 0
+    """One on all addresses, at which its proxy goes by the name that TLS asks for: at one address
+    of its own it would not look at that. 0: none."""
+    locality: str = ""
+    """Its region and zone, as "eu/a"."""
+    is_ingress: bool = False
+    """Whether it is one of those that a `Gateway` selects: it listens where that says."""
     name: str = ""
 
     @property
     def objects(self) -> list[Object]:
         """What tells istiod of it."""
-        metadata = {"name": self.name, "namespace": self.namespace}
-        kind = {"apiVersion": "networking.istio.io/v1", "metadata": metadata}
-        entry = {
-            "address": self.inbound,
-            "labels": {**self.labels, "workload": self.name, "security.istio.io/tlsMode": "istio"},
-            "serviceAccount": self.account,
+        if self.is_ingress:
+            return [self._entry]
+        return [self._entry, self._sidecar] if self.ports else [self._sidecar]
+
+    @property
+    def _entry(self) -> Object:
+        labels = {**self.labels, "workload": self.name, "security.istio.io/tlsMode": "istio"}
+        return self._object(
+            "WorkloadEntry",
+            address=self.inbound,
+            labels=labels,
+            serviceAccount=self.account,
+            locality=self.locality,
+        )
+
+    @property
+    def _sidecar(self) -> Object:
+        ingress = [
+            {
+                "port": {"number": port, "protocol": spoken, "name": f"{spoken.lower()}-{port}"},
+                "bind": self.inbound,
+                "captureMode": "NONE",
+                "defaultEndpoint": f"127.0.0.1:{program}",
+            }
+            for port, (spoken, program) in self.ports.items()
+        ]
+        seen = {"captureMode": "NONE", "hosts": list(self.hosts)}
+        port = {"number": self.tls_port, "protocol": "TLS", "name": "tls"}
+        by_name = [{"port": port, "bind": "0.0.0.0", **seen}] if self.tls_port else []  # noqa: S104
+        return self._object(
+            "Sidecar",
+            workloadSelector={"labels": {"workload": self.name}},
+            egress=[*by_name, {"bind": self.outbound, **seen}],
+            **({"ingress": ingress} if ingress else {}),
+        )
+
+    def _object(self, kind: str, **spec: Any) -> Object:
+        return {
+            "apiVersion": "networking.istio.io/v1",
+            "kind": kind,
+            "metadata": {"name": self.name, "namespace": self.namespace},
+            "spec": spec,
         }
-        sidecar: dict[str, Any] = {
-            "workloadSelector": {"labels": {"workload": self.name}},
-            "egress": [{"bind": self.outbound, "captureMode": "NONE", "hosts": list(self.hosts)}],
-        }
-        if self.ports:
-            sidecar["ingress"] = [
-                {
-                    "port": {
-                        "number": port,
-                        "protocol": spoken,
-                        "name": f"{spoken.lower()}-{port}",
-                    },
-                    "bind": self.inbound,
-                    "captureMode": "NONE",
-                    "defaultEndpoint": f"127.0.0.1:{program}",
-                }
-                for port, (spoken, program) in self.ports.items()
-            ]
-        entries = [{**kind, "kind": "WorkloadEntry", "spec": entry}] if self.ports else []
-        return [*entries, {**kind, "kind": "Sidecar", "spec": sidecar}]
 
 
 class Proxy:
@@ -118,9 +141,10 @@ class Proxy:
             "PROXY_CONFIG": yaml.safe_dump(settings),
             "OUTPUT_CERTS": str(self.certificates),
         }
+        kind = "router" if workload.is_ingress else "sidecar"
         self._process = Process(
             [
-                *(self._tools / "pilot-agent", "proxy", "sidecar"),
+                *(self._tools / "pilot-agent", "proxy", kind),
                 *("--domain", f"{workload.namespace}.svc.cluster.local"),
                 *("--proxyLogLevel", "warning", "--log_output_level", "default:warn"),
             ],
@@ -157,7 +181,10 @@ class Proxy:
 
     @property
     def _labels(self) -> Mapping[str, str]:
-        return {**self.workload.labels, "workload": self.workload.name}
+        workload = self.workload
+        # In a cluster istiod takes it from the labels of its node.
+        near = {"istio-locality": workload.locality.replace("/", ".")} if workload.locality else {}
+        return {**workload.labels, "workload": workload.name, **near}
 
     def _lay_out(self) -> None:
         """The files that a pod of the mesh has."""

@@ -1,7 +1,7 @@
 """A mesh on this machine: the services of istio/services.yaml, and a proxy for each identity."""
 
 import random
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
@@ -35,6 +35,7 @@ class Rig:
         self._network = ".".join(str(random.randint(1, 250)) for _ in range(2))  # noqa: S311
         self._numbers = count(1)
         self._objects: list[Object] = []
+        self._changed: list[Object] = []
 
     def __enter__(self) -> Self:
         return self
@@ -42,12 +43,19 @@ class Rig:
     def __exit__(self, *_: object) -> None:
         self._running.close()
         self.api.delete(self._objects)
+        if self._changed:
+            self.api.apply(self._changed)
 
     def apply(self, objects: Sequence[Object]) -> None:
         """Until the end."""
         self.api.apply(namespaces(one["metadata"]["namespace"] for one in objects))
         self._objects += objects
         self.api.apply(objects)
+
+    def change(self, objects: Sequence[Object], to: Callable[[Object], Object]) -> None:
+        """Have these of the mesh otherwise, until the end."""
+        self._changed += objects
+        self.api.apply(list(map(to, objects)))
 
     def workload(
         self,
@@ -103,14 +111,15 @@ def accounts(workloads: Iterable[Workload]) -> list[Object]:
     ]
 
 
-def service(namespace: str, name: str, ports: Iterable[int]) -> Object:
-    """One of Kubernetes, of the workloads with this label `app`."""
+def service(namespace: str, name: str, ports: Iterable[int], *, app: str = "") -> Object:
+    """One of Kubernetes, of the workloads with its name, or another one, as label `app`."""
+    app = app or name
     listed = [
-        {"name": f"{spoken(name, port).lower()}-{port}", "port": port} for port in sorted(ports)
+        {"name": f"{spoken(app, port).lower()}-{port}", "port": port} for port in sorted(ports)
     ]
     return {
         "apiVersion": "v1",
         "kind": "Service",
         "metadata": {"namespace": namespace, "name": name},
-        "spec": {"selector": {"app": name}, "ports": listed},
+        "spec": {"selector": {"app": app}, "ports": listed},
     }

@@ -29,6 +29,15 @@ class Door:
         return f"{name}.{namespace}.svc.cluster.local"
 
 
+def outside() -> dict[str, set[str]]:
+    """Of each thing that is called outside, by whom, with those of MODELS."""
+    table = yaml.safe_load((ROOT / "istio" / "services.yaml").read_text())["outside"]
+    return {
+        what: {caller.replace("*", model) for caller in callers for model in MODELS}
+        for what, callers in table.items()
+    }
+
+
 def doors() -> list[Door]:
     """All, with those of MODELS."""
     table = yaml.safe_load((ROOT / "istio" / "services.yaml").read_text())

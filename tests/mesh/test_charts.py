@@ -1,7 +1,7 @@
-"""What Helm makes of the charts: who is let in and out, what is named, what values are refused."""
+"""What Helm makes of the charts: what is named, what is scaled, what values are refused."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +13,6 @@ from tests.mesh.charts import (
     CASES,
     CHARTS,
     ROOT,
-    Object,
     Rendered,
     containers,
     rendered,
@@ -80,61 +79,6 @@ def test_services_and_accounts_are_those_of_the_table() -> None:
     callers |= {caller for who in outside.values() for caller in who}
     ours = {caller for caller in callers if caller.split("/")[0] not in OUTSIDE_THE_CHARTS}
     assert ours <= accounts
-
-
-def test_policies_let_in_and_out_whom_the_table_lists() -> None:
-    table = yaml.safe_load((ROOT / "istio/services.yaml").read_text())
-    outside = table.pop("outside")
-    listed = {
-        (_without_account(caller), name, port)
-        for name, by_port in table.items()
-        for port, of in by_port.items()
-        for caller in of["callers"]
-    }
-    let_in: set[tuple[str, str, int]] = set()
-    let_out: set[tuple[str, str, int]] = set()
-    anywhere: set[str] = set()
-    for found, namespace in everything():
-        denied = found.named("NetworkPolicy", "deny")["spec"]
-        assert denied["podSelector"] == {}
-        assert sorted(denied["policyTypes"]) == ["Egress", "Ingress"]
-        for policy in found.of("NetworkPolicy"):
-            if policy["metadata"]["name"] == "deny":
-                continue
-            own = f"{namespace}/{policy['spec']['podSelector']['matchLabels']['app']}"
-            for rule in policy["spec"]["ingress"]:
-                for peer in rule["from"]:
-                    let_in |= {(_peer(peer), own, port["port"]) for port in rule["ports"]}
-            for rule in policy["spec"]["egress"]:
-                if "to" not in rule:
-                    anywhere.add(own)
-                for peer in rule.get("to", []):
-                    let_out |= {(own, _peer(peer), port["port"]) for port in rule["ports"]}
-    assert let_in == listed
-    assert let_out == {call for call in listed if call[0].split("/")[0] not in OUTSIDE_THE_CHARTS}
-    may = {caller for who in outside.values() for caller in who}
-    assert anywhere == may | {"predict-mesh/rollout"}  # the last: servers of others, by their ports
-
-
-@pytest.mark.parametrize(("chart", "values"), CASES)
-def test_what_the_mesh_needs_itself_gets_through_the_policies(chart: str, values: Path) -> None:
-    """istiod, what proxies tell by themselves, and who asks them for figures."""
-    config = yaml.safe_load((ROOT / "istio/mesh-config.yaml").read_text())["meshConfig"]
-    told = {
-        (provider["opentelemetry"]["service"].split(".")[1], provider["opentelemetry"]["port"])
-        for provider in config["extensionProviders"]
-        if "opentelemetry" in provider
-    }
-    assert told
-    found = rendered(chart, values)
-    if found.of("NetworkPolicy"):
-        policy = found.named("NetworkPolicy", "deny")["spec"]
-        names = {("kube-system", 53), ("istio-system", 15012)}
-        assert _of_all_pods(policy["egress"], "to") == names | told
-        assert _of_all_pods(policy["ingress"], "from") == {
-            ("observability", 15020),
-            ("observability", 15090),
-        }
 
 
 def test_prometheus_finds_the_ports_that_the_table_opens_to_it() -> None:
@@ -237,28 +181,3 @@ def everything() -> Iterator[tuple[Rendered, str]]:
         values = folder / "all-values.yaml"
         found = rendered(chart, values if values.exists() else folder / "least-values.yaml")
         yield found, "model-*" if chart == "model" else namespace
-
-
-def _of_all_pods(rules: Sequence[Object], side: str) -> set[tuple[str, int]]:
-    """Namespaces and ports."""
-    return {
-        (peer["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"], port["port"])
-        for rule in rules
-        for peer in rule[side]
-        for port in rule["ports"]
-    }
-
-
-def _peer(peer: Object) -> str:
-    """Pods as the table calls them; all of a namespace that is not ours are "*"."""
-    by_label = peer["namespaceSelector"].get("matchLabels", {}).get("kubernetes.io/metadata.name")
-    namespace = "model-*" if by_label is None or by_label.startswith("model-") else by_label
-    return (
-        f"{namespace}/{peer['podSelector']['matchLabels']['app'] if 'podSelector' in peer else '*'}"
-    )
-
-
-def _without_account(caller: str) -> str:
-    """The table's account of what is not ours stands for its namespace."""
-    namespace = caller.split("/")[0]
-    return f"{namespace}/*" if namespace in OUTSIDE_THE_CHARTS else caller

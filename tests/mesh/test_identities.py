@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from tests.mesh.api_server import ApiServer
-from tests.mesh.callers import Channel, line, page
+from tests.mesh.callers import channel, line, page
 from tests.mesh.istiod import Istiod
 from tests.mesh.programs import Lines, Pages, Rpcs
 from tests.mesh.proxy import Proxy
@@ -146,8 +146,8 @@ def _gets_in(proxy: Proxy, door: Door, rpc: str) -> bool:
         status = page(proxy, door.host, door.port)
         assert status in (200, 403)
         return status == 200
-    with Channel(proxy, door.host, door.port) as channel:
-        answer = channel.call(rpc)
+    with channel(proxy, door.host, door.port) as rpcs:
+        answer = rpcs.call(rpc)
     refused = (grpc.StatusCode.PERMISSION_DENIED, "RBAC: access denied")
     assert answer in ((grpc.StatusCode.OK, ""), refused)
     return answer != refused

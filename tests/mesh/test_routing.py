@@ -15,9 +15,9 @@ from modelkit.serving import ClusterServing
 from modelkit.values import read_models
 from pmesh.render.tritons import connections, pool, routes
 from tests.mesh.api_server import ApiServer
-from tests.mesh.callers import Channel
+from tests.mesh.callers import Channel, channel, is_given_up
 from tests.mesh.istiod import Istiod
-from tests.mesh.objects import to_run_here
+from tests.mesh.objects import SOON_S, soon, to_run_here
 from tests.mesh.programs import Rpcs
 from tests.mesh.proxy import Proxy
 from tests.mesh.rig import Rig, service
@@ -72,10 +72,9 @@ def in_mesh(
         running.callback(lambda: api.apply(to_run_here()))
         rig.apply([service(NAMESPACE, "triton", [PORT])])
         proxy, *_ = rig.start([caller, *called])
-        channel = running.enter_context(
-            Channel(proxy, HOST, PORT, *channel_options(f"{HOST}:{PORT}"))
-        )
-        gateway = Gateway(proxy, channel, tritons)
+        options = channel_options(f"{HOST}:{PORT}")
+        calls = running.enter_context(channel(proxy, HOST, PORT, *options))
+        gateway = Gateway(proxy, calls, tritons)
         wait_until(lambda: gateway.infer() == OK and gateway.infer(PINNED) == OK)
         yield gateway
 
@@ -194,6 +193,34 @@ def test_a_triton_that_fails_again_and_again_gets_no_calls(gateway: Gateway) -> 
 
     wait_until(gets_none_while_it_is)
     assert set(seen) == {OK}
+
+
+def test_no_more_than_half_of_the_tritons_get_no_calls(gateway: Gateway) -> None:
+    for name in ("stable-1", "stable-2"):
+        gateway.tritons[name].code = lambda call: grpc.StatusCode.UNAVAILABLE
+
+    def is_ejected() -> bool:
+        gateway.infer()
+        return gateway.ejected() == 1
+
+    wait_until(is_ejected)
+    met = gateway.counted(lambda: [gateway.infer() for _ in range(100)])
+    assert max(met["stable-1"], met["stable-2"]) > 20
+    assert gateway.ejected() == 1
+
+
+def test_a_call_that_takes_too_long_is_given_up(gateway: Gateway, api: ApiServer) -> None:
+    """After what a test can wait for, in place of the time that the routes have."""
+    rendered = routes(MODEL)
+    released = threading.Event()
+    gateway.tritons["own"].meanwhile = lambda call: released.wait(PATIENCE_S)
+    api.apply([soon(rendered)])
+    try:
+        wait_until(lambda: f'"timeout": "{SOON_S}s"' in gateway.proxy.admin("config_dump"))
+        assert is_given_up(gateway.infer(PINNED))
+    finally:
+        released.set()
+        api.apply([rendered])
 
 
 def _tail(calls: int, share: float, met: int) -> float:

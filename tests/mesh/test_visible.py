@@ -8,19 +8,13 @@ import pytest
 
 from tests.mesh.api_server import ApiServer
 from tests.mesh.istiod import Istiod
-from tests.mesh.objects import of_the_mesh
+from tests.mesh.objects import visible
 from tests.mesh.proxy import Proxy
 from tests.mesh.rig import Rig, service
 from tests.mesh.table import doors
 from tests.parts.polling import wait_until
 
-VISIBLE = {
-    f"{one['metadata']['namespace']}/{one['metadata']['name']}": [
-        host for to in one["spec"]["egress"] for host in to["hosts"]
-    ]
-    for one in of_the_mesh()
-    if one["kind"] == "Sidecar"
-}
+VISIBLE = visible()
 TRACES = "groundcover", "groundcover-sensor", [4317]
 
 

@@ -31,12 +31,14 @@ class WholeGateway(GatewayProcess):
 
     def __init__(self, database: Database, folder: Path, **changes: Any) -> None:
         """changes: to the settings of its front."""
+        access = changes.get("access")
         super().__init__(
             log=folder / "gateway.log",
             settings=echo_settings(app=Front.app, **changes),
             environment={
                 **environment(database, GATEWAY),
                 "PMESH_FEATURES_SPOOL": str(folder / "spool"),
+                **({"PMESH_GATEWAY_ACCESS": str(access)} if access else {}),
             },
         )
 

@@ -115,6 +115,16 @@ def test_a_prediction_is_its_caller_s(asking: Asking) -> None:
     assert reason(asking.call("GET", path, "ann", "annotator")) == "PERMISSION_DENIED"
 
 
+@pytest.mark.parametrize("path", ["", "/grpc.health.v1.Health/Check"])
+@pytest.mark.parametrize("protocol", ["grpc", "grpc-web"])
+@pytest.mark.parametrize("subject", [None, "", " ann", "x" * 257])
+def test_a_token_for_nobody_is_refused_where_none_is_needed_too(
+    asking: Asking, subject: str | None, protocol: str, path: str
+) -> None:
+    token = bearer(asking.issuer.token(roles=["app"], sub=subject))
+    assert decision(predict(asking.port, protocol, token, path=path)) == "UNAUTHENTICATED"
+
+
 UNKNOWN = ["/predict.v1.PredictionService/Forget", "/predict.v1.Nothing/Predict", "/a.B/C", "/a"]
 
 

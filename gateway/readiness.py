@@ -59,7 +59,8 @@ class Readiness:
             return None if model is None else not self._is_leaving and self._model_answers(model)
         if name and name not in self._services:
             return None
-        return self._lack() is None and (name not in ("", PREDICTIONS) or self._any_model_answers())
+        reason = self.reason() if name in ("", PREDICTIONS) else self._lack()
+        return reason is None
 
     def reason(self) -> ErrorReason | None:
         """Why calls are refused now while the whole is not ready; None: it is."""

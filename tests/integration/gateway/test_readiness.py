@@ -65,6 +65,7 @@ def test_a_model_is_there_once_it_is_released(
     with WholeGateway(database, tmp_path) as gateway, gateway.health() as health:
         wait_until(lambda: gateway.status(MODELS) == SERVING)
         assert gateway.readyz() == (503, [PREDICTIONS, "models/words"])
+        assert gateway.why() == "MODEL_UNAVAILABLE"
         assert gateway.request("GET", "/healthz").status == 200
         assert refusal(gateway) == (code_pb2.UNAVAILABLE, "MODEL_NOT_RELEASED", 5)
         by_rest = gateway.request("POST", "/v1/models/words:predict", {"text": "good"})
@@ -182,6 +183,7 @@ def test_a_database_that_is_away_is_known_and_comes_back_by_itself(
         postgres.stop_immediately()
         try:
             wait_until(lambda: gateway.readyz() == (503, list(SERVICES)))
+            assert gateway.why() == "STORE_UNAVAILABLE"
             assert gateway.status("models/words") == SERVING
             assert gateway.request("GET", "/healthz").status == 200
         finally:
@@ -192,6 +194,7 @@ def test_a_database_that_is_away_is_known_and_comes_back_by_itself(
 def test_a_silent_database_is_known(database: Database, postgres: Postgres, tmp_path: Path) -> None:
     with WholeGateway(database, tmp_path) as gateway:
         wait_until(lambda: gateway.readyz() == NOTHING)
+        assert gateway.why() == ""
         with postgres.silent():
             wait_until(lambda: gateway.status() == NOT_SERVING)
         wait_until(lambda: gateway.readyz() == NOTHING)

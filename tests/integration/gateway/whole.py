@@ -64,6 +64,10 @@ class WholeGateway(GatewayProcess):
         assert answer.json["ready"] is (answer.status == 200)
         return answer.status, answer.json["notReady"]
 
+    def why(self) -> str:
+        """The reason by which it is not ready; "" if it is."""
+        return str(self.request("GET", "/readyz").json.get("reason", ""))
+
     def predict(self, text: str, model: str = "words", timeout_s: float = 30) -> PredictResponse:
         """By gRPC."""
         with self.stub() as stub:

@@ -8,6 +8,7 @@ import gc
 import logging
 import os
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import NamedTuple, cast
 
 import grpc
@@ -25,6 +26,7 @@ from contract.settings import read
 from features.spool import Spool
 from gateway import drain
 from gateway.drain import Stage
+from gateway.envoy.authentication import has_keys
 from gateway.feedback import FeedbackService
 from gateway.grpc_asgi import Server
 from gateway.grpc_asgi.asgi import Receive, Scope, Send
@@ -261,6 +263,7 @@ async def _open(stack: AsyncExitStack, settings: Settings) -> tuple[Server, Read
         models=lambda: parts.catalog.models,
         model_answers=parts.models.answers,
         store_answers=lambda: parts.changes.is_heard() and not parts.connections.silence.is_noticed,
+        keys_are_there=partial(has_keys, settings.keys) if settings.keys else lambda: True,
     )
     stack.callback(asyncio.create_task(readiness.run()).cancel)
     health_pb2_grpc.add_HealthServicer_to_server(HealthServicer(readiness), registry)

@@ -23,7 +23,7 @@ from pyvoy._server import get_envoy_environ
 
 from contract.settings import read
 from gateway.drain import DrainPipe, Stage
-from gateway.envoy.access import open_access
+from gateway.envoy.access import Access, open_access
 from gateway.envoy.admin import EnvoyAdmin
 from gateway.envoy.config import bootstrap
 from gateway.envoy.front import Front
@@ -78,23 +78,24 @@ def run(settings: Front, variables: dict[str, str]) -> int:
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     with tempfile.TemporaryDirectory(prefix="pmesh-gateway-") as directory:
         try:
-            config = _write_config(settings, Path(directory))
+            access = _open_access(settings, Path(directory))
+            config = Path(directory, "envoy.json")
+            config.write_text(json.dumps(bootstrap(settings, access=access)))
         except (OSError, ValueError) as error:
             log.error("cannot start: %s", error)
             return 1
+        if access:
+            variables = variables | {"PMESH_GATEWAY_KEYS": str(access.keys)}
         pipe = DrainPipe()
         return _serve(settings, _start_envoy(config, variables, pipe), pipe)
 
 
-def _write_config(settings: Front, directory: Path) -> Path:
-    access = None
-    if settings.access:
-        keys = directory / "keys"
-        keys.mkdir()
-        access = open_access(settings.access, keys, refresh_s=settings.keys_refresh_s)
-    config = directory / "envoy.json"
-    config.write_text(json.dumps(bootstrap(settings, access=access)))
-    return config
+def _open_access(settings: Front, directory: Path) -> Access | None:
+    if not settings.access:
+        return None
+    keys = directory / "keys"
+    keys.mkdir()
+    return open_access(settings.access, keys, refresh_s=settings.keys_refresh_s)
 
 
 def _check_port(address: str, port: int) -> None:

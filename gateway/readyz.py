@@ -1,7 +1,8 @@
-"""GET /readyz: 200 or 503, and the names of what cannot answer."""
+"""GET /readyz: 200 or 503 with the reason, and the names of what cannot answer."""
 
 import orjson
 
+from contract.reasons import reason_name
 from gateway.grpc_asgi import asgi
 from gateway.grpc_asgi.asgi import Receive, Scope, Send
 from gateway.readiness import MODELS, Readiness
@@ -23,9 +24,10 @@ class Readyz:
         if scope["path"] != READYZ:
             await not_found(scope, receive, send)
             return
-        ready = bool(self._readiness.is_ready(""))
+        reason = self._readiness.reason()
         names = self._readiness.not_ready()
         told = [name for name in names if self._names_models or not name.startswith(MODELS)]
-        body = orjson.dumps({"ready": ready, "notReady": told})
-        await send(asgi.start(_HEADERS, trailers=False, status=200 if ready else 503))
+        why = {"reason": reason_name(reason)} if reason else {}
+        body = orjson.dumps({"ready": not reason, **why, "notReady": told})
+        await send(asgi.start(_HEADERS, trailers=False, status=503 if reason else 200))
         await send(asgi.END if scope["method"] == "HEAD" else {**asgi.END, "body": body})

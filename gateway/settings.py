@@ -58,5 +58,7 @@ class Settings:
     """What may lie there; beyond it features are not kept."""
     drain_fd: int = setting("PMESH_GATEWAY_DRAIN_FD", 0)
     """Of the pipe by which gateway.main tells of the end; it sets this itself. 0: there is none."""
+    keys: Path | None = setting("PMESH_GATEWAY_KEYS", None)
+    """Where gateway.main writes the issuer's keys for Envoy; it sets this itself."""
     features_bucket: str = setting("PMESH_FEATURES_BUCKET", "predict-features")
     """Where they will lie in S3."""

@@ -23,16 +23,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--check", action="store_true", help="write nothing; fail if stale")
     check = parser.parse_args().check
+    try:
+        stale = _stale(write=not check)
+    except ValueError as error:
+        sys.exit(str(error))
+    if check and stale:
+        names = ", ".join(str(file.relative_to(CHARTS.parents[1])) for file in stale)
+        sys.exit(f"stale: {names}; run make chart-docs")
+
+
+def _stale(*, write: bool) -> list[Path]:
     stale = []
     for chart in charts():
         for file, text in documents(chart).items():
             if not file.exists() or file.read_text() != text:
                 stale.append(file)
-                if not check:
+                if write:
                     file.write_text(text)
-    if check and stale:
-        names = ", ".join(str(file.relative_to(CHARTS.parents[1])) for file in stale)
-        sys.exit(f"stale: {names}; run make chart-docs")
+    return stale
 
 
 def charts() -> list[Path]:
@@ -41,11 +49,13 @@ def charts() -> list[Path]:
 
 
 def documents(chart: Path) -> dict[Path, str]:
-    """File -> what it ought to be."""
+    """File -> what it ought to be. Raises ValueError where its place is not marked."""
     schema = json.loads((chart / "values.schema.json").read_text())
     readme = chart / "README.md"
-    before, _, rest = readme.read_text().partition(START)
-    _, _, after = rest.partition(END)
+    before, start, rest = readme.read_text().partition(START)
+    _, end, after = rest.partition(END)
+    if not (start and end):
+        raise ValueError(f"{readme} lacks the line {(END if start else START).strip()}")
     return {
         chart / "values.yaml": HEAD + "\n" + "\n".join(_values(schema, 0)) + "\n",
         readme: before + START + _table(schema) + END + after,

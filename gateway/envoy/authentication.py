@@ -70,6 +70,12 @@ def write_keys(tokens: Tokens, keys: str, file: Path) -> None:
     new.replace(file)  # which is what Envoy looks for
 
 
+def has_keys(file: Path) -> bool:
+    """Whether this is a file of write_keys() with keys in it."""
+    (config,) = json.loads(file.read_text())["resources"]
+    return "local_jwks" in config["typed_config"]["providers"][_PROVIDER]
+
+
 def _config(tokens: Tokens, keys: str) -> dict[str, Any]:
     provider = {
         "issuer": tokens.issuer,

@@ -42,6 +42,9 @@ def main() -> None:
 async def _run(home: Home, arguments: argparse.Namespace, environment: dict[str, str]) -> None:
     replicas = SIDE_BY_SIDE if arguments.replicas else ALONE
     ports = assign_ports(home.ports, port_names(replicas))
+    issuer = Issuer(home)
+    if not arguments.auth:
+        issuer.leave()
     stack = LocalStack(
         home,
         gateway_port=arguments.gateway_port,
@@ -49,7 +52,7 @@ async def _run(home: Home, arguments: argparse.Namespace, environment: dict[str,
         models=read_model_list(),
         environment=environment,
         replicas=replicas,
-        issuer=Issuer(home) if arguments.auth else None,
+        issuer=issuer if arguments.auth else None,
     )
     await StackRun(
         home,

@@ -8,11 +8,11 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from contract.errors import MalformedMessage, ShuttingDown
+from contract.errors import MalformedMessage, PredictError, ShuttingDown
 from gateway.envoy.config import MAX_BODY_BYTES, MAX_HEADER_KB, MAX_HEADERS
 from gateway.envoy.listener import EXTENSIONS, connection_limit, request_id, socket_address
 from gateway.envoy.local_replies import local_reply_config
-from gateway.envoy.reply import replies
+from gateway.envoy.reply import replies, web_replies
 from pmesh.stack.home import Home
 from pmesh.stack.part import Part
 from pmesh.stack.readiness import accepts_connections
@@ -101,8 +101,8 @@ def _http_manager() -> dict[str, Any]:
         # What it says itself, it says as a gateway.
         "local_reply_config": local_reply_config(
             [
-                *replies(_RESET, MalformedMessage()),
-                *replies("response.code == 503", ShuttingDown()),
+                *_replies(_RESET, MalformedMessage()),
+                *_replies("response.code == 503", ShuttingDown()),
             ],
             max_body_bytes=MAX_BODY_BYTES,
             max_header_bytes=MAX_HEADER_KB * 1024,
@@ -112,6 +112,10 @@ def _http_manager() -> dict[str, Any]:
         },
         "http_filters": [router],
     }
+
+
+def _replies(expression: str, error: PredictError) -> list[dict[str, Any]]:
+    return [*web_replies(expression, error), *replies(expression, error)]
 
 
 def _route() -> dict[str, Any]:

@@ -42,7 +42,7 @@ class Home:
 
     @property
     def access(self) -> Path:
-        """Who may call, once a start has asked for it; see issuer.py."""
+        """Who may call, where the last start asked for it; see issuer.py."""
         return self.path / "access.json"
 
     def log(self, part: str) -> Path:

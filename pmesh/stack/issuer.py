@@ -11,6 +11,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet
 
 from contract.access import AccessPolicy, read_policy
+from gateway.interceptors.name_caller import NAME
 from pmesh.mesh_file import MESH, read_mesh
 from pmesh.stack.home import Home
 from pmesh.stack.model_list import ModelEntry
@@ -28,8 +29,12 @@ class Issuer:
 
     @property
     def is_there(self) -> bool:
-        """Whether a stack was started with it."""
+        """Whether the stack was last started with it."""
         return self._home.access.exists()
+
+    def leave(self) -> None:
+        """Start without it. Raises OSError."""
+        self._home.access.unlink(missing_ok=True)
 
     def write_policy(self, models: Sequence[ModelEntry]) -> Path:
         """The access policy: mesh.yaml's, with this issuer instead. Raises InvalidMesh, OSError."""
@@ -47,17 +52,23 @@ class Issuer:
         return read_policy(self._home.access)
 
     def token(self, *, roles: Sequence[str] | None = None, subject: str = "", ttl_s: int) -> str:
-        """A token. Raises OSError, ValueError.
+        """A token. Raises OSError; ValueError, also for a subject that no caller can be called.
 
         roles: all that there are if not given. subject: the user of this process if not given.
         """
+        caller = subject or getpass.getuser()
+        if not NAME.fullmatch(caller):
+            raise ValueError(
+                f"{caller!r} is no name of a caller: 1 to 256 printable ASCII characters, without"
+                " spaces around them"
+            )
         policy = self.policy()
         key = ECKey.import_key(json.loads(self._home.private("token-key.json", _new_key)))
         now = int(time.time())
         claims = {
             "iss": policy.tokens.issuer,
             "aud": policy.tokens.audience,
-            "sub": subject or getpass.getuser(),
+            "sub": caller,
             policy.tokens.roles_claim: list(policy.roles if roles is None else roles),
             "iat": now,
             "exp": now + ttl_s,

@@ -112,3 +112,8 @@ def test_a_stack_trains_predicts_stops_without_a_trace_and_goes_on(tmp_path: Pat
         analyst = terminal.pmesh("token", "--role", "analyst").strip()
         assert terminal.read(before["id"], analyst).json() == before
         assert terminal.read(before["id"], analyst[:-9]).status_code == 401
+
+    with terminal.up():
+        assert terminal.predict("genre")["version"] == "2"
+        with pytest.raises(subprocess.CalledProcessError):
+            terminal.pmesh("token")

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -52,6 +53,20 @@ def test_what_follows_from_the_schemas_is_as_it_would_be_written() -> None:
     document = [sys.executable, ROOT / "deploy/charts/document.py", "--check"]
     run = subprocess.run(document, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
+
+
+@pytest.mark.parametrize("mark", ["<!-- values -->", "<!-- end of values -->"])
+def test_a_readme_without_a_mark_is_left_as_it_is(tmp_path: Path, mark: str) -> None:
+    charts = tmp_path / "deploy" / "charts"
+    shutil.copytree(ROOT / "deploy/charts", charts, symlinks=True)
+    readme = charts / "model" / "README.md"
+    unmarked = readme.read_text().replace(f"{mark}\n", "")
+    readme.write_text(unmarked)
+    document = [sys.executable, charts / "document.py"]
+    run = subprocess.run(document, capture_output=True, text=True, check=False)
+    assert run.returncode == 1
+    assert run.stderr == f"{readme} lacks the line {mark}\n"
+    assert readme.read_text() == unmarked
 
 
 @each_chart

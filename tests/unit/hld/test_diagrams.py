@@ -9,19 +9,22 @@ import pytest
 import yaml
 
 from tests.parts.istio_policies import read_objects
+from tests.parts.overview import DIAGRAMS, read_overview
 
 ROOT = Path(__file__).parents[3]
-DIAGRAMS = ROOT / "HLD" / "diagrams"
 SOURCES = sorted(DIAGRAMS.glob("*.d2"))
-ARROW = re.compile(r"^ *([\w.'*-]+) -> ([\w.'*-]+)", re.MULTILINE)
 AWS = {"sns", "sqs", "s3", "sts"}
-CLIENTS = ("clients", "mesh/istio-ingress/ingress")
+CLIENTS = ("clients", "istio-ingress/ingress")
 
 
-def drawn() -> list[tuple[str, str]]:
-    """The overview's arrows, of the parts as namespace/name."""
-    found = ARROW.findall((DIAGRAMS / "overview.d2").read_text())
-    return [tuple(end.replace("'", "").replace(".", "/") for end in arrow) for arrow in found]  # type: ignore[misc]
+def drawn() -> set[tuple[str, str]]:
+    """The overview's arrows but that of clients."""
+    arrows = read_overview().arrows
+    assert {kind for _, kind, _ in arrows} == {"->"}
+    ends = [(one, other) for one, _, other in arrows]
+    assert len(ends) == len(set(ends))
+    assert CLIENTS in ends
+    return set(ends) - {CLIENTS}
 
 
 def allowed() -> set[tuple[str, str]]:
@@ -36,7 +39,7 @@ def allowed() -> set[tuple[str, str]]:
         for caller in rule["callers"]
     }
     return inside | {
-        (caller, "_/outside/" + ("aws" if target in AWS else target))
+        (caller, "outside/" + ("aws" if target in AWS else target))
         for target, callers in outside.items()
         for caller in callers
     }
@@ -60,7 +63,7 @@ def enforced() -> set[tuple[str, str]]:
         for host in one["spec"]["hosts"]
     }
     outside = {
-        (_app(one, "workloadSelector"), "_/outside/" + ("aws" if target in AWS else target))
+        (_app(one, "workloadSelector"), "outside/" + ("aws" if target in AWS else target))
         for one in objects
         if one["kind"] == "Sidecar"
         for to in one["spec"]["egress"]
@@ -81,13 +84,17 @@ def _of_any_model(name: str) -> str:
 
 
 def test_the_overview_has_the_arrows_that_are_allowed_and_no_others() -> None:
-    arrows = drawn()
-    assert len(arrows) == len(set(arrows))
-    assert set(arrows) - {CLIENTS} == allowed()
+    assert drawn() == allowed()
 
 
 def test_the_overview_has_the_arrows_that_the_mesh_lets_through_and_no_others() -> None:
-    assert set(drawn()) - {CLIENTS} == enforced()
+    assert drawn() == enforced()
+
+
+def test_the_overview_has_the_parts_that_call_or_are_called_and_no_others() -> None:
+    parts = read_overview().parts
+    assert len(parts) == len(set(parts))
+    assert set(parts) == {part for call in allowed() | {CLIENTS} for part in call}
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda source: source.stem)

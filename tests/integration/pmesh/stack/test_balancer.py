@@ -1,20 +1,25 @@
 """The load balancer in front of gateways: it decides nothing, and refuses as they do."""
 
-from collections.abc import Iterator
+import base64
+import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import grpc
 import pytest
+from google.rpc.error_details_pb2 import RetryInfo
+from google.rpc.status_pb2 import Status
 from predict.v1.prediction_service_pb2 import PredictRequest
 from predict.v1.prediction_service_pb2_grpc import PredictionServiceStub
 
+from contract.errors import ShuttingDown
+from contract.status import status_from_json, to_status
 from gateway.envoy.config import MAX_HEADERS
 from pmesh.stack.balancer import bootstrap
 from tests.integration.gateway.envoy.access.guarded import (
     REST,
     Headers,
     Reply,
-    decision,
     predict,
     send,
 )
@@ -91,8 +96,32 @@ def test_what_a_gateway_does_not_answer_is_not_asked_for_again(
         assert refused.value.code() is grpc.StatusCode.INTERNAL  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("protocol", ["rest", "grpc"])
-def test_where_there_is_no_gateway_it_says_so(tmp_path: Path, protocol: str) -> None:
+def test_where_there_is_no_gateway_it_says_so_as_one(tmp_path: Path) -> None:
     config = bootstrap(port=free_port(), admin_port=free_port(), gateways=[free_port()])
     with balancing(tmp_path, config) as port:
-        assert decision(predict(port, protocol)) == "SHUTTING_DOWN"
+        by_rest = predict(port, "rest")
+        by_grpc = predict(port, "grpc").headers
+        by_web = {
+            protocol: predict(port, protocol)
+            for protocol in ("grpc-web", "grpc-web+proto", "grpc-web-text", "grpc-web-text+proto")
+        }
+    said = to_status(ShuttingDown())
+    assert any(detail.Is(RetryInfo.DESCRIPTOR) for detail in said.details)
+    assert (by_rest.status, status_from_json(json.loads(by_rest.body))) == (503, said)
+    assert status_of(by_grpc) == said
+    for protocol, reply in by_web.items():
+        kind = f"application/{protocol.removesuffix('+proto')}+proto"
+        assert (reply.status, reply.headers["content-type"]) == (200, kind)
+        body = base64.b64decode(reply.body) if "text" in protocol else reply.body
+        assert body[:5] == b"\x80" + (len(body) - 5).to_bytes(4, "big")
+        lines = body[5:].decode().splitlines()
+        assert status_of(dict(line.split(":", 1) for line in lines)) == said
+
+
+def status_of(trailers: Mapping[str, str]) -> Status:
+    """Of gRPC's trailers, which say it twice."""
+    details = trailers["grpc-status-details-bin"]
+    status = Status.FromString(base64.b64decode(details + "=" * (-len(details) % 4)))
+    assert int(trailers["grpc-status"]) == status.code
+    assert trailers["grpc-message"] == status.message
+    return status

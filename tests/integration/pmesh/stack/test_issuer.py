@@ -87,6 +87,25 @@ def test_no_token_is_printed_for_a_role_that_is_not(home: Home) -> None:
     assert "one of app, annotator, analyst, operator" in refused.stderr
 
 
+@pytest.mark.parametrize("subject", ["\u00e4", "a" * 257, " a", "a\n"])
+def test_no_token_is_printed_for_whom_no_gateway_takes_for_a_caller(
+    home: Home, subject: str
+) -> None:
+    refused = pmesh_token(home.path, "--subject", subject)
+    assert (refused.exit_code, refused.stdout) == (1, "")
+    assert "1 to 256 printable ASCII characters" in " ".join(refused.stderr.split())
+
+
+def test_no_token_is_printed_after_a_start_without(tmp_path: Path) -> None:
+    home = Home(tmp_path / "home")
+    home.create()
+    Issuer(home).write_policy([])
+    Issuer(home).leave()
+    assert pmesh_token(home.path).exit_code == 1
+    Issuer(home).write_policy([])
+    assert pmesh_token(home.path).exit_code == 0
+
+
 def test_no_token_is_printed_where_none_is_asked_for(tmp_path: Path) -> None:
     refused = pmesh_token(tmp_path)
     assert (refused.exit_code, refused.stdout) == (1, "")

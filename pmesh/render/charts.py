@@ -45,7 +45,7 @@ def of_a_model(mesh: Mesh, model: ModelEntry) -> Mapping[str, Any]:
 
 
 def of_the_stores(mesh: Mesh, models: Sequence[ModelEntry]) -> Mapping[str, Mapping[str, Any]]:
-    """Of the charts postgres, mlflow and annotation, by their names. Raises InvalidMesh."""
+    """Of the charts postgres, mlflow and annotation, by their names."""
     buckets, aws = mesh.outside.buckets, {"region": mesh.outside.region}
     return {
         "postgres": {

@@ -44,7 +44,7 @@ def entries(mesh: Mesh, services: Services) -> Mapping[str, Object]:
     """
     found: dict[str, Object] = {}
     for name, at in hosts(mesh).items():
-        beyond = {host: port for host, port in at.items() if _told_in(host) == ROOT_NAMESPACE}
+        beyond = {host: port for host, port in at.items() if not _is_inside(host)}
         namespaces = {caller.namespace for caller in services.outside.get(name, ())}
         if beyond and namespaces:
             protocol = "TCP" if name == DATABASE else "TLS"
@@ -61,7 +61,7 @@ def foreign_servers(models: Sequence[ModelEntry]) -> Mapping[str, Object]:
     callers: dict[str, set[str]] = {}
     for model in models:
         for host, port in foreign_addresses(model):
-            if _told_in(host) == ROOT_NAMESPACE:
+            if not _is_inside(host):
                 ports.setdefault(host, set()).add(port)
                 callers.setdefault(host, {GATEWAY.namespace}).add(namespace(model.id))
     return {
@@ -103,8 +103,14 @@ def _seen_by(
 
 def _told_in(host: str) -> str:
     """The namespace in which the mesh knows of a host: a service's own, or that of our entries."""
-    inside = host.removesuffix(_OF_THE_CLUSTER)
-    return inside.rpartition(".")[2] if inside != host else ROOT_NAMESPACE
+    if not _is_inside(host):
+        return ROOT_NAMESPACE
+    return host.removesuffix(_OF_THE_CLUSTER).rpartition(".")[2]
+
+
+def _is_inside(host: str) -> bool:
+    """Whether it is a service of the cluster, of which the mesh knows by itself."""
+    return host.endswith(_OF_THE_CLUSTER)
 
 
 def _sidecar(within: str, name: str, seen: Mapping[str, str], app: str = "") -> Object:

@@ -132,10 +132,22 @@ class AccessPolicy:
 def read_policy(file: Path) -> AccessPolicy:
     """Read an access policy. Raises OSError; ValueError, which names what is wrong."""
     try:
-        said = json.loads(file.read_text(encoding="utf-8"))
+        said = json.loads(file.read_text(encoding="utf-8"), object_pairs_hook=_once)
+        if unknown := sorted(said.keys() - {"tokens", "roles", "limits"}):
+            raise ValueError(f"it has no {', '.join(unknown)}")
         return policy(said["tokens"], said["roles"], said.get("limits", {}))
     except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise ValueError(f"{file} is no access policy: {error!r}") from error
+
+
+def _once(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuses a key that is there twice, of which only the last would count."""
+    said = dict(pairs)
+    if len(said) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        raise ValueError(f"{', '.join(twice)} is there twice")
+    return said
 
 
 def policy(

@@ -16,6 +16,15 @@ def section(where: str, said: Any, keys: Collection[str] | None = None) -> Mappi
     return said
 
 
+def texts(where: str, said: Any) -> list[str]:
+    """A list of them."""
+    if not isinstance(said, list) or not all(isinstance(text, str) for text in said):
+        raise ValueError(
+            f"{where} is a list of texts, not {said!r}; those like 1, yes and no are in quotes"
+        )
+    return said
+
+
 def whole_number(where: str, said: Any, least: int, most: int) -> int:
     """Within these bounds."""
     if type(said) is not int or not least <= said <= most:

@@ -13,25 +13,24 @@
 The files lie beside it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from contract.alert_rules import AlertRule
 from contract.labels import check_model_labels
 from contract.version_name import VERSION, check_model_id
 from modelkit.alerts import read_alerts
-from modelkit.sections import whole_number
+from modelkit.sections import section, texts, whole_number
 from modelkit.serving import ClusterServing, read_serving
+from modelkit.strict_yaml import read_yaml
 
-_KEYS = {
+_KEYS = (
     *("id", "description", "labels", "feature_share", "retention_days", "texts_per_second"),
     *("versions", "serving"),
-}
+)
 MOST_TEXTS = 1_000_000_000
 """A second; that is no limit any more."""
 
@@ -93,15 +92,13 @@ def read_values(folder: Path) -> ModelEntry:
     """
     file = folder / "values.yaml"
     try:
-        values = yaml.safe_load(file.read_text(encoding="utf-8"))
+        values = section("it", read_yaml(file.read_text(encoding="utf-8")), _KEYS)
         check_model_id(str(values["id"]))
-        if unknown := sorted(map(str, values.keys() - _KEYS)):
-            raise ValueError(f"there is no {', '.join(unknown)} in a values.yaml")
         foreign = dict(_foreign(folder, values, *item) for item in _versions(values).items())
         entry = ModelEntry(
             id=str(values["id"]),
             description=str(values["description"]),
-            labels=_labels(values["labels"]),
+            labels=_labels("labels", values["labels"]),
             feature_share=float(values.get("feature_share", 1.0)),
             retention_days=whole_number(
                 "retention_days", values.get("retention_days", 90), 1, 3650
@@ -113,7 +110,7 @@ def read_values(folder: Path) -> ModelEntry:
         )
     except KeyError as error:
         raise InvalidValues(f"{file} has no {error.args[0]}") from error
-    except (TypeError, ValueError, AttributeError, yaml.YAMLError) as error:
+    except (TypeError, ValueError) as error:
         raise InvalidValues(f"{file}: {error}") from error
     if entry.id != folder.name:
         raise InvalidValues(f"{file} is of {entry.id!r}")
@@ -127,25 +124,28 @@ def model_folder(model: str) -> Path:
     return Path(str(files("models").joinpath(model)))
 
 
-def _versions(values: Mapping[str, Any]) -> Mapping[object, Any]:
-    found: Mapping[object, Any] = values.get("versions") or {}
-    return found
+def _versions(values: Mapping[str, Any]) -> Mapping[Any, Any]:
+    return section("versions", values.get("versions") or {})
 
 
-def _labels(said: Iterable[object]) -> list[str]:
-    labels = [str(label) for label in said]
+def _labels(where: str, said: Any) -> list[str]:
+    labels = texts(where, said)
     check_model_labels(labels)
     return labels
 
 
 def _foreign(
-    folder: Path, values: Mapping[str, Any], version: object, said: Mapping[str, Any]
+    folder: Path, values: Mapping[str, Any], version: object, said: Any
 ) -> tuple[str, ForeignVersion]:
     if not VERSION.fullmatch(str(version)):
         raise ValueError(f"a version is a number, not {version!r}")
+    where = f"versions.{version}"
+    said = section(where, said, ("address", "labels", "golden", "examples"))
+    if "address" not in said:
+        raise ValueError(f"{where} lacks address")
     return str(version), ForeignVersion(
         address=str(said["address"]),
-        labels=_labels(said.get("labels") or values["labels"]),
+        labels=_labels(f"{where}.labels", said.get("labels") or values["labels"]),
         golden=folder / said["golden"] if said.get("golden") else None,
         examples=folder / said["examples"] if said.get("examples") else None,
     )

@@ -8,23 +8,25 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-import yaml
-
 from contract.access import ALL_MODELS, AccessPolicy, Permission, policy
 from contract.arguments import is_whole
-from modelkit.sections import section, whole_number
+from modelkit.sections import section, texts, whole_number
+from modelkit.strict_yaml import read_yaml
 from modelkit.values import MOST_TEXTS, ModelEntry
 
 MESH = Path(str(files("models"))).parent / "mesh.yaml"
 """Of the checkout that this runs from."""
 
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
-HOST = re.compile(rf"(?=.{{1,253}}\Z)({_LABEL}\.)+(?![0-9]){_LABEL}")
-"""The name of a host, in lower case and with a dot; no address."""
+HOST = re.compile(rf"(?=.{{1,253}}\Z)(?!.*\.svc\Z)({_LABEL}\.)+(?![0-9]){_LABEL}")
+"""The whole name of a host, in lower case and with a dot; no address."""
 # No "*" and no "/": Istio would take a name with one for a pattern.
 _ROLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,62}")
 _CLAIM = re.compile(r"[A-Za-z0-9_.:/-]{1,128}")
-_REGION = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9]")
+# AWS has hosts of other names in those of us-iso.
+_REGION = re.compile(r"(?!us-iso)[a-z]{2}(-[a-z]+)+-[0-9]")
+_BUS_PREFIX = re.compile(r"[A-Za-z0-9_-]{1,31}")
+"""SQS takes names of 80 characters: with that of a model, and "-dead"."""
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 _BUCKETS = ("features", "artifacts", "backups")
 
@@ -39,6 +41,8 @@ class Outside:
 
     region: str
     """Of SNS, SQS and S3."""
+    bus_prefix: str
+    """How the names of the topic and of the queues start."""
     buckets: Mapping[str, str]
     """Of features, of MLflow's artifacts, and of PostgreSQL's backups."""
     alerts: Sequence[str]
@@ -76,7 +80,9 @@ def read_mesh(file: Path) -> Mesh:
     """Read a mesh.yaml. Raises InvalidMesh, OSError."""
     try:
         keys = ("host", "label_host", "tokens", "roles", "limits", "outside")
-        said = _whole("it", yaml.safe_load(file.read_text(encoding="utf-8")), keys)
+        said = _whole("it", read_yaml(file.read_text(encoding="utf-8")), keys)
+        if said["label_host"] == said["host"]:
+            raise ValueError("label_host is another host than host, which leads to the gateway")
         return Mesh(
             host=_text("host", said["host"], HOST, "a host's name"),
             label_host=_text("label_host", said["label_host"], HOST, "a host's name"),
@@ -91,7 +97,7 @@ def read_mesh(file: Path) -> Mesh:
             },
             outside=_outside(said["outside"]),
         )
-    except (ValueError, yaml.YAMLError) as error:
+    except ValueError as error:
         raise InvalidMesh(f"{file}: {error}") from error
 
 
@@ -121,14 +127,20 @@ def _is_https(url: str) -> bool:
 
 def _grants(where: str, said: Any) -> Mapping[str, Sequence[str]]:
     grants = section(where, said, [str(permission) for permission in Permission])
-    return {key: _texts(f"{where}.{key}", models) for key, models in grants.items()}
+    return {key: texts(f"{where}.{key}", models) for key, models in grants.items()}
 
 
 def _outside(said: Any) -> Outside:
-    keys = ("region", "buckets", "alerts", "database")
+    keys = ("region", "bus_prefix", "buckets", "alerts", "database")
     outside = _whole("outside", {"database": None, **section("outside", said)}, keys)
     return Outside(
         region=_text("outside.region", outside["region"], _REGION, "a region of AWS"),
+        bus_prefix=_text(
+            "outside.bus_prefix",
+            outside["bus_prefix"],
+            _BUS_PREFIX,
+            "1 to 31 letters, digits, _ and -",
+        ),
         buckets={
             # A dot in its name is in no certificate of S3.
             key: _text(f"outside.buckets.{key}", bucket, _BUCKET, "a bucket's name, without dots")
@@ -136,7 +148,7 @@ def _outside(said: Any) -> Outside:
         },
         alerts=[
             _text("outside.alerts", host, HOST, "a host's name")
-            for host in _texts("outside.alerts", outside["alerts"])
+            for host in texts("outside.alerts", outside["alerts"])
         ],
         database=_address(outside["database"]),
     )
@@ -165,12 +177,6 @@ def _whole(where: str, said: Any, keys: Sequence[str]) -> Mapping[str, Any]:
     if missing := [key for key in keys if key not in whole]:
         raise ValueError(f"{where} lacks {', '.join(missing)}")
     return whole
-
-
-def _texts(where: str, said: Any) -> list[str]:
-    if not isinstance(said, list) or not all(isinstance(text, str) for text in said):
-        raise ValueError(f"{where} is a list of texts, not {said!r}")
-    return said
 
 
 def _text(where: str, said: Any, form: re.Pattern[str], what: str) -> str:

@@ -106,7 +106,7 @@ spec:
 {{/* Where the database is, as JSON of "to" and "outside". Takes the root. */}}
 {{- define "network.database" -}}
 {{- $database := .Values.database -}}
-{{- if hasSuffix ".infra.svc.cluster.local" $database.host -}}
+{{- if eq $database.host "postgres.infra.svc.cluster.local" -}}
 {{- dict "to" (dict "infra/postgres" $database.port) "outside" list | toJson -}}
 {{- else -}}
 {{- dict "to" dict "outside" (list $database.port) | toJson -}}

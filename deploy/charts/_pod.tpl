@@ -151,7 +151,8 @@ automountServiceAccountToken: false
 {{- end }}
 
 {{- define "pod.topic" -}}
-arn:aws:sns:{{ .Values.aws.region }}:{{ .Values.aws.account }}:{{ .Values.bus.prefix }}-events
+{{- $partition := ternary "aws-cn" (ternary "aws-us-gov" "aws" (hasPrefix "us-gov-" .Values.aws.region)) (hasPrefix "cn-" .Values.aws.region) -}}
+arn:{{ $partition }}:sns:{{ .Values.aws.region }}:{{ .Values.aws.account }}:{{ .Values.bus.prefix }}-events
 {{- end }}
 
 {{/* The claim to the repository's volume, which several namespaces have. Takes the root. */}}

@@ -13,6 +13,10 @@ made and ends; then applies istio/. Then installs deploy/charts in the order in 
 other: postgres into infra, mlflow, then predict-mesh, which first migrates the database, then each
 model into model-MODEL, and annotation. What is right already stays as it is.
 
+Routes to Tritons of a new kind (the canary's, or those of a version of its own) follow once these are
+ready, so that no call is led to none; routes that no longer lead to some are changed before these go.
+A model that would get some and lose others at once is refused: do one first.
+
 Only the named ones, if any are named. Otherwise postgres, which is left out too where mesh.yaml
 says another database, and mlflow only if they are not there yet: to bring them up to a commit
 restarts them, so name them for that.
@@ -63,8 +67,9 @@ for name in "${named[@]}"; do
     [[ " ${all[*]} " == *" $name "* ]] || fail "there is no chart and no model $name"
 done
 
-images=$(mktemp)
-trap 'rm -f "$images"' EXIT
+work=$(mktemp --directory)
+trap 'rm -rf "$work"' EXIT
+images=$work/images.yaml
 printf 'images: {registry: "%s", tag: "%s"}\n' "${IMAGE_REGISTRY:-localhost}" "$tag" >"$images"
 
 # of NAME: sets release, chart, namespace, and options of helm.
@@ -193,8 +198,59 @@ install() {
     helm upgrade --install "$release" "deploy/charts/$chart" "${options[@]}" >&2
 }
 
+# tracks: reads the routes of a model, and tells to which of its Tritons they lead.
+tracks() {
+    sed -n 's/^ *subset: //p' | sort --unique
+}
+
+# hold_back_routes: has in `held` the models that calls may come for already, and whose routes are to
+# lead to Tritons that they do not lead to yet.
+hold_back_routes() {
+    local name live rendered gained lost
+    for name in "${models[@]}"; do
+        live=$(kubectl --namespace "model-$name" get virtualservice triton --ignore-not-found --output yaml |
+            tracks)
+        [[ -n $live && -f istio/models/$name/routes.yaml ]] || continue
+        rendered=$(tracks <"istio/models/$name/routes.yaml")
+        gained=$(comm -13 <(echo "$live") <(echo "$rendered"))
+        lost=$(comm -23 <(echo "$live") <(echo "$rendered"))
+        [[ -n $gained ]] || continue
+        held+=("$name")
+        if ! is_chosen "$name"; then
+            echo "the routes of $name stay as they are until it is installed, with its Tritons: ${gained//$'\n'/, }" >&2
+        elif [[ -n $lost ]]; then
+            fail "$name would get Tritons (${gained//$'\n'/, }) and lose others (${lost//$'\n'/, }) at once: do one first"
+        fi
+    done
+}
+
+is_chosen() {
+    grep --quiet --line-regexp --fixed-strings --regexp "$1" <<<"$names"
+}
+
+# apply_mesh: istio/, but for the routes that are held back.
+apply_mesh() {
+    local name
+    cp --recursive istio "$work"
+    for name in "${held[@]}"; do
+        sed --in-place "\,^- models/$name/routes\.yaml\$,d" "$work/istio/kustomization.yaml"
+    done
+    kubectl apply "${as_rendered[@]}" --kustomize "$work/istio" >&2
+}
+
+# let_routes_follow MODEL: once all Tritons that they lead to are ready.
+let_routes_follow() {
+    local track
+    if [[ -z $dry_run ]]; then
+        for track in $(tracks <"istio/models/$1/routes.yaml"); do
+            kubectl --namespace "$namespace" rollout status "deployment/triton-$track" >&2
+        done
+    fi
+    kubectl apply "${as_rendered[@]}" --filename "istio/models/$1/routes.yaml" >&2
+}
+
 as_rendered=(--server-side --force-conflicts --validate=strict ${dry_run:+--dry-run=server})
-names=$(chosen)
+names=$(chosen) held=()
 have_namespaces
 wanted=$(for name in $names; do of "$name" && notes; done)
 wanted=$(lacking <<<"$wanted")
@@ -203,8 +259,10 @@ if [[ -n $wanted ]]; then
         "$wanted" >&2
     exit 1
 fi
-kubectl apply "${as_rendered[@]}" --kustomize istio >&2
+hold_back_routes
+apply_mesh
 for name in $names; do
     of "$name"
     install
+    [[ " ${held[*]} " != *" $name "* ]] || let_routes_follow "$name"
 done

@@ -3,7 +3,7 @@
     istio/                                            the mesh; its README lists the objects
     deploy/charts/predict-mesh/rendered-values.yaml   helm -f of the chart predict-mesh:
         access: {...}                       the access policy, as contract/access.py reads it
-        models: [{id, namespace, queue, device}]    auto: some of its Tritons are of another one
+        models: [{id, device, workers}]     device auto: some of its Tritons are of another one
         gateway: {batchesPerVersion: 4}     as many as the most Tritons that a model may have
         monitoring: {alerts: {hosts: [...]}}    where the receivers of alerts may be
     deploy/charts/model/models/<id>.yaml              helm -f of the chart model, as model-<id>:
@@ -14,9 +14,9 @@
         canary: 10                          percent of calls for the Tritons of the next image;
                                             0: there are none
         versions: {"12": {device: gpu}}     those with Tritons of their own
-        queue: predict-sentiment
     and in both:
         aws: {region: eu-central-1}
+        bus: {prefix: predict}
         features: {bucket: predict-features}
         networkPolicy: {foreignPorts: [9000]}           of the servers of others
         database: {host: db.example.com, port: 5432}    where it is not in the cluster

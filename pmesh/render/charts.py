@@ -3,15 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from bus.topology import Names
 from modelkit.serving import Bounds, ClusterServing
 from modelkit.values import ModelEntry
 from pmesh.mesh_file import Mesh
+from pmesh.render.connections import max_connections
 from pmesh.render.outside import foreign_addresses
-from pmesh.render.tritons import has_tritons, namespace
+from pmesh.render.tritons import has_tritons
 
 
-def of_the_mesh(mesh: Mesh, models: Sequence[ModelEntry], names: Names) -> Mapping[str, Any]:
+def of_the_mesh(mesh: Mesh, models: Sequence[ModelEntry]) -> Mapping[str, Any]:
     """Of the chart predict-mesh. Raises InvalidMesh."""
     most = [model.serving.tritons.most for model in models if has_tritons(model)]
     return {
@@ -19,9 +19,8 @@ def of_the_mesh(mesh: Mesh, models: Sequence[ModelEntry], names: Names) -> Mappi
         "models": [
             {
                 "id": model.id,
-                "namespace": namespace(model.id),
-                "queue": names.model_queue(model.id),
                 "device": _device(model.serving),
+                "workers": model.serving.workers.most,
             }
             for model in models
         ],
@@ -31,7 +30,7 @@ def of_the_mesh(mesh: Mesh, models: Sequence[ModelEntry], names: Names) -> Mappi
     }
 
 
-def of_a_model(mesh: Mesh, model: ModelEntry, names: Names) -> Mapping[str, Any]:
+def of_a_model(mesh: Mesh, model: ModelEntry) -> Mapping[str, Any]:
     """Of the chart model."""
     serving = model.serving
     return {
@@ -41,16 +40,19 @@ def of_a_model(mesh: Mesh, model: ModelEntry, names: Names) -> Mapping[str, Any]
         "workers": _replicas(serving.workers),
         "canary": serving.canary,
         "versions": {version: {"device": own} for version, own in serving.versions.items()},
-        "queue": names.model_queue(model.id),
         **_of_both(mesh, [model]),
     }
 
 
-def of_the_stores(mesh: Mesh) -> Mapping[str, Mapping[str, Any]]:
+def of_the_stores(mesh: Mesh, models: Sequence[ModelEntry]) -> Mapping[str, Mapping[str, Any]]:
     """Of the charts postgres, mlflow and annotation, by their names."""
     buckets, aws = mesh.outside.buckets, {"region": mesh.outside.region}
     return {
-        "postgres": {"aws": aws, "backups": {"url": f"s3://{buckets['backups']}/predict"}},
+        "postgres": {
+            "aws": aws,
+            "backups": {"url": f"s3://{buckets['backups']}/predict"},
+            "maxConnections": max_connections(models),
+        },
         "mlflow": {
             **_database(mesh),
             "aws": aws,
@@ -66,6 +68,7 @@ def _of_both(mesh: Mesh, models: Sequence[ModelEntry]) -> Mapping[str, Any]:
     return {
         **_database(mesh),
         "aws": {"region": outside.region},
+        "bus": {"prefix": outside.bus_prefix},
         "features": {"bucket": outside.buckets["features"]},
         "networkPolicy": {"foreignPorts": sorted(ports)},
     }

@@ -31,9 +31,8 @@ def istio(
             else allow(service, by_identity(rules))
         )
         files.setdefault(f"{_folder(service)}/callers", []).append(policy)
-    for what, at in outside.hosts(mesh).items():
-        if at and (callers := services.outside.get(what)):
-            files[f"outside/{what}"] = [outside.entry(what, at, callers)]
+    for what, entry in outside.entries(mesh, services).items():
+        files[f"outside/{what}"] = [entry]
     for namespace in sorted({service.namespace for service in services.rules}):
         seen = outside.visible(namespace, services, mesh, models)
         files[f"visible/{namespace}"] = seen

@@ -22,26 +22,34 @@ _OF_THE_CLUSTER = ".svc.cluster.local"
 def hosts(mesh: Mesh) -> Mapping[str, Mapping[str, int]]:
     """Of each thing outside, the hosts at which it is called, with their ports."""
     region = mesh.outside.region
+    aws = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
     jwks = urlsplit(mesh.tokens["jwks"])
     # As boto3 asks. Not at the host itself, where every bucket of the world can be had.
     s3 = "s3" if region == "us-east-1" else f"s3.{region}"
-    buckets = [f"{bucket}.{s3}.amazonaws.com" for bucket in mesh.outside.buckets.values()]
+    buckets = [f"{bucket}.{s3}.{aws}" for bucket in mesh.outside.buckets.values()]
     return {
-        "sns": {f"sns.{region}.amazonaws.com": _HTTPS},
-        "sqs": {f"sqs.{region}.amazonaws.com": _HTTPS},
+        "sns": {f"sns.{region}.{aws}": _HTTPS},
+        "sqs": {f"sqs.{region}.{aws}": _HTTPS},
         "s3": dict.fromkeys(buckets, _HTTPS),
-        "sts": {f"sts.{region}.amazonaws.com": _HTTPS},
+        "sts": {f"sts.{region}.{aws}": _HTTPS},
         "issuer": {jwks.hostname or "": jwks.port or _HTTPS},
         "alerts": dict.fromkeys(mesh.outside.alerts, _HTTPS),
         DATABASE: dict([mesh.outside.database] if mesh.outside.database else []),
     }
 
 
-def entry(name: str, at: Mapping[str, int], callers: Iterable[Name]) -> Object:
-    """Lets out to something outside, by TLS of the caller's own; PostgreSQL begins without."""
-    protocol = "TCP" if name == DATABASE else "TLS"
-    namespaces = {caller.namespace for caller in callers}
-    return _entry(name, at, protocol, set(at.values()), namespaces)
+def entries(mesh: Mesh, services: Services) -> Mapping[str, Object]:
+    """Lets out to each thing outside the cluster, by TLS of the caller's own; PostgreSQL begins
+    without.
+    """
+    found: dict[str, Object] = {}
+    for name, at in hosts(mesh).items():
+        beyond = {host: port for host, port in at.items() if not _is_inside(host)}
+        namespaces = {caller.namespace for caller in services.outside.get(name, ())}
+        if beyond and namespaces:
+            protocol = "TCP" if name == DATABASE else "TLS"
+            found[name] = _entry(name, beyond, protocol, set(beyond.values()), namespaces)
+    return found
 
 
 def foreign_servers(models: Sequence[ModelEntry]) -> Mapping[str, Object]:
@@ -53,7 +61,7 @@ def foreign_servers(models: Sequence[ModelEntry]) -> Mapping[str, Object]:
     callers: dict[str, set[str]] = {}
     for model in models:
         for host, port in foreign_addresses(model):
-            if not host.endswith(_OF_THE_CLUSTER):
+            if not _is_inside(host):
                 ports.setdefault(host, set()).add(port)
                 callers.setdefault(host, {GATEWAY.namespace}).add(namespace(model.id))
     return {
@@ -80,19 +88,29 @@ def visible(
 def _seen_by(
     caller: Name, services: Services, mesh: Mesh, models: Sequence[ModelEntry]
 ) -> Mapping[str, str]:
-    """Hosts, and in whose namespace each is told of."""
+    """Hosts, each with the namespace that it is told of in."""
     seen = {TRACES.host: TRACES.namespace}
     seen |= {service.host: service.namespace for service in services.called_by(caller)}
     for model in models:
         if address(model.id).host in seen:
             seen[balanced(model.id).host] = namespace(model.id)
-            for host, _ in foreign_addresses(model):
-                inside = host.endswith(_OF_THE_CLUSTER)
-                seen[host] = host.split(".")[1] if inside else ROOT_NAMESPACE
+            seen |= {host: _told_in(host) for host, _ in foreign_addresses(model)}
     for name, at in hosts(mesh).items():
         if caller in services.outside.get(name, ()):
-            seen |= dict.fromkeys(at, ROOT_NAMESPACE)
+            seen |= {host: _told_in(host) for host in at}
     return seen
+
+
+def _told_in(host: str) -> str:
+    """The namespace in which the mesh knows of a host: a service's own, or that of our entries."""
+    if not _is_inside(host):
+        return ROOT_NAMESPACE
+    return host.removesuffix(_OF_THE_CLUSTER).rpartition(".")[2]
+
+
+def _is_inside(host: str) -> bool:
+    """Whether it is a service of the cluster, of which the mesh knows by itself."""
+    return host.endswith(_OF_THE_CLUSTER)
 
 
 def _sidecar(within: str, name: str, seen: Mapping[str, str], app: str = "") -> Object:

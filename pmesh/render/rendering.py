@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from bus.topology import PREFIX, Names
 from modelkit.values import ModelEntry
 from pmesh.mesh_file import InvalidMesh, read_mesh
 from pmesh.render.charts import of_a_model, of_the_mesh, of_the_stores
@@ -48,7 +47,6 @@ def render(root: Path, models: Sequence[ModelEntry]) -> Mapping[Path, str]:
     if mesh.outside.database:
         services = services.with_database_outside()
     page = (root / _README).read_text(encoding="utf-8")
-    names = Names(PREFIX)
     files = {_README: with_table(page, read_services(table, ["*"]))}
     objects_of = istio(mesh, services, models)
     for name, objects in objects_of.items():
@@ -60,9 +58,10 @@ def render(root: Path, models: Sequence[ModelEntry]) -> Mapping[Path, str]:
     files[_ISTIO / "kustomization.yaml"] = as_yaml(
         [{"resources": resources}], comment="All objects, for kubectl apply -k."
     )
-    values = {"predict-mesh/rendered-values": of_the_mesh(mesh, models, names)}
-    values |= {f"{chart}/rendered-values": said for chart, said in of_the_stores(mesh).items()}
-    values |= {f"model/models/{model.id}": of_a_model(mesh, model, names) for model in models}
+    values = {"predict-mesh/rendered-values": of_the_mesh(mesh, models)}
+    stores = of_the_stores(mesh, models)
+    values |= {f"{chart}/rendered-values": said for chart, said in stores.items()}
+    values |= {f"model/models/{model.id}": of_a_model(mesh, model) for model in models}
     for name, said in values.items():
         files[_CHARTS / f"{name}.yaml"] = as_yaml([said], comment="Values of the chart.")
     return files

@@ -6,17 +6,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from modelkit.sections import section
+from modelkit.sections import section, texts
+from modelkit.strict_yaml import read_yaml
 
 OUTSIDE = ("sns", "sqs", "s3", "sts", "issuer", "alerts")
 """What there is outside; mesh.yaml says at which hosts."""
 DATABASE = "database"
 """What is outside where mesh.yaml says so, and else POSTGRES."""
-_NAME = re.compile(r"[a-z0-9*-]+/[a-z0-9-]+")
+PROGRAMS = {
+    "predict-mesh": ("gateway", "relay", "rollout", "monitoring", "training", "provision"),
+    "model-*": ("triton", "worker"),
+    "infra": ("postgres",),
+    "mlflow": ("mlflow",),
+    "annotation": ("annotation", "label-studio"),
+}
+"""Of the charts, by namespace: what there is a service or an account of."""
+_NAME = re.compile(r"(model-\*|[a-z0-9-]+)/[a-z0-9-]+")
 _RPC = re.compile(r"/[\w.]+/\w+")
-_EACH_MODEL = "model-*/"
+_OF_A_MODEL, _EACH_MODEL = "model-", "model-*"
 
 
 class InvalidServices(ValueError):
@@ -93,7 +100,7 @@ def read_services(file: Path, models: Sequence[str]) -> Services:
     Raises InvalidServices, OSError.
     """
     try:
-        said = dict(section("it", yaml.safe_load(file.read_text(encoding="utf-8"))))
+        said = dict(section("it", read_yaml(file.read_text(encoding="utf-8"))))
         outside = section("outside", said.pop("outside", {}), OUTSIDE)
         return Services(
             rules={
@@ -103,7 +110,7 @@ def read_services(file: Path, models: Sequence[str]) -> Services:
             },
             outside={key: _callers(key, outside[key], models) for key in OUTSIDE if key in outside},
         )
-    except (ValueError, yaml.YAMLError) as error:
+    except ValueError as error:
         raise InvalidServices(f"{file}: {error}") from error
 
 
@@ -112,11 +119,15 @@ def _expanded(pattern: Any, models: Sequence[str]) -> Iterator[tuple[str, str, S
     if not isinstance(pattern, str) or not _NAME.fullmatch(pattern):
         raise ValueError(f"{pattern!r} is no name; write namespace/name")
     namespace, name = pattern.split("/")
-    if not pattern.startswith(_EACH_MODEL):
+    if namespace.startswith(_OF_A_MODEL) and namespace != _EACH_MODEL:
+        raise ValueError(f"{pattern}: write {_EACH_MODEL}, which stands for each model's")
+    if name not in (programs := PROGRAMS.get(namespace, (name,))):
+        raise ValueError(f"{pattern}: {namespace} has {', '.join(programs)}, and no {name}")
+    if namespace != _EACH_MODEL:
         yield namespace, name, models
         return
     for model in models:
-        yield f"model-{model}", name, [model]
+        yield f"{_OF_A_MODEL}{model}", name, [model]
 
 
 def _rules(service: str, ports: Any, models: Sequence[str]) -> Iterator[Rule]:
@@ -126,15 +137,18 @@ def _rules(service: str, ports: Any, models: Sequence[str]) -> Iterator[Rule]:
             raise ValueError(f"{where}: a port is a number of 1 to 65535")
         rule = section(where, said, ("callers", "rpcs", "also"))
         yield _rule(where, port, rule, models)
-        for also in rule.get("also", []):
+        also = rule.get("also", [])
+        if not isinstance(also, list):
+            raise ValueError(f"{where}.also is a list of sections, not {also!r}")
+        for one in also:
             keys = ("callers", "rpcs")
-            yield _rule(f"{where}.also", port, section(f"{where}.also", also, keys), models)
+            yield _rule(f"{where}.also", port, section(f"{where}.also", one, keys), models)
 
 
 def _rule(where: str, port: int, said: Mapping[Any, Any], models: Sequence[str]) -> Rule:
-    rpcs = said.get("rpcs", [])
+    rpcs = texts(f"{where}.rpcs", said.get("rpcs", []))
     for rpc in rpcs:
-        if not _RPC.fullmatch(str(rpc)):
+        if not _RPC.fullmatch(rpc):
             raise ValueError(f"{where}: {rpc!r} is no path of an rpc, such as /package.Service/Rpc")
     return Rule(port, _callers(where, said.get("callers"), models), rpcs)
 

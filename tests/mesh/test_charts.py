@@ -4,10 +4,13 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import boto3
 import pytest
 import yaml
 
+from bus.topology import Names
 from contract.settings import read
+from pmesh.render.services import PROGRAMS
 from rollout.settings import Settings
 from tests.mesh.charts import (
     CASES,
@@ -20,6 +23,7 @@ from tests.mesh.charts import (
     variables,
 )
 
+ACCOUNT = "123456789012"
 OUTSIDE_THE_CHARTS = {"istio-ingress", "observability"}
 
 
@@ -60,6 +64,42 @@ def test_rollout_is_told_what_each_model_runs_on() -> None:
     }
 
 
+@pytest.mark.parametrize("region", ["eu-central-1", "us-gov-west-1", "cn-north-1"])
+def test_the_bus_is_where_programs_look_for_it(
+    region: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    names, session = Names("team"), boto3.Session("a", "b", region_name=region)
+    sqs = session.client("sqs").meta.endpoint_url
+    partition = session.get_partition_for_region(region)
+    values = ROOT / "deploy/charts/model/ci/all-values.yaml"
+    said = ("--set", f"aws.region={region},bus.prefix=team")
+    run = template("model", "--values", str(values), *said)
+    assert run.returncode == 0, run.stderr
+    found = Rendered([one for one in yaml.safe_load_all(run.stdout) if one])
+    queue, age = found.named("ScaledObject", "worker")["spec"]["triggers"]
+    assert queue["metadata"]["queueURL"] == f"{sqs}/{ACCOUNT}/{names.model_queue('sentiment')}"
+    assert age["metadata"]["dimensionValue"] == names.model_queue("sentiment")
+    pod = found.named("Deployment", "worker")["spec"]["template"]["spec"]
+    env = variables(pod["containers"][0])
+    assert env["PMESH_TOPIC_ARN"] == f"arn:{partition}:sns:{region}:{ACCOUNT}:{names.topic}"
+    assert env["PMESH_BUS_PREFIX"] == names.prefix
+
+
+def test_what_a_model_has_outside_its_namespace_goes_with_its_release() -> None:
+    """And that is taken away first, as istio/README.md says."""
+    found = rendered("model", ROOT / "deploy/charts/model/ci/all-values.yaml")
+    (volume,) = [one for one in found.objects if "namespace" not in one["metadata"]]
+    assert volume["kind"] == "PersistentVolume"
+    assert "annotations" not in volume["metadata"]  # nothing that keeps it
+    page = (ROOT / "istio/README.md").read_text()
+    release, namespace = (
+        page.index(command)
+        for command in ("helm uninstall model-ID", "kubectl delete namespace model-ID")
+    )
+    assert release < namespace
+
+
 def test_services_and_accounts_are_those_of_the_table() -> None:
     table = yaml.safe_load((ROOT / "istio/services.yaml").read_text())
     outside = table.pop("outside")
@@ -79,6 +119,8 @@ def test_services_and_accounts_are_those_of_the_table() -> None:
     callers |= {caller for who in outside.values() for caller in who}
     ours = {caller for caller in callers if caller.split("/")[0] not in OUTSIDE_THE_CHARTS}
     assert ours <= accounts
+    known = {f"{within}/{name}" for within, names in PROGRAMS.items() for name in names}
+    assert known == accounts
 
 
 def test_prometheus_finds_the_ports_that_the_table_opens_to_it() -> None:
@@ -131,6 +173,7 @@ def test_tritons_are_scaled_by_what_prometheus_calls_them() -> None:
         ("predict-mesh", "gateway.least=many", "least"),
         ("predict-mesh", "database.sslmode=off", "sslmode"),
         ("predict-mesh", "allowAnonymous=false", "access"),  # who may call must be said
+        ("predict-mesh", "bus.prefix=a.b", "prefix"),
         ("predict-mesh", "repository.csi.volumeHandle=fs-01", "volumeHandle"),  # its root is root's
         ("model", "repository.csi.volumeHandle=fs-01", "volumeHandle"),
         ("model", f"model={'a' * 44}", "model"),  # a name of Kubernetes would be too long

@@ -3,21 +3,27 @@
 import json
 import os
 import shlex
+import shutil
 import subprocess
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from modelkit.serving import ClusterServing
+from modelkit.values import read_models
+from pmesh.render.rendering import render, write
 from tests.mesh.api_server import ApiServer
 from tests.mesh.charts import ROOT
 from tests.mesh.istiod import Istiod
 from tests.mesh.needed import commands_in
 from tests.mesh.objects import of_the_mesh, to_run_here
 from tests.mesh.test_install import jobs_succeed
+from tests.parts.polling import wait_until
 
 ALL_BUT_POSTGRES = ["predict-mesh", "sentiment", "annotation", "mlflow"]
 """Which is waited for, and nothing makes pods here."""
@@ -36,9 +42,10 @@ class Job:
     tools: Path
     folder: Path
     """Where the values are, and what helm was told: helm-commands."""
+    checkout: Path = ROOT
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        command = [ROOT / "deploy/jobs/install.sh", *arguments, "--tag", "abc123"]
+        command = [self.checkout / "deploy/jobs/install.sh", *arguments, "--tag", "abc123"]
         environment = {**self._environment, "PATH": f"{self.folder}:{self._environment['PATH']}"}
         return subprocess.run(
             [*command, "--values", self.folder / "values"],
@@ -148,6 +155,40 @@ def test_a_first_installation_asks_for_what_it_needs_and_then_is_made(job: Job) 
     assert told[told.index("--timeout") + 1] == "760s"
 
 
+def test_routes_lead_to_no_triton_before_it_is_ready_and_after_it_is_to_go(
+    job: Job, tmp_path: Path
+) -> None:
+    job = replace(job, checkout=_checkout(tmp_path / "checkout"))
+    job.have(job.run("sentiment", "annotation", "--dry-run").stderr)
+    assert job.run("sentiment").returncode == 0
+
+    _serve(job.checkout, ClusterServing(canary=10))
+    other = job.run("annotation")
+    assert other.returncode == 0, other.stderr
+    assert "the routes of sentiment stay as they are until it is installed" in other.stderr
+    with ThreadPoolExecutor() as beside:
+        running = beside.submit(job.run, "sentiment")
+        wait_until(lambda: "triton-canary" in _deployments(job.api))
+        led = _tracks(job.api)
+        for name in ("triton-stable", "triton-canary"):
+            _make_ready(job.api, name)
+        done = running.result()
+    assert done.returncode == 0, done.stderr
+    assert (led, _tracks(job.api)) == ({"stable"}, {"stable", "canary"})
+
+    _serve(job.checkout, ClusterServing(versions={"12": "cpu"}))
+    refused = job.run("sentiment")
+    assert refused.returncode != 0
+    assert "sentiment would get Tritons (version-12) and lose others (canary)" in refused.stderr
+    assert _tracks(job.api) == {"stable", "canary"}
+    assert "triton-canary" in _deployments(job.api)
+
+    _serve(job.checkout, ClusterServing())
+    assert job.run("sentiment").returncode == 0
+    assert _tracks(job.api) == {"stable"}
+    assert "triton-canary" not in _deployments(job.api)
+
+
 def test_what_has_data_is_not_touched_unless_it_is_named(job: Job) -> None:
     for name, namespace in {"postgres": "infra", "mlflow": "mlflow"}.items():
         chart = ROOT / "deploy/charts" / name
@@ -162,6 +203,45 @@ def test_what_has_data_is_not_touched_unless_it_is_named(job: Job) -> None:
     job.api.helm("uninstall", "model-genre", "--namespace", "model-genre")
     job.have(job.run("postgres").stderr)
     assert "postgres into infra" in job.run("postgres", "--dry-run").stdout
+
+
+def _checkout(folder: Path) -> Path:
+    """What the job reads of this one."""
+    for name in ("deploy", "istio"):
+        shutil.copytree(ROOT / name, folder / name, symlinks=True)
+    for file in ("mesh.yaml", *(f"models/{model.id}/values.yaml" for model in read_models())):
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / file, folder / file)
+    return folder
+
+
+def _serve(checkout: Path, serving: ClusterServing) -> None:
+    """Render it so for sentiment."""
+    models = [
+        replace(model, serving=serving) if model.id == "sentiment" else model
+        for model in read_models()
+    ]
+    write(checkout, render(checkout, models))
+
+
+def _tracks(api: ApiServer) -> set[str]:
+    """Where calls of sentiment are led to."""
+    routes = _get(api, "virtualservice", "model-sentiment", "triton")["spec"]["http"]
+    destinations = [to["destination"] for route in routes for to in route["route"]]
+    return {one["subset"] for one in destinations if "subset" in one}
+
+
+def _deployments(api: ApiServer) -> set[str]:
+    found = _get(api, "deployments", "model-sentiment")["items"]
+    return {one["metadata"]["name"] for one in found}
+
+
+def _make_ready(api: ApiServer, deployment: str) -> None:
+    """Play the controllers of it."""
+    about = _get(api, "deployment", "model-sentiment", deployment)["metadata"]
+    names = ("replicas", "updatedReplicas", "readyReplicas", "availableReplicas")
+    status = {"observedGeneration": about["generation"], **dict.fromkeys(names, 1)}
+    api.patch_status("deployment", "model-sentiment", deployment, status)
 
 
 def _claim(*, namespace: str, name: str) -> dict[str, object]:

@@ -80,6 +80,7 @@ def test_an_empty_server_has_all_that_programs_need_then_and_again(
             listed = connection.execute("SELECT id, address FROM models ORDER BY id").fetchall()
     assert (limits["gateway"], limits["relay"], limits["worker-genre"]) == (240, 36, 64)
     assert limits["rollout"] == 41  # two, and two that start early
+    assert f"room {sum(limits[login] for login in [*SINGLE, *SEVERAL])}\n" in script
     address = "triton.model-{model}.svc.cluster.local:8001"
     assert [model for model, _ in listed] == ["genre", "sentiment"]
     assert {found for _, found in listed} <= {

@@ -52,6 +52,8 @@ def test_what_is_not_asked_otherwise_is_good(tmp_path: Path) -> None:
     "said",
     [
         "no JSON",
+        said().replace('"app": ', '"app": {}, "app": '),
+        said().replace("limits", "limit"),
         "[" * 100_000,
         said({"app": {"predict": "genre-*"}}),
         said({"app": {"predict": {"*": 1}}}),

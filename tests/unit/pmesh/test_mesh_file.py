@@ -62,6 +62,7 @@ def test_a_role_on_a_model_that_is_not_is_refused(tmp_path: Path) -> None:
         ("host", "https://a.example", "host is a host's name"),
         ("host", "-.example", "host is a host's name"),
         ("label_host", "label", "label_host is a host's name"),
+        ("label_host", "predict.example.com", "label_host is another host than host"),
         ("hosts", "a.example", "it has no hosts; it may have host, "),
         ("tokens", [], "tokens is a section with keys"),
         ("tokens/issuer", None, "tokens lacks issuer"),
@@ -79,11 +80,15 @@ def test_a_role_on_a_model_that_is_not_is_refused(tmp_path: Path) -> None:
         ("limits/caller", True, "limits.caller is a whole number"),
         ("limits/callers", 1, "limits has no callers"),
         ("outside/region", "Frankfurt", "outside.region is a region of AWS"),
+        ("outside/region", "us-iso-east-1", "outside.region is a region of AWS"),
+        ("outside/bus_prefix", None, "outside lacks bus_prefix"),
+        ("outside/bus_prefix", "p" * 32, "outside.bus_prefix is 1 to 31 letters"),
         ("outside/buckets/features", "a.b", "outside.buckets.features is a bucket's name"),
         ("outside/buckets/backups", None, "outside.buckets lacks backups"),
         ("outside/buckets/logs", "logs", "outside.buckets has no logs"),
         ("outside/database", "db.example.com", "outside.database is host:port"),
         ("outside/database", "10.0.0.7:5432", "outside.database is host:port"),
+        ("outside/database", "pg-rw.cnpg.svc:5432", "outside.database is host:port"),
         ("outside/alerts", "hooks.example.com", "outside.alerts is a list"),
         ("outside/alerts", ["hooks.example.com/x"], "outside.alerts is a host's name"),
     ],
@@ -94,6 +99,14 @@ def test_what_cannot_be_used_is_named(tmp_path: Path, key: str, value: Any, why:
         read_mesh(file)
     assert str(file) in str(refused.value)
     assert why in str(refused.value)
+
+
+def test_a_role_that_is_there_twice_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "mesh.yaml"
+    app = "  app:       {predict: ["
+    file.write_text(SHIPPED.read_text().replace(app, f"{app}]}}\n{app}"))
+    with pytest.raises(InvalidMesh, match=r"mesh\.yaml: line \d+: app is there twice"):
+        read_mesh(file)
 
 
 @pytest.mark.parametrize("text", ["", "[", "- a"])

@@ -24,10 +24,14 @@ ACCOUNT = {"aws": {"account": "123456789012"}}
 MESH = {
     "label_host": (
         ["label.example.com", "l-1.example"],
-        ["label", "L.example", "10.0.0.7"],
+        ["label", "L.example", "10.0.0.7", "predict.example.com"],
     ),
     "limits/caller": ([0, 1_000_000_000], [1_000_000_001, 1.5, "7"]),
-    "outside/region": (["us-gov-west-1", "cn-north-1"], ["eu-central-10", "eu", "EU-central-1"]),
+    "outside/region": (
+        ["us-gov-west-1", "cn-north-1"],
+        ["eu-central-10", "eu", "EU-central-1", "us-iso-east-1", "us-isob-east-1"],
+    ),
+    "outside/bus_prefix": (["p", "Team_A-" + "p" * 24], ["", "p" * 32, "a.b", "a b", 7]),
     "outside/buckets/features": (["abc", "a" * 63], ["ab", "a" * 64, "a.b", "A-b", "a b"]),
     "outside/buckets/backups": (["b-1"], ["it's", "b/c"]),
     "outside/alerts": (
@@ -36,7 +40,11 @@ MESH = {
     ),
     "outside/database": (
         ["db.example.com:1", "db.example.com:65535"],
-        [*(f"db.example.com:{port}" for port in ("0", "65536", "\u0665", "9" * 30)), "db:5432"],
+        [
+            *(f"db.example.com:{port}" for port in ("0", "65536", "\u0665", "9" * 30)),
+            "db:5432",
+            "db.a.svc:1",
+        ],
     ),
     "roles/app": ([{}, {"predict": []}], [{"predict": [7]}]),
 }
@@ -57,7 +65,7 @@ MODEL = {
     "serving/device": (["gpu"], ["tpu", "auto", 1]),
     "serving/canary": ([0, 99], [100, -1, 1.5]),
     "serving/tritons": ([{"least": 1000}], [{"least": 0}, {"most": 1001}, {"least": 5, "most": 4}]),
-    "serving/workers": ([{"least": 0, "most": 1}], [{"most": 0}, {"least": 1001}]),
+    "serving/workers": ([{"least": 0, "most": 1000}], [{"most": 0}, {"least": 1001}]),
     "serving/versions": (
         [{"1": {}}, {"9" * 18: {"device": "gpu"}}, {12: {}}],
         [{"0": {}}, {"012": {}}, {"9" * 19: {}}, {"1": {"device": "auto"}}],

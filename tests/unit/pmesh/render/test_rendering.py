@@ -10,7 +10,6 @@ import boto3
 import pytest
 import yaml
 
-from bus.topology import Names
 from modelkit.serving import Bounds, ClusterServing, Device
 from modelkit.values import ForeignVersion, ModelEntry, read_models
 from pmesh.mesh_file import InvalidMesh, read_mesh
@@ -168,6 +167,31 @@ def test_a_server_of_others_outside_is_let_out_to_and_one_inside_is_seen(checkou
     assert values["networkPolicy"] == {"foreignPorts": [8081, 9000, 9001]}
 
 
+def test_what_is_outside_in_name_only_is_seen_where_it_is(checkout: Path) -> None:
+    """By a service of the cluster's, that is no part of this mesh."""
+    database, issuer = "pg-rw.cnpg.svc.cluster.local", "keycloak.login.svc.cluster.local"
+    said = (checkout / "mesh.yaml").read_text()
+    said = said.replace("# database: db.example.com", f"database: {database}")
+    jwks = said.replace("https://login.example.com/.well-known", f"https://{issuer}")
+    (checkout / "mesh.yaml").write_text(jwks)
+    write(checkout, render(checkout, [MOOD]))
+    assert not (checkout / "istio/outside/database.yaml").exists()
+    assert not (checkout / "istio/outside/issuer.yaml").exists()
+    assert who_sees(checkout, "model-mood", f"cnpg/{database}") == {"worker"}
+    assert who_sees(checkout, "predict-mesh", f"login/{issuer}") == {"gateway"}
+
+
+def test_postgresql_takes_as_many_connections_as_all_programs_may_open(checkout: Path) -> None:
+    """By the limits of the job before a release, for each as many as there may be of it."""
+    models = [replace(MOOD, id=f"mood{number}") for number in range(12)]
+    write(checkout, render(checkout, models))
+    (values,) = documents(checkout, "deploy/charts/postgres/rendered-values.yaml")
+    (of_mesh,) = documents(ROOT, "deploy/charts/predict-mesh/values.yaml")
+    bounded = 24 * of_mesh["gateway"]["most"] + 18 * of_mesh["relay"]["replicas"]
+    bounded += 1 + 20 * of_mesh["rollout"]["replicas"] + 3 * 8 + 12 * 64
+    assert bounded + 100 <= values["maxConnections"] < bounded + 100 + 250
+
+
 def test_a_database_elsewhere_is_let_out_to_and_is_no_service(checkout: Path) -> None:
     said = (checkout / "mesh.yaml").read_text()
     (checkout / "mesh.yaml").write_text(said.replace("  # database:", "  database:"))
@@ -203,10 +227,12 @@ def test_the_values_of_the_charts_are_those_of_the_bus_and_of_the_models(checkou
     model = replace(MOOD, serving=ClusterServing(device="gpu", tritons=Bounds(2, 6)))
     write(checkout, render(checkout, [MOOD, model]))
     (values,) = documents(checkout, "deploy/charts/model/models/mood.yaml")
-    assert values["queue"] == Names("predict").model_queue("mood")
+    assert values["bus"] == {"prefix": MESH.outside.bus_prefix}
     assert values["tritons"] == {"least": 2, "most": 6}
     assert values["features"] == {"bucket": MESH.outside.buckets["features"]}
     (of_mesh,) = documents(checkout, "deploy/charts/predict-mesh/rendered-values.yaml")
+    assert of_mesh["bus"] == values["bus"]
+    assert [one["workers"] for one in of_mesh["models"]] == [8, 8]
     assert of_mesh["gateway"]["batchesPerVersion"] == 6
     assert of_mesh["monitoring"]["alerts"]["hosts"] == MESH.outside.alerts
     assert of_mesh["access"] == MESH.access([MOOD]).as_json()
@@ -224,7 +250,9 @@ def test_rollout_is_told_what_a_model_runs_on(
     assert [model["device"] for model in values["models"]] == [told]
 
 
-@pytest.mark.parametrize("region", ["eu-central-1", "us-east-1"])
+@pytest.mark.parametrize(
+    "region", ["eu-central-1", "us-east-1", "us-gov-west-1", "cn-north-1", "cn-northwest-1"]
+)
 def test_aws_is_let_out_to_where_boto3_asks(region: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "b")
@@ -271,6 +299,17 @@ def test_nothing_else_is_let_out() -> None:
         ("a/b: {1: {callers: [a]}}", "'a' is no name"),
         ("a/b: {1: {caller: [a/c]}}", "a/b.1 has no caller; it may have callers, rpcs, also"),
         ("a/b: {1: {callers: [a/c], rpcs: [Infer]}}", "'Infer' is no path of an rpc"),
+        ("a/b: {1: {callers: [a/c], rpcs: }}", "a/b.1.rpcs is a list of texts, not None"),
+        ("a/b: {1: {callers: [a/c], rpcs: [1]}}", "a/b.1.rpcs is a list of texts"),
+        ("a/b: {1: {callers: [a/c], also: }}", "a/b.1.also is a list of sections, not None"),
+        ("a/b: {1: {callers: [a/c], also: [a/d]}}", "a/b.1.also is a section"),
+        ("a/b: {1: {callers: [a/c]}, 1: {callers: [a/d]}}", "line 1: 1 is there twice"),
+        ("a/b: {1: {callers: [predict-mesh/realy]}}", "predict-mesh/realy: predict-mesh has gate"),
+        ("a/b: {1: {callers: [model-*/workers]}}", "model-* has triton, worker, and no workers"),
+        ("a/b: {1: {callers: [model-mood/worker]}}", "model-mood/worker: write model-*"),
+        ("a/b: {1: {callers: [mood-*/worker]}}", "'mood-*/worker' is no name"),
+        ("predict-mesh/gatway: {1: {callers: [a/b]}}", "predict-mesh/gatway: predict-mesh has"),
+        ("outside: {sns: [predict-mesh/realy]}", "predict-mesh/realy: predict-mesh has gateway"),
         ("outside: {ftp: [a/b]}", "outside has no ftp"),
     ],
 )

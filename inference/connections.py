@@ -5,10 +5,10 @@ looks a name up again only once a connection is lost, so that servers which are 
 """
 
 import asyncio
-from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import grpc
+from tritonclient.grpc.service_pb2_grpc import GRPCInferenceServiceStub
 
 from inference.addresses import Endpoint, endpoints
 from inference.calls import channel_options, routing
@@ -21,14 +21,6 @@ _GRACE_S = 600.0
 """For the calls under way at a server that is named no more: above any call's time."""
 _LEAST_S = 0.001  # gRPC would take 0 for no deadline
 _PUSHBACK = "grpc-retry-pushback-ms"
-
-
-class Method(NamedTuple):
-    """A call of the protocol."""
-
-    path: str
-    serialize: Callable[[Any], bytes]
-    parse: Callable[[bytes], Any]
 
 
 class Connections:
@@ -51,12 +43,12 @@ class Connections:
         return len(self._servers) or 1
 
     async def call(
-        self, method: Method, request: Any, *, model: str, version: str, timeout_s: float
+        self, rpc: str, request: Any, *, model: str, version: str, timeout_s: float
     ) -> Any:
         """Ask one server, the next in turn; where it does not answer, the others, once each.
 
-        timeout_s: for all of it, > 0. Raises grpc.aio.AioRpcError of the last that was asked, and
-        grpc.aio.UsageError once this is closed.
+        rpc: its name. timeout_s: for all of it, > 0. Raises grpc.aio.AioRpcError of the last that
+        was asked, and grpc.aio.UsageError once this is closed.
         """
         deadline = self._clock() + timeout_s
         await self._look_again(timeout_s)
@@ -66,7 +58,7 @@ class Connections:
             asked.add(server)
             left_s = max(_LEAST_S, deadline - self._clock())
             try:
-                answer = await server.ask(method, request, version, left_s)
+                answer = await server.ask(rpc, request, version, left_s)
             except grpc.aio.AioRpcError as error:
                 if not _is_for_another(error):
                     raise
@@ -122,7 +114,7 @@ class Connections:
         if found:
             self._due = self._clock() + LOOK_S
         known = {server.endpoint: server for server in self._servers}
-        self._servers = [known.pop(one, None) or _Connection(one) for one in found]
+        self._servers = [known.pop(one) if one in known else _Connection(one) for one in found]
         for gone in known.values():
             leaving = asyncio.create_task(gone.channel.close(_GRACE_S))
             self._leaving.add(leaving)
@@ -137,6 +129,7 @@ class _Connection:
         self.channel = grpc.aio.insecure_channel(
             endpoint.address, options=channel_options(endpoint)
         )
+        self._stub = GRPCInferenceServiceStub(self.channel)
         self.away: dict[tuple[str, str], float] = {}
         """Until when it is not asked for a version of a model, on the loop's clock."""
         self.is_connected()
@@ -146,8 +139,8 @@ class _Connection:
         state = self.channel.get_state(try_to_connect=True)
         return state is grpc.ChannelConnectivity.READY
 
-    async def ask(self, method: Method, request: Any, version: str, timeout_s: float) -> Any:
-        call: Any = self.channel.unary_unary(method.path, method.serialize, method.parse)
+    async def ask(self, rpc: str, request: Any, version: str, timeout_s: float) -> Any:
+        call = getattr(self._stub, rpc)
         return await call(request, timeout=timeout_s, metadata=routing(version))
 
 

@@ -9,7 +9,6 @@ from typing import Any, Self
 import grpc
 import numpy.typing as npt
 from tritonclient.grpc.service_pb2 import (
-    ModelInferRequest,
     ModelInferResponse,
     ModelMetadataRequest,
     ModelMetadataResponse,
@@ -21,7 +20,7 @@ from contract.errors import DeadlineExceeded, ModelUnavailable, Overloaded
 from inference.addresses import may_be_several
 from inference.answers import Answers, check, joined
 from inference.calls import PROBE_S, PROBE_TEXT, BatchFailed
-from inference.connections import Connections, Method
+from inference.connections import Connections
 from inference.failures import FailureSearch
 from inference.tensors import (
     ERROR,
@@ -35,19 +34,6 @@ from inference.tensors import (
 )
 
 log = logging.getLogger(__name__)
-
-_SERVICE = "/inference.GRPCInferenceService"
-_INFER = Method(
-    f"{_SERVICE}/ModelInfer", ModelInferRequest.SerializeToString, ModelInferResponse.FromString
-)
-_METADATA = Method(
-    f"{_SERVICE}/ModelMetadata",
-    ModelMetadataRequest.SerializeToString,
-    ModelMetadataResponse.FromString,
-)
-_READY = Method(
-    f"{_SERVICE}/ModelReady", ModelReadyRequest.SerializeToString, ModelReadyResponse.FromString
-)
 
 # A batch's failure, until the server has answered a known good text beside it.
 _BATCH_FAILURES = {
@@ -155,7 +141,7 @@ class ModelServer:
             raise DeadlineExceeded
         try:
             response = await self._connections.call(
-                _INFER, request, model=model, version=version, timeout_s=left_s
+                "ModelInfer", request, model=model, version=version, timeout_s=left_s
             )
         except grpc.aio.AioRpcError as error:
             raise self._wrap(error, model, version) from error
@@ -176,7 +162,7 @@ class ModelServer:
         request = ModelReadyRequest(name=model, version=version)
         try:
             answer: ModelReadyResponse = await self._connections.call(
-                _READY, request, model=model, version=version, timeout_s=timeout_s
+                "ModelReady", request, model=model, version=version, timeout_s=timeout_s
             )
         except grpc.aio.UsageError as error:  # the connection has been closed meanwhile
             raise ModelUnavailable(model) from error
@@ -197,7 +183,7 @@ class ModelServer:
         request = infer_request(model, version, [PROBE_TEXT], [])
         try:
             response = await self._connections.call(
-                _INFER, request, model=model, version=version, timeout_s=PROBE_S
+                "ModelInfer", request, model=model, version=version, timeout_s=PROBE_S
             )
             return SCORES in _read(response, model, version)
         except (grpc.aio.AioRpcError, grpc.aio.UsageError, BadTensor, ModelUnavailable):
@@ -209,7 +195,7 @@ class ModelServer:
             raise DeadlineExceeded
         try:
             answer = await self._connections.call(
-                _METADATA,
+                "ModelMetadata",
                 ModelMetadataRequest(name=model, version=version),
                 model=model,
                 version=version,

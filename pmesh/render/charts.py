@@ -13,7 +13,6 @@ from pmesh.render.tritons import has_tritons
 
 def of_the_mesh(mesh: Mesh, models: Sequence[ModelEntry]) -> Mapping[str, Any]:
     """Of the chart predict-mesh. Raises InvalidMesh."""
-    most = [model.serving.tritons.most for model in models if has_tritons(model)]
     return {
         "access": mesh.access(models).as_json(),
         "models": [
@@ -24,7 +23,6 @@ def of_the_mesh(mesh: Mesh, models: Sequence[ModelEntry]) -> Mapping[str, Any]:
             }
             for model in models
         ],
-        "gateway": {"batchesPerVersion": max(most, default=1)},
         "monitoring": {"alerts": {"hosts": list(mesh.outside.alerts)}},
         **_of_both(mesh, models),
     }

@@ -56,6 +56,12 @@ def channel(proxy: Proxy, host: str, port: int, *options: tuple[str, int | str])
     options = (("grpc.default_authority", f"{host}:{port}"), *options)
     return Channel(grpc.insecure_channel(f"{proxy.workload.outbound}:{port}", options=options))
 
+    def told(self, rpc: str, *metadata: tuple[str, str]) -> dict[str, str]:
+        """The metadata that comes at the end of a call, answered or refused."""
+        ask = self._channel.unary_unary(rpc)
+        call = ask.future(b"", metadata=metadata, timeout=PATIENCE_S)
+        return dict(call.trailing_metadata())
+
 
 def page(proxy: Proxy, host: str, port: int) -> int:
     """The status of a GET."""

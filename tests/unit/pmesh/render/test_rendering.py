@@ -233,7 +233,6 @@ def test_the_values_of_the_charts_are_those_of_the_bus_and_of_the_models(checkou
     (of_mesh,) = documents(checkout, "deploy/charts/predict-mesh/rendered-values.yaml")
     assert of_mesh["bus"] == values["bus"]
     assert [one["workers"] for one in of_mesh["models"]] == [8, 8]
-    assert of_mesh["gateway"]["batchesPerVersion"] == 6
     assert of_mesh["monitoring"]["alerts"]["hosts"] == MESH.outside.alerts
     assert of_mesh["access"] == MESH.access([MOOD]).as_json()
 

@@ -33,6 +33,10 @@ class Channel:
         ask = self._channel.unary_unary(rpc)
         return ask.future(b"", metadata=metadata, timeout=PATIENCE_S)
 
+    def told(self, rpc: str, *metadata: tuple[str, str]) -> dict[str, str]:
+        """The metadata that comes at the end of a call, answered or refused."""
+        return dict(self.begin(rpc, *metadata).trailing_metadata())
+
 
 def outcome(call: grpc.Future) -> Outcome:
     """Waits for its end."""
@@ -55,12 +59,6 @@ def channel(proxy: Proxy, host: str, port: int, *options: tuple[str, int | str])
     options = options or (("grpc.enable_retries", 0),)
     options = (("grpc.default_authority", f"{host}:{port}"), *options)
     return Channel(grpc.insecure_channel(f"{proxy.workload.outbound}:{port}", options=options))
-
-    def told(self, rpc: str, *metadata: tuple[str, str]) -> dict[str, str]:
-        """The metadata that comes at the end of a call, answered or refused."""
-        ask = self._channel.unary_unary(rpc)
-        call = ask.future(b"", metadata=metadata, timeout=PATIENCE_S)
-        return dict(call.trailing_metadata())
 
 
 def page(proxy: Proxy, host: str, port: int) -> int:

@@ -71,8 +71,7 @@ def in_mesh(
         running.callback(lambda: api.apply(to_run_here()))
         rig.apply([service(NAMESPACE, "triton", [PORT])])
         proxy, *_ = rig.start([caller, *called])
-        options = channel_options(f"{HOST}:{PORT}")
-        calls = running.enter_context(channel(proxy, HOST, PORT, *options))
+        calls = running.enter_context(channel(proxy, HOST, PORT))
         gateway = Gateway(proxy, calls, tritons)
         wait_until(lambda: gateway.infer() == OK and gateway.infer(PINNED) == OK)
         yield gateway

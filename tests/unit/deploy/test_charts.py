@@ -129,10 +129,10 @@ def test_a_number_has_bounds_and_is_written_as_it_is(chart: Path) -> None:
 @each_chart
 def test_a_value_is_there_to_be_used(chart: Path) -> None:
     templates = "".join(file.read_text() for file in (chart / "templates").iterdir())
-    by_schema = set(schema(chart).get("if", {}).get("properties", ()))  # which asks for others then
+    elsewhere = BY_DEVICE | set(schema(chart).get("if", {}).get("properties", ()))
     for path, value in values(schema(chart)):
         if path == "global":
             continue
         of_each = value.get("items", {}).get("properties", {})
         for name in (path.rpartition(".")[2], *of_each):
-            assert name in BY_DEVICE | by_schema or re.search(rf"\.{name}\b", templates), (path, name)
+            assert name in elsewhere or re.search(rf"\.{name}\b", templates), (path, name)

@@ -20,7 +20,7 @@ from contract.errors import DeadlineExceeded, ModelUnavailable, Overloaded
 from inference.addresses import may_be_several
 from inference.answers import Answers, check, joined
 from inference.calls import PROBE_S, PROBE_TEXT, BatchFailed
-from inference.connections import Connections
+from inference.channels import Channels
 from inference.failures import FailureSearch
 from inference.tensors import (
     ERROR,
@@ -51,13 +51,13 @@ class ModelServer:
     def __init__(self, address: str) -> None:
         """address: as inference.addresses; the calls go to all that it names, in turn."""
         self.may_be_several = may_be_several(address)
-        self._connections = Connections(address)
+        self._channels = Channels(address)
         self._outputs: dict[tuple[str, str], frozenset[str]] = {}
 
     @property
     def count(self) -> int:
         """How many servers the address names, as far as is known; one at the least."""
-        return self._connections.count
+        return self._channels.count
 
     async def __aenter__(self) -> Self:
         return self
@@ -67,7 +67,7 @@ class ModelServer:
 
     async def close(self) -> None:
         """End the connection; calls under way fail."""
-        await self._connections.close()
+        await self._channels.close()
 
     async def predict(
         self,
@@ -140,7 +140,7 @@ class ModelServer:
         if left_s <= 0:
             raise DeadlineExceeded
         try:
-            response = await self._connections.call(
+            response = await self._channels.call(
                 "ModelInfer", request, model=model, version=version, timeout_s=left_s
             )
         except grpc.aio.AioRpcError as error:
@@ -161,7 +161,7 @@ class ModelServer:
         """
         request = ModelReadyRequest(name=model, version=version)
         try:
-            answer: ModelReadyResponse = await self._connections.call(
+            answer: ModelReadyResponse = await self._channels.call(
                 "ModelReady", request, model=model, version=version, timeout_s=timeout_s
             )
         except grpc.aio.UsageError as error:  # the connection has been closed meanwhile
@@ -182,7 +182,7 @@ class ModelServer:
         """
         request = infer_request(model, version, [PROBE_TEXT], [])
         try:
-            response = await self._connections.call(
+            response = await self._channels.call(
                 "ModelInfer", request, model=model, version=version, timeout_s=PROBE_S
             )
             return SCORES in _read(response, model, version)
@@ -194,7 +194,7 @@ class ModelServer:
         if timeout_s <= 0:  # gRPC would take it for no deadline
             raise DeadlineExceeded
         try:
-            answer = await self._connections.call(
+            answer = await self._channels.call(
                 "ModelMetadata",
                 ModelMetadataRequest(name=model, version=version),
                 model=model,

@@ -1,7 +1,8 @@
 """Two Tritons on one repository: what a release brings is on both, and what is refused on none."""
 
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
 
 import pytest
 
@@ -74,16 +75,14 @@ def test_a_version_that_one_cannot_serve_is_on_none(both: Workshop, second_trito
 def test_one_that_ends_meanwhile_is_waited_for(both: Workshop, second_triton: Triton) -> None:
     first, second = (both.register(Model(version=n)) for n in range(2))
     both.release(first)
-    with ThreadPoolExecutor(1) as beside:
-        restarts: list[Future[None]] = []
-
-        def restart(said: str) -> None:
-            if said.startswith(("loading", "warming up")):
-                restarts.append(beside.submit(second_triton.restart_in_order))
-
-        both.release(second, tell=restart)
-        assert len(restarts) == 2
-    assert [one.result() for one in restarts] == [None, None]
+    told = SimpleQueue[str]()
+    with ThreadPoolExecutor(1) as releases:
+        release = releases.submit(both.release, second, tell=told.put)
+        for step in ("loading", "warming up"):
+            while not told.get(timeout=100).startswith(step):
+                pass
+            second_triton.restart_in_order()
+        release.result(100)
     assert has(both.triton) == has(second_triton) == {first, second}
 
 

@@ -23,7 +23,7 @@ _LEAST_S = 0.001  # gRPC would take 0 for no deadline
 _PUSHBACK = "grpc-retry-pushback-ms"
 
 
-class Connections:
+class Channels:
     """Opens when it is first used; to be made in the event loop that it works in."""
 
     def __init__(self, address: str) -> None:

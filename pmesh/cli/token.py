@@ -30,7 +30,7 @@ def token(
 
     issuer = Issuer(Home(home))
     if not issuer.is_there:
-        fail(f"no stack has asked for tokens on {home}", "pmesh up --auth")
+        fail(f"the stack of {home} asks for no token", "pmesh up --auth")
     roles = role or ["app"]
     try:
         if unknown := sorted(set(roles) - set(known := issuer.policy().roles)):

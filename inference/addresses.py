@@ -4,7 +4,7 @@
     triton.model-mood.svc.cluster.local:8001    each that the name has now, as a headless service
     ipv4:10.0.0.7:8001,10.0.0.8:8001            each of these; the same with ipv6: and unix:
 
-They are gRPC's own names, so that a channel to an address reaches all that it names.
+They are written as gRPC writes them; inference.channels spreads calls over all that one names.
 Source: https://github.com/grpc/grpc/blob/master/doc/naming.md
 """
 

@@ -107,10 +107,11 @@ def test_one_dies_under_load(several: Mesh, told: Completions, part: str) -> Non
         assert [ask.refusals for ask in requests if ask.refusals] == []
 
 
-def test_a_gateway_that_ends_refuses_nobody(several: Mesh) -> None:
+@pytest.mark.parametrize("part", ["gateway-2", "triton-1"])
+def test_one_that_ends_refuses_nobody(several: Mesh, part: str) -> None:
     requests = asks(200)
     with load(several, requests):
-        several.wait_ready("gateway-2", after=several.stack.kill("gateway-2", signal.SIGTERM))
+        several.wait_ready(part, after=several.stack.kill(part, signal.SIGTERM))
     assert [ask.refusals for ask in requests if ask.refusals] == []
 
 

@@ -12,11 +12,10 @@ from tests.parts.polling import PATIENCE_S
 class Channel:
     """gRPC to one service, inside `with`."""
 
-    def __init__(self, proxy: Proxy, host: str, port: int, *options: tuple[str, int | str]) -> None:
-        """options: of gRPC; without any, nothing is tried again."""
+    def __init__(self, proxy: Proxy, host: str, port: int) -> None:
         target = f"{proxy.workload.outbound}:{port}"
-        options = options or (("grpc.enable_retries", 0),)
-        options = (("grpc.default_authority", f"{host}:{port}"), *options)
+        # What is not answered is not tried again here.
+        options = (("grpc.default_authority", f"{host}:{port}"), ("grpc.enable_retries", 0))
         self._channel = grpc.insecure_channel(target, options=options)
 
     def __enter__(self) -> "Channel":
@@ -33,6 +32,12 @@ class Channel:
         except grpc.RpcError as error:
             return error.code(), error.details() or ""
         return grpc.StatusCode.OK, ""
+
+    def told(self, rpc: str, *metadata: tuple[str, str]) -> dict[str, str]:
+        """The metadata that comes at the end of a call, answered or refused."""
+        ask = self._channel.unary_unary(rpc)
+        call = ask.future(b"", metadata=metadata, timeout=PATIENCE_S)
+        return dict(call.trailing_metadata())
 
 
 def page(proxy: Proxy, host: str, port: int) -> int:

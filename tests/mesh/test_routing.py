@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 import grpc
 import pytest
 
-from inference.calls import channel_options
 from modelkit.serving import ClusterServing
 from modelkit.values import read_models
 from pmesh.render.tritons import connections, pool, routes
@@ -72,9 +71,7 @@ def in_mesh(
         running.callback(lambda: api.apply(to_run_here()))
         rig.apply([service(NAMESPACE, "triton", [PORT])])
         proxy, *_ = rig.start([caller, *called])
-        channel = running.enter_context(
-            Channel(proxy, HOST, PORT, *channel_options(f"{HOST}:{PORT}"))
-        )
+        channel = running.enter_context(Channel(proxy, HOST, PORT))
         gateway = Gateway(proxy, channel, tritons)
         wait_until(lambda: gateway.infer() == OK and gateway.infer(PINNED) == OK)
         yield gateway
@@ -112,18 +109,19 @@ def test_another_version_goes_to_the_tracks(gateway: Gateway) -> None:
 
 
 def test_a_call_is_tried_again_by_the_mesh_alone(gateway: Gateway) -> None:
-    """The gateway tries again as well, where there is no mesh: not beside it."""
+    """The gateway asks another one as well, where there is no mesh: here it is told not to."""
     gateway.tritons["own"].code = lambda call: grpc.StatusCode.UNAVAILABLE
-    answers: list[grpc.StatusCode] = []
-    met = gateway.counted(lambda: answers.append(gateway.infer(PINNED)[0]))
-    assert (answers, met["own"]) == ([grpc.StatusCode.UNAVAILABLE], 3)
+    told: dict[str, str] = {}
+    met = gateway.counted(lambda: told.update(gateway.channel.told(INFER, PINNED)))
+    assert (told["grpc-retry-pushback-ms"], met["own"]) == ("-1", 3)
 
 
 def test_where_there_is_no_triton_nothing_is_tried_again(gateway: Gateway) -> None:
     """The proxy answers itself; it is asked once."""
     name = "upstream_cx_none_healthy"
     before = gateway.proxy.counter(name)
-    assert gateway.infer(("x-model-version", "99"))[0] == grpc.StatusCode.UNAVAILABLE
+    told = gateway.channel.told(INFER, ("x-model-version", "99"))
+    assert told["grpc-retry-pushback-ms"] == "-1"
     assert gateway.proxy.counter(name) - before == 1
 
 

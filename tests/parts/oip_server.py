@@ -26,11 +26,17 @@ _ERROR = "error"
 
 
 class Refusal(Exception):
-    """Ends a call with a code."""
+    """Ends a call with a code. metadata: that comes with it."""
 
-    def __init__(self, code: grpc.StatusCode, details: str = "a detail of the server") -> None:
+    def __init__(
+        self,
+        code: grpc.StatusCode,
+        details: str = "a detail of the server",
+        metadata: tuple[tuple[str, str], ...] = (),
+    ) -> None:
         super().__init__(details)
         self.code = code
+        self.metadata = metadata
 
 
 class OipServer:
@@ -183,7 +189,7 @@ async def _run(context: Any, function: Callable[..., Any], *arguments: Any) -> A
     try:
         return await asyncio.to_thread(function, *arguments)
     except Refusal as error:
-        await context.abort(error.code, str(error))
+        await context.abort(error.code, str(error), error.metadata)
 
 
 def _texts(request: Any) -> list[str]:

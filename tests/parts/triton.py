@@ -116,6 +116,17 @@ class Triton:
         for region in Path("/dev/shm").glob(f"{self._directory.name}-*"):  # noqa: S108
             region.unlink()
 
+    def end(self) -> None:
+        """SIGTERM, and its end: meanwhile it answers nothing any more on what is connected."""
+        assert self._process is not None
+        self._process.terminate()
+        self._process.wait(100)
+
+    def restart_in_order(self) -> None:
+        """As an update of what it runs on does."""
+        self.end()
+        self.start()
+
     def restart(self) -> None:
         """As its supervisor does."""
         self.kill()

@@ -1,5 +1,6 @@
 """Several servers behind one address: who is asked, and what is seen of one that goes."""
 
+import asyncio
 import socket
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from inference.server import ModelServer
 from tests.integration.inference.asking import values
 from tests.parts.oip_server import OipServer, Refusal
 from tests.parts.words import LABELS
-from tests.parts.words_server import Outputs, words_server
+from tests.parts.words_server import Outputs, good_words, words_server
 
 CALLS = 20
 
@@ -29,20 +30,18 @@ def two() -> Iterator[tuple[OipServer, OipServer, str]]:
         yield one, other, f"ipv4:{one.address},{other.address}"
 
 
-async def ask(server: ModelServer, text: str = "good") -> list[float | None]:
+async def ask(server: ModelServer, version: str = "1") -> list[float | None]:
     answers = await server.predict(
-        "words", "1", [text], labels=LABELS, features=False, timeout_s=20
+        "words", version, ["good"], labels=LABELS, features=False, timeout_s=20
     )
     return values(answers)
 
 
 async def until_both_are_asked(server: ModelServer, *servers: OipServer) -> None:
-    """A connection may come up a moment after the first."""
-    for _ in range(1000):
-        await ask(server)
-        if all(one.calls for one in servers):
-            return
-    raise AssertionError("one of them is never asked")
+    """A connection may come up after the first; one that did not answer is left out for a while."""
+    async with asyncio.timeout(100):
+        while not all(one.calls for one in servers):
+            await ask(server)
 
 
 async def test_calls_are_spread_over_all() -> None:
@@ -56,23 +55,58 @@ async def test_calls_are_spread_over_all() -> None:
         assert (len(one.calls), len(other.calls)) == (CALLS / 2, CALLS / 2)
 
 
-async def test_what_one_does_not_answer_another_is_asked() -> None:
-    def refuse(texts: Sequence[str]) -> Outputs:
-        raise Refusal(grpc.StatusCode.UNAVAILABLE)
+def refuse(texts: Sequence[str]) -> Outputs:
+    """As a Triton does while it ends, on the connections that it has."""
+    raise Refusal(grpc.StatusCode.UNAVAILABLE)
 
+
+async def test_one_that_does_not_answer_is_left_out_and_another_is_asked() -> None:
     with two() as (one, other, address):
         async with ModelServer(address) as server:
             await until_both_are_asked(server, one, other)
             other.answer = refuse
-            for _ in range(4):  # more, and the budget would be used up
-                assert await ask(server) == [1]
-        assert other.calls
+            other.calls.clear()
+            for _ in range(10):
+                assert await asyncio.gather(*(ask(server) for _ in range(10))) == [[1]] * 10
+            # Those of the first ten, and one more for each second.
+            assert 1 <= len(other.calls) < 50
+            other.answer = good_words
+            other.calls.clear()
+            await until_both_are_asked(server, other)
+
+
+async def test_what_one_does_not_answer_for_is_left_out_for_that_alone() -> None:
+    """A version that does not answer harms no other one."""
+    with two() as (one, other, address):
+        async with ModelServer(address) as server:
+            await until_both_are_asked(server, one, other)
+            one.answer = other.answer = refuse
+            with pytest.raises(ModelUnavailable):
+                await ask(server)
+            for a_server in (one, other):
+                a_server.answer, a_server.version = good_words, "2"
+            one.answer = refuse
+            for _ in range(CALLS):
+                assert await ask(server, version="2") == [1]
+
+
+async def test_what_a_mesh_has_asked_others_for_is_not_asked_again() -> None:
+    def tried(texts: Sequence[str]) -> Outputs:
+        raise Refusal(grpc.StatusCode.UNAVAILABLE, metadata=(("grpc-retry-pushback-ms", "-1"),))
+
+    with two() as (one, other, address):
+        async with ModelServer(address) as server:
+            await until_both_are_asked(server, one, other)
+            one.answer = other.answer = tried
+            one.calls.clear()
+            other.calls.clear()
+            for _ in range(CALLS):
+                with pytest.raises(ModelUnavailable):
+                    await ask(server)
+        assert len(one.calls) + len(other.calls) == CALLS
 
 
 async def test_nobody_is_asked_twice_while_none_answers() -> None:
-    def refuse(texts: Sequence[str]) -> Outputs:
-        raise Refusal(grpc.StatusCode.UNAVAILABLE)
-
     with two() as (one, other, address):
         async with ModelServer(address) as server:
             await until_both_are_asked(server, one, other)
@@ -137,7 +171,7 @@ def hosts(tmp_path: Path) -> Path:
 
 
 def test_a_name_stands_for_all_its_addresses(hosts: Path) -> None:
-    """With real names: in a namespace whose /etc/hosts has one of two addresses."""
+    """With real names: in a namespace whose /etc/hosts has them. One more comes, and is asked."""
     script = Path(__file__).with_name("named_servers.py")
     done = subprocess.run(
         [
@@ -149,4 +183,4 @@ def test_a_name_stands_for_all_its_addresses(hosts: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    assert done.stdout.split() == ["127.0.0.1:9", "127.0.0.2:9", "both"]
+    assert done.stdout.split() == ["127.0.0.1:9", "127.0.0.2:9", "both", "third"]

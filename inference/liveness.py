@@ -8,19 +8,24 @@ time may be busy, and is not dead. The key that loads models is in PMESH_TRITON_
 import argparse
 import os
 import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import compress
 
 from inference.blocking import InferenceError, ServerUnavailable, infer
 from inference.calls import PROBE_TEXT
 from inference.repository import Loaded, RepositoryApi
 
 
-def dead(address: str, *, key: str) -> list[Loaded]:
-    """The versions whose processes are dead. Raises InferenceError where the server is."""
-    return [
-        version
-        for version in RepositoryApi(address, key=key).loaded()
-        if _is_dead(address, version)
-    ]
+def dead(address: str, versions: Sequence[Loaded]) -> list[Loaded]:
+    """Those whose processes are dead.
+
+    All are asked at once: it takes no longer when many of them are busy than when one is.
+    """
+    with ThreadPoolExecutor(len(versions) or 1) as askers:
+        found = askers.map(partial(_is_dead, address), versions)
+    return list(compress(versions, found))
 
 
 def _is_dead(address: str, version: Loaded) -> bool:
@@ -39,10 +44,10 @@ def main() -> None:
     parser.add_argument("address", help="host:port of its gRPC")
     address = parser.parse_args().address
     try:
-        found = dead(address, key=os.environ.get("PMESH_TRITON_KEY", ""))
+        loaded = RepositoryApi(address, key=os.environ.get("PMESH_TRITON_KEY", "")).loaded()
     except InferenceError as error:
         sys.exit(f"{address} does not answer: {error}")
-    if found:
+    if found := dead(address, loaded):
         sys.exit("dead: " + ", ".join(f"{model}@{version}" for model, version in found))
 
 

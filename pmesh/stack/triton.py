@@ -7,7 +7,8 @@ from pathlib import Path
 
 import psycopg
 
-from inference.blocking import InferenceError, all_answer
+from inference.blocking import InferenceError
+from inference.liveness import dead
 from inference.repository import Loaded, RepositoryApi
 from pmesh.stack import tritonserver
 from pmesh.stack.home import Home
@@ -104,7 +105,7 @@ class Triton:
             region.unlink()
 
     def _is_ready(self) -> bool:
-        """Whether every version that serves answers.
+        """Whether no version that serves is dead; a busy one is not.
 
         Not those that a release is still trying out, which may well be dead.
         """
@@ -113,4 +114,4 @@ class Triton:
         except InferenceError:
             return False
         served = self._served()
-        return all_answer(self.address, (v for v in loaded if served is None or v in served))
+        return not dead(self.address, [v for v in loaded if served is None or v in served])

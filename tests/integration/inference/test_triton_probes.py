@@ -43,12 +43,19 @@ def test_a_dead_process_behind_a_version_is_told(triton: Triton) -> None:
     assert probe(triton).returncode == 0
 
 
-def test_a_busy_version_is_not_dead(triton: Triton) -> None:
-    """Though it does not answer while it is asked."""
-    with ThreadPoolExecutor(1) as others:
-        asked = others.submit(infer, triton.address, "parrot", "1", ["sleep 10"], timeout_s=100)
-        assert dead(triton.address, key=triton.key) == []
-        assert not asked.done()
+def test_busy_versions_are_not_dead(triton: Triton) -> None:
+    """Though none answers while it is asked; and it takes no longer to ask several than one."""
+    versions = ("1", "2", "3")
+    for version in versions[1:]:
+        triton.add("parrot", version, Model(version=int(version)))
+    triton.load("parrot")
+    with ThreadPoolExecutor(len(versions)) as others:
+        asked = [
+            others.submit(infer, triton.address, "parrot", version, ["sleep 10"], timeout_s=100)
+            for version in versions
+        ]
+        assert dead(triton.address, triton.control.loaded()) == []
+        assert not any(one.done() for one in asked)
 
 
 def started(triton: Triton, model: str) -> tuple[int, str]:

@@ -23,6 +23,10 @@ async def _nothing(_: Exception) -> None:
     """What is there to recover from where nothing runs on."""
 
 
+def _one() -> int:
+    return 1
+
+
 class Batcher(Generic[Item, Result]):
     """Gathers items into batches and hands each caller its own result."""
 
@@ -31,8 +35,8 @@ class Batcher(Generic[Item, Result]):
         run: Callable[[list[Item]], Awaitable[Sequence[Result | Exception]]],
         *,
         max_batch: int,
-        max_in_flight: int,
         max_waiting: int,
+        max_in_flight: Callable[[], int] = _one,
         slot: Slot = nullcontext,
         recover: Callable[[Exception], Awaitable[None]] = _nothing,
     ) -> None:
@@ -40,8 +44,8 @@ class Batcher(Generic[Item, Result]):
 
         run: does a batch of 1 to max_batch items; answers one result (or exception) an item, in
             order. What it raises goes to every caller of the batch.
-        max_in_flight: batches that may run side by side.
         max_waiting: items that may wait for a batch; the next one is refused.
+        max_in_flight: how many batches may run side by side now.
         slot: held by each batch while it runs; what comes meanwhile still joins a batch that
             waits for its slot.
         recover: awaited, without the slot, after a batch that raised, before the next one takes
@@ -72,7 +76,7 @@ class Batcher(Generic[Item, Result]):
                 raise Overloaded
         future: asyncio.Future[Result] = self._loop.create_future()
         self._waiting.append((item, future))
-        if not self._starting and len(self._batches) < self._max_in_flight:
+        if not self._starting and len(self._batches) < self._max_in_flight():
             # Not at once: what else arrives in this turn of the loop comes along.
             self._starting = True
             self._loop.call_soon(self._start, context=self._context)
@@ -105,7 +109,7 @@ class Batcher(Generic[Item, Result]):
         self._start_next()  # for what came since the task looked for more
 
     def _start_next(self) -> None:
-        if self._waiting and not self._starting and len(self._batches) < self._max_in_flight:
+        if self._waiting and not self._starting and len(self._batches) < self._max_in_flight():
             self._starting = True
             self._start()
 

@@ -20,11 +20,11 @@ class Settings:
     )
     """Texts that go to a model in one call, at the most."""
     batches_per_version: int = setting("PMESH_GATEWAY_BATCHES_PER_VERSION", 1, least=1, most=1000)
-    """Such calls side by side for one version: as many as its server has instances of it. More
-    make the batches smaller, and each batch costs the same to carry."""
+    """Such calls side by side for one version at each of its servers: as many as one has instances
+    of it. More make the batches smaller, and each batch costs the same to carry."""
     batches_per_server: int = setting("PMESH_GATEWAY_BATCHES_PER_SERVER", 4, least=1, most=1000)
-    """Such calls side by side for all models of one server, shared out in turn: about twice its
-    processors."""
+    """Such calls side by side at each server for all its models, shared out in turn: about twice
+    its processors."""
     max_waiting: int = setting("PMESH_GATEWAY_MAX_WAITING", 2048, least=1)
     """Texts that may wait for one version of a model, and rows that may wait for the database,
     before calls are refused as OVERLOADED."""

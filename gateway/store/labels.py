@@ -47,7 +47,7 @@ class LabelStore:
         """
         self._connections = connections
         self._attachments = Batcher[Statement, Attached](
-            self._attach, max_batch=MAX_ROWS, max_in_flight=1, max_waiting=max_waiting
+            self._attach, max_batch=MAX_ROWS, max_waiting=max_waiting
         )
 
     def attach(self, statement: Statement) -> Awaitable[Attached]:

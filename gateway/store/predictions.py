@@ -59,20 +59,18 @@ class PredictionStore:
         self._finished = Batcher[Write, bool](
             self._insert_finished,
             max_batch=MAX_ROWS,
-            max_in_flight=1,
             max_waiting=max_waiting,
         )
         self._accepted = Batcher[Write, bool](
             self._insert_accepted,
             max_batch=MAX_ROWS,
-            max_in_flight=1,
             max_waiting=max_waiting,
         )
         self._reads = Batcher[Read, Prediction | None](
-            self._get, max_batch=MAX_ROWS, max_in_flight=1, max_waiting=max_waiting
+            self._get, max_batch=MAX_ROWS, max_waiting=max_waiting
         )
         self._finds = Batcher[str, str | None](
-            self._find, max_batch=MAX_ROWS, max_in_flight=1, max_waiting=max_waiting
+            self._find, max_batch=MAX_ROWS, max_waiting=max_waiting
         )
 
     async def __aenter__(self) -> Self:

@@ -4,7 +4,6 @@
     deploy/charts/predict-mesh/rendered-values.yaml   helm -f of the chart predict-mesh:
         access: {...}                       the access policy, as contract/access.py reads it
         models: [{id, namespace, queue, device}]    auto: some of its Tritons are of another one
-        gateway: {batchesPerVersion: 4}     as many as the most Tritons that a model may have
     deploy/charts/model/models/<id>.yaml              helm -f of the chart model, as model-<id>:
         model: sentiment
         device: cpu                         or gpu

@@ -13,7 +13,6 @@ from pmesh.render.tritons import has_tritons, namespace
 
 def of_the_mesh(mesh: Mesh, models: Sequence[ModelEntry], names: Names) -> Mapping[str, Any]:
     """Of the chart predict-mesh. Raises InvalidMesh."""
-    most = [model.serving.tritons.most for model in models if has_tritons(model)]
     return {
         "access": mesh.access(models).as_json(),
         "models": [
@@ -25,7 +24,6 @@ def of_the_mesh(mesh: Mesh, models: Sequence[ModelEntry], names: Names) -> Mappi
             }
             for model in models
         ],
-        "gateway": {"batchesPerVersion": max(most, default=1)},
         **_of_both(mesh, models),
     }
 

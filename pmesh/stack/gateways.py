@@ -48,8 +48,6 @@ def gateway_parts(
         name: home.path / (_SPOOL if n == 1 else f"{_SPOOL}-{n}") for n, name in enumerate(names, 1)
     }
     own_ports = {name: port if count == 1 else ports[name] for name in names}
-    # A version has as many batches under way as there are servers of it.
-    several = {**_DRAIN_DELAY, "PMESH_GATEWAY_BATCHES_PER_VERSION": str(len(tritons))}
     parts = [
         gateway_part(
             name=name,
@@ -58,7 +56,7 @@ def gateway_parts(
             metrics_port=ports[f"{name}-metrics"],
             spool=spools[name],
             access=access,
-            environment={**environment, **(several if count > 1 else {})},
+            environment={**environment, **(_DRAIN_DELAY if count > 1 else {})},
             uses=tuple(tritons) if count == 1 else (*tritons, "balancer"),
         )
         for name in names

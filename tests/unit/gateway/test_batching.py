@@ -21,9 +21,15 @@ class Recorder:
         return [item * 10 if item >= 0 else ValueError(item) for item in batch]
 
 
-def batcher(recorder: Recorder, **limits: int) -> Batcher[int, int]:
-    defaults = {"max_batch": 8, "max_in_flight": 1, "max_waiting": 100}
-    return Batcher(recorder.run, **{**defaults, **limits})
+def batcher(
+    recorder: Recorder, *, max_batch: int = 8, max_waiting: int = 100, max_in_flight: int = 1
+) -> Batcher[int, int]:
+    return Batcher(
+        recorder.run,
+        max_batch=max_batch,
+        max_waiting=max_waiting,
+        max_in_flight=lambda: max_in_flight,
+    )
 
 
 async def settle() -> None:
@@ -100,7 +106,7 @@ async def test_a_failed_batch_fails_all_its_callers_and_the_next_one_runs() -> N
             raise error
         return batch
 
-    batches = Batcher[int, int](run, max_batch=2, max_in_flight=1, max_waiting=10)
+    batches = Batcher[int, int](run, max_batch=2, max_waiting=10)
     results = await asyncio.gather(*(batches.submit(n) for n in range(4)), return_exceptions=True)
     assert [str(result) for result in results] == ["down", "down", "2", "3"]
 
@@ -109,7 +115,7 @@ async def test_a_batch_with_results_missing_fails_instead_of_hanging() -> None:
     async def run(batch: list[int]) -> list[int]:
         return batch[1:]
 
-    batches = Batcher[int, int](run, max_batch=2, max_in_flight=1, max_waiting=10)
+    batches = Batcher[int, int](run, max_batch=2, max_waiting=10)
     results = await asyncio.gather(*(batches.submit(n) for n in range(2)), return_exceptions=True)
     assert [type(result) for result in results] == [ValueError, ValueError]
 
@@ -170,7 +176,7 @@ async def test_what_comes_while_a_batch_waits_for_its_slot_joins_it() -> None:
     recorder, turnstile = Recorder(), Turnstile()
     recorder.gate.set()
     batches = Batcher[int, int](
-        recorder.run, max_batch=10, max_in_flight=2, max_waiting=10, slot=turnstile.hold
+        recorder.run, max_batch=10, max_in_flight=lambda: 2, max_waiting=10, slot=turnstile.hold
     )
     first = batches.submit(1)
     await settle()
@@ -184,9 +190,7 @@ async def test_what_comes_while_a_batch_waits_for_its_slot_joins_it() -> None:
 async def test_a_slot_is_held_until_the_batch_has_ended_though_its_callers_left() -> None:
     recorder, turnstile = Recorder(), Turnstile()
     turnstile.free.release()
-    batches = Batcher[int, int](
-        recorder.run, max_batch=10, max_in_flight=1, max_waiting=10, slot=turnstile.hold
-    )
+    batches = Batcher[int, int](recorder.run, max_batch=10, max_waiting=10, slot=turnstile.hold)
     call = batches.submit(1)
     await settle()
     call.cancel()
@@ -211,7 +215,7 @@ async def test_after_a_failure_the_next_batch_waits_for_the_recovery() -> None:
         failures.append(str(error))
         await recovered.wait()
 
-    batches = Batcher[int, int](run, max_batch=10, max_in_flight=1, max_waiting=10, recover=recover)
+    batches = Batcher[int, int](run, max_batch=10, max_waiting=10, recover=recover)
     with pytest.raises(RuntimeError):
         await batches.submit(1)
     waiting = batches.submit(2)

@@ -215,7 +215,6 @@ def test_the_values_of_the_charts_are_those_of_the_bus_and_of_the_models(checkou
     assert values["tritons"] == {"least": 2, "most": 6}
     assert values["features"] == {"bucket": MESH.outside.buckets["features"]}
     (of_mesh,) = documents(checkout, "deploy/charts/predict-mesh/rendered-values.yaml")
-    assert of_mesh["gateway"]["batchesPerVersion"] == 6
     assert of_mesh["access"] == MESH.access([MOOD]).as_json()
 
 

@@ -27,6 +27,10 @@ class KeyRefused(InferenceError):
     """Triton was started with another key."""
 
 
+class ServerEnding(ServerUnavailable):
+    """Triton was told to end, and answers nothing any more."""
+
+
 class Loaded(NamedTuple):
     """A version of a model that is loaded."""
 
@@ -77,4 +81,6 @@ class RepositoryApi:
             # Triton 2.51 answers UNAVAILABLE to who has no key, or another one.
             if "protocol is restricted" in str(error):
                 raise KeyRefused(str(error)) from error
+            if "Server not ready" in str(error):
+                raise ServerEnding(str(error)) from error
             raise

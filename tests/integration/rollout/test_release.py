@@ -316,7 +316,13 @@ def test_a_triton_that_is_away_refuses_a_version_for_now(
     nobody, repository = f"127.0.0.1:{free_port()}", workshop.serving.repository
     there, workshop.serving = (
         workshop.serving,
-        Serving(repository=repository, address=nobody, key="any", device_of=lambda _: "cpu"),
+        Serving(
+            repository=repository,
+            address=nobody,
+            key="any",
+            device_of=lambda _: "cpu",
+            patience_s=1,
+        ),
     )
     release = workshop.accept(versions[1])
     workshop.releaser(workshop.registry).carry_on(NAME)

@@ -1,6 +1,8 @@
 """Two Tritons on one repository: what a release brings is on both, and what is refused on none."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from queue import SimpleQueue
 
 import pytest
 
@@ -27,13 +29,18 @@ def second_triton(empty_triton: Triton) -> Iterator[Triton]:
 
 @pytest.fixture
 def both(workshop: Workshop, second_triton: Triton) -> Workshop:
-    """Releases go to both."""
+    return of_both(workshop, second_triton)
+
+
+def of_both(workshop: Workshop, second_triton: Triton, *, patience_s: float = 100) -> Workshop:
+    """Its releases go to both."""
     paths = [triton.address.removeprefix("unix:") for triton in (workshop.triton, second_triton)]
     workshop.serving = Serving(
         repository=workshop.serving.repository,
         address=f"unix:{','.join(paths)}",
         key=second_triton.key,
         device_of=lambda _: "cpu",
+        patience_s=patience_s,
     )
     return workshop
 
@@ -65,9 +72,35 @@ def test_a_version_that_one_cannot_serve_is_on_none(both: Workshop, second_trito
     assert has(both.triton) == has(second_triton) == {first}
 
 
-def test_one_that_is_away_refuses_for_now_and_gets_what_it_lacks_once_it_is_back(
-    both: Workshop, second_triton: Triton
+def test_one_that_ends_meanwhile_is_waited_for(both: Workshop, second_triton: Triton) -> None:
+    first, second = (both.register(Model(version=n)) for n in range(2))
+    both.release(first)
+    told = SimpleQueue[str]()
+    with ThreadPoolExecutor(1) as releases:
+        release = releases.submit(both.release, second, tell=told.put)
+        for step in ("loading", "warming up"):
+            while not told.get(timeout=100).startswith(step):
+                pass
+            second_triton.restart_in_order()
+        release.result(100)
+    assert has(both.triton) == has(second_triton) == {first, second}
+
+
+def test_one_that_starts_is_waited_for(both: Workshop, second_triton: Triton) -> None:
+    first, second = (both.register(Model(version=n)) for n in range(2))
+    both.release(first)
+    with ThreadPoolExecutor(1) as releases:
+        second_triton.end()
+        release = releases.submit(both.release, second)
+        second_triton.start()
+        release.result(100)
+    assert has(both.triton) == has(second_triton) == {first, second}
+
+
+def test_one_that_stays_away_refuses_for_now_and_gets_what_it_lacks_once_it_is_back(
+    workshop: Workshop, second_triton: Triton
 ) -> None:
+    both = of_both(workshop, second_triton, patience_s=1)
     first, second = (both.register(Model(version=n)) for n in range(2))
     both.release(first)
     second_triton.kill()

@@ -276,6 +276,6 @@ async def test_what_could_not_be_done_yet_comes_first_in_the_next_batch() -> Non
         batches_run.append(batch)
         return [batch[0], *[NotYet()] * (len(batch) - 1)]
 
-    batches = Batcher[int, int](run, max_batch=3, max_in_flight=1, max_waiting=10)
+    batches = Batcher[int, int](run, max_batch=3, max_waiting=10)
     assert await asyncio.gather(*(batches.submit(n) for n in range(5))) == [0, 1, 2, 3, 4]
     assert batches_run == [[0, 1, 2], [1, 2, 3], [2, 3, 4], [3, 4], [4]]

@@ -10,36 +10,27 @@ from predict.v1 import feedback_service_pb2 as feedback
 from predict.v1 import prediction_service_pb2 as pb
 
 from contract.ids import uuid7
-from tests.integration.gateway.access.serving import Serving
-from tests.integration.gateway.access.test_matrix import (
-    CALLERS,
-    OWNER,
-    ROWS,
-    About,
-    accepted,
-    expected,
-    finished,
-    recorded,
-    told,
-)
+from tests.integration.gateway.access.rows import ROWS, About, accepted, finished
+from tests.integration.gateway.access.serving import Caller, Serving
+from tests.integration.gateway.access.test_matrix import CALLERS, OWNER, expected, recorded, told
 
 
-def erased(gateway: Serving) -> str:
-    return erase(gateway, finished(gateway))
+def erased(gateway: Serving, caller: Caller) -> str:
+    return erase(gateway, caller, finished(gateway, caller))
 
 
-def erase(gateway: Serving, id_: str) -> str:
-    gateway.ask("DeletePrediction", pb.DeletePredictionRequest(id=id_), OWNER)
+def erase(gateway: Serving, caller: Caller, id_: str) -> str:
+    gateway.ask("DeletePrediction", pb.DeletePredictionRequest(id=id_), caller)
     return id_
 
 
-def cancelled(gateway: Serving) -> str:
-    id_ = accepted(gateway)
-    gateway.ask("CancelPrediction", pb.CancelPredictionRequest(id=id_), OWNER)
+def cancelled(gateway: Serving, caller: Caller) -> str:
+    id_ = accepted(gateway, caller)
+    gateway.ask("CancelPrediction", pb.CancelPredictionRequest(id=id_), caller)
     return id_
 
 
-STATES: dict[str, Callable[[Serving], str]] = {
+STATES: dict[str, Callable[[Serving, Caller], str]] = {
     "finished": finished,
     "unfinished": accepted,
     "cancelled": cancelled,
@@ -68,10 +59,10 @@ OTHERWISE = {
 
 def labelled(gateway: Serving, state: str) -> tuple[str, str]:
     """The ids of a prediction and of a label of it, which stays when that is erased."""
-    id_ = finished(gateway) if state == "erased" else STATES[state](gateway)
+    id_ = (finished if state == "erased" else STATES[state])(gateway, OWNER)
     label = gateway.label(OWNER, id_)
     if state == "erased":
-        erase(gateway, id_)
+        erase(gateway, OWNER, id_)
     return id_, label
 
 
@@ -90,7 +81,7 @@ def test_who_may_is_answered_as_its_owner_and_anybody_else_as_of_nothing(
     if not reason and (rpc, state) == ("WatchPrediction", "unfinished"):
         return  # has no end
     is_label = ROWS[rpc].about is About.LABEL
-    id_ = labelled(gateway, state)[1] if is_label else STATES[state](gateway)
+    id_ = labelled(gateway, state)[1] if is_label else STATES[state](gateway, OWNER)
     caller = CALLERS[who]
     before = recorded(gateway, id_)
     outcome = gateway.call(rpc, request(rpc, id_), caller)

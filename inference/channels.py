@@ -82,8 +82,11 @@ class Channels:
 
     def _next(self, key: tuple[str, str]) -> "_Connection":
         """While none answers, calls fail at once: one is asked, and no other."""
-        connected = [server for server in self._servers if server.is_connected()]
-        among = self._answering(key) or connected or self._servers
+        among = (
+            self._answering(key)
+            or [server for server in self._servers if server.is_connected()]
+            or self._servers
+        )
         if not among:
             raise _unavailable(f"{self._address} names no server")
         self._turn += 1

@@ -76,16 +76,17 @@ class _Limit:
 
     def allows(self, name: str, caller: str) -> bool:
         """Whether there is a token for this caller, who does not wait for one."""
-        if name in self._lines and self._lines[name].first() != caller:
+        if self._lines and name in self._lines and self._lines[name].first() != caller:
             return self._share_s(name, caller) <= 0
-        return self._wait_s(name, caller) <= 0
+        return self._token_s(name) <= 0 or self._share_s(name, caller) <= 0
 
     def take(self, name: str, caller: str) -> None:
         """Take a token that is there, or that comes to this caller."""
         if not (rate := self.rate_of(name)):
             return
         now = self._clock()
-        bucket = self._buckets.setdefault(name, _Bucket(now))
+        if (bucket := self._buckets.get(name)) is None:
+            bucket = self._buckets[name] = _Bucket(now)
         bucket.full_at = max(bucket.full_at, now) + 1 / rate
         shares = bucket.shares
         shares.pop(caller, None)

@@ -34,6 +34,12 @@ enter = _current.set
 """Make a context the present one. A call has a task of its own, which ends with it."""
 
 
+def enter_with(rights: Rights) -> None:
+    """Have the present context be that of a caller who is known by a token."""
+    now = current()
+    enter(RequestContext(now.id, rights.caller, now.deadline, now.traceparent, now.session, rights))
+
+
 def limit(timeout_s: float) -> None:
     """Bring the deadline forward, if it is later than this many seconds from now."""
     context = current()

@@ -2,9 +2,7 @@
 
 from typing import Any
 
-from contract.access import PERMISSIONS
-from contract.access_errors import KeysUnavailable, PermissionDenied, Unauthenticated
-from gateway.envoy.authorization import CRITICAL, NOBODY, rule_of
+from contract.access_errors import KeysUnavailable, Unauthenticated
 from gateway.envoy.reply import replies
 
 _BY_JWT = 'response.code_details.startsWith("jwt_authn_access_denied")'
@@ -20,19 +18,4 @@ def access_replies() -> list[dict[str, Any]]:
     return [
         *replies(_WITHOUT_KEYS, KeysUnavailable()),
         *replies(_BY_JWT, Unauthenticated(), _BEARER),
-        *(
-            reply
-            for rule in (CRITICAL, NOBODY)
-            for reply in replies(_by(rule), Unauthenticated(), _BEARER)
-        ),
-        *(
-            reply
-            for permissions in dict.fromkeys(PERMISSIONS.values())
-            for reply in replies(_by(rule_of(permissions)), PermissionDenied(permissions))
-        ),
     ]
-
-
-def _by(rule: str) -> str:
-    """Whether this rule of authorization.py is what refuses."""
-    return f'response.code_details == "rbac_access_denied_matched_policy[{rule}]"'

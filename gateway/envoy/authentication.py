@@ -5,12 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from contract.access import OPEN, Tokens
-from gateway import claims
 from gateway.envoy.access_paths import OPEN_PATHS
 from gateway.envoy.http_filter import TYPES, full_name
+from gateway.verified_token import CLOCK_SKEW_S, ISSUER_HEADER
 
-CLAIMS, TOKEN_HEADER = "claims", "token_header"
-"""The keys of the token's payload and header in the metadata of this filter, for those after it."""
 IDENTITY_HEADERS = (
     "x-pmesh-",
     "x-forwarded-user",
@@ -23,11 +21,12 @@ IDENTITY_HEADERS = (
     "remote-user",
 )
 """How headers begin in which proxies say who calls; a client may not send them."""
-_ONE_TOKEN = {
-    "name": "authorization",
-    "string_match": {"safe_regex": {"regex": r"Bearer [A-Za-z0-9_.-]+"}},
-}
-"""Not two, of which one would count here and the other elsewhere."""
+_ONE_TOKEN = [
+    {"name": "authorization", "string_match": {"prefix": "Bearer "}},
+    {"name": "authorization", "string_match": {"contains": ","}, "invert_match": True},
+]
+"""Not two, of which one would count here and the other elsewhere: Envoy matches the values of all
+headers of a name as one, with commas between them."""
 _PROVIDER = "issuer"
 _NO_PROVIDER = "none"
 """Whose tokens nobody can send: whatever else a request has for a token is refused."""
@@ -81,11 +80,11 @@ def _config(tokens: Tokens, keys: str) -> dict[str, Any]:
         "issuer": tokens.issuer,
         "audiences": [tokens.audience],
         "from_headers": [{"name": "authorization", "value_prefix": "Bearer "}],
-        "forward_payload_header": claims.HEADER,
-        "payload_in_metadata": CLAIMS,
-        "header_in_metadata": TOKEN_HEADER,
+        # The application reads the token, once it is told that this is a good one.
+        "forward": True,
+        "claim_to_headers": [{"header_name": ISSUER_HEADER, "claim_name": "iss"}],
         "require_expiration": True,
-        "clock_skew_seconds": claims.CLOCK_SKEW_S,
+        "clock_skew_seconds": CLOCK_SKEW_S,
         "jwt_cache_config": {"jwt_cache_size": _CACHED_TOKENS},
         **({"local_jwks": {"inline_string": keys}} if keys else {"remote_jwks": _NO_KEYS}),
     }
@@ -94,16 +93,16 @@ def _config(tokens: Tokens, keys: str) -> dict[str, Any]:
     rules = [
         *({"match": {"path": path}} for path in OPEN_PATHS),
         *(
-            {"match": {"path": path, "headers": [_ONE_TOKEN]}, "requires": if_any}
+            {"match": {"path": path, "headers": _ONE_TOKEN}, "requires": if_any}
             for path in sorted(OPEN)
         ),
         *({"match": {"path": path}} for path in sorted(OPEN)),
-        {"match": {"prefix": "/", "headers": [_ONE_TOKEN]}, "requires": verified},
+        {"match": {"prefix": "/", "headers": _ONE_TOKEN}, "requires": verified},
         {"match": {"prefix": "/"}, "requires": {"provider_name": _NO_PROVIDER}},
     ]
     # Without keys, and from a header that is dropped from every request before.
     nobody = {
-        "from_headers": [{"name": f"{claims.HEADER}-none"}],
+        "from_headers": [{"name": f"{ISSUER_HEADER}-none"}],
         "remote_jwks": _NO_KEYS,
     }
     providers = {_PROVIDER: provider, _NO_PROVIDER: nobody}

@@ -35,8 +35,6 @@ GRPC_WEB_CONTENT = {
 }
 """What Envoy's gRPC-Web filter takes for it: these and nothing else."""
 EVERYTHING = {"prefix": "/"}
-_REGEXES = {"name": "regexes", "static_layer": {"re2.max_program_size.error_level": 1000}}
-"""How costly one may be: that of a name of 256 characters is, to Envoy, too much by itself."""
 
 
 def bootstrap(
@@ -55,7 +53,6 @@ def bootstrap(
         "admin": {"address": socket_address("127.0.0.1", settings.admin_port)},
         "static_resources": {"listeners": [_listener(settings, contract, access)]},
         "overload_manager": connection_limit(settings.max_connections),
-        "layered_runtime": {"layers": [_REGEXES]},
     }
 
 

@@ -11,7 +11,6 @@ from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from gateway.envoy.access import Access
 from gateway.envoy.access_paths import HEALTHZ
 from gateway.envoy.authentication import authenticate
-from gateway.envoy.authorization import authorize, refuse_tokens
 from gateway.envoy.descriptors import bindings, rest_methods
 from gateway.envoy.front import Front
 from gateway.envoy.http_filter import TYPES, full_name, http_filter
@@ -41,19 +40,11 @@ def http_filters(
         _health_check(),
         *cors,
         http_filter(GRPC_WEB, "grpc_web.v3.GrpcWeb"),
-        *(_access(access, descriptors) if access else []),
+        # After gRPC-Web, so that refusals become that too, and before any work on a request.
+        *([authenticate(access.policy.tokens, access.keys)] if access else []),
         http_filter(REST_FRONT, "lua.v3.Lua", default_source_code={"inline_string": script}),
         _transcoder(descriptors),
         _application(settings.app),
-    ]
-
-
-def _access(access: Access, descriptors: FileDescriptorSet) -> list[dict[str, Any]]:
-    """Before any work on a request, and after gRPC-Web, so that refusals become that too."""
-    return [
-        authenticate(access.policy.tokens, access.keys),
-        refuse_tokens(),
-        authorize(access.policy, descriptors),
     ]
 
 

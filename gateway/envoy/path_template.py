@@ -26,8 +26,6 @@ class PathTemplate:
     """The paths of the fields that it gives, in order."""
     pattern: str
     """A Lua pattern of the paths that match, with a slash added to them."""
-    regex: str
-    """A regular expression of the paths that match; not where any number of segments does."""
     values: str
     """The same pattern with a capture for each variable."""
     segments: tuple[str, ...]
@@ -50,10 +48,6 @@ class PathTemplate:
         self.values = f"^{_lua(text)}{captured}{end}$"
         self.pattern = f"^{_lua(flat)}{end}$"
         self.segments = tuple(flat[1:].split("/"))
-        self.regex = "".join(
-            f"/{_WILDCARDS.get(part) or re.escape(part)}" for part in self.segments
-        )
-        self.regex += re.escape(f":{self.verb}") if self.verb else ""
         parts = [*self.segments, *filter(None, [self.verb])]
         self.node = (*((_RANKS.get(part, 0), part) for part in parts), _END)
 

@@ -1,29 +1,27 @@
 """Who calls, and what his roles let him do: from the verified token that Envoy hands on."""
 
 import asyncio
-import base64
 import time
-from collections.abc import Awaitable, Container
+from collections.abc import Awaitable, Container, Mapping
 from functools import lru_cache
 from math import inf
 from typing import Any
 
-import orjson
-
 from contract.access import OPEN, PERMISSIONS, AccessPolicy, Permission
 from contract.access_errors import PermissionDenied, Unauthenticated
-from gateway.claims import CLOCK_SKEW_S, HEADER
 from gateway.interceptors.intercepted import OTHER
 from gateway.interceptors.interceptor import Context, Handler, Interceptor, Rpc, headers_of
 from gateway.interceptors.name_caller import NAME
-from gateway.request_context import current, enter
+from gateway.request_context import enter_with
 from gateway.rights import Rights, rights_of
+from gateway.verified_token import CLOCK_SKEW_S, ISSUER_HEADER, claims_of
 
-_CLAIMS = HEADER.encode()
+_ISSUER, _AUTHORIZATION = ISSUER_HEADER.encode(), b"authorization"
+_ALL = frozenset(Permission)
 MOST = 8192
 """Rights that are remembered: a token comes many times."""
 MAX_REMEMBERED_BYTES = 4096
-"""Of claims: so that what is remembered has a bound."""
+"""Of a token: so that what is remembered has a bound."""
 _FAR_S = 365 * 24 * 3600
 """Longer than any call lasts."""
 
@@ -36,31 +34,41 @@ def authorize(policy: AccessPolicy, *, unbounded: Container[str] = ()) -> Interc
     unbounded: the paths of rpcs that may last; such a call is ended with its caller's token.
     """
 
-    def rights(claims: bytes, permissions: frozenset[Permission]) -> Rights:
-        return _rights(policy, claims, permissions)
+    issuer = policy.tokens.issuer.encode()
+
+    def rights(authorization: bytes, permissions: frozenset[Permission]) -> Rights:
+        return _rights(policy, claims_of(authorization), permissions)
 
     remembered = lru_cache(MOST)(rights)
 
+    def known(context: Context, permissions: frozenset[Permission]) -> Rights:
+        headers = headers_of(context)
+        if headers.get(_ISSUER) != issuer:
+            raise Unauthenticated
+        token = headers.get(_AUTHORIZATION, b"")
+        find = remembered if len(token) <= MAX_REMEMBERED_BYTES else rights
+        return find(token, permissions)
+
     def intercept(rpc: Rpc, handler: Handler) -> Handler:
-        is_open = rpc.path in OPEN
-        permissions = frozenset(Permission) if is_open else PERMISSIONS.get(rpc.path, frozenset())
+        permissions = PERMISSIONS.get(rpc.path, frozenset())
         lasts = rpc.path in unbounded
 
         def run(request: Any, context: Context) -> Awaitable[Any]:
-            claims = headers_of(context).get(_CLAIMS)
-            if not claims:
-                if is_open:
-                    enter(current()._replace(rights=rights_of("", (), permissions)))
-                    return handler(request, context)
-                raise Unauthenticated
-            find = remembered if len(claims) <= MAX_REMEMBERED_BYTES else rights
-            found = find(claims, permissions)
+            found = known(context, permissions)
             # The handler of OTHER says that there is no such rpc.
-            if found.are_none and not is_open and rpc != OTHER:
+            if found.are_none and rpc != OTHER:
                 raise PermissionDenied(permissions)
-            enter(current()._replace(caller=found.caller, rights=found))
+            enter_with(found)
             if lasts:
                 return run_until(found.expire_time, request, context)
+            return handler(request, context)
+
+        def run_open(request: Any, context: Context) -> Awaitable[Any]:
+            """A token that is not good is as none."""
+            try:
+                enter_with(known(context, _ALL))
+            except Unauthenticated:
+                enter_with(rights_of("", (), _ALL))
             return handler(request, context)
 
         async def run_until(expire_time: float, request: Any, context: Context) -> Any:
@@ -73,20 +81,15 @@ def authorize(policy: AccessPolicy, *, unbounded: Container[str] = ()) -> Interc
                     raise Unauthenticated from None
                 raise
 
-        return run
+        return run_open if rpc.path in OPEN else run
 
     return intercept
 
 
-def _rights(policy: AccessPolicy, encoded: bytes, permissions: frozenset[Permission]) -> Rights:
-    """Raises Unauthenticated: for whom nobody could name, as Envoy does."""
-    padding = b"=" * (-len(encoded) % 4)
-    try:
-        claims = orjson.loads(base64.b64decode(encoded + padding, altchars=b"-_", validate=True))
-    except ValueError:
-        raise Unauthenticated from None
-    if not isinstance(claims, dict):
-        raise Unauthenticated
+def _rights(
+    policy: AccessPolicy, claims: Mapping[str, Any], permissions: frozenset[Permission]
+) -> Rights:
+    """Raises Unauthenticated: for whom nobody could name."""
     caller = claims.get("sub")
     if not isinstance(caller, str) or not NAME.fullmatch(caller):
         raise Unauthenticated

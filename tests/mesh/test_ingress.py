@@ -32,7 +32,7 @@ PORT = 8080
 REST = "/v1/models/sentiment:predict"
 IDENTITY = "URI=spiffe://cluster.local/ns/istio-ingress/sa/ingress"
 FORGED = {
-    "x-pmesh-claims": base64.urlsafe_b64encode(b'{"sub":"eve","roles":["operator"]}').decode(),
+    "x-pmesh-issuer": ACCESS.tokens.issuer,
     "x-pmesh-caller": "eve",
     "x-forwarded-client-cert": "By=eve;URI=spiffe://cluster.local/ns/eve/sa/eve",
     "x-forwarded-user": "eve",
@@ -225,9 +225,10 @@ def _application_sees(channel: grpc.Channel, role: str, *metadata: tuple[str, st
 
 
 def _subjects(seen: str) -> list[str]:
-    """Whom each header of ours names."""
-    claims = re.findall(r"'x-pmesh-[^']*', '([^']*)'", seen)
-    return [json.loads(base64.urlsafe_b64decode(one + "==="))["sub"] for one in claims]
+    """Whom each token names, of which there are as many as ours say that are verified."""
+    assert re.findall(r"'x-pmesh-([^']*)', '([^']*)'", seen) == [("issuer", ACCESS.tokens.issuer)]
+    tokens = re.findall(r"'authorization', 'Bearer [^.]*\.([^.]*)\.", seen)
+    return [json.loads(base64.urlsafe_b64decode(one + "==="))["sub"] for one in tokens]
 
 
 def _bearer(*roles: str) -> dict[str, str]:

@@ -3,10 +3,16 @@ from collections.abc import Iterator
 import pytest
 
 from contract.access import policy
-from tests.integration.gateway.access.serving import MODEL, OTHER_MODEL, Serving, serving
+from tests.integration.gateway.access.serving import (
+    ISSUER,
+    MODEL,
+    OTHER_MODEL,
+    Serving,
+    serving,
+)
 from tests.parts.postgres import Postgres
 
-TOKENS = {"issuer": "https://a.example/", "audience": "predict-mesh", "jwks": "/keys.json"}
+TOKENS = {"issuer": ISSUER, "audience": "predict-mesh", "jwks": "/keys.json"}
 ROLES: dict[str, dict[str, list[str]]] = {
     "app": {"predict": [MODEL]},
     "app-of-the-other": {"predict": [OTHER_MODEL]},

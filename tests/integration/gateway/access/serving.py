@@ -1,7 +1,7 @@
 """The gateway's servicers under an access policy, on a plain server of grpc.aio.
 
-There is no Envoy here that verifies tokens: who calls sends the claims of one,
-as Envoy hands them on.
+There is no Envoy here that verifies tokens: who calls sends a token that nobody has signed, and
+says that it is verified, as Envoy would.
 """
 
 import base64
@@ -33,9 +33,20 @@ from tests.parts.postgres import Database
 from tests.parts.words_server import words_server
 
 MODEL, OTHER_MODEL = "words", "other"
-CLAIMS = "x-pmesh-claims"
+ISSUER = "https://a.example/"
+Metadata = tuple[tuple[str, str], ...]
 OF_THE_CALL = {"x-request-id", "date"}
 """Metadata that no two calls have in common."""
+
+
+def verified(claims: Any, **header: Any) -> Metadata:
+    """What a call comes with whose token says this, once Envoy has verified it."""
+    token = f"{_encoded({'alg': 'ES256'} | header)}.{_encoded(claims)}.c2lnbmVk"
+    return (("x-pmesh-issuer", ISSUER), ("authorization", f"Bearer {token}"))
+
+
+def _encoded(said: Any) -> str:
+    return base64.urlsafe_b64encode(json.dumps(said).encode()).decode().rstrip("=")
 
 
 @dataclass(frozen=True)
@@ -46,9 +57,8 @@ class Caller:
     roles: tuple[str, ...] = ()
 
     @property
-    def metadata(self) -> tuple[tuple[str, str], ...]:
-        payload = json.dumps({"sub": self.name, "roles": self.roles}).encode()
-        return ((CLAIMS, base64.urlsafe_b64encode(payload).decode().rstrip("=")),)
+    def metadata(self) -> Metadata:
+        return verified({"sub": self.name, "roles": self.roles})
 
 
 @dataclass(frozen=True)
@@ -83,7 +93,7 @@ class Serving:
     def call(
         self, rpc: str, requests: Message | Iterable[Message], caller: Caller | None
     ) -> Outcome:
-        """Any rpc of the contract, with all that it answers. caller: None sends no claims."""
+        """Any rpc of the contract, with all that it answers. caller: None sends no token."""
         method = METHODS[rpc]
         answer = symbol_database.Default().GetSymbol(method.output_type.full_name)
         ask: Any = self.channel.stream_stream(

@@ -22,14 +22,14 @@ from predict.v1.prediction_service_pb2_grpc import PredictionServiceStub
 from contract.access import policy
 from gateway import request_context
 from gateway.app import SERVICES, interceptors
-from gateway.claims import CLOCK_SKEW_S
 from gateway.envoy.authentication import authenticate
 from gateway.interceptors.intercepted import Intercepted
 from gateway.metrics import Calls
 from gateway.servicers import standard
 from gateway.settings import Settings
+from gateway.verified_token import CLOCK_SKEW_S
 from tests.integration.gateway.access.conftest import TOKENS
-from tests.integration.gateway.access.serving import CLAIMS, Caller, reason_of
+from tests.integration.gateway.access.serving import ISSUER, Caller, reason_of, verified
 from tests.parts.polling import PATIENCE_S
 
 ACCESS = policy(TOKENS | {"roles_claim": "groups"}, {"app": {"predict": ["*"]}}, {})
@@ -76,12 +76,8 @@ async def channel() -> AsyncIterator[grpc.aio.Channel]:
     await server.stop(None)
 
 
-def metadata(claims: Any) -> tuple[tuple[str, str], ...]:
-    return ((CLAIMS, base64.urlsafe_b64encode(json.dumps(claims).encode()).decode().rstrip("=")),)
-
-
-APP = metadata({"sub": "ann", "groups": ["app"]})
-NOBODY = metadata({"sub": "ann", "groups": []})
+APP = verified({"sub": "ann", "groups": ["app"]})
+NOBODY = verified({"sub": "ann", "groups": []})
 
 
 async def reason(call: Any) -> str:
@@ -98,7 +94,7 @@ async def reason(call: Any) -> str:
 async def test_the_caller_is_whom_the_token_is_for(channel: grpc.aio.Channel, name: str) -> None:
     asked = PredictionServiceStub(channel).Predict(
         REQUEST,
-        metadata=(*metadata({"sub": name, "groups": ["app"]}), ("x-forwarded-user", "eve")),
+        metadata=(*verified({"sub": name, "groups": ["app"]}), ("x-forwarded-user", "eve")),
     )
     assert (await asked).prediction.text == name
 
@@ -108,7 +104,7 @@ async def test_a_token_for_nobody_who_could_be_named_is_refused(
     channel: grpc.aio.Channel, name: Any
 ) -> None:
     call = PredictionServiceStub(channel).Predict(
-        REQUEST, metadata=metadata({"sub": name, "groups": ["app"]})
+        REQUEST, metadata=verified({"sub": name, "groups": ["app"]})
     )
     assert await reason(call) == "UNAUTHENTICATED"
 
@@ -120,26 +116,65 @@ async def test_what_is_no_list_of_known_roles_gives_nothing(
     channel: grpc.aio.Channel, groups: Any
 ) -> None:
     call = PredictionServiceStub(channel).Predict(
-        REQUEST, metadata=metadata({"sub": "ann", "groups": groups, "roles": ["app"]})
+        REQUEST, metadata=verified({"sub": "ann", "groups": groups, "roles": ["app"]})
     )
     assert await reason(call) == "PERMISSION_DENIED"
 
 
+def bearer(header: bytes, payload: bytes) -> str:
+    encoded = (base64.urlsafe_b64encode(part).decode().rstrip("=") for part in (header, payload))
+    return f"Bearer {'.'.join(encoded)}.c2lnbmVk"
+
+
+GOOD = bearer(b'{"alg":"ES256"}', b'{"sub":"ann","groups":["app"]}')
+
+
 @pytest.mark.parametrize(
-    "claims",
-    ["", "e30=e30", "!", base64.b64encode(b"[]").decode(), base64.b64encode(b"{").decode()],
+    "authorization",
+    [
+        "",
+        "Bearer",
+        "Bearer a.b",
+        f"Bearer{GOOD.removeprefix('Bearer')}.c",
+        GOOD.removeprefix("Bearer "),
+        GOOD.replace("Bearer ", "Bearer !"),
+        f"{GOOD},{GOOD}",
+        f"{GOOD} more",
+        GOOD.replace("Bearer", "bearer"),
+        GOOD.replace(".", "=.", 1),
+        bearer(b'{"alg":"ES256"}', b"[]"),
+        bearer(b'{"alg":"ES256"}', b"{"),
+        bearer(b"[]", b'{"sub":"ann","groups":["app"]}'),
+        bearer(b'{"alg":"ES256","crit":[]}', b'{"sub":"ann","groups":["app"]}'),
+        bearer(b'{"alg":"ES256","\\u0063rit":null}', b'{"sub":"ann","groups":["app"]}'),
+    ],
 )
-async def test_what_is_no_payload_of_a_token_names_nobody(
-    channel: grpc.aio.Channel, claims: str
+async def test_what_is_no_token_that_we_can_take_names_nobody(
+    channel: grpc.aio.Channel, authorization: str
 ) -> None:
-    call = PredictionServiceStub(channel).Predict(REQUEST, metadata=((CLAIMS, claims),))
+    stub = PredictionServiceStub(channel)
+    verified = ("x-pmesh-issuer", ISSUER)
+    sent = (verified, ("authorization", authorization))
+    assert await reason(stub.Predict(REQUEST, metadata=sent)) == "UNAUTHENTICATED"
+    answer = await stub.Predict(REQUEST, metadata=(verified, ("authorization", GOOD)))
+    assert answer.prediction.text == "ann"
+
+
+@pytest.mark.parametrize("issuer", [None, "", "https://b.example/", "https://a.example"])
+async def test_a_token_that_nobody_has_verified_names_nobody(
+    channel: grpc.aio.Channel, issuer: str | None
+) -> None:
+    said = () if issuer is None else (("x-pmesh-issuer", issuer),)
+    call = PredictionServiceStub(channel).Predict(
+        REQUEST, metadata=(*said, ("authorization", GOOD))
+    )
     assert await reason(call) == "UNAUTHENTICATED"
 
 
-async def test_claims_too_long_to_be_remembered_are_read_each_time(
+async def test_a_token_too_long_to_be_remembered_is_read_each_time(
     channel: grpc.aio.Channel,
 ) -> None:
-    long = metadata({"sub": "ann", "groups": ["app"], "more": "x" * 5000})
+    long = verified({"sub": "ann", "groups": ["app"], "more": "x" * 5000})
     for _ in range(2):
         answer = await PredictionServiceStub(channel).Predict(REQUEST, metadata=long)
         assert answer.prediction.text == "ann"
@@ -161,7 +196,7 @@ async def test_a_call_that_lasts_ends_with_its_token(
 ) -> None:
     """As one that begins then is refused."""
     until = int(time.time()) - CLOCK_SKEW_S + left_s
-    ending = metadata({"sub": "ann", "groups": ["app"], "exp": until})
+    ending = verified({"sub": "ann", "groups": ["app"], "exp": until})
     stub = PredictionServiceStub(channel)
     watch = stub.WatchPrediction(pb.WatchPredictionRequest(id=str(uuid4())), metadata=ending)
     stream = stub.StreamPredict(metadata=ending)
@@ -186,7 +221,7 @@ async def collected(call: Any) -> list[Any]:
 @pytest.mark.parametrize("end", [1e300, "soon", None, True])
 async def test_what_is_no_end_of_a_token_ends_nothing(channel: grpc.aio.Channel, end: Any) -> None:
     """Whether a token needs one, Envoy says."""
-    lasting = metadata({"sub": "ann", "groups": ["app"], "exp": end})
+    lasting = verified({"sub": "ann", "groups": ["app"], "exp": end})
     stream = PredictionServiceStub(channel).StreamPredict(metadata=lasting)
     await stream.write(pb.StreamPredictRequest(request=REQUEST))
     assert await stream.read() == pb.StreamPredictResponse()

@@ -40,7 +40,8 @@ from tests.parts.postgres import Postgres
 from tests.parts.words_server import words_server
 
 MAX_WAITING = 6
-MAX_CALLS = 16
+MAX_CALLS = 32
+"""Eve may hold half of them, and Bob a quarter: he has some open that he has just left, too."""
 EVES_CALLS, BOBS_CALLS = MAX_CALLS, 3
 """That each has open all the time, or tries to."""
 HEALTH_WATCH = "/grpc.health.v1.Health/Watch"

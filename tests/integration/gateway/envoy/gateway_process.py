@@ -54,7 +54,8 @@ class GatewayProcess:
         """environment: of the application, beside the tests' own."""
         self.settings = settings
         a_port = {"PMESH_GATEWAY_METRICS_PORT": str(free_port())}
-        self._environment = a_port | os.environ | (environment or {})
+        access = {"PMESH_GATEWAY_ACCESS": str(settings.access)} if settings.access else {}
+        self._environment = a_port | access | os.environ | (environment or {})
         self.port = settings.port
         self._log = log
 

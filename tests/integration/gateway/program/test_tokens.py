@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,8 @@ from predict.v1 import prediction_service_pb2 as pb
 from predict.v1 import prediction_service_pb2_grpc
 
 from database.logins import GATEWAY
-from gateway.claims import CLOCK_SKEW_S
 from gateway.envoy.front import Front
+from gateway.verified_token import CLOCK_SKEW_S
 from tests.integration.gateway.envoy.access.guarded import (
     PROTOCOLS,
     Reply,
@@ -115,14 +116,13 @@ def test_a_prediction_is_its_caller_s(asking: Asking) -> None:
     assert reason(asking.call("GET", path, "ann", "annotator")) == "PERMISSION_DENIED"
 
 
-@pytest.mark.parametrize("path", ["", "/grpc.health.v1.Health/Check"])
-@pytest.mark.parametrize("protocol", ["grpc", "grpc-web"])
+@pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("subject", [None, "", " ann", "x" * 257])
-def test_a_token_for_nobody_is_refused_where_none_is_needed_too(
-    asking: Asking, subject: str | None, protocol: str, path: str
+def test_a_token_for_nobody_is_refused(
+    asking: Asking, subject: str | None, protocol: str
 ) -> None:
     token = bearer(asking.issuer.token(roles=["app"], sub=subject))
-    assert decision(predict(asking.port, protocol, token, path=path)) == "UNAUTHENTICATED"
+    assert decision(predict(asking.port, protocol, token)) == "UNAUTHENTICATED"
 
 
 UNKNOWN = ["/predict.v1.PredictionService/Forget", "/predict.v1.Nothing/Predict", "/a.B/C", "/a"]
@@ -191,11 +191,31 @@ def refused(call: Callable[[], object]) -> tuple[grpc.StatusCode, str]:
     return error.code(), error.details()
 
 
-def test_claims_that_a_client_sends_are_nobody_s(asking: Asking) -> None:
-    forged = {"x-pmesh-claims": "eyJzdWIiOiJhbm4iLCJyb2xlcyI6WyJhcHAiXX0"}
+def test_a_client_cannot_say_that_its_token_is_verified(asking: Asking) -> None:
+    signed = asking.issuer.token(sub="ann", roles=["app"])
+    unsigned = f"{signed.rpartition('.')[0]}.c2lnbmVk"
+    forged = {"authorization": f"Bearer {unsigned}", "x-pmesh-issuer": ISSUER}
     refused = asking.client.post(PREDICT, json={"text": "a text"}, headers=forged)
     assert refused.status_code == httpx.codes.UNAUTHORIZED
     assert reason(refused) == "UNAUTHENTICATED"
+
+
+def test_health_says_more_to_whose_token_is_good(asking: Asking) -> None:
+    good = asking.issuer.token(sub="ann", roles=["app"])
+    unsigned = f"{good.rpartition('.')[0]}.c2lnbmVk"
+    nobodys = asking.issuer.token(sub=None, roles=["app"])
+    request = HealthCheckRequest(service="models/sentiment")
+    with grpc.insecure_channel(asking.target) as channel:
+        check = HealthStub(channel).Check
+
+        def ask(token: str) -> Any:
+            told = (("authorization", f"Bearer {token}"), ("x-pmesh-issuer", ISSUER))
+            return check(request, metadata=told)
+
+        assert ask(good).status == SERVING
+        for token in (unsigned, nobodys):
+            assert refused(partial(ask, token))[0] is grpc.StatusCode.NOT_FOUND
+            assert check(HealthCheckRequest(), metadata=()).status == SERVING
 
 
 def reason(response: httpx.Response) -> str:

@@ -118,9 +118,7 @@ def test_a_prediction_is_its_caller_s(asking: Asking) -> None:
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("subject", [None, "", " ann", "x" * 257])
-def test_a_token_for_nobody_is_refused(
-    asking: Asking, subject: str | None, protocol: str
-) -> None:
+def test_a_token_for_nobody_is_refused(asking: Asking, subject: str | None, protocol: str) -> None:
     token = bearer(asking.issuer.token(roles=["app"], sub=subject))
     assert decision(predict(asking.port, protocol, token)) == "UNAUTHENTICATED"
 

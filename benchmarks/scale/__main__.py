@@ -1,8 +1,8 @@
 """Measures what a prediction takes of each part: `python -m benchmarks.scale --home .pmesh`.
 
 On the stack that runs there, with `pmesh up` or `pmesh up --replicas`. docs/scale.md says what
-follows of the figures. They are sums, not speeds, so that other work on the machine does little
-to them.
+follows of the figures. They are sums, not speeds, but other work on the machine moves them as
+well: batches are others then.
 """
 
 import argparse

@@ -9,12 +9,13 @@ from typing import Any
 
 from contract.access import OPEN, PERMISSIONS, AccessPolicy, Permission
 from contract.access_errors import PermissionDenied, Unauthenticated
+from gateway.interceptors.claims import claims_of
 from gateway.interceptors.intercepted import OTHER
 from gateway.interceptors.interceptor import Context, Handler, Interceptor, Rpc, headers_of
 from gateway.interceptors.name_caller import NAME
 from gateway.request_context import enter_with
 from gateway.rights import Rights, rights_of
-from gateway.verified_token import CLOCK_SKEW_S, ISSUER_HEADER, claims_of
+from gateway.verified_token import CLOCK_SKEW_S, ISSUER_HEADER
 
 _ISSUER, _AUTHORIZATION = ISSUER_HEADER.encode(), b"authorization"
 _ALL = frozenset(Permission)

@@ -1,9 +1,8 @@
 """The paths at which REST reaches each rpc, for those who decide before it is one.
 
-Envoy takes regular expressions. Istio's AuthorizationPolicy knows three patterns: a whole path, one
-of which single segments are anything (`/v1/models/{*}/releases`), and an end (`*:predict`); and it
-can take some out of another. What two rpcs have in common would have the rights of both, so no path
-matches the patterns of two.
+Istio's AuthorizationPolicy knows three patterns: a whole path, one of which single segments are
+anything (`/v1/models/{*}/releases`), and an end (`*:predict`); and it can take some out of another.
+What two rpcs have in common would have the rights of both, so no path matches the patterns of two.
 """
 
 from collections import Counter
@@ -34,7 +33,7 @@ class RestPath:
     """The patterns of those that are taken out of it."""
 
 
-def rest_templates(contract: FileDescriptorSet) -> Sequence[tuple[str, str, PathTemplate]]:
+def _rest_templates(contract: FileDescriptorSet) -> Sequence[tuple[str, str, PathTemplate]]:
     """Each REST binding: the path of its rpc in gRPC, the HTTP method and the path.
 
     Raises ValueError for an HTTP rule that cannot be, or whose path takes any number of segments.
@@ -49,9 +48,9 @@ def rest_templates(contract: FileDescriptorSet) -> Sequence[tuple[str, str, Path
 def rest_paths(contract: FileDescriptorSet) -> Mapping[str, Sequence[RestPath]]:
     """The paths of each rpc with a REST binding, by its path in gRPC, as Istio matches them.
 
-    Raises ValueError, as `rest_templates`.
+    Raises ValueError, as `_rest_templates`.
     """
-    rules = rest_templates(contract)
+    rules = _rest_templates(contract)
     telling = _telling_verbs([(method, template) for _, method, template in rules])
     paths: dict[str, list[RestPath]] = {}
     for rpc, method, template in rules:

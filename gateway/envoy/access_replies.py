@@ -16,6 +16,6 @@ _BEARER = {
 def access_replies() -> list[dict[str, Any]]:
     """The mappers; the first match counts."""
     return [
-        *replies(_WITHOUT_KEYS, KeysUnavailable()),
+        *replies(_WITHOUT_KEYS, KeysUnavailable(), _BEARER),  # Envoy would say: an invalid token
         *replies(_BY_JWT, Unauthenticated(), _BEARER),
     ]

@@ -7,7 +7,7 @@ from typing import Any
 from contract.access import OPEN, Tokens
 from gateway.envoy.access_paths import OPEN_PATHS
 from gateway.envoy.http_filter import TYPES, full_name
-from gateway.verified_token import CLOCK_SKEW_S, ISSUER_HEADER
+from gateway.verified_token import CLOCK_SKEW_S, ISSUER_HEADER, ROLES_HEADER
 
 IDENTITY_HEADERS = (
     "x-pmesh-",
@@ -82,7 +82,10 @@ def _config(tokens: Tokens, keys: str) -> dict[str, Any]:
         "from_headers": [{"name": "authorization", "value_prefix": "Bearer "}],
         # The application reads the token, once it is told that this is a good one.
         "forward": True,
-        "claim_to_headers": [{"header_name": ISSUER_HEADER, "claim_name": "iss"}],
+        "claim_to_headers": [
+            {"header_name": ISSUER_HEADER, "claim_name": "iss"},
+            {"header_name": ROLES_HEADER, "claim_name": tokens.roles_claim},
+        ],
         "require_expiration": True,
         "clock_skew_seconds": CLOCK_SKEW_S,
         "jwt_cache_config": {"jwt_cache_size": _CACHED_TOKENS},

@@ -33,7 +33,12 @@ def http_filters(
 
     descriptors: the contract that REST follows. access: who may call; None: everybody.
     """
-    rules = rest_rules(descriptors, settings.mounts, max_body_bytes=max_body_bytes)
+    rules = rest_rules(
+        descriptors,
+        settings.mounts,
+        max_body_bytes=max_body_bytes,
+        access=access.policy if access else None,
+    )
     script = rest_front_script(rules)
     cors = [http_filter("cors", "cors.v3.Cors")] if settings.cors_origins else []
     return [

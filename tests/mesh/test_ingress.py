@@ -226,7 +226,7 @@ def _application_sees(channel: grpc.Channel, role: str, *metadata: tuple[str, st
 
 def _subjects(seen: str) -> list[str]:
     """Whom each token names, of which there are as many as ours say that are verified."""
-    assert re.findall(r"'x-pmesh-([^']*)', '([^']*)'", seen) == [("issuer", ACCESS.tokens.issuer)]
+    assert re.findall(r"'x-pmesh-issuer', '([^']*)'", seen) == [ACCESS.tokens.issuer]
     tokens = re.findall(r"'authorization', 'Bearer [^.]*\.([^.]*)\.", seen)
     return [json.loads(base64.urlsafe_b64decode(one + "==="))["sub"] for one in tokens]
 

@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from gateway.envoy.admin import EnvoyAdmin
+from tests.integration.gateway.envoy.access.guarded import PREDICT, send
 from tests.integration.gateway.envoy.gateway_process import (
     Answer,
     GatewayProcess,
@@ -157,3 +158,13 @@ def test_only_one_may_say_who_calls(tmp_path: Path) -> None:
     done = subprocess.run(command, env=os.environ | both, capture_output=True, text=True)
     assert done.returncode == 1
     assert "only one may say who calls" in done.stderr
+
+
+@pytest.mark.parametrize("timeout", ["0m", "1n", "999u"])
+def test_a_deadline_that_is_over_is_told_in_silence(tmp_path: Path, timeout: str) -> None:
+    with GatewayProcess(log=tmp_path / "log", settings=echo_settings()) as gateway:
+        kind = [("content-type", "application/grpc"), ("te", "trailers")]
+        headers = [*kind, ("grpc-timeout", timeout)]
+        reply = send(gateway.port, "POST", PREDICT, headers, bytes(5))
+        assert reply.headers["grpc-status"] == "4"
+        assert "Traceback" not in gateway.log

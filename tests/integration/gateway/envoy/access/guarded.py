@@ -31,10 +31,15 @@ Headers = Sequence[tuple[str, str | bytes]]
 
 
 def guarded(
-    folder: Path, *, jwks: str, environment: Mapping[str, str] | None = None, **changes: Any
+    folder: Path,
+    *,
+    jwks: str,
+    roles_claim: str = "roles",
+    environment: Mapping[str, str] | None = None,
+    **changes: Any,
 ) -> GatewayProcess:
     """jwks: where the issuer's keys are. environment: of the gateway, beside the tests' own."""
-    tokens = {"issuer": ISSUER, "audience": AUDIENCE, "jwks": jwks}
+    tokens = {"issuer": ISSUER, "audience": AUDIENCE, "jwks": jwks, "roles_claim": roles_claim}
     access = folder / "access.json"
     access.write_text(json.dumps({"tokens": tokens, "roles": ROLES}))
     settings = echo_settings(access=access, **changes)

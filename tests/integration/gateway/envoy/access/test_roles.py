@@ -1,13 +1,24 @@
 """Every rpc, by every protocol, for every permission: let in or not, as the table says."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from contract.access import OPEN, PERMISSIONS, Permission
 from gateway.envoy.descriptors import bindings, load_descriptors, method_and_path, rest_methods
-from tests.integration.gateway.envoy.access.guarded import Headers, Reply, bearer, send
+from tests.integration.gateway.envoy.access.guarded import (
+    PASSED,
+    PROTOCOLS,
+    Headers,
+    Reply,
+    bearer,
+    decision,
+    guarded,
+    predict,
+    send,
+)
 from tests.integration.gateway.envoy.gateway_process import GatewayProcess
 from tests.parts.issuer import Issuer
 
@@ -64,6 +75,18 @@ def test_what_is_open_takes_a_token_that_is_not_good_for_none(
     gate: GatewayProcess, issuer: Issuer, rpc: str, odd: dict[str, Any]
 ) -> None:
     assert ask(gate.port, rpc, "grpc", bearer(issuer.token(roles=["app"], **odd))) == [""]
+
+
+@pytest.mark.parametrize("claim", ["groups", "https://example.com/roles", "realm.roles"])
+def test_roles_are_in_the_claim_that_the_policy_names(
+    issuer: Issuer, tmp_path: Path, claim: str
+) -> None:
+    (tmp_path / "jwks.json").write_bytes(issuer.jwks())
+    with guarded(tmp_path, jwks=str(tmp_path / "jwks.json"), roles_claim=claim) as gateway:
+        for protocol in PROTOCOLS:
+            for role, expected in (("app", PASSED), ("annotator", "PERMISSION_DENIED")):
+                token = bearer(issuer.token(roles=["app"], **{claim: [role]}))
+                assert decision(predict(gateway.port, protocol, token)) == expected
 
 
 def test_every_rest_path_is_asked() -> None:

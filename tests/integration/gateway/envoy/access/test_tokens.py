@@ -266,6 +266,35 @@ def test_who_has_no_role_for_it_is_told_what_is_missing(
     assert reply.status == (403 if protocol == "rest" else 200)
 
 
+BODIES = {
+    "no JSON": b"{",
+    "another field": b'{"x": 1}',
+    "too much": b'{"text": "' + b"a" * (5 << 20) + b'"}',
+    "many tags": b'{"tags": {' + b", ".join(b'"%d": ""' % n for n in range(100_000)) + b"}}",
+}
+
+
+@pytest.mark.parametrize("roles", [["annotator"], ["unknown", '"\\'], [], None, ["\u00e4\n"]])
+@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
+def test_who_has_no_role_for_it_is_told_before_anything_is_read(
+    gate: GatewayProcess, issuer: Issuer, body: bytes, roles: object
+) -> None:
+    token = bearer(issuer.token(roles=roles))
+    for path in (REST, f"{REST}?x=1"):
+        for kind in ("application/json", "text/plain"):
+            reply = send(gate.port, "POST", path, [("content-type", kind), *token], body)
+            assert (reply.status, decision(reply)) == (403, "PERMISSION_DENIED")
+
+
+@pytest.mark.parametrize(
+    "roles", [["app"], ["x", "app"], ['a"\\\n\u00e4', "app"], [7, "app"], ["app"] * 9]
+)
+def test_who_has_a_role_for_it_is_let_in(
+    gate: GatewayProcess, issuer: Issuer, roles: object
+) -> None:
+    assert decision(predict(gate.port, "rest", bearer(issuer.token(roles=roles)))) == PASSED
+
+
 def test_a_native_client_is_told_why(gate: GatewayProcess, issuer: Issuer) -> None:
     wrong_role = issuer.token(roles=["annotator"])
     with grpc.insecure_channel(f"127.0.0.1:{gate.port}") as channel:

@@ -104,6 +104,7 @@ FORGED: dict[str, Headers] = {
     "an issuer that is no text": [("x-pmesh-issuer", b"\xff\xfe")],
     "an issuer with an underscore": [("x_pmesh_issuer", ISSUER)],
     "others of ours": [("x-pmesh-caller", "eve"), ("x-pmesh-claims", UNSIGNED)],
+    "roles": [("x-pmesh-roles", base64.b64encode(b'["app"]').decode())],
     "a user": [("x-forwarded-user", "eve"), ("x-auth-request-user", "eve"), ("remote-user", "eve")],
     "a certificate": [("x-forwarded-client-cert", "URI=spiffe://cluster.local/ns/a/sa/eve")],
     "Envoy's path": [("x-envoy-original-path", "/v1/models")],
@@ -181,7 +182,11 @@ def test_the_application_is_told_of_the_token_alone(
     assert decision(reply) == PASSED
     seen = json.loads(reply.body)["output"]["label"]
     said = re.findall(r"'(x-pmesh-[^']*|authorization)', '([^']*)'", seen)
-    assert sorted(said) == [("authorization", f"Bearer {token}"), ("x-pmesh-issuer", ISSUER)]
+    assert sorted(said) == [
+        ("authorization", f"Bearer {token}"),
+        ("x-pmesh-issuer", ISSUER),
+        ("x-pmesh-roles", base64.b64encode(b'["app"]').decode()),
+    ]
     assert not re.search(r"'(x-forwarded-user|x-auth-request-user|remote-user)'", seen)
     assert "spiffe" not in seen
 

@@ -64,9 +64,7 @@ class Rendered:
             yield f"{one['kind']}/{one['metadata']['name']}", spec["template"]
 
 
-def template(
-    chart: str, *options: str, checkout: Path = ROOT
-) -> subprocess.CompletedProcess[str]:
+def template(chart: str, *options: str, checkout: Path = ROOT) -> subprocess.CompletedProcess[str]:
     """options: further ones of the command. checkout: whose chart."""
     command = [helm(), "template", chart, str(checkout / "deploy/charts" / chart)]
     command += ["--namespace", CHARTS[chart], "--kube-version", KUBERNETES, *options]

@@ -24,7 +24,7 @@ OTHERS: Mapping[str, Mapping[str, Sequence[int]]] = {
     "observability": {"prometheus": ()},
 }
 """Callers of no chart of ours."""
-_KNOWN = PROGRAMS | OTHERS
+_KNOWN = {**PROGRAMS, **OTHERS}
 _PROTOCOL = service_pb2.DESCRIPTOR.services_by_name["GRPCInferenceService"]
 _RPCS = {
     ("model-*/triton", 8001): [f"/{_PROTOCOL.full_name}/{rpc.name}" for rpc in _PROTOCOL.methods]

@@ -23,8 +23,8 @@ HOST = re.compile(rf"(?=.{{1,253}}\Z)(?!.*\.svc\Z)({_LABEL}\.)+(?![0-9]){_LABEL}
 # No "*" and no "/": Istio would take a name with one for a pattern.
 _ROLE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,62}")
 _CLAIM = re.compile(r"[A-Za-z0-9_.:/-]{1,128}")
-# AWS has hosts of other names in those of us-iso.
-_REGION = re.compile(r"(?!us-iso)[a-z]{2}(-[a-z]+)+-[0-9]")
+# In its other partitions AWS has hosts of other names, and regions such as eu-isoe-west-1.
+_REGION = re.compile(r"([a-z]{2}|us-gov)-[a-z]+-[0-9]")
 _BUS_PREFIX = re.compile(r"[A-Za-z0-9_-]{1,31}")
 """SQS takes names of 80 characters: with that of a model, and "-dead"."""
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
@@ -134,7 +134,12 @@ def _outside(said: Any) -> Outside:
     keys = ("region", "bus_prefix", "buckets", "alerts", "database")
     outside = _whole("outside", {"database": None, **section("outside", said)}, keys)
     return Outside(
-        region=_text("outside.region", outside["region"], _REGION, "a region of AWS"),
+        region=_text(
+            "outside.region",
+            outside["region"],
+            _REGION,
+            "a region of AWS, of its partition aws, aws-cn or aws-us-gov",
+        ),
         bus_prefix=_text(
             "outside.bus_prefix",
             outside["bus_prefix"],

@@ -1,5 +1,5 @@
 {{/* Network policies: what istio/services.yaml says of identities, once more by addresses and ports.
-     Each chart has a link to this file. */}}
+     Each chart has a link to this file, and one to that table. */}}
 
 {{/* Nothing in or out but names and the mesh's own, which is its control plane and what proxies tell:
      each app's policy adds to it. Takes the root. */}}
@@ -43,78 +43,116 @@ spec:
         - {port: 4317, protocol: TCP} # traces, as istio/mesh-config.yaml has them
 {{- end }}
 
-{{/* Pods, by "namespace/app": model-* for the namespaces of models, app * for all pods. */}}
+{{/* Pods, by the table's namespace/name. Takes that; of which namespace model-* is, "" for each model's.
+     How pods of others are labelled is theirs to say, so that all of their namespace may. */}}
 {{- define "network.peer" -}}
-{{- $namespace := first (splitList "/" .) -}}
-{{- $app := last (splitList "/" .) -}}
+{{- $namespace := first (splitList "/" (index . 0)) -}}
+{{- $app := last (splitList "/" (index . 0)) -}}
+{{- $model := index . 1 -}}
 - namespaceSelector:
-    {{- if eq $namespace "model-*" }}
+    {{- if and (eq $namespace "model-*") (not $model) }}
     matchExpressions:
       - {key: predict-mesh.io/model, operator: Exists}
     {{- else }}
     matchLabels:
-      kubernetes.io/metadata.name: {{ $namespace }}
+      kubernetes.io/metadata.name: {{ ternary $model $namespace (eq $namespace "model-*") }}
     {{- end }}
-  {{- if ne $app "*" }}
+  {{- if not (has $namespace (list "istio-ingress" "observability")) }}
   podSelector:
     matchLabels:
       app: {{ $app }}
   {{- end }}
 {{- end }}
 
-{{/* The policy of one app. Takes root, app; from: port -> callers; to: who is called -> port;
-     outside: ports, anywhere. */}}
+{{/* Who is let in at a port, as JSON of a list. Takes what the table says of the port. */}}
+{{- define "network.callers" -}}
+{{- $callers := list -}}
+{{- range prepend (.also | default list) . }}
+{{- if kindIs "map" .callers }}
+{{- $callers = concat $callers (keys .callers | sortAlpha) }}
+{{- else }}
+{{- $callers = concat $callers .callers }}
+{{- end }}
+{{- end -}}
+{{- uniq $callers | toJson -}}
+{{- end }}
+
+{{/* The policy of one app. Takes the root; the app as the table calls it. */}}
 {{- define "network.policy" -}}
+{{- $root := index . 0 -}}
+{{- $name := index . 1 -}}
+{{- $app := last (splitList "/" $name) -}}
+{{- $model := ternary $root.Release.Namespace "" (hasPrefix "model-*/" $name) -}}
+{{- $table := $root.Files.Get "services.yaml" | fromYaml -}}
+{{- $called := dict -}}
+{{- $outside := list -}}
+{{- range $service, $ports := omit $table "outside" }}
+{{- range $port, $said := $ports }}
+{{- if has $name (include "network.callers" $said | fromJsonArray) }}
+{{- if and (eq $service "infra/postgres") (ne $root.Values.database.host "postgres.infra.svc.cluster.local") }}
+{{- $outside = append $outside $root.Values.database.port }}
+{{- else }}
+{{- $_ := set $called $service (append (get $called $service | default list) $port) }}
+{{- end }}
+{{- if eq $service "model-*/triton" }}
+{{- $outside = concat $outside $root.Values.networkPolicy.foreignPorts }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- range $what, $callers := $table.outside }}
+{{- if has $name $callers }}
+{{- $outside = append $outside (include "network.port" (list $root $what)) }}
+{{- end }}
+{{- end -}}
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
 metadata:
-  name: {{ .app }}
-  namespace: {{ .root.Release.Namespace }}
-  labels: {{- include "pod.labels" (list .root .app) | nindent 4 }}
+  name: {{ $app }}
+  namespace: {{ $root.Release.Namespace }}
+  labels: {{- include "pod.labels" (list $root $app) | nindent 4 }}
 spec:
   podSelector:
     matchLabels:
-      app: {{ .app }}
+      app: {{ $app }}
   policyTypes: [Ingress, Egress]
   ingress:
-    {{- range $port, $callers := .from }}
+    {{- range $port, $said := index $table $name }}
     - from:
-        {{- range $callers }}
-        {{- include "network.peer" . | nindent 8 }}
+        {{- range include "network.callers" $said | fromJsonArray }}
+        {{- include "network.peer" (list . $model) | nindent 8 }}
         {{- end }}
       ports:
         - {port: {{ $port }}, protocol: TCP}
     {{- else }} []
     {{- end }}
   egress:
-    {{- range $called, $port := .to }}
+    {{- range $service, $ports := $called }}
     - to:
-        {{- include "network.peer" $called | nindent 8 }}
+        {{- include "network.peer" (list $service $model) | nindent 8 }}
       ports:
-        - {port: {{ $port }}, protocol: TCP}
-    {{- end }}
-    {{- if .outside }}
-    - ports:
-        {{- range .outside | toStrings | uniq }}
+        {{- range $ports }}
         - {port: {{ . }}, protocol: TCP}
         {{- end }}
     {{- end }}
-    {{- if not (or .to .outside) }} []
+    {{- if $outside }}
+    - ports:
+        {{- range $outside | toStrings | uniq }}
+        - {port: {{ . }}, protocol: TCP}
+        {{- end }}
+    {{- end }}
+    {{- if not (or $called $outside) }} []
     {{- end }}
 {{- end }}
 
-{{/* Where the database is, as JSON of "to" and "outside". Takes the root. */}}
-{{- define "network.database" -}}
-{{- $database := .Values.database -}}
-{{- if eq $database.host "postgres.infra.svc.cluster.local" -}}
-{{- dict "to" (dict "infra/postgres" $database.port) "outside" list | toJson -}}
-{{- else -}}
-{{- dict "to" dict "outside" (list $database.port) | toJson -}}
+{{/* The port of something outside: the one in its URL, or that of HTTPS. Takes the root; what. */}}
+{{- define "network.port" -}}
+{{- $values := (index . 0).Values -}}
+{{- $url := "" -}}
+{{- if eq (index . 1) "issuer" -}}
+{{- $url = ($values.access.tokens).jwks | default "" -}}
+{{- else if ne (index . 1) "alerts" -}}
+{{- $url = $values.aws.endpoint -}}
 {{- end -}}
-{{- end }}
-
-{{/* The port of AWS, as JSON of a list. Takes the root. */}}
-{{- define "network.aws" -}}
-{{- $port := regexFind ":[0-9]+$" (trimSuffix "/" .Values.aws.endpoint) | trimPrefix ":" -}}
-{{- list (int (default "443" $port)) | toJson -}}
+{{- regexFind ":[0-9]+$" (urlParse $url).host | trimPrefix ":" | default "443" -}}
 {{- end }}

@@ -43,14 +43,12 @@ def of_a_model(mesh: Mesh, model: ModelEntry) -> Mapping[str, Any]:
 
 
 def of_the_stores(mesh: Mesh, models: Sequence[ModelEntry]) -> Mapping[str, Mapping[str, Any]]:
-    """Of the charts postgres, mlflow and annotation, by their names."""
+    """Of the charts postgres, where that is in the cluster, mlflow and annotation, by their names.
+
+    Raises InvalidMesh.
+    """
     buckets, aws = mesh.outside.buckets, {"region": mesh.outside.region}
-    return {
-        "postgres": {
-            "aws": aws,
-            "backups": {"url": f"s3://{buckets['backups']}/predict"},
-            "maxConnections": max_connections(models),
-        },
+    stores: dict[str, Mapping[str, Any]] = {
         "mlflow": {
             **_database(mesh),
             "aws": aws,
@@ -58,6 +56,13 @@ def of_the_stores(mesh: Mesh, models: Sequence[ModelEntry]) -> Mapping[str, Mapp
         },
         "annotation": {**_database(mesh), "labelStudio": {"host": mesh.label_host}},
     }
+    if not mesh.outside.database:
+        stores["postgres"] = {
+            "aws": aws,
+            "backups": {"url": f"s3://{buckets['backups']}/predict"},
+            "maxConnections": max_connections(models),
+        }
+    return stores
 
 
 def _of_both(mesh: Mesh, models: Sequence[ModelEntry]) -> Mapping[str, Any]:

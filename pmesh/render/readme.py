@@ -1,8 +1,8 @@
-"""The table of istio/README.md: which identity may call which service."""
+"""The table of istio/README.md: which identity may call which service, and PostgreSQL as whom."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
-from pmesh.render.services import Name, Rule, Services
+from pmesh.render.services import DATABASE, POSTGRES, Name, Rule, Services
 
 _BEGIN = "<!-- made by `pmesh render` -->"
 _END = "<!-- end -->"
@@ -22,12 +22,14 @@ def _table(services: Services) -> str:
         "| service | port | what | who is let in |",
         "| --- | --- | --- | --- |",
         *(
-            f"| `{service}` | {rule.port} | {_rpcs(rule)} | {_names(rule.callers)} |"
+            f"| `{service}` | {rule.port} | {_rpcs(rule)} |"
+            f" {_names(rule.callers, services.logins if service == POSTGRES else {})} |"
             for service, rules in services.rules.items()
             for rule in rules
         ),
         *(
-            f"| outside: {what} | | | {_names(callers)} |"
+            f"| outside: {what} | | |"
+            f" {_names(callers, services.logins if what == DATABASE else {})} |"
             for what, callers in services.outside.items()
         ),
     ]
@@ -43,5 +45,9 @@ def _names_of_rpcs(rpcs: Iterable[str]) -> Iterator[str]:
         yield f"`{rpc.rpartition('/')[2]}`"
 
 
-def _names(callers: Iterable[Name]) -> str:
-    return ", ".join(f"`{caller}`" for caller in callers)
+def _names(callers: Iterable[Name], logins: Mapping[Name, str]) -> str:
+    """logins: what they connect as, where that is PostgreSQL."""
+    return ", ".join(
+        f"`{caller}` as `{logins[caller]}`" if caller in logins else f"`{caller}`"
+        for caller in callers
+    )

@@ -44,10 +44,12 @@ def render(root: Path, models: Sequence[ModelEntry]) -> Mapping[Path, str]:
     mesh = read_mesh(root / "mesh.yaml")
     table = root / _ISTIO / "services.yaml"
     services = read_services(table, [model.id for model in models])
+    of_any_model = read_services(table, ["*"])
     if mesh.outside.database:
         services = services.with_database_outside()
+        of_any_model = of_any_model.with_database_outside()
     page = (root / _README).read_text(encoding="utf-8")
-    files = {_README: with_table(page, read_services(table, ["*"]))}
+    files = {_README: with_table(page, of_any_model)}
     objects_of = istio(mesh, services, models)
     for name, objects in objects_of.items():
         folder, _, stem = name.rpartition("/")

@@ -2,27 +2,19 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from modelkit.sections import section, texts
 from modelkit.strict_yaml import read_yaml
+from pmesh.render.programs import check_port, check_program, check_rpcs
 
 OUTSIDE = ("sns", "sqs", "s3", "sts", "issuer", "alerts")
 """What there is outside; mesh.yaml says at which hosts."""
 DATABASE = "database"
 """What is outside where mesh.yaml says so, and else POSTGRES."""
-PROGRAMS = {
-    "predict-mesh": ("gateway", "relay", "rollout", "monitoring", "training", "provision"),
-    "model-*": ("triton", "worker"),
-    "infra": ("postgres",),
-    "mlflow": ("mlflow",),
-    "annotation": ("annotation", "label-studio"),
-}
-"""Of the charts, by namespace: what there is a service or an account of."""
 _NAME = re.compile(r"(model-\*|[a-z0-9-]+)/[a-z0-9-]+")
-_RPC = re.compile(r"/[\w.]+/\w+")
 _OF_A_MODEL, _EACH_MODEL = "model-", "model-*"
 
 
@@ -72,12 +64,19 @@ class Services:
     """Of each service."""
     outside: Mapping[str, Sequence[Name]]
     """Of each of OUTSIDE, who may call it."""
+    logins: Mapping[Name, str]
+    """What each caller of PostgreSQL connects as."""
 
     def with_database_outside(self) -> "Services":
-        """The same for a PostgreSQL that is no service of the mesh."""
-        return Services(
+        """The same for a PostgreSQL that is no service of the mesh, and calls nothing."""
+        outside = {
+            what: [caller for caller in callers if caller != POSTGRES]
+            for what, callers in self.outside.items()
+        }
+        return replace(
+            self,
             rules={name: rules for name, rules in self.rules.items() if name != POSTGRES},
-            outside={**self.outside, DATABASE: self.callers(POSTGRES)},
+            outside={**outside, DATABASE: self.callers(POSTGRES)},
         )
 
     def callers(self, service: Name) -> Sequence[Name]:
@@ -104,11 +103,12 @@ def read_services(file: Path, models: Sequence[str]) -> Services:
         outside = section("outside", said.pop("outside", {}), OUTSIDE)
         return Services(
             rules={
-                Name(namespace, service): list(_rules(f"{namespace}/{service}", ports, own))
+                Name(namespace, service): list(_rules(pattern, ports, own))
                 for pattern, ports in said.items()
                 for namespace, service, own in _expanded(pattern, models)
             },
             outside={key: _callers(key, outside[key], models) for key in OUTSIDE if key in outside},
+            logins=_logins(said.get(str(POSTGRES), {}), models),
         )
     except ValueError as error:
         raise InvalidServices(f"{file}: {error}") from error
@@ -121,8 +121,7 @@ def _expanded(pattern: Any, models: Sequence[str]) -> Iterator[tuple[str, str, S
     namespace, name = pattern.split("/")
     if namespace.startswith(_OF_A_MODEL) and namespace != _EACH_MODEL:
         raise ValueError(f"{pattern}: write {_EACH_MODEL}, which stands for each model's")
-    if name not in (programs := PROGRAMS.get(namespace, (name,))):
-        raise ValueError(f"{pattern}: {namespace} has {', '.join(programs)}, and no {name}")
+    check_program(namespace, name)
     if namespace != _EACH_MODEL:
         yield namespace, name, models
         return
@@ -133,24 +132,27 @@ def _expanded(pattern: Any, models: Sequence[str]) -> Iterator[tuple[str, str, S
 def _rules(service: str, ports: Any, models: Sequence[str]) -> Iterator[Rule]:
     for port, said in section(service, ports).items():
         where = f"{service}.{port}"
-        if type(port) is not int or not 0 < port < 65536:
-            raise ValueError(f"{where}: a port is a number of 1 to 65535")
+        if type(port) is not int:
+            raise ValueError(f"{where}: a port is a number")
+        check_port(service, port)
         rule = section(where, said, ("callers", "rpcs", "also"))
-        yield _rule(where, port, rule, models)
+        yield _rule(service, port, rule, models)
         also = rule.get("also", [])
         if not isinstance(also, list):
             raise ValueError(f"{where}.also is a list of sections, not {also!r}")
         for one in also:
             keys = ("callers", "rpcs")
-            yield _rule(f"{where}.also", port, section(f"{where}.also", one, keys), models)
+            yield _rule(service, port, section(f"{where}.also", one, keys), models)
 
 
-def _rule(where: str, port: int, said: Mapping[Any, Any], models: Sequence[str]) -> Rule:
+def _rule(service: str, port: int, said: Mapping[Any, Any], models: Sequence[str]) -> Rule:
+    where = f"{service}.{port}"
     rpcs = texts(f"{where}.rpcs", said.get("rpcs", []))
-    for rpc in rpcs:
-        if not _RPC.fullmatch(rpc):
-            raise ValueError(f"{where}: {rpc!r} is no path of an rpc, such as /package.Service/Rpc")
-    return Rule(port, _callers(where, said.get("callers"), models), rpcs)
+    check_rpcs(service, port, rpcs)
+    callers = said.get("callers")
+    if service == str(POSTGRES):
+        callers = list(_with_logins(where, callers))
+    return Rule(port, _callers(where, callers, models), rpcs)
 
 
 def _callers(where: str, said: Any, models: Sequence[str]) -> Sequence[Name]:
@@ -159,3 +161,19 @@ def _callers(where: str, said: Any, models: Sequence[str]) -> Sequence[Name]:
     return [
         Name(namespace, name) for caller in said for namespace, name, _ in _expanded(caller, models)
     ]
+
+
+def _with_logins(where: str, said: Any) -> Mapping[str, str]:
+    if not isinstance(said, dict) or not all(isinstance(login, str) for login in said.values()):
+        raise ValueError(f"{where}.callers says of each namespace/account its login: a text")
+    return said
+
+
+def _logins(ports: Mapping[int, Any], models: Sequence[str]) -> Mapping[Name, str]:
+    """Of rules that have been read. A * in a login is the model's id, as in the caller."""
+    return {
+        Name(namespace, name): login.replace("*", namespace.removeprefix(_OF_A_MODEL))
+        for said in ports.values()
+        for pattern, login in said["callers"].items()
+        for namespace, name, _ in _expanded(pattern, models)
+    }

@@ -64,16 +64,16 @@ class Rendered:
             yield f"{one['kind']}/{one['metadata']['name']}", spec["template"]
 
 
-def template(chart: str, *options: str) -> subprocess.CompletedProcess[str]:
-    """options: further ones of the command."""
-    command = [helm(), "template", chart, str(ROOT / "deploy/charts" / chart)]
+def template(chart: str, *options: str, checkout: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """options: further ones of the command. checkout: whose chart."""
+    command = [helm(), "template", chart, str(checkout / "deploy/charts" / chart)]
     command += ["--namespace", CHARTS[chart], "--kube-version", KUBERNETES, *options]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-def rendered(chart: str, values: Path, *options: str) -> Rendered:
-    """options: further ones of the command."""
-    run = template(chart, "--values", str(values), *options)
+def rendered(chart: str, values: Path, *options: str, checkout: Path = ROOT) -> Rendered:
+    """options: further ones of the command. checkout: whose chart."""
+    run = template(chart, "--values", str(values), *options, checkout=checkout)
     assert run.returncode == 0, run.stderr
     return Rendered([one for one in yaml.safe_load_all(run.stdout) if one])
 

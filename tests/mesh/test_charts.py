@@ -10,12 +10,13 @@ import yaml
 
 from bus.topology import Names
 from contract.settings import read
-from pmesh.render.services import PROGRAMS
+from pmesh.render.programs import PROGRAMS
 from rollout.settings import Settings
 from tests.mesh.charts import (
     CASES,
     CHARTS,
     ROOT,
+    Object,
     Rendered,
     containers,
     rendered,
@@ -119,8 +120,36 @@ def test_services_and_accounts_are_those_of_the_table() -> None:
     callers |= {caller for who in outside.values() for caller in who}
     ours = {caller for caller in callers if caller.split("/")[0] not in OUTSIDE_THE_CHARTS}
     assert ours <= accounts
-    known = {f"{within}/{name}" for within, names in PROGRAMS.items() for name in names}
-    assert known == accounts
+    known = {
+        f"{within}/{name}": set(its)
+        for within, programs in PROGRAMS.items()
+        for name, its in programs.items()
+    }
+    assert known.keys() == accounts
+    assert {name: its for name, its in known.items() if its} == ports
+
+
+def test_a_program_connects_to_postgresql_as_the_table_says() -> None:
+    table = yaml.safe_load((ROOT / "istio/services.yaml").read_text())
+    found: dict[str, set[str]] = {}
+    for chart, namespace in everything():
+        if namespace == "infra":
+            continue  # PostgreSQL itself, which needs no way in
+        for _, pod in chart.pods():
+            caller = f"{namespace}/{pod['spec']['serviceAccountName']}"
+            for container in containers(pod):
+                for variable in container.get("env", []):
+                    if variable["name"] in {"PGUSER", "POSTGRE_USER"}:
+                        found.setdefault(caller, set()).add(_login(variable))
+    (postgres,) = table["infra/postgres"].values()
+    expected = {
+        caller: {login.replace("*", "sentiment")} for caller, login in postgres["callers"].items()
+    }
+    assert expected.pop("predict-mesh/provision") == {"owner"}
+    # It makes groups first, as a superuser where there is one.
+    secrets = {"of predict-mesh-database-owner", "of predict-mesh-database-superuser"}
+    assert found.pop("predict-mesh/provision") == secrets
+    assert found == expected
 
 
 def test_prometheus_finds_the_ports_that_the_table_opens_to_it() -> None:
@@ -215,6 +244,13 @@ def test_what_is_rendered_of_the_list_fits_the_charts() -> None:
     assert {file.parent.name for file in charts.glob("*/rendered-values.yaml")} == {
         *CHARTS.keys() - {"model"}
     }
+
+
+def _login(variable: Object) -> str:
+    """Its name, or the secret that has it."""
+    if "value" in variable:
+        return str(variable["value"])
+    return f"of {variable['valueFrom']['secretKeyRef']['name']}"
 
 
 def everything() -> Iterator[tuple[Rendered, str]]:

@@ -4,6 +4,7 @@ Nothing here makes the policies hold, which is for a cluster's network: network_
 them, for the pods that the charts make and for those of others.
 """
 
+import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -147,6 +148,32 @@ def test_a_database_outside_is_reached_by_those_who_have_a_login_there() -> None
     found = _ports_outside(made, {5433})
     (door,) = [door for door in doors() if door.service == "infra/postgres"]
     assert {pod for pod in found if found[pod]} == set(door.callers)
+
+
+def test_the_issuer_is_reached_at_the_port_of_its_keys() -> None:
+    jwks = "access.tokens.jwks=https://keycloak.login.svc.cluster.local:8443/jwks"
+    values = FOLDER / "predict-mesh/ci/all-values.yaml"
+    made = Cluster()
+    made.add("predict-mesh", rendered("predict-mesh", values, "--set", jwks))
+    found = _ports_outside(made, {8443})
+    assert {pod for pod in found if found[pod]} == outside()["issuer"]
+
+
+def test_a_line_that_is_new_in_the_table_is_let_out_and_in(tmp_path: Path) -> None:
+    shutil.copytree(FOLDER, tmp_path / "deploy/charts", symlinks=True)
+    table = yaml.safe_load((ROOT / "istio/services.yaml").read_text())
+    table["mlflow/mlflow"][5000]["callers"].append("predict-mesh/relay")
+    table["outside"]["sns"].append("predict-mesh/training")
+    (tmp_path / "istio").mkdir()
+    (tmp_path / "istio/services.yaml").write_text(yaml.safe_dump(table))
+    made = Cluster()
+    for chart in ("predict-mesh", "mlflow"):
+        values = sorted((FOLDER / chart / "ci").glob("[al]*-values.yaml"))[0]  # all, or least
+        made.add(chart, rendered(chart, values, checkout=tmp_path))
+    relay, registry = made.pods["predict-mesh/relay"], made.doors["mlflow/mlflow", 5000]
+    assert made.lets_out(relay, registry)
+    assert made.lets_in(relay, registry)
+    assert made.lets_out(made.pods["predict-mesh/training"], [(None, 443)])
 
 
 @pytest.mark.parametrize(("chart", "values"), WANTED)

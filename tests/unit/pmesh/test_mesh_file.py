@@ -1,9 +1,11 @@
 """What mesh.yaml says, and what it cannot say."""
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 import yaml
 
@@ -99,6 +101,20 @@ def test_what_cannot_be_used_is_named(tmp_path: Path, key: str, value: Any, why:
         read_mesh(file)
     assert str(file) in str(refused.value)
     assert why in str(refused.value)
+
+
+def test_regions_are_those_of_the_partitions_whose_hosts_are_known(tmp_path: Path) -> None:
+    session = boto3.Session()
+    taken, regions = set(), {}
+    for partition in session.get_available_partitions():
+        for region in session.get_available_regions("sqs", partition, allow_non_regional=False):
+            regions[region] = partition
+            with suppress(InvalidMesh):
+                read_mesh(changed(tmp_path, "outside/region", region))
+                taken.add(region)
+    known = {"aws", "aws-cn", "aws-us-gov"}
+    assert taken == {region for region, partition in regions.items() if partition in known}
+    assert {regions[region] for region in regions.keys() - taken} >= {"aws-iso", "aws-iso-e"}
 
 
 def test_a_role_that_is_there_twice_is_refused(tmp_path: Path) -> None:

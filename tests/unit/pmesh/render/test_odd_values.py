@@ -29,7 +29,7 @@ MESH = {
     "limits/caller": ([0, 1_000_000_000], [1_000_000_001, 1.5, "7"]),
     "outside/region": (
         ["us-gov-west-1", "cn-north-1"],
-        ["eu-central-10", "eu", "EU-central-1", "us-iso-east-1", "us-isob-east-1"],
+        ["eu-central-10", "eu", "EU-central-1", "us-isob-east-1", "eu-isoe-west-1"],
     ),
     "outside/bus_prefix": (["p", "Team_A-" + "p" * 24], ["", "p" * 32, "a.b", "a b", 7]),
     "outside/buckets/features": (["abc", "a" * 63], ["ab", "a" * 64, "a.b", "A-b", "a b"]),

@@ -15,7 +15,6 @@ from modelkit.values import ForeignVersion, ModelEntry, read_models
 from pmesh.mesh_file import InvalidMesh, read_mesh
 from pmesh.render import outside
 from pmesh.render.rendering import render, stale, write
-from pmesh.render.services import InvalidServices, Name, read_services
 from tests.parts.istio_policies import read_objects
 
 ROOT = Path(__file__).parents[4]
@@ -192,6 +191,18 @@ def test_postgresql_takes_as_many_connections_as_all_programs_may_open(checkout:
     assert bounded + 100 <= values["maxConnections"] < bounded + 100 + 250
 
 
+def test_more_connections_than_postgresql_takes_are_refused(checkout: Path) -> None:
+    models = [
+        replace(MOOD, id=name, serving=ClusterServing(workers=Bounds(0, most)))
+        for name, most in (("mood", 300), ("spam", 1000))
+    ]
+    with pytest.raises(InvalidMesh, match=r"models/spam/values\.yaml: .*10821, 8000 of them"):
+        render(checkout, models)
+    said = (checkout / "mesh.yaml").read_text()
+    (checkout / "mesh.yaml").write_text(said.replace("  # database:", "  database:"))
+    assert Path("deploy/charts/postgres/rendered-values.yaml") not in render(checkout, models)
+
+
 def test_a_database_elsewhere_is_let_out_to_and_is_no_service(checkout: Path) -> None:
     said = (checkout / "mesh.yaml").read_text()
     (checkout / "mesh.yaml").write_text(said.replace("  # database:", "  database:"))
@@ -209,6 +220,11 @@ def test_a_database_elsewhere_is_let_out_to_and_is_no_service(checkout: Path) ->
         assert within in entry["spec"]["exportTo"]
     (applied,) = documents(checkout, "istio/kustomization.yaml")
     assert [one for one in applied["resources"] if "postgres" in one or "infra" in one] == []
+    (s3,) = documents(checkout, "istio/outside/s3.yaml")
+    assert "infra" not in s3["spec"]["exportTo"]
+    table = (checkout / "istio/README.md").read_text().partition("made by `pmesh render`")[2]
+    assert "infra/postgres" not in table
+    assert "| outside: database | | | `predict-mesh/gateway` as `gateway`, " in table
     (values,) = documents(checkout, "deploy/charts/model/models/mood.yaml")
     assert values["database"] == {"host": "db.example.com", "port": 5432}
     for chart in ("mlflow", "annotation"):
@@ -284,49 +300,3 @@ def test_nothing_else_is_let_out() -> None:
     assert config["outboundTrafficPolicy"] == {"mode": "REGISTRY_ONLY"}
     (traces, _) = config["extensionProviders"]
     assert traces["opentelemetry"]["service"] == outside.TRACES.host
-
-
-@pytest.mark.parametrize(
-    ("text", "why"),
-    [
-        ("[", "services.yaml"),
-        ("gateway: {1: {callers: [a/b]}}", "'gateway' is no name; write namespace/name"),
-        ("a/b: [1]", "a/b is a section"),
-        ("a/b: {http: {callers: [a/c]}}", "a/b.http: a port is a number"),
-        ("a/b: {1: {}}", "a/b.1 lacks callers"),
-        ("a/b: {1: {callers: []}}", "a/b.1 lacks callers"),
-        ("a/b: {1: {callers: [a]}}", "'a' is no name"),
-        ("a/b: {1: {caller: [a/c]}}", "a/b.1 has no caller; it may have callers, rpcs, also"),
-        ("a/b: {1: {callers: [a/c], rpcs: [Infer]}}", "'Infer' is no path of an rpc"),
-        ("a/b: {1: {callers: [a/c], rpcs: }}", "a/b.1.rpcs is a list of texts, not None"),
-        ("a/b: {1: {callers: [a/c], rpcs: [1]}}", "a/b.1.rpcs is a list of texts"),
-        ("a/b: {1: {callers: [a/c], also: }}", "a/b.1.also is a list of sections, not None"),
-        ("a/b: {1: {callers: [a/c], also: [a/d]}}", "a/b.1.also is a section"),
-        ("a/b: {1: {callers: [a/c]}, 1: {callers: [a/d]}}", "line 1: 1 is there twice"),
-        ("a/b: {1: {callers: [predict-mesh/realy]}}", "predict-mesh/realy: predict-mesh has gate"),
-        ("a/b: {1: {callers: [model-*/workers]}}", "model-* has triton, worker, and no workers"),
-        ("a/b: {1: {callers: [model-mood/worker]}}", "model-mood/worker: write model-*"),
-        ("a/b: {1: {callers: [mood-*/worker]}}", "'mood-*/worker' is no name"),
-        ("predict-mesh/gatway: {1: {callers: [a/b]}}", "predict-mesh/gatway: predict-mesh has"),
-        ("outside: {sns: [predict-mesh/realy]}", "predict-mesh/realy: predict-mesh has gateway"),
-        ("outside: {ftp: [a/b]}", "outside has no ftp"),
-    ],
-)
-def test_a_table_that_cannot_be_used_is_named(tmp_path: Path, text: str, why: str) -> None:
-    file = tmp_path / "services.yaml"
-    file.write_text(text)
-    with pytest.raises(InvalidServices) as refused:
-        read_services(file, ["mood"])
-    assert str(file) in str(refused.value)
-    assert why in str(refused.value)
-
-
-def test_each_model_has_its_own_row_and_callers_of_its_own(tmp_path: Path) -> None:
-    file = tmp_path / "services.yaml"
-    file.write_text("model-*/triton: {1: {callers: [model-*/worker]}}\n")
-    services = read_services(file, ["mood", "spam"])
-    callers = {service: services.callers(service) for service in services.rules}
-    assert callers == {
-        Name(f"model-{model}", "triton"): [Name(f"model-{model}", "worker")]
-        for model in ("mood", "spam")
-    }

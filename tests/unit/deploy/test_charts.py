@@ -129,6 +129,47 @@ def each_left_out(said: dict[str, Any], path: str = "") -> Iterator[tuple[str, d
 
 
 @each_chart
+def test_what_is_called_outside_says_what_the_mesh_lets_out_to(chart: Path) -> None:
+    for path, value in values(schema(chart)):
+        if re.search(r"(^|\.)(region|endpoint|bucket|artifacts|uri|address|database\.host)$", path):
+            assert "mesh.yaml" in value["description"], path
+            assert "the mesh lets out to no" in value["description"], path
+
+
+@pytest.mark.parametrize(
+    ("chart", "path", "taken", "refused"),
+    [
+        (
+            "postgres",
+            "restore.until",
+            [
+                "",
+                "2026-11-27 12:00:00+00",
+                "2026-11-27T12:00:00.123456Z",
+                "2026-11-27 12:00:00-0330",
+            ],
+            ["12", "now", "2026-11-27", "2026-13-27 12:00:00+00", "2026-11-27 12:00:00"],
+        ),
+        *(
+            (
+                "predict-mesh",
+                f"{who}.schedule",
+                ["", "*/15 * * * *", "0,30 8-18 * JAN-mar 1-5", "@hourly"],
+                ["often", "* * * *", "* * * * * *", "@every 5m", "@reboot", "60s * * * *"],
+            )
+            for who in ("monitoring", "training")
+        ),
+    ],
+)
+def test_a_moment_is_one_that_who_reads_it_takes(
+    chart: str, path: str, taken: list[str], refused: list[str]
+) -> None:
+    of = schema(ROOT / "deploy/charts" / chart)
+    value = Draft7Validator(dict(values(of))[path] | {"definitions": of["definitions"]})
+    assert [text for text in [*taken, *refused] if value.is_valid(text)] == taken
+
+
+@each_chart
 def test_a_chart_is_tried_with_as_little_as_it_takes_and_with_more(chart: Path) -> None:
     tried = {file.name for file in (chart / "ci").glob("*-values.yaml")}
     assert "least-values.yaml" in tried

@@ -9,7 +9,8 @@ import pytest
 import yaml
 from jsonschema import Draft7Validator
 
-from tests.mesh.charts import CHARTS, ROOT, template
+from pmesh.render.objects import as_yaml
+from tests.mesh.charts import CHARTS, ROOT, rendered, template
 from tests.parts.values import merged
 
 MOST = {"predict-mesh": "all", "model": "all", "postgres": "restore", "mlflow": "outside"}
@@ -31,6 +32,15 @@ def test_a_string_stays_what_it_is(tmp_path: Path, chart: str, odd: str) -> None
     assert said != plain
     expected, found = (_rendered(tmp_path, chart, values) for values in (plain, said))
     _compare(expected, found, odd, "")
+
+
+def test_what_is_rendered_of_the_list_stays_what_it_is(tmp_path: Path) -> None:
+    texts = (*ODD, ".5", "1.", "0o17", "1_0", "N")
+    said = {f"a{number}": text for number, text in enumerate(texts)}
+    file = tmp_path / "values.yaml"
+    file.write_text(as_yaml([{"serviceAccountAnnotations": said}], comment="Odd ones."))
+    found = rendered("mlflow", ROOT / "deploy/charts/mlflow/ci/least-values.yaml", "-f", str(file))
+    assert found.named("ServiceAccount", "mlflow")["metadata"]["annotations"] == said
 
 
 def _filled(chart: str, schema: Mapping[str, Any], text: str, by: str) -> Any:

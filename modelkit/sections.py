@@ -6,6 +6,8 @@ Each raises ValueError, which begins with where it is, such as `serving.tritons`
 from collections.abc import Collection, Mapping
 from typing import Any
 
+_IN_QUOTES = "those like 1, yes and no are in quotes"
+
 
 def section(where: str, said: Any, keys: Collection[str] | None = None) -> Mapping[Any, Any]:
     """Of these keys and no others; None: of any."""
@@ -16,12 +18,17 @@ def section(where: str, said: Any, keys: Collection[str] | None = None) -> Mappi
     return said
 
 
+def text(where: str, said: Any) -> str:
+    """One, and not what YAML takes for something else."""
+    if not isinstance(said, str):
+        raise ValueError(f"{where} is a text, not {said!r}; {_IN_QUOTES}")
+    return said
+
+
 def texts(where: str, said: Any) -> list[str]:
     """A list of them."""
-    if not isinstance(said, list) or not all(isinstance(text, str) for text in said):
-        raise ValueError(
-            f"{where} is a list of texts, not {said!r}; those like 1, yes and no are in quotes"
-        )
+    if not isinstance(said, list) or not all(isinstance(one, str) for one in said):
+        raise ValueError(f"{where} is a list of texts, not {said!r}; {_IN_QUOTES}")
     return said
 
 

@@ -23,7 +23,7 @@ from contract.alert_rules import AlertRule
 from contract.labels import check_model_labels
 from contract.version_name import VERSION, check_model_id
 from modelkit.alerts import read_alerts
-from modelkit.sections import section, texts, whole_number
+from modelkit.sections import section, text, texts, whole_number
 from modelkit.serving import ClusterServing, read_serving
 from modelkit.strict_yaml import read_yaml
 
@@ -93,11 +93,12 @@ def read_values(folder: Path) -> ModelEntry:
     file = folder / "values.yaml"
     try:
         values = section("it", read_yaml(file.read_text(encoding="utf-8")), _KEYS)
-        check_model_id(str(values["id"]))
+        model = text("id", values["id"])
+        check_model_id(model)
         foreign = dict(_foreign(folder, values, *item) for item in _versions(values).items())
         entry = ModelEntry(
-            id=str(values["id"]),
-            description=str(values["description"]),
+            id=model,
+            description=text("description", values["description"]),
             labels=_labels("labels", values["labels"]),
             feature_share=float(values.get("feature_share", 1.0)),
             retention_days=whole_number(
@@ -144,7 +145,7 @@ def _foreign(
     if "address" not in said:
         raise ValueError(f"{where} lacks address")
     return str(version), ForeignVersion(
-        address=str(said["address"]),
+        address=text(f"{where}.address", said["address"]),
         labels=_labels(f"{where}.labels", said.get("labels") or values["labels"]),
         golden=folder / said["golden"] if said.get("golden") else None,
         examples=folder / said["examples"] if said.get("examples") else None,

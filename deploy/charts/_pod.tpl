@@ -13,7 +13,7 @@ helm.sh/chart: {{ $root.Chart.Name }}-{{ $root.Chart.Version }}
 {{/* Of a program of ours. Takes the root and the program. */}}
 {{- define "pod.image" -}}
 {{- $images := (index . 0).Values.images -}}
-{{ $images.registry }}/predict-mesh/{{ index . 1 }}:{{ $images.tag }}
+{{ printf "%s/predict-mesh/%s:%s" $images.registry (index . 1) $images.tag | quote }}
 {{- end }}
 
 {{/* First lines of a pod's spec. Takes the root and the service account. */}}
@@ -24,7 +24,7 @@ automountServiceAccountToken: false
 enableServiceLinks: false
 {{- with $root.Values.images.pullSecret }}
 imagePullSecrets:
-  - name: {{ . }}
+  - name: {{ . | quote }}
 {{- end }}
 securityContext:
   runAsNonRoot: true
@@ -91,7 +91,7 @@ automountServiceAccountToken: false
 - name: PGDATABASE
   value: {{ $database.name | quote }}
 - name: PGSSLMODE
-  value: {{ $database.sslmode }}
+  value: {{ $database.sslmode | quote }}
 {{- if $database.caConfigMap }}
 - name: PGSSLROOTCERT
   value: /etc/database/ca.crt
@@ -102,13 +102,13 @@ automountServiceAccountToken: false
   {{- else }}
   valueFrom:
     secretKeyRef:
-      name: {{ index . 2 }}
+      name: {{ index . 2 | quote }}
       key: username
   {{- end }}
 - name: PGPASSWORD
   valueFrom:
     secretKeyRef:
-      name: {{ index . 2 }}
+      name: {{ index . 2 | quote }}
       key: {{ index . 3 }}
 {{- end }}
 
@@ -125,7 +125,7 @@ automountServiceAccountToken: false
 {{- with .Values.database.caConfigMap }}
 - name: database-ca
   configMap:
-    name: {{ . }}
+    name: {{ . | quote }}
 {{- end }}
 {{- end }}
 
@@ -133,17 +133,17 @@ automountServiceAccountToken: false
 {{- define "pod.aws" -}}
 {{- with .Values.aws -}}
 - name: AWS_DEFAULT_REGION
-  value: {{ .region }}
+  value: {{ .region | quote }}
 {{- if .endpoint }}
 - name: AWS_ENDPOINT_URL
-  value: {{ .endpoint }}
+  value: {{ .endpoint | quote }}
 {{- end }}
 {{- if .secret }}
 {{- range $key := list "AWS_ACCESS_KEY_ID" "AWS_SECRET_ACCESS_KEY" }}
 - name: {{ $key }}
   valueFrom:
     secretKeyRef:
-      name: {{ $.Values.aws.secret }}
+      name: {{ $.Values.aws.secret | quote }}
       key: {{ $key }}
 {{- end }}
 {{- end }}
@@ -152,7 +152,7 @@ automountServiceAccountToken: false
 
 {{- define "pod.topic" -}}
 {{- $partition := ternary "aws-cn" (ternary "aws-us-gov" "aws" (hasPrefix "us-gov-" .Values.aws.region)) (hasPrefix "cn-" .Values.aws.region) -}}
-arn:{{ $partition }}:sns:{{ .Values.aws.region }}:{{ .Values.aws.account }}:{{ .Values.bus.prefix }}-events
+{{ printf "arn:%s:sns:%s:%s:%s-events" $partition .Values.aws.region .Values.aws.account .Values.bus.prefix | quote }}
 {{- end }}
 
 {{/* The claim to the repository's volume, which several namespaces have. Takes the root. */}}
@@ -163,12 +163,12 @@ arn:{{ $partition }}:sns:{{ .Values.aws.region }}:{{ .Values.aws.account }}:{{ .
 apiVersion: v1
 kind: PersistentVolume
 metadata:
-  name: {{ $name }}
+  name: {{ $name | quote }}
   labels: {{- include "pod.labels" (list . "repository") | nindent 4 }}
 spec:
   accessModes: [ReadWriteMany]
   capacity:
-    storage: {{ $repository.size }}
+    storage: {{ $repository.size | quote }}
   persistentVolumeReclaimPolicy: Retain
   storageClassName: ""
   volumeMode: Filesystem
@@ -176,24 +176,24 @@ spec:
     apiVersion: v1
     kind: PersistentVolumeClaim
     namespace: {{ .Release.Namespace }}
-    name: {{ $repository.claim }}
+    name: {{ $repository.claim | quote }}
   csi:
-    driver: {{ $repository.csi.driver }}
-    volumeHandle: {{ $repository.csi.volumeHandle }}
+    driver: {{ $repository.csi.driver | quote }}
+    volumeHandle: {{ $repository.csi.volumeHandle | quote }}
 ---
 apiVersion: v1
 kind: PersistentVolumeClaim
 metadata:
-  name: {{ $repository.claim }}
+  name: {{ $repository.claim | quote }}
   namespace: {{ .Release.Namespace }}
   labels: {{- include "pod.labels" (list . "repository") | nindent 4 }}
 spec:
   accessModes: [ReadWriteMany]
   storageClassName: ""
-  volumeName: {{ $name }}
+  volumeName: {{ $name | quote }}
   resources:
     requests:
-      storage: {{ $repository.size }}
+      storage: {{ $repository.size | quote }}
 {{- end }}
 {{- end }}
 

@@ -1,5 +1,6 @@
 """Objects of Istio as plain data, and files of them as YAML."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -43,3 +44,12 @@ class _Plain(yaml.SafeDumper):
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
+
+
+# So that texts are quoted which only Helm and kubectl take for a number or a truth value.
+_Plain.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?(0o[0-7_]+|(\.[0-9_]+|[0-9][0-9_]*(\.[0-9_]*)?)([eE][-+]?[0-9]+)?)$"),
+    list("-+.0123456789"),
+)
+_Plain.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"[yYnN]$"), list("yYnN"))

@@ -215,6 +215,9 @@ def test_tritons_are_scaled_by_what_prometheus_calls_them() -> None:
         ("model", "versions.twelve.device=gpu", "twelve"),
         ("postgres", "backups.url=https://bucket", "url"),
         ("mlflow", "aws.regoin=eu-central-1", "regoin"),
+        ("predict-mesh", "access=null", "access"),  # to Helm, one without its default
+        ("postgres", "backups.enabled=null", "enabled"),
+        ("annotation", "labelStudio=null", "labelStudio"),
         ("annotation", "labelstudio.host=a.example.com", "labelstudio"),
     ],
 )

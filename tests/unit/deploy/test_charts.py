@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 import yaml
+from jsonschema import Draft7Validator
 
+from tests.parts.values import merged
 from webhooks.addresses import NOT_PUBLIC
 
 ROOT = Path(__file__).parents[3]
@@ -19,6 +21,9 @@ CHARTS = sorted(file.parent for file in (ROOT / "deploy/charts").glob("*/Chart.y
 
 BY_DEVICE = {"cpu", "gpu"}
 """Values that templates find by the device of a Triton."""
+
+MAY_BE_EMPTY = {"model": {"tritons.gpu.limits.nvidia.com/gpu"}}
+"""By chart: where another kind of gpu may be asked for. Helm itself fills in global."""
 
 each_chart = pytest.mark.parametrize("chart", CHARTS, ids=lambda chart: chart.name)
 
@@ -101,6 +106,67 @@ def test_the_values_say_what_the_schema_does(chart: Path) -> None:
         for name in path.split("."):
             found = found[name]
         assert found == value["default"], path
+
+
+@each_chart
+def test_a_value_that_is_left_empty_is_refused(chart: Path) -> None:
+    """Helm takes `key:` for one that is to be without its default."""
+    least = yaml.safe_load((chart / "ci" / "least-values.yaml").read_text())
+    whole = merged(yaml.safe_load((chart / "values.yaml").read_text()), least)
+    schema_of = Draft7Validator(schema(chart))
+    assert not list(schema_of.iter_errors(whole))
+    empty = {path for path, without in each_left_out(whole) if schema_of.is_valid(without)}
+    assert empty == MAY_BE_EMPTY.get(chart.name, set()) | {"global"}
+
+
+def each_left_out(said: dict[str, Any], path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """By the path of each group and value: all the others."""
+    for name, inner in said.items():
+        yield f"{path}{name}", {key: other for key, other in said.items() if key != name}
+        if isinstance(inner, dict):
+            for at, without in each_left_out(inner, f"{path}{name}."):
+                yield at, said | {name: without}
+
+
+@each_chart
+def test_what_is_called_outside_says_what_the_mesh_lets_out_to(chart: Path) -> None:
+    for path, value in values(schema(chart)):
+        if re.search(r"(^|\.)(region|endpoint|bucket|artifacts|uri|address|database\.host)$", path):
+            assert "mesh.yaml" in value["description"], path
+            assert "the mesh lets out to no" in value["description"], path
+
+
+@pytest.mark.parametrize(
+    ("chart", "path", "taken", "refused"),
+    [
+        (
+            "postgres",
+            "restore.until",
+            [
+                "",
+                "2026-11-27 12:00:00+00",
+                "2026-11-27T12:00:00.123456Z",
+                "2026-11-27 12:00:00-0330",
+            ],
+            ["12", "now", "2026-11-27", "2026-13-27 12:00:00+00", "2026-11-27 12:00:00"],
+        ),
+        *(
+            (
+                "predict-mesh",
+                f"{who}.schedule",
+                ["", "*/15 * * * *", "0,30 8-18 * JAN-mar 1-5", "@hourly"],
+                ["often", "* * * *", "* * * * * *", "@every 5m", "@reboot", "60s * * * *"],
+            )
+            for who in ("monitoring", "training")
+        ),
+    ],
+)
+def test_a_moment_is_one_that_who_reads_it_takes(
+    chart: str, path: str, taken: list[str], refused: list[str]
+) -> None:
+    of = schema(ROOT / "deploy/charts" / chart)
+    value = Draft7Validator(dict(values(of))[path] | {"definitions": of["definitions"]})
+    assert [text for text in [*taken, *refused] if value.is_valid(text)] == taken
 
 
 @each_chart

@@ -54,6 +54,7 @@ def test_a_version_of_others_is_read(tmp_path: Path) -> None:
         (GOOD.replace("id: mood", "id: gateway"), "no model can be called 'gateway'"),
         (GOOD.replace("id: mood", "id: mood-dead"), "no model can be called 'mood-dead'"),
         (GOOD.replace("id: mood", "id: Mood"), "'Mood' is no id of a model"),
+        (GOOD.replace("id: mood", "id: on"), "id is a text, not True; .* are in quotes"),
         (GOOD.replace("labels: [bad, good]", ""), "has no labels"),
         (GOOD.replace("[bad, good]", "[]"), "at least one label"),
         (GOOD.replace("[bad, good]", "[bad, good, bad]"), "labels are there twice: 'bad'"),

@@ -14,6 +14,7 @@ from modelkit.values import InvalidValues, read_values
 from pmesh.mesh_file import InvalidMesh
 from pmesh.render.ids import CHARTS as TAKEN_NAMES
 from pmesh.render.rendering import render
+from tests.parts.values import merged
 
 ROOT = Path(__file__).parents[4]
 CHARTS = ROOT / "deploy" / "charts"
@@ -127,11 +128,5 @@ def _refusals(chart: Path, rendered: Any) -> list[str]:
     values = yaml.safe_load((chart / "values.yaml").read_text())
     has_account = "account" in values.get("aws", {})
     for said in (rendered, TAG, ACCOUNT if has_account else {}):
-        values = _merged(values, said)
+        values = merged(values, said)
     return [error.message for error in Draft7Validator(schema).iter_errors(values)]
-
-
-def _merged(below: Any, above: Any) -> Any:
-    if not isinstance(below, dict) or not isinstance(above, dict):
-        return above
-    return below | {key: _merged(below.get(key), value) for key, value in above.items()}

@@ -22,25 +22,30 @@ spec:
         - {port: 15020, protocol: TCP} # figures of the proxy and its agent
         - {port: 15090, protocol: TCP} # of the proxy alone
   egress:
-    - to:
-        - namespaceSelector:
-            matchLabels:
-              kubernetes.io/metadata.name: kube-system
-      ports:
-        - {port: 53, protocol: UDP}
-        - {port: 53, protocol: TCP}
-    - to:
-        - namespaceSelector:
-            matchLabels:
-              kubernetes.io/metadata.name: istio-system
-      ports:
-        - {port: 15012, protocol: TCP} # istiod
-    - to:
-        - namespaceSelector:
-            matchLabels:
-              kubernetes.io/metadata.name: groundcover
-      ports:
-        - {port: 4317, protocol: TCP} # traces, as istio/mesh-config.yaml has them
+    {{- include "network.own" . | nindent 4 }}
+{{- end }}
+
+{{/* The way out to names and to the mesh's own. */}}
+{{- define "network.own" -}}
+- to:
+    - namespaceSelector:
+        matchLabels:
+          kubernetes.io/metadata.name: kube-system
+  ports:
+    - {port: 53, protocol: UDP}
+    - {port: 53, protocol: TCP}
+- to:
+    - namespaceSelector:
+        matchLabels:
+          kubernetes.io/metadata.name: istio-system
+  ports:
+    - {port: 15012, protocol: TCP} # istiod
+- to:
+    - namespaceSelector:
+        matchLabels:
+          kubernetes.io/metadata.name: groundcover
+  ports:
+    - {port: 4317, protocol: TCP} # traces, as istio/mesh-config.yaml has them
 {{- end }}
 
 {{/* Pods, by "namespace/app": model-* for the namespaces of models, app * for all pods. */}}
@@ -63,7 +68,8 @@ spec:
 {{- end }}
 
 {{/* The policy of one app. Takes root, app; from: port -> callers; to: who is called -> port;
-     outside: ports, anywhere. */}}
+     outside: ports, anywhere; isHook: true for that of a job before a release, which can wait for no
+     other policy of it. */}}
 {{- define "network.policy" -}}
 apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
@@ -71,6 +77,12 @@ metadata:
   name: {{ .app }}
   namespace: {{ .root.Release.Namespace }}
   labels: {{- include "pod.labels" (list .root .app) | nindent 4 }}
+  {{- if .isHook }}
+  annotations:
+    helm.sh/hook: pre-install,pre-upgrade
+    helm.sh/hook-weight: "-1"
+    helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+  {{- end }}
 spec:
   podSelector:
     matchLabels:
@@ -87,6 +99,9 @@ spec:
     {{- else }} []
     {{- end }}
   egress:
+    {{- if .isHook }}
+    {{- include "network.own" .root | nindent 4 }}
+    {{- end }}
     {{- range $called, $port := .to }}
     - to:
         {{- include "network.peer" $called | nindent 8 }}
@@ -99,7 +114,7 @@ spec:
         - {port: {{ . }}, protocol: TCP}
         {{- end }}
     {{- end }}
-    {{- if not (or .to .outside) }} []
+    {{- if not (or .to .outside .isHook) }} []
     {{- end }}
 {{- end }}
 

@@ -41,6 +41,31 @@ def test_no_password_and_no_key_is_in_an_object(chart: str, values: Path) -> Non
                     assert is_named or is_none, (name, variable)
 
 
+@pytest.mark.parametrize("chart", sorted(CHARTS.keys() - {"postgres"}))
+@pytest.mark.parametrize(
+    ("said", "mode", "authorities"),
+    [
+        ("host=x.example.com", "prefer", None),
+        ("sslmode=verify-full", "verify-full", "/etc/ssl/certs/ca-certificates.crt"),
+        ("sslmode=verify-full,caConfigMap=ca", "verify-full", "/etc/database/ca.crt"),
+    ],
+)
+def test_who_connects_to_the_database_knows_it_by_its_certificate(
+    chart: str, said: str, mode: str, authorities: str | None
+) -> None:
+    values = ROOT / "deploy/charts" / chart / "ci/least-values.yaml"
+    said = ",".join(f"database.{one}" for one in said.split(","))
+    told = [
+        variables(container)
+        for _, pod in rendered(chart, values, "--set", said).pods()
+        for container in containers(pod)
+    ]
+    told = [one for one in told if {"PGHOST", "POSTGRE_HOST"} & one.keys()]
+    assert told
+    known = {(one.get("PGSSLMODE"), one.get("PGSSLROOTCERT")) for one in told}
+    assert known == {(mode, authorities)}
+
+
 @pytest.mark.parametrize(
     "url", ["https://other.example.com/hook", "https://alerts.example.com.evil.example?x"]
 )

@@ -1,6 +1,8 @@
 """What Helm makes of the charts: what is named, what is scaled, what values are refused."""
 
+import os
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -75,6 +77,24 @@ def test_alerts_go_only_where_the_mesh_lets_them_out_to(url: str) -> None:
     assert refused.returncode != 0
     assert "write that host to outside.alerts of mesh.yaml" in refused.stderr
     assert "/hook" not in refused.stderr.partition("Error")[2]  # it may hold a secret
+
+
+@pytest.mark.parametrize("device", ["cpu", "gpu"])
+def test_all_images_that_pods_are_made_of_are_built(device: str) -> None:
+    job = [ROOT / "deploy/jobs/build-image.sh", "--all", "--device", device]
+    nothing = {**os.environ, "IMAGE_BUILDER": "true", "IMAGE_REGISTRY": "registry.example.com"}
+    built = subprocess.check_output(job, env=nothing, text=True).splitlines()
+    tag = built[0].rpartition(":")[2]
+    named = set()
+    for chart in CHARTS:
+        values = ROOT / "deploy/charts" / chart / "ci/all-values.yaml"
+        values = values if values.exists() else values.with_name("least-values.yaml")
+        images = f"images.registry=registry.example.com,images.tag={tag}"
+        said = ["--set", f"training.device={device}"] if chart == "predict-mesh" else []
+        for _, pod in rendered(chart, values, "--set-string", images, *said).pods():
+            named |= {container["image"] for container in containers(pod)}
+    assert f"registry.example.com/predict-mesh/genre:{tag}-train-{device}" in named
+    assert {image for image in named if f":{tag}" in image} <= set(built)  # others are a canary's
 
 
 def test_rollout_is_told_what_each_model_runs_on() -> None:

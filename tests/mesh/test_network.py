@@ -153,7 +153,7 @@ def test_a_database_outside_is_reached_by_those_who_have_a_login_there() -> None
 def test_the_job_before_a_release_gets_where_that_release_has_the_database(
     before: str | None,
 ) -> None:
-    """By its own policy: those of its release come later, and those of the one before know others."""
+    """By its own policy: those of its release come later, the one before had another database."""
     folder = FOLDER / "predict-mesh/ci"
     policies = rendered("predict-mesh", folder / before).of("NetworkPolicy") if before else []
     policies = [one for one in policies if not _is_hook(one)]

@@ -54,7 +54,7 @@ test-mesh: mesh-tools $(INSTALLED) $(GENERATED) ## Try the mesh on a real Kubern
 	@$(BIN)/pytest tests/mesh
 
 mesh-tools: ## Build the two and what goes with them into build/, by Go; a quarter of an hour
-	@if command -v go >/dev/null; then tests/mesh/tools/build.sh; fi
+	@tests/mesh/tools/build.sh
 
 lint: $(INSTALLED) $(GENERATED) ## Check style, types, imports, what is rendered and the contract
 	$(BIN)/ruff check

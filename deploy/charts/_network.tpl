@@ -22,25 +22,30 @@ spec:
         - {port: 15020, protocol: TCP} # figures of the proxy and its agent
         - {port: 15090, protocol: TCP} # of the proxy alone
   egress:
-    - to:
-        - namespaceSelector:
-            matchLabels:
-              kubernetes.io/metadata.name: kube-system
-      ports:
-        - {port: 53, protocol: UDP}
-        - {port: 53, protocol: TCP}
-    - to:
-        - namespaceSelector:
-            matchLabels:
-              kubernetes.io/metadata.name: istio-system
-      ports:
-        - {port: 15012, protocol: TCP} # istiod
-    - to:
-        - namespaceSelector:
-            matchLabels:
-              kubernetes.io/metadata.name: groundcover
-      ports:
-        - {port: 4317, protocol: TCP} # traces, as istio/mesh-config.yaml has them
+    {{- include "network.own" . | nindent 4 }}
+{{- end }}
+
+{{/* The way out to names and to the mesh's own. */}}
+{{- define "network.own" -}}
+- to:
+    - namespaceSelector:
+        matchLabels:
+          kubernetes.io/metadata.name: kube-system
+  ports:
+    - {port: 53, protocol: UDP}
+    - {port: 53, protocol: TCP}
+- to:
+    - namespaceSelector:
+        matchLabels:
+          kubernetes.io/metadata.name: istio-system
+  ports:
+    - {port: 15012, protocol: TCP} # istiod
+- to:
+    - namespaceSelector:
+        matchLabels:
+          kubernetes.io/metadata.name: groundcover
+  ports:
+    - {port: 4317, protocol: TCP} # traces, as istio/mesh-config.yaml has them
 {{- end }}
 
 {{/* Pods, by the table's namespace/name. Takes that; of which namespace model-* is, "" for each model's.
@@ -77,11 +82,13 @@ spec:
 {{- uniq $callers | toJson -}}
 {{- end }}
 
-{{/* The policy of one app. Takes the root; the app as the table calls it. */}}
+{{/* The policy of one app. Takes the root; the app as the table calls it; and "hook" for that of a
+     job before a release, which can wait for no other policy of it. */}}
 {{- define "network.policy" -}}
 {{- $root := index . 0 -}}
 {{- $name := index . 1 -}}
 {{- $app := last (splitList "/" $name) -}}
+{{- $isHook := has "hook" . -}}
 {{- $model := ternary $root.Release.Namespace "" (hasPrefix "model-*/" $name) -}}
 {{- $table := $root.Files.Get "services.yaml" | fromYaml -}}
 {{- $called := dict -}}
@@ -111,6 +118,12 @@ metadata:
   name: {{ $app }}
   namespace: {{ $root.Release.Namespace }}
   labels: {{- include "pod.labels" (list $root $app) | nindent 4 }}
+  {{- if $isHook }}
+  annotations:
+    helm.sh/hook: pre-install,pre-upgrade
+    helm.sh/hook-weight: "-1"
+    helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+  {{- end }}
 spec:
   podSelector:
     matchLabels:
@@ -127,6 +140,9 @@ spec:
     {{- else }} []
     {{- end }}
   egress:
+    {{- if $isHook }}
+    {{- include "network.own" $root | nindent 4 }}
+    {{- end }}
     {{- range $service, $ports := $called }}
     - to:
         {{- include "network.peer" (list $service $model) | nindent 8 }}
@@ -141,7 +157,7 @@ spec:
         - {port: {{ . }}, protocol: TCP}
         {{- end }}
     {{- end }}
-    {{- if not (or $called $outside) }} []
+    {{- if not (or $called $outside $isHook) }} []
     {{- end }}
 {{- end }}
 

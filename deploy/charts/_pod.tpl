@@ -90,12 +90,7 @@ automountServiceAccountToken: false
   value: {{ $database.port | quote }}
 - name: PGDATABASE
   value: {{ $database.name | quote }}
-- name: PGSSLMODE
-  value: {{ $database.sslmode | quote }}
-{{- if $database.caConfigMap }}
-- name: PGSSLROOTCERT
-  value: /etc/database/ca.crt
-{{- end }}
+{{ include "pod.database.tls" $database }}
 - name: PGUSER
   {{- if index . 1 }}
   value: {{ index . 1 | quote }}
@@ -112,7 +107,20 @@ automountServiceAccountToken: false
       key: {{ index . 3 }}
 {{- end }}
 
-{{/* What the database is known by. Takes the root. */}}
+{{/* What the database is known by, for libpq. Takes the values of the database. */}}
+{{- define "pod.database.tls" -}}
+- name: PGSSLMODE
+  value: {{ .sslmode | quote }}
+{{- if .caConfigMap }}
+- name: PGSSLROOTCERT
+  value: /etc/database/ca.crt
+{{- else if hasPrefix "verify-" .sslmode }}
+- name: PGSSLROOTCERT # not "system": psycopg's own OpenSSL looks for that elsewhere
+  value: /etc/ssl/certs/ca-certificates.crt
+{{- end }}
+{{- end }}
+
+{{/* Its authority, where the image knows no such. Takes the root. */}}
 {{- define "pod.database.mount" -}}
 {{- if .Values.database.caConfigMap }}
 - name: database-ca

@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
-# Builds the image of a program, of all programs, or of a model, and pushes it if told to.
+# Builds the image of a program or of a model, or all that the charts run, and pushes it if told to.
 set -euo pipefail
 
 usage() {
     cat <<'EOF'
 build-image.sh --program gateway|relay|features|runtime|rollout|monitoring|annotation|triton|
                          postgres|label-studio [--version V] [--push]
-build-image.sh --all [--version V] [--push]
+build-image.sh --all [--device cpu|gpu] [--version V] [--push]
 build-image.sh MODEL [--target worker|train] [--device cpu|gpu] [--base] [--version V] [--push]
 
 Builds REGISTRY/predict-mesh/PROGRAM:COMMIT, or REGISTRY/predict-mesh/MODEL:COMMIT-TARGET-DEVICE.
-Its name is the last line of stdout; what the builder says goes to stderr. --all builds every
-program, which is what the charts need where they begin no trainings, and prints a line for each.
+Its name is the last line of stdout; what the builder says goes to stderr. --all builds what the
+charts run, which is every program and what trains each model, and prints a line for each.
 
   --program  what serves: gateway, relay, features (their shipper), runtime (a worker of any
              model); rollout, which releases and provisions; monitoring, which makes the figures
@@ -19,7 +19,7 @@ program, which is what the charts need where they begin no trainings, and prints
              postgres, with what backs it up; label-studio
   --target   worker (default) answers the requests in the model's queue; train trains and
              evaluates the model
-  --device   cpu (default), or gpu: on NVIDIA's Triton image
+  --device   cpu (default), or gpu: on NVIDIA's Triton image; with --all, as training.device says
   --base     first builds the program that the model's image is built on: runtime, or triton on gpu
   --version  a second tag: V, or V-TARGET-DEVICE
   --push     pushes all that was built
@@ -60,7 +60,7 @@ done
 
 cd "$(dirname "$0")/../.."
 if [[ -n $all ]]; then
-    [[ -z $program$model ]] || fail "all programs, or one, or a model"
+    [[ -z $program$model ]] || fail "all images, or those of a program or of a model"
 elif [[ -n $program ]]; then
     [[ -z $model ]] || fail "a program or a model, not both"
     [[ " ${programs[*]} " == *" $program "* ]] || fail "there is no program $program"
@@ -108,20 +108,31 @@ tagged() {
     echo "$1"
 }
 
-if [[ -n $all$program ]]; then
+below=runtime
+[[ $device == cpu ]] || below=triton
+
+# build_model MODEL TARGET
+build_model() {
+    local image=$images/$1:$commit-$2-$device
+    build Dockerfile.model "$2" "$image" "${of_version[@]}" \
+        --build-arg "BASE_IMAGE=$images/$below:$commit" --build-arg "MODEL=$1"
+    tagged "$image" "$images/$1:$version-$2-$device"
+}
+
+if [[ -n $model ]]; then
+    [[ -z $base ]] || build_program "$below"
+    build_model "$model" "$target"
+else
     [[ -n $all ]] || programs=("$program")
     for program in "${programs[@]}"; do
         build_program "$program" "${of_version[@]}"
         tagged "$images/$program:$commit" "$images/$program:$version"
     done
-else
-    image=$images/$model:$commit-$target-$device
-    below=runtime
-    [[ $device == cpu ]] || below=triton
-    [[ -z $base ]] || build_program "$below"
-    build Dockerfile.model "$target" "$image" "${of_version[@]}" \
-        --build-arg "BASE_IMAGE=$images/$below:$commit" --build-arg "MODEL=$model"
-    tagged "$image" "$images/$model:$version-$target-$device"
+fi
+if [[ -n $all ]]; then
+    for trained in models/*/model.py; do
+        build_model "$(basename "$(dirname "$trained")")" train
+    done
 fi
 if [[ -n $push ]]; then
     for name in "${built[@]}"; do

@@ -21,7 +21,8 @@ Only the named ones, if any are named. Otherwise postgres, which is left out too
 says another database, and mlflow only if they are not there yet: to bring them up to a commit
 restarts them, so name them for that.
 
-Each gets what pmesh render says of it, then FOLDER/CHART.yaml, for a model then FOLDER/MODEL.yaml.
+Each gets what pmesh render says of it, then FOLDER/CHART.yaml, for a model then FOLDER/MODEL.yaml. A
+file of values there that is of no chart and no model is refused.
 
   --tag      the commit that the images were built of, unless images.tag in one's own values is another
   --values   where one's own values are; later ones win
@@ -48,7 +49,10 @@ while [[ $# -gt 0 ]]; do
     case $1 in
         --help) usage && exit ;;
         --tag) tag=${2:?} && shift ;;
-        --values) folders+=("$(realpath "${2:?}")") && shift ;;
+        --values)
+            [[ -d ${2:?} ]] || fail "there is no folder $2"
+            folders+=("$(realpath "$2")") && shift
+            ;;
         --dry-run) dry_run=yes ;;
         -*) fail "there is no option $1" ;;
         *) named+=("$1") ;;
@@ -64,7 +68,15 @@ for file in models/*/values.yaml; do
 done
 all=(postgres mlflow predict-mesh "${models[@]}" annotation)
 for name in "${named[@]}"; do
-    [[ " ${all[*]} " == *" $name "* ]] || fail "there is no chart and no model $name"
+    [[ " ${all[*]} " == *" $name "* ]] ||
+        fail "there is no chart and no model $name, but ${all[*]}"
+done
+for folder in "${folders[@]}"; do
+    for file in "$folder"/*.{yaml,yml}; do
+        name=$(basename "${file%.yaml}")
+        [[ ! -e $file || " ${all[*]} model " == *" $name "* ]] ||
+            fail "$file would be left out; values are those of ${all[*]} model, each in NAME.yaml"
+    done
 done
 
 work=$(mktemp --directory)

@@ -84,11 +84,11 @@ def _device(serving: ClusterServing) -> str:
 
 
 def _database(mesh: Mesh) -> Mapping[str, Any]:
-    """Where it is, if it is not the chart's."""
+    """Where it is, if it is not the chart's: then no mTLS of the mesh is around what goes there."""
     if not mesh.outside.database:
         return {}
     host, port = mesh.outside.database
-    return {"database": {"host": host, "port": port}}
+    return {"database": {"host": host, "port": port, "sslmode": "verify-full"}}
 
 
 def _replicas(replicas: Bounds) -> Mapping[str, int]:

@@ -1,6 +1,8 @@
 """What Helm makes of the charts: what is named, what is scaled, what values are refused."""
 
+import os
 import re
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -42,6 +44,31 @@ def test_no_password_and_no_key_is_in_an_object(chart: str, values: Path) -> Non
                     assert is_named or is_none, (name, variable)
 
 
+@pytest.mark.parametrize("chart", sorted(CHARTS.keys() - {"postgres"}))
+@pytest.mark.parametrize(
+    ("said", "mode", "authorities"),
+    [
+        ("host=x.example.com", "prefer", None),
+        ("sslmode=verify-full", "verify-full", "/etc/ssl/certs/ca-certificates.crt"),
+        ("sslmode=verify-full,caConfigMap=ca", "verify-full", "/etc/database/ca.crt"),
+    ],
+)
+def test_who_connects_to_the_database_knows_it_by_its_certificate(
+    chart: str, said: str, mode: str, authorities: str | None
+) -> None:
+    values = ROOT / "deploy/charts" / chart / "ci/least-values.yaml"
+    said = ",".join(f"database.{one}" for one in said.split(","))
+    told = [
+        variables(container)
+        for _, pod in rendered(chart, values, "--set", said).pods()
+        for container in containers(pod)
+    ]
+    told = [one for one in told if {"PGHOST", "POSTGRE_HOST"} & one.keys()]
+    assert told
+    known = {(one.get("PGSSLMODE"), one.get("PGSSLROOTCERT")) for one in told}
+    assert known == {(mode, authorities)}
+
+
 @pytest.mark.parametrize(
     "url", ["https://other.example.com/hook", "https://alerts.example.com.evil.example?x"]
 )
@@ -51,6 +78,24 @@ def test_alerts_go_only_where_the_mesh_lets_them_out_to(url: str) -> None:
     assert refused.returncode != 0
     assert "write that host to outside.alerts of mesh.yaml" in refused.stderr
     assert "/hook" not in refused.stderr.partition("Error")[2]  # it may hold a secret
+
+
+@pytest.mark.parametrize("device", ["cpu", "gpu"])
+def test_all_images_that_pods_are_made_of_are_built(device: str) -> None:
+    job = [ROOT / "deploy/jobs/build-image.sh", "--all", "--device", device]
+    nothing = {**os.environ, "IMAGE_BUILDER": "true", "IMAGE_REGISTRY": "registry.example.com"}
+    built = subprocess.check_output(job, env=nothing, text=True).splitlines()
+    tag = built[0].rpartition(":")[2]
+    named = set()
+    for chart in CHARTS:
+        values = ROOT / "deploy/charts" / chart / "ci/all-values.yaml"
+        values = values if values.exists() else values.with_name("least-values.yaml")
+        images = f"images.registry=registry.example.com,images.tag={tag}"
+        said = ["--set", f"training.device={device}"] if chart == "predict-mesh" else []
+        for _, pod in rendered(chart, values, "--set-string", images, *said).pods():
+            named |= {container["image"] for container in containers(pod)}
+    assert f"registry.example.com/predict-mesh/genre:{tag}-train-{device}" in named
+    assert {image for image in named if f":{tag}" in image} <= set(built)  # others are a canary's
 
 
 def test_rollout_is_told_what_each_model_runs_on() -> None:

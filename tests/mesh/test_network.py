@@ -176,6 +176,33 @@ def test_a_line_that_is_new_in_the_table_is_let_out_and_in(tmp_path: Path) -> No
     assert made.lets_out(made.pods["predict-mesh/training"], [(None, 443)])
 
 
+@pytest.mark.parametrize("before", [None, "all-values.yaml"])
+def test_the_job_before_a_release_gets_where_that_release_has_the_database(
+    before: str | None,
+) -> None:
+    """By its own policy: those of its release come later, the one before had another database."""
+    folder = FOLDER / "predict-mesh/ci"
+    policies = rendered("predict-mesh", folder / before).of("NetworkPolicy") if before else []
+    policies = [one for one in policies if not _is_hook(one)]
+    found = rendered("predict-mesh", folder / "external-values.yaml")
+    policies += [one for one in found.of("NetworkPolicy") if _is_hook(one)]
+    job = _pod(
+        "predict-mesh", found.named("Job", "provision")["spec"]["template"]["metadata"]["labels"]
+    )
+
+    def gets(to: Pod | None, port: int) -> bool:
+        return is_let_out(policies, Connection(source=job, to=to, port=port))
+
+    names, istiod = (_pod(one.split("/")[0], {}) for one in (DNS, ISTIOD))
+    assert gets(names, 53)
+    assert gets(istiod, 15012)
+    assert {port for port in (22, 80, 443, 4566, 5432) if gets(None, port)} == {4566, 5432}
+
+
+def _is_hook(one: Object) -> bool:
+    return "pre-upgrade" in one["metadata"].get("annotations", {}).get("helm.sh/hook", "")
+
+
 @pytest.mark.parametrize(("chart", "values"), WANTED)
 def test_what_the_mesh_needs_itself_gets_through(chart: str, values: Path) -> None:
     """istiod, names, what proxies tell by themselves, and who asks them for figures."""

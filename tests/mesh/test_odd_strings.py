@@ -48,8 +48,6 @@ def _filled(chart: str, schema: Mapping[str, Any], text: str, by: str) -> Any:
     folder = ROOT / "deploy/charts" / chart
     most = folder / "ci" / f"{MOST.get(chart, 'all')}-values.yaml"
     values = merged(*(yaml.safe_load(f.read_text()) for f in (folder / "values.yaml", most)))
-    if chart == "predict-mesh":
-        values = merged(values, {"provision": {"enabled": False}})
     return _with(schema, schema, values, text, by)
 
 

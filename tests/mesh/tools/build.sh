@@ -9,7 +9,7 @@ tools=$(cd ../../.. && pwd)/build/mesh-tools
 version=$(cat go.mod go.sum crds/go.mod crds/go.sum build.sh | sha256sum | cut -c 1-16)
 if [[ ! -d $tools/$version ]]; then
     command -v go >/dev/null || {
-        echo "the tools of the mesh's tests are built by Go, which is not here" >&2
+        echo "the tools of the mesh's tests are built by Go, which is not here: install it, and make mesh-tools" >&2
         exit 1
     }
     echo "building the tools of the mesh's tests; the first time takes a quarter of an hour"

@@ -225,11 +225,12 @@ def test_a_database_elsewhere_is_let_out_to_and_is_no_service(checkout: Path) ->
     table = (checkout / "istio/README.md").read_text().partition("made by `pmesh render`")[2]
     assert "infra/postgres" not in table
     assert "| outside: database | | | `predict-mesh/gateway` as `gateway`, " in table
+    told = {"host": "db.example.com", "port": 5432, "sslmode": "verify-full"}
     (values,) = documents(checkout, "deploy/charts/model/models/mood.yaml")
-    assert values["database"] == {"host": "db.example.com", "port": 5432}
-    for chart in ("mlflow", "annotation"):
+    assert values["database"] == told
+    for chart in ("predict-mesh", "mlflow", "annotation"):
         (values,) = documents(checkout, f"deploy/charts/{chart}/rendered-values.yaml")
-        assert values["database"] == {"host": "db.example.com", "port": 5432}
+        assert values["database"] == told
 
 
 @pytest.mark.parametrize("address", ["unix:/run/oip", "10.0.0.7:9000", "models:9000", "a.b:port"])

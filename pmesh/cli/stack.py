@@ -9,7 +9,7 @@ from typing import Annotated, NoReturn
 import typer
 
 from pmesh.cli.options import HOME, PORT, HomeOption, PortOption, fail, messages
-from pmesh.cli.token import callers_token
+from pmesh.cli.token import callers_token, given_token
 from pmesh.stack.advice import advice
 from pmesh.stack.control import Stack
 from pmesh.stack.logs import last_lines
@@ -49,6 +49,8 @@ def up(
 
     stack = Stack(home, gateway_port=port, auth=auth, replicas=replicas)
     _refuse_second(stack)
+    if auth:
+        given_token()  # refused now, not once the models are trained
     _check_machine(home, port)
     stack.launch(detached=detach)
     with _signals_interrupt(stack):
@@ -118,7 +120,9 @@ def _signals_interrupt(stack: Stack) -> Iterator[None]:
 def _explain(stack: Stack, status: StackStatus | None) -> NoReturn:
     """Say why the stack ended, with the end of the logs that tell it."""
     if status is None or not status.failed:
-        fail(stack.last_words() or "the supervisor was killed", "pmesh up")
+        if words := stack.last_words():
+            fail(words, "mend that, then start it again")
+        fail("the supervisor was killed", "start it again")
     part = status.part(status.failed[0])
     lines = last_lines(stack.home.log(part.name), _LOG_LINES)
     messages.rule(f"the end of {stack.home.log(part.name)}")

@@ -111,6 +111,20 @@ def test_a_stack_that_does_not_run(home: Home, command: str) -> None:
     assert done.stdout == ""
 
 
+@pytest.mark.parametrize("token", ["a.b.c\nd", "a.b.c\n", "\u00e4", "a b"])
+@pytest.mark.parametrize(
+    "command", ["history sentiment --address 127.0.0.1:1", "up --auth", "labels list --model a --address a:1"]
+)
+def test_a_token_that_is_none(home: Home, command: str, token: str) -> None:
+    where = {"PMESH_HOME": str(home.path), "PMESH_TOKEN": token}
+    done = pmesh(*command.split(), environment=where)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("error PMESH_TOKEN is no token: ")
+    assert "unset PMESH_TOKEN" in done.stderr
+    assert token not in done.stderr
+    assert not home.path.exists()
+
+
 @pytest.mark.parametrize("arguments", [(), ("good", "--file", __file__)])
 def test_a_prediction_of_nothing_or_of_two_things(home: Home, arguments: tuple[str, ...]) -> None:
     done = pmesh("predict", "sentiment", *arguments, "--home", str(home.path))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from pmesh.cli.options import HOME, HomeOption, fail
+from pmesh.cli.options import HOME, HomeOption, fail, for_home
 from pmesh.stack.home import Home
 
 _OWN_S = 3600
@@ -21,7 +21,9 @@ def token(
         list[str] | None, typer.Option("--role", help="What it may do; again for several.")
     ] = None,
     subject: Annotated[str, typer.Option(help="Who calls; else you.")] = "",
-    ttl: Annotated[int, typer.Option(min=1, max=_MOST_S, help="Seconds that it is good for.")] = _OWN_S,
+    ttl: Annotated[
+        int, typer.Option(min=1, max=_MOST_S, help="Seconds that it is good for.")
+    ] = _OWN_S,
     home: HomeOption = HOME,
 ) -> None:
     """Print a token for the stack that pmesh up --auth starts, with the role app or others.
@@ -34,7 +36,7 @@ def token(
 
     issuer = Issuer(Home(home))
     if not issuer.is_there:
-        fail(f"the stack of {home} asks for no token", "pmesh up --auth")
+        fail(f"the stack of {home} asks for no token", for_home("pmesh up --auth", home))
     roles = role or ["app"]
     try:
         if unknown := sorted(set(roles) - set(known := issuer.policy().roles)):

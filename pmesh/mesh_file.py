@@ -70,7 +70,10 @@ class Mesh:
         for role, grants in self.roles.items():
             for permission, granted in grants.items():
                 if unknown := sorted(set(granted) - known):
-                    raise InvalidMesh(f"role {role} gives {permission} for no model: {unknown}")
+                    raise InvalidMesh(
+                        f"mesh.yaml: roles.{role}.{permission} has no model {', '.join(unknown)};"
+                        f" it may have {', '.join(sorted(known))}"
+                    )
         said = {model.id: model.texts_per_second for model in models}
         own = {model: limit for model, limit in said.items() if limit is not None}
         return policy(self.tokens, self.roles, {**self.limits, "models": own})

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from pmesh.cli.options import HOME, HomeOption, console, fail, messages
+from pmesh.cli.options import HOME, HomeOption, console, fail, for_home, messages
 from pmesh.cli.release import AddressOption, gateway
 
 _INTERRUPTED = 130
@@ -64,7 +64,7 @@ def erase(
         if problem == "interrupted":
             messages.print(note, markup=False)
             raise typer.Exit(_INTERRUPTED)
-        fail(note, remedy)
+        fail(note, for_home(remedy, home))
     if left:
         raise typer.Exit(1)
 

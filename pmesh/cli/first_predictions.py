@@ -4,23 +4,24 @@ import http.client
 import json
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from predict.v1.prediction_pb2 import Prediction
 from rich.markup import escape
 
 from pmesh.calls import CallFailedError
 from pmesh.cli.client import GatewayClient
-from pmesh.cli.options import messages
+from pmesh.cli.options import for_home, messages
 from pmesh.stack.status import StackStatus
 
 _MODEL = "sentiment"
 _TEXT = "What a wonderful surprise, thank you so much!"
 
 
-def show_first_predictions(status: StackStatus, token: str) -> bool:
+def show_first_predictions(status: StackStatus, token: str, home: Path) -> bool:
     """Predict by REST, by gRPC and through the queue; whether all were answered.
 
-    token: "" if the stack asks for none.
+    token: "" if the stack asks for none. home: its data directory.
     """
     port = status.gateway_port
     with GatewayClient(port, token) as client:
@@ -33,7 +34,7 @@ def show_first_predictions(status: StackStatus, token: str) -> bool:
         }
         messages.print(f'\n[bold]{_MODEL}[/] of "{_TEXT}"')
         answered = [_show(way, ask) for way, ask in ways.items()]
-    _show_next_steps(port, needs_token=bool(token))
+    _show_next_steps(port, home, needs_token=bool(token))
     return all(answered)
 
 
@@ -70,14 +71,13 @@ def _answer(prediction: Prediction) -> tuple[str, float]:
     return prediction.output.label, prediction.output.confidence
 
 
-def _show_next_steps(port: int, *, needs_token: bool) -> None:
+def _show_next_steps(port: int, home: Path, *, needs_token: bool) -> None:
     header = ' -H "authorization: Bearer $(pmesh token)"' if needs_token else ""
-    messages.print(
-        f"""
-[bold]Next[/]
+    steps = f"""\
   pmesh predict {_MODEL} "I have seen better"
   curl -s{header} 127.0.0.1:{port}/v1/models/{_MODEL}:predict -d '{{"text": "I have seen better"}}'
   grpcurl{header} -plaintext 127.0.0.1:{port} list
   pmesh status        pmesh logs relay -f        pmesh down
 """
-    )
+    messages.print("\n[bold]Next[/]")
+    messages.print(for_home(steps, home), markup=False)

@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from pmesh.cli.label_files import Format
-from pmesh.cli.options import HOME, HomeOption, JsonOption, console, fail, messages
+from pmesh.cli.options import HOME, HomeOption, JsonOption, console, fail, for_home, messages
 from pmesh.cli.release import AddressOption, gateway
 
 if TYPE_CHECKING:
@@ -214,7 +214,7 @@ def _client(address: str, home: Path) -> "Iterator[LabelClient]":
         with LabelClient(*gateway(address, home)) as client:
             yield client
     except CallFailedError as error:
-        fail(str(error), error.remedy)
+        fail(str(error), for_home(error.remedy, home))
 
 
 def _show(tally: "Tally") -> None:

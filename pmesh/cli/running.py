@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pmesh.cli.options import fail
+from pmesh.cli.options import fail, for_home
 from pmesh.stack.control import Stack
 from pmesh.stack.local import LocalStack
 from pmesh.stack.replicas import ALONE, SIDE_BY_SIDE
@@ -14,7 +14,7 @@ def running_stack(home: Path) -> LocalStack:
     from pmesh.stack.model_list import read_model_list
 
     if (status := Stack(home).status()) is None:
-        fail(f"no stack runs on {home}", "pmesh up")
+        fail(f"no stack runs on {home}", for_home("pmesh up", home))
     return LocalStack(
         Stack(home).home,
         gateway_port=status.gateway_port,

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from pmesh.calls import CallFailedError
 from pmesh.cli.client import GatewayClient
-from pmesh.cli.options import HOME, HomeOption, JsonOption, console, fail
+from pmesh.cli.options import HOME, HomeOption, JsonOption, console, fail, for_home
 from pmesh.cli.splits import split
 from pmesh.cli.token import callers_token
 from pmesh.stack.control import Stack
@@ -34,7 +34,7 @@ def status(home: HomeOption = HOME, as_json: JsonOption = False) -> None:
     """
     found = Stack(home).status()
     if found is None:
-        fail(f"no stack runs on {home}", "pmesh up")
+        fail(f"no stack runs on {home}", for_home("pmesh up", home))
     if as_json:
         print(json.dumps(asdict(found) | {"urls": urls(found)}, indent=2))
         return

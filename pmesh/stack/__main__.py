@@ -10,6 +10,8 @@ import os
 import sys
 from pathlib import Path
 
+from modelkit.alerts import InvalidAlerts
+from modelkit.values import InvalidValues
 from pmesh.mesh_file import InvalidMesh
 from pmesh.stack.environment import base_environment
 from pmesh.stack.home import AlreadyRunningError, Home
@@ -35,7 +37,14 @@ def main() -> None:
         home.create()
         with home.lock():
             asyncio.run(_run(home, arguments, environment))
-    except (AlreadyRunningError, InvalidMesh, PartsFailedError, OSError) as error:
+    except (
+        AlreadyRunningError,
+        InvalidAlerts,
+        InvalidMesh,
+        InvalidValues,
+        PartsFailedError,
+        OSError,
+    ) as error:
         sys.exit(str(error))
 
 

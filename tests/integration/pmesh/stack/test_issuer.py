@@ -96,6 +96,19 @@ def test_no_token_is_printed_for_whom_no_gateway_takes_for_a_caller(
     assert "1 to 256 printable ASCII characters" in " ".join(refused.stderr.split())
 
 
+@pytest.mark.parametrize("ttl", ["0", "31622401", "99999999999999999999"])
+def test_no_token_is_printed_for_no_time_or_for_more_than_a_year(home: Home, ttl: str) -> None:
+    refused = pmesh_token(home.path, "--ttl", ttl)
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert "--ttl" in refused.stderr
+
+
+def test_a_token_may_be_good_for_a_year(home: Home, gateway: GatewayProcess) -> None:
+    token = pmesh_token(home.path, "--ttl", "31622400").stdout.strip()
+    with GatewayClient(gateway.port, token) as client:
+        assert client.predict("sentiment", "a text").text == "a text"
+
+
 def test_no_token_is_printed_after_a_start_without(tmp_path: Path) -> None:
     home = Home(tmp_path / "home")
     home.create()

@@ -35,7 +35,7 @@ def write_list(file: Path, changes: Mapping[str, Any]) -> None:
         inner[last] = value
         if value is None:
             del inner[last]
-    file.write_text(yaml.safe_dump(said))
+    file.write_text(yaml.safe_dump(said, sort_keys=False))
 
 
 def checkout(folder: Path, changes: Mapping[str, Any] | None = None) -> Path:

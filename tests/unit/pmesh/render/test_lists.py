@@ -1,5 +1,6 @@
 """Whole lists: what is committed is made of this checkout's, and others are as good."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,15 @@ from tests.parts.mesh_list import MODELS, ROOT, checkout
 
 GENRE, SENTIMENT = MODELS
 FOREIGN = {"7": ForeignVersion(address="models.example.com:9000", labels=["bad", "good"])}
+READS_THIS_CHECKOUTS = re.compile(
+    r'read_models\(|mesh_file import .*\bMESH\b|(ROOT|\]) / "(mesh\.yaml"|istio"\))'
+)
+ABOUT_IT = {
+    *("unit/pmesh/render/test_lists.py", "unit/modelkit/test_values.py"),
+    *("integration/monitoring/test_prometheus_rules.py", "mesh/objects.py"),
+    *("mesh/test_install_job.py", "parts/mesh_list.py"),
+}
+"""They hold whatever it says. All others render tests/parts/mesh.yaml, or models of their own."""
 NO_OBJECTS = {"services.yaml", "mesh-config.yaml", "kustomization.yaml"}
 
 each_list = pytest.mark.parametrize(
@@ -42,6 +52,12 @@ each_list = pytest.mark.parametrize(
 
 def test_what_is_committed_is_what_is_made() -> None:
     assert stale(ROOT, render(ROOT, read_models())) == [], "pmesh render"
+
+
+def test_an_edit_of_this_checkouts_is_seen_only_by_what_is_about_it() -> None:
+    tests = ROOT / "tests"
+    found = [file for file in tests.rglob("*.py") if READS_THIS_CHECKOUTS.search(file.read_text())]
+    assert {str(file.relative_to(tests)) for file in found} == ABOUT_IT
 
 
 @each_list

@@ -14,17 +14,16 @@ from pathlib import Path
 
 import grpc
 
-from pmesh.mesh_file import read_mesh
 from tests.mesh.api_server import Object
 from tests.mesh.callers import Channel
 from tests.mesh.objects import named
 from tests.mesh.proxy import Proxy, Workload
-from tests.mesh.rig import ROOT, Rig
+from tests.mesh.rig import Rig
 from tests.parts.certificate import make_certificate
+from tests.parts.mesh_list import MESH
 from tests.parts.polling import PATIENCE_S
 
 NAMESPACE, NAME = "istio-ingress", "ingress"
-MESH = read_mesh(ROOT / "mesh.yaml")
 HOSTS = (MESH.host, MESH.label_host)
 HTTPS, HTTP = 443, 80
 LISTENS = {HTTPS: 8443, HTTP: 8080}

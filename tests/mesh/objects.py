@@ -1,6 +1,7 @@
 """The objects of istio/, and what of them cannot be had on one machine as it stands there."""
 
 import json
+from functools import cache
 
 import yaml
 
@@ -8,18 +9,24 @@ from tests.mesh.api_server import Object
 from tests.mesh.rig import ROOT
 from tests.mesh.tokens import JWKS
 from tests.parts.istio_policies import read_objects
+from tests.parts.mesh_list import mesh_objects
 
 SOON_S = 1
 
 
-def of_the_mesh() -> list[Object]:
+def of_this_checkout() -> list[Object]:
     """All of them, as they are."""
-    objects = read_objects(ROOT / "istio")
-    return [one for one in objects if one["kind"] != "Kustomization"]
+    return read_objects(ROOT / "istio")
+
+
+@cache
+def of_the_mesh() -> list[Object]:
+    """All of them, as they are for the tests' own list."""
+    return mesh_objects()
 
 
 def to_run_here() -> list[Object]:
-    """All of them but those of one workload: each has a `Sidecar` of its own here (proxy.py).
+    """All of these but those of one workload: each has a `Sidecar` of its own here (proxy.py).
 
     The gateway knows tokens of tokens.py, as the issuer's keys are outside.
     """

@@ -7,8 +7,9 @@ from typing import Any
 import yaml
 
 from tests.mesh.rig import ROOT
+from tests.parts import mesh_list
 
-MODELS = ("genre", "sentiment")
+MODELS = [model.id for model in mesh_list.MODELS]
 
 
 @dataclass(frozen=True)

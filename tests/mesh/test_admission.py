@@ -6,7 +6,7 @@ import pytest
 
 from tests.mesh.api_server import ApiServer, Refused, namespaces
 from tests.mesh.istiod import Istiod
-from tests.mesh.objects import of_the_mesh
+from tests.mesh.objects import of_this_checkout
 
 
 def _service_entry(**more: Any) -> dict[str, Any]:
@@ -18,8 +18,10 @@ def _service_entry(**more: Any) -> dict[str, Any]:
     }
 
 
-def test_every_object_of_the_mesh_is_taken_as_it_stands(api: ApiServer, istiod: Istiod) -> None:
-    objects = of_the_mesh()
+def test_every_object_of_this_checkout_is_taken_as_it_stands(
+    api: ApiServer, istiod: Istiod
+) -> None:
+    objects = of_this_checkout()
     api.apply(namespaces(one["metadata"]["namespace"] for one in objects))
     api.apply(objects, "--dry-run=server")
 

@@ -9,18 +9,17 @@ from dataclasses import dataclass, replace
 import grpc
 import pytest
 
-from modelkit.values import read_models
 from tests.mesh.api_server import ApiServer, Object
 from tests.mesh.callers import Channel, is_given_up, outcome
-from tests.mesh.ingress import LOCALITY, MESH, Ingress, start_ingress
+from tests.mesh.ingress import HOSTS, LOCALITY, Ingress, start_ingress
 from tests.mesh.istiod import Istiod
 from tests.mesh.objects import named, soon
 from tests.mesh.programs import Rpcs
 from tests.mesh.rig import Rig, service
 from tests.mesh.tokens import token
+from tests.parts.mesh_list import ACCESS
 from tests.parts.polling import PATIENCE_S, wait_until
 
-ACCESS = MESH.access(read_models())
 PORT = 8080
 CHECK = "/grpc.health.v1.Health/Check"
 MODELS = "/predict.v1.ModelService/ListModels"
@@ -80,7 +79,7 @@ def behind_the_ingress(
             for program in (first, second)
         ]
         ingress = start_ingress(rig, folder, called)
-        with ingress.rpcs(MESH.host) as channel:
+        with ingress.rpcs(HOSTS[0]) as channel:
             gateways = Gateways(rig, ingress, channel, (first, second))
             for rpc in (CHECK, MODELS, WAIT):
                 wait_until(lambda rpc=rpc: gateways.call(rpc) == OK)  # type: ignore[misc]

@@ -14,20 +14,19 @@ import pytest
 from predict.v1.prediction_service_pb2 import PredictRequest
 from predict.v1.prediction_service_pb2_grpc import PredictionServiceStub
 
-from modelkit.values import read_models
 from tests.integration.gateway.envoy.access.guarded import guarded
 from tests.mesh.api_server import ApiServer
-from tests.mesh.ingress import HOSTS, MESH, Answer, Ingress, start_ingress
+from tests.mesh.ingress import HOSTS, Answer, Ingress, start_ingress
 from tests.mesh.istiod import Istiod
 from tests.mesh.programs import Pages
 from tests.mesh.rig import Rig, service
 from tests.mesh.tokens import JWKS, token
 from tests.parts.access_cells import Cell, cells
+from tests.parts.mesh_list import ACCESS
 from tests.parts.polling import PATIENCE_S, wait_until
 
 HOST, LABEL_HOST = HOSTS
 UNKNOWN = "unknown.example.com"
-ACCESS = MESH.access(read_models())
 PORT = 8080
 REST = "/v1/models/sentiment:predict"
 IDENTITY = "URI=spiffe://cluster.local/ns/istio-ingress/sa/ingress"

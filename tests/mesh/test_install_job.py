@@ -21,7 +21,7 @@ from tests.mesh.api_server import ApiServer
 from tests.mesh.charts import ROOT
 from tests.mesh.istiod import Istiod
 from tests.mesh.needed import commands_in
-from tests.mesh.objects import of_the_mesh, to_run_here
+from tests.mesh.objects import of_this_checkout, to_run_here
 from tests.mesh.test_install import jobs_succeed
 from tests.parts.polling import wait_until
 
@@ -111,7 +111,7 @@ def job(api: ApiServer, mesh: Istiod, tools: Path, tmp_path: Path) -> Iterator[J
     for line in [*ORDER, "postgres into infra"]:
         name, _, namespace = line.split()
         api.helm("uninstall", name, "--namespace", namespace, "--ignore-not-found")
-    api.delete(of_the_mesh())  # as the job has applied them
+    api.delete(of_this_checkout())  # as the job has applied them
     api.apply(to_run_here())
 
 

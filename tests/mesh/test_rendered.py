@@ -1,21 +1,16 @@
 """What `pmesh render` makes of other lists than that of this checkout is taken, too."""
 
-import shutil
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from modelkit.serving import ClusterServing
 from modelkit.values import ForeignVersion, ModelEntry
 from pmesh.render.ids import LONGEST
-from pmesh.render.rendering import render, write
 from tests.mesh.api_server import ApiServer, namespaces
 from tests.mesh.istiod import Istiod
-from tests.mesh.rig import ROOT
-from tests.parts.istio_policies import read_objects
+from tests.parts.mesh_list import mesh_objects
 
 PLAIN = ModelEntry(id="mood", description="", labels=["good"], is_trained_here=True)
 POOLS = ModelEntry(
@@ -40,30 +35,24 @@ EDGES = [PLAIN, ModelEntry(id="m" * LONGEST, description="", labels=["good"], is
 
 
 @pytest.mark.parametrize(
-    ("models", "outside"),
+    ("models", "changes"),
     [
         pytest.param([], {}, id="no model"),
         pytest.param([POOLS], {}, id="canaries and versions of their own"),
         pytest.param([FOREIGN], {}, id="servers of others"),
         pytest.param(EDGES, {}, id="the longest name"),
-        pytest.param([PLAIN], {"database": "db.example.com:5433"}, id="a database elsewhere"),
-        pytest.param([PLAIN], {"alerts": []}, id="nobody is told of alerts"),
+        pytest.param(
+            [PLAIN], {"outside/database": "db.example.com:5433"}, id="a database elsewhere"
+        ),
+        pytest.param([PLAIN], {"outside/alerts": []}, id="nobody is told of alerts"),
     ],
 )
 def test_each_object_is_taken(
     api: ApiServer,
     istiod: Istiod,
-    tmp_path: Path,
     models: Sequence[ModelEntry],
-    outside: Mapping[str, Any],
+    changes: Mapping[str, Any],
 ) -> None:
-    (tmp_path / "istio").mkdir()
-    for name in ("istio/services.yaml", "istio/README.md"):
-        shutil.copy(ROOT / name, tmp_path / name)
-    mesh = yaml.safe_load((ROOT / "mesh.yaml").read_text())
-    mesh["outside"] |= outside
-    (tmp_path / "mesh.yaml").write_text(yaml.safe_dump(mesh))
-    write(tmp_path, render(tmp_path, models))
-    objects = read_objects(tmp_path / "istio")
+    objects = mesh_objects(changes, models)
     api.apply(namespaces(one["metadata"]["namespace"] for one in objects))
     api.apply(objects, "--dry-run=server")

@@ -9,20 +9,18 @@ import pytest
 from predict.v1.model_service_pb2 import ListModelsRequest
 from predict.v1.model_service_pb2_grpc import ModelServiceStub
 
-from modelkit.values import read_models
 from pmesh.calls import CallFailedError, failures
-from pmesh.mesh_file import read_mesh
 from tests.mesh.api_server import ApiServer
 from tests.mesh.istiod import Istiod
 from tests.mesh.programs import Pages
 from tests.mesh.proxy import Proxy
-from tests.mesh.rig import ROOT, Rig, service
+from tests.mesh.rig import Rig, service
 from tests.mesh.tokens import token
 from tests.parts.access_cells import NO_ROLE, NO_TOKEN, Cell, disagreements
+from tests.parts.mesh_list import ACCESS
 from tests.parts.polling import PATIENCE_S
 
 HOST, PORT = "gateway.predict-mesh.svc.cluster.local", 8080
-ACCESS = read_mesh(ROOT / "mesh.yaml").access(read_models())
 RPC = {"gRPC": "application/grpc", "gRPC-Web": "application/grpc-web+proto"}
 
 

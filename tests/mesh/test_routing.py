@@ -11,7 +11,6 @@ import grpc
 import pytest
 
 from modelkit.serving import ClusterServing
-from modelkit.values import read_models
 from pmesh.render.tritons import connections, pool, routes
 from tests.mesh.api_server import ApiServer
 from tests.mesh.callers import Channel, channel, is_given_up
@@ -20,6 +19,7 @@ from tests.mesh.objects import SOON_S, soon, to_run_here
 from tests.mesh.programs import Rpcs
 from tests.mesh.proxy import Proxy
 from tests.mesh.rig import Rig, service
+from tests.parts.mesh_list import MODELS
 from tests.parts.polling import PATIENCE_S, wait_until
 
 NAMESPACE = "model-sentiment"
@@ -28,7 +28,7 @@ INFER = "/inference.GRPCInferenceService/ModelInfer"
 TRACKS = {"stable-1": "stable", "stable-2": "stable", "canary": "canary", "own": "version-12"}
 CANARY = 0.1
 SERVING = ClusterServing(canary=10, versions={"12": "cpu", "99": "cpu"})
-MODEL = replace(next(model for model in read_models() if model.id == "sentiment"), serving=SERVING)
+MODEL = replace(next(model for model in MODELS if model.id == "sentiment"), serving=SERVING)
 PINNED = ("x-model-version", "12")
 OK = grpc.StatusCode.OK, ""
 

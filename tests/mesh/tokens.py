@@ -1,4 +1,4 @@
-"""Tokens as the issuer of mesh.yaml would make them, by a key of the tests' own."""
+"""Tokens as the issuer of the mesh would make them, by a key of the tests' own."""
 
 import base64
 import json

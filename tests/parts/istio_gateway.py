@@ -1,14 +1,12 @@
 """What the policies of istio/ say of a call at the gateway."""
 
-from collections.abc import Mapping
-from pathlib import Path
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from contract.access import AccessPolicy
 from tests.parts.access_cells import NO_ROLE, NO_SUBJECT, NO_TOKEN, Cell, Decide
-from tests.parts.istio_policies import Call, Workload, is_allowed, read_objects
+from tests.parts.istio_policies import Call, Object, Workload, is_allowed
 
-OBJECTS = read_objects(Path(__file__).parents[2] / "istio")
 INGRESS = "istio-ingress/ingress"
 
 
@@ -23,23 +21,24 @@ def claims(access: AccessPolicy, role: str) -> Mapping[str, Any] | None:
     return token if role == NO_ROLE else {**token, access.tokens.roles_claim: [role]}
 
 
-def reaches(call: Call) -> bool:
+def reaches(objects: Iterable[Object], call: Call) -> bool:
     """Whether it gets to the gateway."""
-    return is_allowed(OBJECTS, Workload(namespace="predict-mesh", labels={"app": "gateway"}), call)
+    return is_allowed(objects, Workload(namespace="predict-mesh", labels={"app": "gateway"}), call)
 
 
-def by_istio(access: AccessPolicy, caller: str = INGRESS) -> Decide:
+def by_istio(objects: Iterable[Object], access: AccessPolicy, caller: str = INGRESS) -> Decide:
     """Decides as the proxy beside the gateway."""
 
     def decide(cell: Cell) -> bool:
         return reaches(
+            objects,
             Call(
                 caller=caller,
                 port=8080,
                 method=cell.method,
                 path=cell.path,
                 claims=claims(access, cell.role),
-            )
+            ),
         )
 
     return decide

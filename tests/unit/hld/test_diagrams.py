@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.parts.istio_policies import read_objects
+from tests.parts.mesh_list import ROOT, mesh_objects
 from tests.parts.overview import DIAGRAMS, read_overview
 
-ROOT = Path(__file__).parents[3]
 SOURCES = sorted(DIAGRAMS.glob("*.d2"))
 AWS = {"sns", "sqs", "s3", "sts"}
 CLIENTS = ("clients", "istio-ingress/ingress")
@@ -47,7 +46,7 @@ def allowed() -> set[tuple[str, str]]:
 
 def enforced() -> set[tuple[str, str]]:
     """Who is let in by the policies that are applied, and who is let out by the proxies."""
-    objects = read_objects(ROOT / "istio")
+    objects = mesh_objects()
     policies = [one for one in objects if one["kind"] == "AuthorizationPolicy"]
     inside = {
         (principal.removeprefix("cluster.local/ns/").replace("/sa/", "/"), _app(one, "selector"))

@@ -1,19 +1,17 @@
 """Identities by services: what istio/ lets in is what the table of services.yaml says."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 import yaml
 
-from modelkit.values import read_models
-from tests.parts.istio_policies import Call, Workload, is_allowed, read_objects
+from tests.parts.istio_policies import Call, Workload, is_allowed
+from tests.parts.mesh_list import MODELS, ROOT, mesh_objects
 
-ROOT = Path(__file__).parents[3]
-OBJECTS = read_objects(ROOT / "istio")
+OBJECTS = mesh_objects()
 TABLE = yaml.safe_load((ROOT / "istio/services.yaml").read_text())
-MODELS = [model.id for model in read_models()]
+IDS = [model.id for model in MODELS]
 SERVICES = {pattern: ports for pattern, ports in TABLE.items() if pattern != "outside"}
 BY_TOKEN = ("predict-mesh/gateway", 8080)
 """Where an identity alone is not enough."""
@@ -29,7 +27,7 @@ class Asked(NamedTuple):
 
 def of_models(pattern: str) -> list[str]:
     if pattern.startswith("model-*"):
-        return [pattern.replace("*", model) for model in MODELS]
+        return [pattern.replace("*", model) for model in IDS]
     return [pattern]
 
 
@@ -128,8 +126,8 @@ def test_a_worker_reaches_the_tritons_of_its_own_model_only() -> None:
     infer = "/inference.GRPCInferenceService/ModelInfer"
     reached = {
         (model, other)
-        for model in MODELS
-        for other in MODELS
+        for model in IDS
+        for other in IDS
         if is_let_in(Asked(f"model-{model}/worker", f"model-{other}/triton", 8001, infer))
     }
-    assert reached == {(model, model) for model in MODELS}
+    assert reached == {(model, model) for model in IDS}

@@ -7,32 +7,22 @@ from typing import Any
 
 import boto3
 import pytest
-import yaml
 
 from modelkit.values import ModelEntry
 from pmesh.mesh_file import InvalidMesh, read_mesh
+from tests.parts.mesh_list import MESH, MESH_FILE, write_list
 
-SHIPPED = Path(__file__).parents[3] / "mesh.yaml"
 MOOD = ModelEntry(id="mood", description="", labels=["good"], texts_per_second=5)
 
 
 def changed(tmp_path: Path, key: str, value: Any) -> Path:
-    """The one that ships, but for this key, whose sections are divided by slashes."""
-    said = yaml.safe_load(SHIPPED.read_text())
-    *sections, last = key.split("/")
-    inner = said
-    for name in sections:
-        inner = inner[name]
-    inner[last] = value
-    if value is None:
-        del inner[last]
     file = tmp_path / "mesh.yaml"
-    file.write_text(yaml.safe_dump(said))
+    write_list(file, {key: value})
     return file
 
 
-def test_the_one_that_ships_gives_an_access_policy() -> None:
-    access = read_mesh(SHIPPED).access([MOOD])
+def test_it_gives_an_access_policy() -> None:
+    access = MESH.access([MOOD])
     assert access.limits.models == {"mood": 5}
     assert access.roles["app"] == {"predict": frozenset({"*"})}
 
@@ -41,7 +31,7 @@ def test_the_one_that_ships_gives_an_access_policy() -> None:
 def test_a_model_has_the_limit_that_it_says_of_itself_or_none(
     own: int | None, models: dict[str, int]
 ) -> None:
-    access = read_mesh(SHIPPED).access([replace(MOOD, texts_per_second=own)])
+    access = MESH.access([replace(MOOD, texts_per_second=own)])
     assert access.limits.models == models
     assert access.limits.model
 
@@ -121,7 +111,7 @@ def test_regions_are_those_of_the_partitions_whose_hosts_are_known(tmp_path: Pat
 def test_a_role_that_is_there_twice_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "mesh.yaml"
     app = "  app:       {predict: ["
-    file.write_text(SHIPPED.read_text().replace(app, f"{app}]}}\n{app}"))
+    file.write_text(MESH_FILE.read_text().replace(app, f"{app}]}}\n{app}"))
     with pytest.raises(InvalidMesh, match=r"mesh\.yaml: line \d+: app is there twice"):
         read_mesh(file)
 

@@ -13,8 +13,8 @@ from gateway.envoy.access import Access
 from gateway.envoy.authentication import write_keys
 from gateway.envoy.config import bootstrap
 from gateway.envoy.front import Front
-from pmesh.mesh_file import MESH, read_mesh
 from tests.integration.gateway.envoy.gateway_process import echo_settings
+from tests.parts.mesh_list import ACCESS
 
 CORS = ("https://a.example.com",)
 
@@ -24,9 +24,9 @@ CORS = ("https://a.example.com",)
     [echo_settings(), echo_settings(address="::1", cors_origins=CORS)],
     ids=["default", "ipv6 and cors"],
 )
-@pytest.mark.parametrize("asks", [False, True], ids=["everybody", "mesh.yaml"])
+@pytest.mark.parametrize("asks", [False, True], ids=["everybody", "who has a token"])
 def test_envoy_accepts_the_configuration(settings: Front, asks: bool, tmp_path: Path) -> None:
-    access = Access(read_mesh(MESH).access([]), tmp_path / "keys.json")
+    access = Access(ACCESS, tmp_path / "keys.json")
     write_keys(access.policy.tokens, "", access.keys)
     config = tmp_path / "envoy.json"
     config.write_text(json.dumps(bootstrap(settings, access=access if asks else None)))

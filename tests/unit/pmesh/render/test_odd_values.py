@@ -14,6 +14,7 @@ from modelkit.values import InvalidValues, read_values
 from pmesh.mesh_file import InvalidMesh
 from pmesh.render.ids import CHARTS as TAKEN_NAMES
 from pmesh.render.rendering import render
+from tests.parts.mesh_list import MESH_FILE
 from tests.parts.values import merged
 
 ROOT = Path(__file__).parents[4]
@@ -86,7 +87,7 @@ CASES = [
 def test_what_is_not_refused_fits_the_charts(
     tmp_path: Path, file: str, key: str, value: Any, is_taken: bool
 ) -> None:
-    mesh = yaml.safe_load((ROOT / "mesh.yaml").read_text())
+    mesh = yaml.safe_load(MESH_FILE.read_text())
     model: dict[str, Any] = {"id": "mood", "description": "A mood.", "labels": ["good", "bad"]}
     _change(mesh if file == "mesh.yaml" else model, key, value)
     if not is_taken:

@@ -1,6 +1,5 @@
-"""What `pmesh render` makes: all that is committed, and the same of other lists."""
+"""What `pmesh render` makes of one model or another."""
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,40 +10,25 @@ import pytest
 import yaml
 
 from modelkit.serving import Bounds, ClusterServing, Device
-from modelkit.values import ForeignVersion, ModelEntry, read_models
-from pmesh.mesh_file import InvalidMesh, read_mesh
+from modelkit.values import ForeignVersion, ModelEntry
+from pmesh.mesh_file import InvalidMesh
 from pmesh.render import outside
 from pmesh.render.rendering import render, stale, write
+from tests.parts import mesh_list
 from tests.parts.istio_policies import read_objects
+from tests.parts.mesh_list import MESH, ROOT
 
-ROOT = Path(__file__).parents[4]
 MOOD = ModelEntry(id="mood", description="", labels=["good"], is_trained_here=True)
-MESH = read_mesh(ROOT / "mesh.yaml")
 
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """What is rendered from, with nothing rendered."""
-    (tmp_path / "istio").mkdir()
-    for name in ("mesh.yaml", "istio/services.yaml", "istio/README.md"):
-        shutil.copy(ROOT / name, tmp_path / name)
-    return tmp_path
+    return mesh_list.checkout(tmp_path)
 
 
 def documents(root: Path, file: str) -> list[Any]:
     return list(yaml.safe_load_all((root / file).read_text()))
-
-
-def test_what_is_committed_is_what_is_made() -> None:
-    assert stale(ROOT, render(ROOT, read_models())) == []
-
-
-def test_every_object_is_applied() -> None:
-    (applied,) = documents(ROOT, "istio/kustomization.yaml")
-    folder = ROOT / "istio"
-    no_objects = {"services.yaml", "mesh-config.yaml", "kustomization.yaml"}
-    found = {str(file.relative_to(folder)) for file in folder.rglob("*.yaml")}
-    assert sorted(applied["resources"]) == sorted(found - no_objects)
 
 
 def test_what_is_written_is_not_stale_and_what_is_edited_is(checkout: Path) -> None:
@@ -166,13 +150,11 @@ def test_a_server_of_others_outside_is_let_out_to_and_one_inside_is_seen(checkou
     assert values["networkPolicy"] == {"foreignPorts": [8081, 9000, 9001]}
 
 
-def test_what_is_outside_in_name_only_is_seen_where_it_is(checkout: Path) -> None:
+def test_what_is_outside_in_name_only_is_seen_where_it_is(tmp_path: Path) -> None:
     """By a service of the cluster's, that is no part of this mesh."""
     database, issuer = "pg-rw.cnpg.svc.cluster.local", "keycloak.login.svc.cluster.local"
-    said = (checkout / "mesh.yaml").read_text()
-    said = said.replace("# database: db.example.com", f"database: {database}")
-    jwks = said.replace("https://login.example.com/.well-known", f"https://{issuer}")
-    (checkout / "mesh.yaml").write_text(jwks)
+    changes = {"outside/database": f"{database}:5432", "tokens/jwks": f"https://{issuer}/keys"}
+    checkout = mesh_list.checkout(tmp_path, changes)
     write(checkout, render(checkout, [MOOD]))
     assert not (checkout / "istio/outside/database.yaml").exists()
     assert not (checkout / "istio/outside/issuer.yaml").exists()
@@ -191,25 +173,24 @@ def test_postgresql_takes_as_many_connections_as_all_programs_may_open(checkout:
     assert bounded + 100 <= values["maxConnections"] < bounded + 100 + 250
 
 
-def test_more_connections_than_postgresql_takes_are_refused(checkout: Path) -> None:
+def test_more_connections_than_postgresql_takes_are_refused(tmp_path: Path) -> None:
+    checkout = mesh_list.checkout(tmp_path / "within", {})
     models = [
         replace(MOOD, id=name, serving=ClusterServing(workers=Bounds(0, most)))
         for name, most in (("mood", 300), ("spam", 1000))
     ]
     with pytest.raises(InvalidMesh, match=r"models/spam/values\.yaml: .*10821, 8000 of them"):
         render(checkout, models)
-    said = (checkout / "mesh.yaml").read_text()
-    (checkout / "mesh.yaml").write_text(said.replace("  # database:", "  database:"))
+    checkout = mesh_list.checkout(tmp_path / "outside", {"outside/database": "db.example.com:5433"})
     assert Path("deploy/charts/postgres/rendered-values.yaml") not in render(checkout, models)
 
 
-def test_a_database_elsewhere_is_let_out_to_and_is_no_service(checkout: Path) -> None:
-    said = (checkout / "mesh.yaml").read_text()
-    (checkout / "mesh.yaml").write_text(said.replace("  # database:", "  database:"))
+def test_a_database_elsewhere_is_let_out_to_and_is_no_service(tmp_path: Path) -> None:
+    checkout = mesh_list.checkout(tmp_path, {"outside/database": "db.example.com:5433"})
     write(checkout, render(checkout, [MOOD]))
     (entry,) = documents(checkout, "istio/outside/database.yaml")
     assert entry["spec"]["hosts"] == ["db.example.com"]
-    assert entry["spec"]["ports"] == [{"number": 5432, "name": "tcp-5432", "protocol": "TCP"}]
+    assert entry["spec"]["ports"] == [{"number": 5433, "name": "tcp-5433", "protocol": "TCP"}]
     for within, apps in {
         "predict-mesh": {"gateway", "relay", "rollout", "monitoring", "training", "provision"},
         "model-mood": {"worker"},
@@ -225,7 +206,7 @@ def test_a_database_elsewhere_is_let_out_to_and_is_no_service(checkout: Path) ->
     table = (checkout / "istio/README.md").read_text().partition("made by `pmesh render`")[2]
     assert "infra/postgres" not in table
     assert "| outside: database | | | `predict-mesh/gateway` as `gateway`, " in table
-    told = {"host": "db.example.com", "port": 5432, "sslmode": "verify-full"}
+    told = {"host": "db.example.com", "port": 5433, "sslmode": "verify-full"}
     (values,) = documents(checkout, "deploy/charts/model/models/mood.yaml")
     assert values["database"] == told
     for chart in ("predict-mesh", "mlflow", "annotation"):

@@ -5,15 +5,13 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
-from modelkit.values import read_models
-from pmesh.mesh_file import MESH, read_mesh
 from tests.integration.gateway.envoy.access.guarded import Headers, bearer, send
 from tests.integration.gateway.envoy.gateway_process import GatewayProcess, echo_settings
 from tests.parts.access_cells import NO_TOKEN, Cell, Decide, cells
 from tests.parts.issuer import Issuer
 from tests.parts.istio_gateway import by_istio, claims
+from tests.parts.mesh_list import ACCESS, mesh_objects
 
-ACCESS = read_mesh(MESH).access(read_models())
 REFUSED = (401, 403)
 UNAUTHENTICATED, PERMISSION_DENIED = "16", "7"
 BODIES = {
@@ -48,5 +46,5 @@ def test_the_gateway_decides_as_the_mesh(issuer: Issuer, tmp_path: Path) -> None
         decide = by_gateway(process.port, issuer)
         decided = {cell: decide(cell) for cell in cells(ACCESS)}
     assert set(decided.values()) == {True, False}
-    mesh = by_istio(ACCESS)
+    mesh = by_istio(mesh_objects(), ACCESS)
     assert [cell for cell, let_in in decided.items() if let_in != mesh(cell)] == []

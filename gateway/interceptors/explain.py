@@ -19,8 +19,9 @@ def explain(rpc: Rpc, handler: Handler) -> Handler:
             raise
         except Exception as error:
             status = _status(rpc, error)
-        if (code := code_of(context)) is not grpc.StatusCode.OK:
-            status = Status(code, status.details or "", tuple(status.trailing_metadata or ()))
+        code = code_of(context)
+        if code not in (grpc.StatusCode.OK, status.code):  # whose details would be of another code
+            status = Status(code, status.details or "")
         return await context.abort_with_status(status)
 
     return run

@@ -31,7 +31,7 @@ PORT = 8080
 REST = "/v1/models/sentiment:predict"
 IDENTITY = "URI=spiffe://cluster.local/ns/istio-ingress/sa/ingress"
 FORGED = {
-    "x-pmesh-issuer": ACCESS.tokens.issuer,
+    "x-pmesh-issuer": "https://eve.example/",
     "x-pmesh-caller": "eve",
     "x-forwarded-client-cert": "By=eve;URI=spiffe://cluster.local/ns/eve/sa/eve",
     "x-forwarded-user": "eve",

@@ -21,7 +21,7 @@ def explain(rpc: Rpc, handler: Handler) -> Handler:
             status = _status(rpc, error)
         code = code_of(context)
         if code not in (grpc.StatusCode.OK, status.code):  # whose details would be of another code
-            status = Status(code, status.details or "")
+            status = Status(code, str(context.details() or status.details))
         return await context.abort_with_status(status)
 
     return run

@@ -12,6 +12,7 @@ import pytest
 
 from pmesh.stack.home import Home
 from pmesh.stack.ports import assign_ports
+from tests.parts.mesh_list import MESH_FILE
 
 ROOT = Path(__file__).parents[4]
 PMESH = (sys.executable, "-m", "pmesh.cli")
@@ -63,7 +64,7 @@ def checkout(tmp_path: Path) -> Path:
     values = (ROOT / "models" / "sentiment" / "values.yaml").read_text()
     spoilt = values.replace("id: sentiment", "id: mood")
     (checkout / "models" / "mood" / "values.yaml").write_text(spoilt)
-    shutil.copy(ROOT / "mesh.yaml", checkout)
+    shutil.copy(MESH_FILE, checkout)
     return checkout
 
 

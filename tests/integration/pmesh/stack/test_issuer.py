@@ -122,4 +122,4 @@ def test_no_token_is_printed_after_a_start_without(tmp_path: Path) -> None:
 def test_no_token_is_printed_where_none_is_asked_for(tmp_path: Path) -> None:
     refused = pmesh_token(tmp_path)
     assert (refused.exit_code, refused.stdout) == (1, "")
-    assert "pmesh up --auth" in refused.stderr
+    assert f"pmesh up --home {tmp_path} --auth" in refused.stderr

@@ -161,7 +161,7 @@ spec:
     {{- end }}
 {{- end }}
 
-{{/* The port of something outside: the one in its URL, or that of HTTPS. Takes the root; what. */}}
+{{/* The port of something outside: the one in its URL, or the usual one. Takes the root; what. */}}
 {{- define "network.port" -}}
 {{- $values := (index . 0).Values -}}
 {{- $url := "" -}}
@@ -170,5 +170,7 @@ spec:
 {{- else if ne (index . 1) "alerts" -}}
 {{- $url = $values.aws.endpoint -}}
 {{- end -}}
-{{- regexFind ":[0-9]+$" (urlParse $url).host | trimPrefix ":" | default "443" -}}
+{{- $host := regexFind "^https?://[^/?#]*" $url -}}
+{{- $usual := ternary "80" "443" (hasPrefix "http://" $url) -}}
+{{- regexFind ":[0-9]+$" $host | trimPrefix ":" | default $usual -}}
 {{- end }}

@@ -76,9 +76,9 @@ class _Limit:
 
     def allows(self, name: str, caller: str) -> bool:
         """Whether there is a token for this caller, who does not wait for one."""
-        if self._lines and name in self._lines and self._lines[name].first() != caller:
+        if name in self._lines and self._lines[name].first() != caller:
             return self._share_s(name, caller) <= 0
-        return self._token_s(name) <= 0 or self._share_s(name, caller) <= 0
+        return self._wait_s(name, caller) <= 0
 
     def take(self, name: str, caller: str) -> None:
         """Take a token that is there, or that comes to this caller."""
@@ -122,7 +122,8 @@ class _Limit:
 
     def _wait_s(self, name: str, caller: str) -> float:
         """Seconds until there is a token for a caller, if nobody else takes it."""
-        return min(self._token_s(name), self._share_s(name, caller))
+        token_s = self._token_s(name)
+        return token_s and min(token_s, self._share_s(name, caller))
 
     def _token_s(self, name: str) -> float:
         """Seconds until there is a token for anybody."""

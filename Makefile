@@ -8,6 +8,8 @@ BIN := .venv/bin
 UV := build/uv/bin/uv
 UV_VERSION := 0.13.9
 INSTALLED := .venv/.installed
+D2 := build/d2/d2
+D2_VERSION := v0.7.2
 PROMTOOL := build/prometheus/usr/bin/promtool
 GENERATED := build/gen/predict/v1/descriptors.binpb
 PROTOS := $(wildcard protos/predict/v1/*.proto protos/predict/events/v1/*.proto)
@@ -19,8 +21,8 @@ COMPILE = $(UV) pip compile --quiet --no-header --no-annotate --universal --pyth
 # protoc looks for its plugins on PATH.
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help run test unit test-landed test-images test-annotation promtool lint format protos bench \
-    bench-quality lock clean
+.PHONY: help run test unit test-landed test-images test-annotation test-mesh mesh-tools promtool \
+    lint format protos bench bench-quality chart-docs diagrams lock clean
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -48,14 +50,22 @@ promtool: ## Fetch Prometheus' checker of rules into build/, on Debian; a test n
 test-annotation: $(INSTALLED) $(GENERATED) ## Label on the real Label Studio; the first time installs it
 	@$(BIN)/pytest tests/annotation
 
-lint: $(INSTALLED) $(GENERATED) ## Check style, types, imports and the contract
+test-mesh: mesh-tools $(INSTALLED) $(GENERATED) ## Try the mesh on a real Kubernetes API server and istiod
+	@$(BIN)/pytest tests/mesh
+
+mesh-tools: ## Build the two and what goes with them into build/, by Go; a quarter of an hour
+	@tests/mesh/tools/build.sh
+
+lint: $(INSTALLED) $(GENERATED) ## Check style, types, imports, what is rendered and the contract
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/pmesh render --check
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code protos
 	.ci/breaking
+	$(BIN)/python deploy/charts/document.py --check
 
 format: $(INSTALLED) ## Put code and contract into their style
 	$(BIN)/ruff check --fix
@@ -66,11 +76,23 @@ protos: $(INSTALLED) ## Generate the code of the contract, and the table of its 
 	@$(BIN)/python build_protos.py
 	@$(BIN)/python docs/make_errors.py
 
+chart-docs: $(INSTALLED) ## Write what follows from the charts' schemas: values.yaml, README tables
+	@$(BIN)/python deploy/charts/document.py
+
 bench: $(INSTALLED) $(GENERATED) ## Measure speed against the alternatives
 	@$(BIN)/python -m benchmarks
 
 bench-quality: $(INSTALLED) $(GENERATED) ## Measure how right the sentiment models are, and at what cost
 	@$(BIN)/python -m benchmarks.quality
+
+diagrams: $(D2) ## Draw HLD/diagrams/*.svg anew; needs Go
+	@cd HLD/diagrams && for source in *.d2; do \
+	    ../../$(D2) --layout dagre --pad 20 $$source $${source%.d2}.svg && chmod 644 $${source%.d2}.svg && \
+	    printf '<!-- of %s -->\n' $$(sha256sum <$$source | cut -d' ' -f1) >>$${source%.d2}.svg || exit; \
+	done
+
+$(D2):
+	@GOBIN=$(CURDIR)/build/d2 go install oss.terrastruct.com/d2@$(D2_VERSION)
 
 lock: $(UV) ## Choose the newest versions that fit together, then those of each image from them
 	@$(COMPILE) --extra dev --upgrade --output-file requirements.lock pyproject.toml

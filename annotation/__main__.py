@@ -20,6 +20,7 @@ from annotation.look import look
 from annotation.settings import ProgramSettings, Settings
 from annotation.store import AnnotationStore
 from annotation.watch import watch
+from contract.heartbeat import heartbeat
 from contract.settings import read
 from database.connections import connect
 
@@ -50,7 +51,7 @@ def _watch() -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    watch(settings, stop)
+    watch(settings, stop, heartbeat(os.environ))
 
 
 def _pull() -> None:

@@ -4,7 +4,7 @@ Its own client is not used: it takes seconds to import, and needs much else.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
@@ -55,10 +55,12 @@ class Task:
 class LabelStudio:
     """One server. All methods raise LabelStudioAway and LabelStudioRefused."""
 
-    def __init__(self, url: str, token: str) -> None:
+    def __init__(
+        self, url: str, token: str, *, before_each: Callable[[], None] = lambda: None
+    ) -> None:
         """url: http(s)://host[:port]. token: a legacy access token, which does not expire.
 
-        Raises ValueError for another url.
+        before_each: called before each question to it. Raises ValueError for another url.
         """
         self._url = urlsplit(url.rstrip("/"))
         if (
@@ -69,6 +71,7 @@ class LabelStudio:
         ):
             raise ValueError(f"Label Studio is at http(s)://host[:port], not at {url!r}")
         self._token = token
+        self._before_each = before_each
 
     def create_project(self, title: str, label_config: str) -> int:
         """The id of a new project, in which several people may label a task."""
@@ -193,6 +196,7 @@ class LabelStudio:
         That there is none is believed of Label Studio only: what stands in front of it, or in its
         place, says so of all things, and what it has would be taken for gone.
         """
+        self._before_each()
         kind = HTTPSConnection if self._url.scheme == "https" else HTTPConnection
         connection = kind(self._url.netloc, timeout=TIMEOUT_S)
         headers = {"Authorization": f"Token {self._token}", "Accept": "application/json"}

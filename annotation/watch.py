@@ -21,11 +21,14 @@ SETTLE_S = 0.5
 """From a webhook to the look: its annotation may not be committed yet, and others may follow."""
 
 
-def watch(settings: ProgramSettings, stop: threading.Event) -> None:
+def watch(settings: ProgramSettings, stop: threading.Event, beat: Callable[[], None]) -> None:
     """Until the event. What is away is waited for. Raises OSError if nothing can listen for
-    webhooks."""
+    webhooks.
+
+    beat: called before each look, and each time that Label Studio is asked for something in it.
+    """
     heard = threading.Event()
-    label_studio = LabelStudio(settings.url, settings.token)
+    label_studio = LabelStudio(settings.url, settings.token, before_each=beat)
     with ExitStack() as open_:
         if settings.webhook_secret:
             open_.enter_context(
@@ -40,6 +43,7 @@ def watch(settings: ProgramSettings, stop: threading.Event) -> None:
         trouble = ""
         while not stop.is_set():
             heard.clear()
+            beat()
             try:
                 with connect() as connection:
                     done = look(AnnotationStore(connection), label_studio, keep=subscribe)

@@ -94,9 +94,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true", help="few repetitions, to see it work")
     parser.add_argument(
         "--only",
-        choices=(*ordinary.KINDS, ordinary.FEATURES, ordinary.GROWTH, ordinary.CHOICE),
-        help="predictions made now, or later, or releases; or what features or a large record cost;"
-        " or what it brings to choose what is labelled",
+        choices=(
+            *ordinary.KINDS,
+            *(ordinary.FEATURES, ordinary.GROWTH, ordinary.CHOICE, ordinary.AUTH),
+        ),
+        help="predictions made now, or later, or releases; or what features, tokens or a large"
+        " record cost; or what it brings to choose what is labelled",
     )
     parser.add_argument(
         "--rows",

@@ -8,8 +8,8 @@ from typing import Any
 from rich.console import Console
 from rich.progress import track
 
-from benchmarks import features, report
-from benchmarks.against.ratios import compare
+from benchmarks import auth, features, report
+from benchmarks.against.ratios import RATE, compare
 from benchmarks.against.report import comparison_table
 from benchmarks.champion import load_model
 from benchmarks.checkout import MANY
@@ -24,12 +24,12 @@ from benchmarks.record import Record
 from benchmarks.releases import measure_releases
 from benchmarks.stack import RunningStack, running_stack
 from benchmarks.tables import show
-from benchmarks.target import target_table
+from benchmarks.target import ratio, target_table
 from benchmarks.targets import later_targets, now_targets, release_targets
 from benchmarks.texts import texts
 
 NOW, LATER, RELEASES, FEATURES = "sync", "async", "releases", "features"
-GROWTH, CHOICE = "growth", "choice"
+GROWTH, CHOICE, AUTH = "growth", "choice", "auth"
 KINDS = (NOW, LATER, RELEASES)
 """Of a whole run; the others, which need models or records of their own, go alone."""
 WITHOUT_LOAD = (GROWTH, CHOICE)
@@ -82,6 +82,8 @@ def measure(
         )
     if FEATURES in kinds:
         return results | _measure_features(plan, tables, messages)
+    if AUTH in kinds:
+        return results | _measure_auth(plan, tables, messages)
     if GROWTH in kinds:
         turns = plan.repetitions * 3
         growth = measure_growth(most_rows=most_rows, turns=turns, messages=messages)
@@ -155,6 +157,21 @@ def _measure_features(plan: Plan, tables: Console, messages: Console) -> dict[st
         done = list(track(turns, "with features and without", total=total, console=messages))
     show(tables, comparison_table(done, compare(done), ["without features", "with features"]))
     return {"features": [asdict(turn) for turn in done]}
+
+
+def _measure_auth(plan: Plan, tables: Console, messages: Console) -> dict[str, Any]:
+    pairs = plan.repetitions * 3
+    with running_stack(messages) as stack, auth.gateways(stack) as sides:
+        turns = auth.take_turns(stack, sides, texts(), pairs=pairs, seconds=plan.seconds)
+        done = list(track(turns, "with tokens and without", total=pairs * 2, console=messages))
+    compared = compare(done)
+    rate = compared[auth.LINE, RATE].ratio.point
+    show(
+        tables,
+        comparison_table(done, compared, ["without tokens", "with tokens"]),
+        target_table([ratio(f"{auth.LINE} with tokens, of without", rate, 0.9)]),
+    )
+    return {"auth": [asdict(turn) for turn in done]}
 
 
 def _measure_releases(stack: RunningStack, tables: Console, messages: Console) -> dict[str, Any]:

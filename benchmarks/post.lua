@@ -1,10 +1,12 @@
 -- wrk script: posts the lines of a file, one JSON body each, in turn.
--- wrk ... -s post.lua URL -- FILE
+-- wrk ... -s post.lua URL -- FILE [TOKEN]
 local requests, at = {}, 0
 
 function init(args)
+  local headers = { ["content-type"] = "application/json" }
+  if args[2] then headers["authorization"] = "Bearer " .. args[2] end
   for line in io.lines(args[1]) do
-    requests[#requests + 1] = wrk.format("POST", nil, { ["content-type"] = "application/json" }, line)
+    requests[#requests + 1] = wrk.format("POST", nil, headers, line)
   end
 end
 

@@ -57,6 +57,11 @@ class Names:
         return f"{self.prefix}-{model}"
 
 
+def _model_filter(model: str) -> dict[str, list[str]]:
+    """Which of the topic's messages a model's queue takes, by their attributes."""
+    return {"event": [events.REQUEST], "action": [model]}
+
+
 def dead_letters(queue: str) -> str:
     """The name of a queue's dead-letter queue."""
     return f"{queue}-dead"
@@ -80,10 +85,7 @@ def provision(
     topic = sns.create_topic(Name=names.topic)["TopicArn"]
     filters = {
         names.gateway_queue: {"event": [events.RESPONSE]},
-        **{
-            names.model_queue(model): {"event": [events.REQUEST], "action": [model]}
-            for model in models
-        },
+        **{names.model_queue(model): _model_filter(model) for model in models},
     }
     made = [topic]
     for queue, filter_policy in filters.items():

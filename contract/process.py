@@ -11,11 +11,15 @@ from typing import TypeVar
 import psycopg
 import uvloop
 
+from contract.heartbeat import heartbeat
 from contract.settings import read
 
 Settings = TypeVar("Settings")
 
 log = logging.getLogger(__name__)
+
+BEAT_S = 5.0
+"""Between two beats of the loop: nothing in it may block for much longer."""
 
 
 def run_program(
@@ -31,11 +35,12 @@ def run_program(
     _log_to_stderr()
     try:
         values = read(settings, os.environ)
+        beat = heartbeat(os.environ)
     except ValueError as error:
         sys.exit(str(error))
     refusals: ExceptionGroup[psycopg.ProgrammingError] | None = None
     try:
-        uvloop.run(_run_until_signal(values, run))
+        uvloop.run(_run_until_signal(values, run, beat))
     except* psycopg.ProgrammingError as group:
         refusals = group
     if refusals is not None:
@@ -43,9 +48,12 @@ def run_program(
 
 
 async def _run_until_signal(
-    settings: Settings, run: Callable[[Settings, asyncio.Event], Coroutine[None, None, None]]
+    settings: Settings,
+    run: Callable[[Settings, asyncio.Event], Coroutine[None, None, None]],
+    beat: Callable[[], None],
 ) -> None:
     stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
 
     def on_signal(number: int) -> None:
         if stop.is_set():
@@ -53,8 +61,13 @@ async def _run_until_signal(
         log.info("stopping")
         stop.set()
 
+    def come_round() -> None:
+        beat()
+        loop.call_later(BEAT_S, come_round)
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, on_signal, number)
+        loop.add_signal_handler(number, on_signal, number)
+    come_round()
     await run(settings, stop)
 
 

@@ -50,7 +50,7 @@ def setting(
     The type of the field says what is read: an int is a whole number, a float a number, a
     tuple[str, ...] a list with commas between; a str or a Path is taken as it is.
     least, most: of numbers, both allowed. choices: all that a text may be. matching: what a text
-    must match as a whole, and `meaning` that in words.
+    must match as a whole, and `meaning` that in words. Both also of each text of a list.
     """
     rule = _Rule(variable, least, most, choices, matching, meaning)
     return field(default=default, metadata={_RULE: rule})
@@ -96,7 +96,7 @@ def _text(rule: _Rule, text: str) -> str:
 
 
 def _list(rule: _Rule, text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
+    return tuple(_text(rule, part.strip()) for part in text.split(",") if part.strip())
 
 
 def _refused(rule: _Rule, text: str, expected: str) -> ValueError:
@@ -108,5 +108,6 @@ _READERS: dict[Any, Callable[[_Rule, str], Any]] = {
     float: _number,
     str: _text,
     Path: lambda _, text: Path(text),
+    Path | None: lambda _, text: Path(text),
     tuple[str, ...]: _list,
 }

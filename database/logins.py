@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import Any
 
@@ -39,6 +39,10 @@ class Login:
     model: str | None = None
     """That a worker works for."""
 
+    def for_processes(self, number: int) -> "Login":
+        """The same for so many processes side by side, and one that starts early."""
+        return replace(self, connections=self.connections * (number + 1) // 2)
+
 
 GATEWAY = Login(name="gateway", group="pmesh_gateway", connections=24)
 RELAY = Login(name="relay", group="pmesh_relay", connections=18)
@@ -61,10 +65,10 @@ def worker_login(model: str) -> Login:
     return Login(name=name, group="pmesh_worker", connections=8, model=model)
 
 
-def program_logins(models: Iterable[str]) -> list[Login]:
-    """The logins of all programs that serve these models."""
+def program_logins(models: Iterable[str], *, processes: int = 1) -> list[Login]:
+    """The logins of all programs that serve these models. processes: of each, side by side."""
     programs = (GATEWAY, RELAY, ROLLOUT, MONITORING, TRAINING, ANNOTATION)
-    return [*programs, *map(worker_login, models)]
+    return [login.for_processes(processes) for login in (*programs, *map(worker_login, models))]
 
 
 def let_manage_groups(connection: "psycopg.Connection[Any]", role: str) -> None:

@@ -81,6 +81,12 @@ SELECT EXISTS (
 )
 FROM pg_roles r WHERE rolname = %(name)s
 
+-- name: room
+-- Reads how many connections the server takes of those who are no superusers.
+SELECT current_setting('max_connections')::int
+    - current_setting('superuser_reserved_connections')::int
+    - current_setting('reserved_connections')::int
+
 -- name: roles
 -- Reads the names of all roles of the server.
 SELECT rolname FROM pg_roles

@@ -26,7 +26,7 @@ class Registration:
     """What versions to come must have. Each version states its own, and clients are told those of
     what serves."""
     address: str
-    """host:port or unix:/path of the server that answers for its versions."""
+    """As inference.addresses, of what answers for its versions."""
     feature_share: float = 1.0
     """Of the answers made now, how many carry features: 0 to 1."""
     retention_days: int = 90

@@ -5,6 +5,7 @@
     python -P -m database.roles relay --password-file relay.password
     python -P -m database.roles worker sentiment < password   "worker-sentiment", of this model only
     python -P -m database.roles worker sentiment --login sentiment-2 --connections 4 < password
+    python -P -m database.roles room 577                      fails unless the server takes so many
 
 Connects by the standard PG* variables, as a role that may make roles. A model must be registered
 before its worker; a login that is there gets the password and the limit anew, but never another
@@ -22,6 +23,7 @@ import psycopg
 from psycopg import errors
 
 from contract.arguments import whole_number
+from database import named_sql
 from database.connections import bounded
 from database.logins import (
     ANNOTATION,
@@ -37,6 +39,8 @@ from database.logins import (
     let_manage_groups,
     worker_login,
 )
+
+_SQL = named_sql.load("database")
 
 
 def main() -> None:
@@ -73,6 +77,16 @@ def _make_login(connection: "psycopg.Connection[Any]", arguments: argparse.Names
     print(f"{login.name} may connect, {login.connections} times at once")
 
 
+def _look_for_room(connection: "psycopg.Connection[Any]", arguments: argparse.Namespace) -> None:
+    (room,) = connection.execute(_SQL["room"]).fetchone() or (0,)
+    if room < arguments.connections:
+        sys.exit(
+            f"the server takes {room} connections, and all programs together may open"
+            f" {arguments.connections}: raise its max_connections, or have fewer gateways, relays,"
+            " workers or models"
+        )
+
+
 def read_password(file: Path | None) -> str:
     """Its first line, or that of the standard input: a command line can be read by others.
 
@@ -99,6 +113,9 @@ def _parser() -> argparse.ArgumentParser:
     groups = programs.add_parser("groups", help="make the groups, and take rights from everybody")
     groups.add_argument("--owner", metavar="ROLE", help="may put logins into the groups")
     groups.set_defaults(run=_make_groups)
+    room = programs.add_parser("room", help="fail unless the server takes as many connections")
+    room.add_argument("connections", type=whole_number(1, 1_000_000), metavar="NUMBER")
+    room.set_defaults(run=_look_for_room)
     options = argparse.ArgumentParser(add_help=False)
     options.add_argument("--login", help="its name; default: that of the program")
     options.add_argument(

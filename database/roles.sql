@@ -29,7 +29,7 @@ REVOKE ALL ON ALL FUNCTIONS IN SCHEMA
 GRANT USAGE ON SCHEMA public, catalog_v1, events_v1, gateway_v1, labels_v1, releases_v1
     TO pmesh_gateway;
 GRANT SELECT (id, model, version, text, state, create_time, complete_time, expire_time, error,
-              tags, erase_time),
+              tags, erase_time, caller),
       INSERT (id, model, version, text, state, create_time, complete_time, expire_time, caller,
               error, tags),
       UPDATE (state, complete_time)

@@ -8,6 +8,7 @@ import gc
 import logging
 import os
 from contextlib import AsyncExitStack
+from functools import partial
 from typing import NamedTuple, cast
 
 import grpc
@@ -19,14 +20,18 @@ from predict.v1 import (
     prediction_service_pb2_grpc,
 )
 
+from contract.access import AccessPolicy, Limits, read_policy
 from contract.metrics_server import metrics_server
 from contract.settings import read
 from features.spool import Spool
 from gateway import drain
 from gateway.drain import Stage
+from gateway.envoy.authentication import has_keys
 from gateway.feedback import FeedbackService
 from gateway.grpc_asgi import Server
 from gateway.grpc_asgi.asgi import Receive, Scope, Send
+from gateway.interceptors.admit import admit
+from gateway.interceptors.authorize import authorize
 from gateway.interceptors.bound import bound
 from gateway.interceptors.explain import explain
 from gateway.interceptors.identify import identify
@@ -36,12 +41,14 @@ from gateway.interceptors.measure import measure
 from gateway.interceptors.name_caller import name_caller
 from gateway.interceptors.validate import validate
 from gateway.logs import log_to_stderr
-from gateway.metrics import Calls, Unrecorded
+from gateway.metrics import Calls, Limited, Unrecorded
 from gateway.models import Models
 from gateway.outcomes import Outcomes
 from gateway.predictions import PredictionService
+from gateway.rates import Rates
 from gateway.readiness import Readiness
 from gateway.readyz import Readyz
+from gateway.recorded import RecordedPredictions
 from gateway.router import READYZ, Router
 from gateway.servicers import failures, standard
 from gateway.servicers.feedback import FeedbackServicer
@@ -98,8 +105,8 @@ class Application:
         log_to_stderr()
         async with AsyncExitStack() as stack:
             try:
-                server, readiness = await _open(stack, read(Settings, os.environ))
-                self._router = Router(grpc=server, mounts={READYZ: Readyz(readiness)})
+                server, readyz = await _open(stack, read(Settings, os.environ))
+                self._router = Router(grpc=server, mounts={READYZ: readyz})
             except Exception as error:
                 log.critical("the gateway cannot start: %s", error)
                 await send({"type": "lifespan.startup.failed", "message": str(error)})
@@ -119,14 +126,21 @@ def spare_the_collector() -> None:
     gc.set_threshold(50_000, 20, 100)
 
 
-def interceptors(settings: Settings, calls: Calls) -> tuple[Interceptor, ...]:
+def interceptors(
+    settings: Settings, calls: Calls, access: AccessPolicy | None
+) -> tuple[Interceptor, ...]:
     """What is around every rpc, the outermost first."""
+    named: Interceptor | None = None
+    if access:
+        named = authorize(access, unbounded=UNBOUNDED)
+    elif settings.caller_header:
+        named = name_caller(settings.caller_header)
     return (
         measure(calls),
         explain,
         identify,
         bound(settings.max_call_s, unbounded=UNBOUNDED),
-        *([name_caller(settings.caller_header)] if settings.caller_header else []),
+        *((named, admit(settings.max_connections)) if named else ()),
         validate,
     )
 
@@ -139,11 +153,15 @@ class Parts(NamedTuple):
     changes: Changes
     models: Models
     predictions: PredictionService
+    recorded: RecordedPredictions
     unrecorded: Unrecorded
+    limited: Limited
+    access: AccessPolicy | None
 
 
 async def open_parts(stack: AsyncExitStack, settings: Settings) -> Parts:
     """Connect to all that the gateway needs; the stack closes it."""
+    access = read_policy(settings.access) if settings.access else None
     connections = await stack.enter_async_context(Connections(settings.database_connections))
     await connections.wait(DATABASE_S)
 
@@ -172,10 +190,20 @@ async def open_parts(stack: AsyncExitStack, settings: Settings) -> Parts:
     store = await stack.enter_async_context(
         PredictionStore(connections, max_waiting=settings.max_waiting)
     )
-    unrecorded = Unrecorded()
-    outcomes = await stack.enter_async_context(Outcomes(store, unrecorded))
-    predictions = PredictionService(store=store, models=models, changes=changes, outcomes=outcomes)
-    return Parts(connections, catalog, changes, models, predictions, unrecorded)
+    unrecorded, limited = Unrecorded(), Limited()
+    recorded = RecordedPredictions(store=store, changes=changes)
+    predictions = PredictionService(
+        store=store,
+        models=models,
+        recorded=recorded,
+        outcomes=await stack.enter_async_context(Outcomes(store, unrecorded)),
+        rates=Rates(
+            access.limits if access else Limits(), limited, asyncio.get_running_loop().time
+        ),
+    )
+    return Parts(
+        connections, catalog, changes, models, predictions, recorded, unrecorded, limited, access
+    )
 
 
 def register(parts: Parts, settings: Settings, server: Registrar, calls: Calls) -> grpc.aio.Server:
@@ -183,11 +211,14 @@ def register(parts: Parts, settings: Settings, server: Registrar, calls: Calls) 
 
     Answers with where to register others, so that the interceptors are around them too.
     """
-    intercepted = Intercepted(server, interceptors(settings, calls))
+    intercepted = Intercepted(server, interceptors(settings, calls, parts.access))
     registry = cast(grpc.aio.Server, intercepted)  # it has what the generated functions call
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
         PredictionServicer(
-            parts.predictions, max_call_s=settings.max_call_s, unrecorded=parts.unrecorded
+            parts.predictions,
+            parts.recorded,
+            max_call_s=settings.max_call_s,
+            unrecorded=parts.unrecorded,
         ),
         registry,
     )
@@ -196,7 +227,7 @@ def register(parts: Parts, settings: Settings, server: Registrar, calls: Calls) 
     )
     feedback = FeedbackService(
         store=LabelStore(parts.connections, max_waiting=settings.max_waiting),
-        predictions=parts.predictions,
+        predictions=parts.recorded,
     )
     feedback_service_pb2_grpc.add_FeedbackServiceServicer_to_server(
         FeedbackServicer(feedback), registry
@@ -207,7 +238,7 @@ def register(parts: Parts, settings: Settings, server: Registrar, calls: Calls) 
     return registry
 
 
-async def _open(stack: AsyncExitStack, settings: Settings) -> tuple[Server, Readiness]:
+async def _open(stack: AsyncExitStack, settings: Settings) -> tuple[Server, Readyz]:
     parts = await open_parts(stack, settings)
     server = Server(
         on_error=failures.on_error,
@@ -218,7 +249,13 @@ async def _open(stack: AsyncExitStack, settings: Settings) -> tuple[Server, Read
     )
     calls = Calls()
     stack.enter_context(
-        metrics_server(settings.metrics_address, settings.metrics_port, calls, parts.unrecorded)
+        metrics_server(
+            settings.metrics_address,
+            settings.metrics_port,
+            calls,
+            parts.unrecorded,
+            parts.limited,
+        )
     )
     registry = register(parts, settings, server, calls)
     readiness = Readiness(
@@ -226,6 +263,7 @@ async def _open(stack: AsyncExitStack, settings: Settings) -> tuple[Server, Read
         models=lambda: parts.catalog.models,
         model_answers=parts.models.answers,
         store_answers=lambda: parts.changes.is_heard() and not parts.connections.silence.is_noticed,
+        keys_are_there=partial(has_keys, settings.keys) if settings.keys else lambda: True,
     )
     stack.callback(asyncio.create_task(readiness.run()).cancel)
     health_pb2_grpc.add_HealthServicer_to_server(HealthServicer(readiness), registry)
@@ -241,7 +279,7 @@ async def _open(stack: AsyncExitStack, settings: Settings) -> tuple[Server, Read
 
     if settings.drain_fd:
         drain.listen(settings.drain_fd, on_stage)
-    return server, readiness
+    return server, Readyz(readiness, names_models=parts.access is None)
 
 
 app = Application()

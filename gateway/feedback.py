@@ -7,40 +7,54 @@ from collections.abc import Awaitable
 from datetime import datetime
 from typing import Protocol
 
+from contract.access import Permission
+from contract.access_errors import PermissionDenied
 from contract.label_errors import LabelNotFound
-from gateway import pages
+from gateway import pages, request_context
 from gateway.label import Attached, Label, LabelFilter, LabelPage, Statement
 from gateway.prediction import ListFilter, Page, State
-from gateway.predictions import PredictionService
+from gateway.recorded import RecordedPredictions
+from gateway.rights import Rights
 
 
 class Labels(Protocol):
     """The record of labels."""
 
     def attach(self, statement: Statement) -> Awaitable[Attached]: ...
-    async def withdraw(self, label_id: str, *, caller: str) -> Label | None: ...
+    async def withdraw(self, label_id: str, *, caller: str, rights: Rights) -> Label | None: ...
     async def search(
-        self, where: LabelFilter, *, before_id: str | None, limit: int
+        self, where: LabelFilter, *, rights: Rights, before_id: str | None, limit: int
     ) -> list[Label]: ...
 
 
 class FeedbackService:
     """What every door into the gateway calls. Raises contract.errors.
 
-    The doors give what keeps to the rules of the contract, and ids in small letters.
+    The doors give what keeps to the rules of the contract, and ids in small letters. What is out
+    of the reach of the present request is as if it were not there; a label is its caller's own.
     """
 
-    def __init__(self, *, store: Labels, predictions: PredictionService) -> None:
+    def __init__(self, *, store: Labels, predictions: RecordedPredictions) -> None:
         self._store = store
         self._predictions = predictions
 
     async def attach(self, statement: Statement) -> Attached:
-        """Take down what is true of a prediction; it is durable when this returns."""
+        """Take down what is true of a prediction; it is durable when this returns.
+
+        Who may label nothing but his own predictions says what he thinks himself. Raises
+        PermissionDenied where he speaks for others, decides, or says how it was chosen.
+        """
+        rights = request_context.current().rights
+        if not rights.reach_all:
+            found = await self._predictions.get(statement.prediction_id, with_text=False)
+            if not (rights.reach_everybodys(found.model) or statement.is_of_its_caller):
+                raise PermissionDenied({Permission.LABEL}, found.model)
         return await self._store.attach(statement)
 
     async def withdraw(self, label_id: str, *, caller: str) -> Label:
         """Withdraw a label; answers with what that adds to the history."""
-        if label := await self._store.withdraw(label_id, caller=caller):
+        rights = request_context.current().rights
+        if label := await self._store.withdraw(label_id, caller=caller, rights=rights):
             return label
         raise LabelNotFound(label_id)
 
@@ -48,7 +62,10 @@ class FeedbackService:
         """Read a page of labels, the last recorded first. page_size: 0 for the default."""
         limit = pages.size_to_use(page_size)
         found = await self._store.search(
-            where, before_id=pages.decode_id(page_token, where), limit=limit + 1
+            where,
+            rights=request_context.current().rights,
+            before_id=pages.decode_id(page_token, where),
+            limit=limit + 1,
         )
         page = found[:limit]
         more = len(found) > limit
@@ -68,8 +85,10 @@ class FeedbackService:
     ) -> Page:
         """Read a page of the predictions that no label counts for.
 
-        The newest first; or the least confident of the newest, which is one page only.
+        The newest first; or the least confident of the newest, which is one page only. Raises
+        PermissionDenied.
         """
+        request_context.current().rights.check(model)
         where = ListFilter(
             model=model,
             state=State.SUCCEEDED,

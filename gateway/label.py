@@ -36,6 +36,17 @@ class Statement:
     request_key: str = ""
     """What it is kept under."""
 
+    @property
+    def is_of_its_caller(self) -> bool:
+        """Whether it speaks for nobody but its caller, and says no more than what he thinks."""
+        return (
+            self.annotator == self.caller
+            and self.source is Source.CLIENT
+            and not self.adjudicated
+            and not self.choice
+            and self.weight is None
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Label:

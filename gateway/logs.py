@@ -1,4 +1,5 @@
-"""The gateway's log: a line tells which request it is about, and an outage fills no disk."""
+"""The gateway's log: a line tells which request it is about, with its caller where he has a name,
+and an outage fills no disk."""
 
 import logging
 import sys
@@ -20,7 +21,8 @@ def log_to_stderr() -> None:
 
 def add_request_id(record: logging.LogRecord) -> bool:
     """A filter for a handler, which sees the lines of all loggers."""
-    record.request_id = request_context.current().id
+    request = request_context.current()
+    record.request_id = f"{request.id} {request.caller}" if request.caller else request.id
     return True
 
 

@@ -23,6 +23,7 @@ from pyvoy._server import get_envoy_environ
 
 from contract.settings import read
 from gateway.drain import DrainPipe, Stage
+from gateway.envoy.access import Access, open_access
 from gateway.envoy.admin import EnvoyAdmin
 from gateway.envoy.config import bootstrap
 from gateway.envoy.front import Front
@@ -44,17 +45,28 @@ def main() -> None:
     """Run the gateway that the environment describes."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     try:
-        settings = read(Front, os.environ)
-        spool = read(Settings, os.environ).spool.absolute()
+        front, settings = read(Front, os.environ), read(Settings, os.environ)
+        if settings.access and settings.caller_header:
+            raise ValueError(
+                "PMESH_GATEWAY_ACCESS and PMESH_GATEWAY_CALLER_HEADER: only one may say who calls"
+            )
     except ValueError as error:
         sys.exit(f"gateway: {error}")
-    sys.exit(run(settings, {"PMESH_FEATURES_SPOOL": str(spool)}))
+    sys.exit(run(front, _with_absolute_paths(settings)))
+
+
+def _with_absolute_paths(settings: Settings) -> dict[str, str]:
+    """For the application, which has another working directory."""
+    variables = {"PMESH_FEATURES_SPOOL": str(settings.spool.absolute())}
+    if settings.access:
+        variables["PMESH_GATEWAY_ACCESS"] = str(settings.access.absolute())
+    return variables
 
 
 def run(settings: Front, variables: dict[str, str]) -> int:
     """Serve until a signal or until Envoy ends; return the exit status.
 
-    variables: for the application, beside this process's own; it has another working directory.
+    variables: for the application, beside this process's own.
     """
     try:
         _check_port(settings.address, settings.port)
@@ -65,10 +77,25 @@ def run(settings: Front, variables: dict[str, str]) -> int:
     # A blocked signal waits until it is asked for, so that none is lost between two lines.
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     with tempfile.TemporaryDirectory(prefix="pmesh-gateway-") as directory:
-        config = Path(directory, "envoy.json")
-        config.write_text(json.dumps(bootstrap(settings)))
+        try:
+            access = _open_access(settings, Path(directory))
+            config = Path(directory, "envoy.json")
+            config.write_text(json.dumps(bootstrap(settings, access=access)))
+        except (OSError, ValueError) as error:
+            log.error("cannot start: %s", error)
+            return 1
+        if access:
+            variables = variables | {"PMESH_GATEWAY_KEYS": str(access.keys)}
         pipe = DrainPipe()
         return _serve(settings, _start_envoy(config, variables, pipe), pipe)
+
+
+def _open_access(settings: Front, directory: Path) -> Access | None:
+    if not settings.access:
+        return None
+    keys = directory / "keys"
+    keys.mkdir()
+    return open_access(settings.access, keys, refresh_s=settings.keys_refresh_s)
 
 
 def _check_port(address: str, port: int) -> None:

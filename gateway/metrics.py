@@ -103,3 +103,26 @@ class Unrecorded(Collector):
         for reason, count in list(self._counts.items()):
             unrecorded.add_metric((reason_name(reason),), count)
         yield unrecorded
+
+
+class Limited(Collector):
+    """Texts that were refused because more came than may, by the kind of the limit."""
+
+    def __init__(self) -> None:
+        self._counts: Counter[str] = Counter()
+
+    def count(self, limit: str) -> None:
+        """One more. limit: "caller" or "model"."""
+        self._counts[limit] += 1
+
+    def collect(self) -> Iterator[Metric]:
+        """The metric as it now stands."""
+        limited = CounterMetricFamily(
+            "predict_rate_limited",
+            "Texts to be predicted that were refused because their caller, or all callers of their"
+            " model, sent more than they may.",
+            labels=("limit",),
+        )
+        for limit, count in list(self._counts.items()):
+            limited.add_metric((limit,), count)
+        yield limited

@@ -63,7 +63,11 @@ class Models:
         max_inference_s: float,
         max_call_s: float,
     ) -> None:
-        """models: the catalog as it now stands, by id."""
+        """models: the catalog as it now stands, by id.
+
+        batches_per_version, batches_per_server: side by side at each server of an address: of one
+        version, and of all together.
+        """
         self._models = models
         self._features = features
         self._max_batch = max_batch
@@ -93,6 +97,10 @@ class Models:
             await batcher.close()
         for server, _slots in self._servers.values():
             await server.close()
+
+    def knows(self, model: str) -> bool:
+        """Whether there is such a model."""
+        return model in self._models()
 
     def choose_version(self, model: str, *, pinned: str, sticky_key: str) -> str:
         """The version that answers. Raises ModelNotFound, VersionNotFound, ModelNotReleased."""
@@ -133,8 +141,8 @@ class Models:
         batcher = self._batchers[place] = Batcher[Entry, Answer](
             partial(self._run, place, server),
             max_batch=self._max_batch,
-            max_in_flight=self._batches_per_version,
             max_waiting=self._max_waiting,
+            max_in_flight=lambda: self._batches_per_version * server.count,
             slot=partial(slots.hold, place.model),
             recover=partial(self._until_it_answers, place, server),
         )
@@ -142,7 +150,9 @@ class Models:
 
     def _server(self, address: str) -> tuple[ModelServer, Slots]:
         if address not in self._servers:
-            self._servers[address] = ModelServer(address), Slots(self._batches_per_server)
+            server = ModelServer(address)
+            slots = Slots(lambda: self._batches_per_server * server.count)
+            self._servers[address] = server, slots
         return self._servers[address]
 
     def _places(self) -> set[Place]:

@@ -1,27 +1,30 @@
 """How requests end that have no answer: in the record, with the group commits of the others.
 
 A caller hears of a failure once it is recorded; whoever has left is not waited for. What would keep
-a gateway busy for nobody is counted only: requests that are invalid, shed, or of no known model or
-version, and those that no database could take.
+a gateway busy for nobody is counted only: requests that are invalid, not allowed, shed, or of no
+known model or version, and those that no database could take.
 """
 
 import asyncio
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from typing import Protocol, Self
 
 from predict.v1.error_reason_pb2 import ErrorReason
 
 from contract.errors import DeadlineExceeded, PredictError, StoreUnavailable
 from contract.status import to_status
+from gateway.allowance import Allowance
 from gateway.metrics import Unrecorded
 from gateway.prediction import Prediction, State
 from gateway.refusals import to_error
 from gateway.request_context import RequestContext
 
-MAX_ROWS = 1024
 MAX_BYTES = 16 << 20
 """Of text, that waits to be recorded."""
+LEAST_BYTES = 16 << 10
+"""As which a shorter text counts."""
 FLUSH_S = 2.0
 """What the end of the gateway waits for."""
 EARLY_S = 0.01
@@ -55,9 +58,8 @@ class Outcomes:
         self._store = store
         self._unrecorded = unrecorded
         self._clock = asyncio.get_running_loop().time
-        self._writing: dict[asyncio.Future[bool], int] = {}
-        """With the bytes of their texts."""
-        self._bytes = 0
+        self._writing: set[asyncio.Future[bool]] = set()
+        self._bytes = Allowance(MAX_BYTES)
 
     async def __aenter__(self) -> Self:
         return self
@@ -65,6 +67,10 @@ class Outcomes:
     async def __aexit__(self, *_: object) -> None:
         if self._writing:
             await asyncio.wait(self._writing, timeout=FLUSH_S)
+
+    def refused(self, error: PredictError) -> None:
+        """Count a text that its caller may not send, or not now."""
+        self._unrecorded.count(error.reason)
 
     async def failed(
         self, prediction: Prediction, request_key: str, request: RequestContext, error: Exception
@@ -104,21 +110,26 @@ class Outcomes:
     def _write(
         self, prediction: Prediction, request_key: str, traceparent: str
     ) -> asyncio.Future[bool] | None:
-        size = len(prediction.text.encode())
-        if len(self._writing) >= MAX_ROWS or self._bytes + size > MAX_BYTES:
+        caller = prediction.caller
+        size = max(len(prediction.text.encode()), LEAST_BYTES)
+        if not self._bytes.take(caller, size):
             self._unrecorded.count(ErrorReason.ERROR_REASON_OVERLOADED)
             return None
         try:
             written = self._store.insert_finished(prediction, request_key, traceparent=traceparent)
         except PredictError as error:
+            self._bytes.give_back(caller, size)
             self._unrecorded.count(error.reason)
             return None
-        self._writing[written] = size
-        self._bytes += size
-        written.add_done_callback(self._on_written)
+        self._writing.add(written)
+        written.add_done_callback(partial(self._on_written, caller, size))
         return written
 
-    def _on_written(self, written: asyncio.Future[bool]) -> None:
-        self._bytes -= self._writing.pop(written)
-        if written.cancelled() or written.exception() is not None:
+    def _on_written(self, caller: str, size: int, written: asyncio.Future[bool]) -> None:
+        self._bytes.give_back(caller, size)
+        self._writing.discard(written)
+        if written.cancelled():
             self._unrecorded.count(StoreUnavailable.reason)
+        elif error := written.exception():
+            seen = error if isinstance(error, PredictError) else StoreUnavailable()
+            self._unrecorded.count(seen.reason)

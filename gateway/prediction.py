@@ -44,7 +44,7 @@ class Prediction:
     label: DecidedLabel | None = None
     """What is true of the text, where that was asked for and somebody has said it."""
     caller: str = ""
-    """Who asked for it, where that is known; kept with it, and not read again."""
+    """Who asked for it; empty where callers are not told apart."""
     tags: dict[str, str] | None = None
     """What its client says of it; None: nothing."""
     erase_time: datetime | None = None

@@ -22,7 +22,7 @@ class Place(NamedTuple):
     model: str
     version: str
     address: str
-    """host:port or unix:/path."""
+    """As inference.addresses."""
 
 
 class Probes:
@@ -118,6 +118,9 @@ class Probes:
             return False
         except DeadlineExceeded:
             working_s = self._working_s(place)
-            return working_s is not None and working_s < self._patience_s
+            if working_s is not None and working_s < self._patience_s:
+                return True
+            # Another one of its servers may answer.
+            return server.may_be_several and await server.is_well(place.model, place.version)
         # Triton calls a version ready whose process is dead: only an inference shows it.
         return (ready and not doubted) or await server.is_well(place.model, place.version)

@@ -4,6 +4,8 @@ import asyncio
 from contextvars import ContextVar
 from typing import NamedTuple
 
+from gateway.rights import EVERYTHING, Rights
+
 
 class RequestContext(NamedTuple):
     """What the interceptors find out; what they set in a call's task, its own tasks see too."""
@@ -11,13 +13,15 @@ class RequestContext(NamedTuple):
     id: str
     """As the client sees it; bounded and printable. "-" outside of a request."""
     caller: str = ""
-    """Who asks, as a trusted proxy says; empty: callers are not told apart."""
+    """Who asks, as a trusted proxy or a token says; empty: callers are not told apart."""
     deadline: float | None = None
     """On the clock of the event loop, in seconds; None: there is none."""
     traceparent: str = ""
     """The W3C trace that the request belongs to; empty: none."""
     session: str = ""
     """The client's, to which the choice of a version sticks; empty: none."""
+    rights: Rights = EVERYTHING
+    """What the call may reach."""
 
 
 OUTSIDE = RequestContext(id="-")
@@ -28,6 +32,12 @@ current = _current.get
 
 enter = _current.set
 """Make a context the present one. A call has a task of its own, which ends with it."""
+
+
+def enter_with(rights: Rights) -> None:
+    """Have the present context be that of a caller who is known by a token."""
+    now = current()
+    enter(RequestContext(now.id, rights.caller, now.deadline, now.traceparent, now.session, rights))
 
 
 def limit(timeout_s: float) -> None:

@@ -1,6 +1,6 @@
 """The same calls for programs that do one thing at a time: releases, the local stack, checks."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -9,7 +9,8 @@ import numpy.typing as npt
 from tritonclient.grpc.service_pb2 import ModelInferResponse, ServerLiveRequest
 from tritonclient.grpc.service_pb2_grpc import GRPCInferenceServiceStub
 
-from inference.calls import CHANNEL_OPTIONS, PROBE_TEXT
+from inference.addresses import Endpoint
+from inference.calls import channel_options
 from inference.tensors import BadTensor, infer_request, read_outputs
 
 ANSWER_S = 5.0
@@ -25,28 +26,16 @@ class ServerUnavailable(InferenceError):
 
 def is_live(address: str) -> bool:
     """Whether the server runs: Triton says that it is not ready while it loads a version."""
-    return all_answer(address, ())
-
-
-def all_answer(address: str, versions: Iterable[tuple[str, str]]) -> bool:
-    """Whether the server runs and each version (of a model) answers a text that is good.
-
-    Triton goes on calling a model ready when the process behind it is dead.
-    """
     try:
         with stub(address) as server:
-            if not server.ServerLive(ServerLiveRequest(), timeout=ANSWER_S).live:
-                return False
-            for version in versions:
-                request = infer_request(*version, [PROBE_TEXT], ())
-                read_outputs(server.ModelInfer(request, timeout=ANSWER_S))
-    except (InferenceError, BadTensor):
+            live: bool = server.ServerLive(ServerLiveRequest(), timeout=ANSWER_S).live
+            return live
+    except InferenceError:
         return False
-    return True
 
 
 def infer(
-    address: str,
+    address: str | Endpoint,
     model: str,
     version: str,
     texts: Sequence[str],
@@ -68,19 +57,21 @@ def infer(
 
 
 @contextmanager
-def stub(address: str) -> Iterator[GRPCInferenceServiceStub]:
-    """A connection for a few calls, whose errors are ours. Raises InferenceError."""
-    with grpc.insecure_channel(address, options=CHANNEL_OPTIONS) as channel:
+def stub(address: str | Endpoint) -> Iterator[GRPCInferenceServiceStub]:
+    """A connection for a few calls, whose errors are ours and name it. Raises InferenceError."""
+    endpoint = Endpoint(address) if isinstance(address, str) else address
+    options = channel_options(endpoint)
+    with grpc.insecure_channel(endpoint.address, options=options) as channel:
         try:
             yield GRPCInferenceServiceStub(channel)
         except grpc.RpcError as error:
-            raise _wrap(error) from error
+            raise _wrap(error, endpoint) from error
 
 
-def _wrap(error: Any) -> InferenceError:
+def _wrap(error: Any, endpoint: Endpoint) -> InferenceError:
     away = error.code() in (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED)
     kind = ServerUnavailable if away else InferenceError
-    return kind(_first_line(error.details() or error.code().name))
+    return kind(f"{endpoint.address}: {_first_line(error.details() or error.code().name)}")
 
 
 def _first_line(details: str) -> str:

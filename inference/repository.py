@@ -15,6 +15,7 @@ from tritonclient.grpc.service_pb2 import (
 )
 from tritonclient.grpc.service_pb2_grpc import GRPCInferenceServiceStub
 
+from inference.addresses import Endpoint
 from inference.blocking import ANSWER_S, InferenceError, ServerUnavailable, stub
 
 KEY_HEADER = "triton-grpc-protocol-pmesh-key"
@@ -26,6 +27,10 @@ class KeyRefused(InferenceError):
     """Triton was started with another key."""
 
 
+class ServerEnding(ServerUnavailable):
+    """Triton was told to end, and answers nothing any more."""
+
+
 class Loaded(NamedTuple):
     """A version of a model that is loaded."""
 
@@ -34,11 +39,11 @@ class Loaded(NamedTuple):
 
 
 class RepositoryApi:
-    """One server, by the address of its gRPC. Each call raises InferenceError."""
+    """One server, by where its gRPC is. Each call raises InferenceError."""
 
-    def __init__(self, address: str, *, key: str) -> None:
-        """address: host:port, or unix: and the path of a socket. key: what it was started with."""
-        self.address = address
+    def __init__(self, endpoint: str | Endpoint, *, key: str) -> None:
+        """endpoint: if a string, its address. key: what it was started with."""
+        self.endpoint = Endpoint(endpoint) if isinstance(endpoint, str) else endpoint
         self._key = ((KEY_HEADER, key),)
 
     def load(self, model: str) -> None:
@@ -63,13 +68,19 @@ class RepositoryApi:
             index = server.RepositoryIndex(request, timeout=ANSWER_S, metadata=self._key)
         return [Loaded(entry.name, entry.version) for entry in index.models]
 
+    def versions(self, model: str) -> set[str]:
+        """The versions of a model that are ready."""
+        return {version for name, version in self.loaded() if name == model}
+
     @contextmanager
     def _stub(self) -> Iterator[GRPCInferenceServiceStub]:
         try:
-            with stub(self.address) as server:
+            with stub(self.endpoint) as server:
                 yield server
         except ServerUnavailable as error:
             # Triton 2.51 answers UNAVAILABLE to who has no key, or another one.
             if "protocol is restricted" in str(error):
                 raise KeyRefused(str(error)) from error
+            if "Server not ready" in str(error):
+                raise ServerEnding(str(error)) from error
             raise

@@ -1,4 +1,4 @@
-"""One server of the Open Inference Protocol, asked by gRPC."""
+"""The server of a version by the Open Inference Protocol, or several of the same, by gRPC."""
 
 import asyncio
 import logging
@@ -9,7 +9,6 @@ from typing import Any, Self
 import grpc
 import numpy.typing as npt
 from tritonclient.grpc.service_pb2 import (
-    ModelInferRequest,
     ModelInferResponse,
     ModelMetadataRequest,
     ModelMetadataResponse,
@@ -18,16 +17,10 @@ from tritonclient.grpc.service_pb2 import (
 )
 
 from contract.errors import DeadlineExceeded, ModelUnavailable, Overloaded
+from inference.addresses import may_be_several
 from inference.answers import Answers, check, joined
-from inference.calls import (
-    CHANNEL_OPTIONS,
-    INFER,
-    METADATA,
-    PROBE_S,
-    PROBE_TEXT,
-    READY,
-    BatchFailed,
-)
+from inference.calls import PROBE_S, PROBE_TEXT, BatchFailed
+from inference.channels import Channels
 from inference.failures import FailureSearch
 from inference.tensors import (
     ERROR,
@@ -56,18 +49,15 @@ class ModelServer:
     """Answers for versions of models; open with `async with`."""
 
     def __init__(self, address: str) -> None:
-        """address: host:port, or unix: and the path of a socket."""
-        self._channel = grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS)
-        self._infer: Any = self._channel.unary_unary(
-            INFER, ModelInferRequest.SerializeToString, ModelInferResponse.FromString
-        )
-        self._metadata: Any = self._channel.unary_unary(
-            METADATA, ModelMetadataRequest.SerializeToString, ModelMetadataResponse.FromString
-        )
-        self._ready: Any = self._channel.unary_unary(
-            READY, ModelReadyRequest.SerializeToString, ModelReadyResponse.FromString
-        )
+        """address: as inference.addresses; the calls go to all that it names, in turn."""
+        self.may_be_several = may_be_several(address)
+        self._channels = Channels(address)
         self._outputs: dict[tuple[str, str], frozenset[str]] = {}
+
+    @property
+    def count(self) -> int:
+        """How many servers the address names, as far as is known; one at the least."""
+        return self._channels.count
 
     async def __aenter__(self) -> Self:
         return self
@@ -77,7 +67,7 @@ class ModelServer:
 
     async def close(self) -> None:
         """End the connection; calls under way fail."""
-        await self._channel.close()
+        await self._channels.close()
 
     async def predict(
         self,
@@ -150,7 +140,9 @@ class ModelServer:
         if left_s <= 0:
             raise DeadlineExceeded
         try:
-            response = await self._infer(request, timeout=left_s)
+            response = await self._channels.call(
+                "ModelInfer", request, model=model, version=version, timeout_s=left_s
+            )
         except grpc.aio.AioRpcError as error:
             raise self._wrap(error, model, version) from error
         try:
@@ -169,7 +161,9 @@ class ModelServer:
         """
         request = ModelReadyRequest(name=model, version=version)
         try:
-            answer: ModelReadyResponse = await self._ready(request, timeout=timeout_s)
+            answer: ModelReadyResponse = await self._channels.call(
+                "ModelReady", request, model=model, version=version, timeout_s=timeout_s
+            )
         except grpc.aio.UsageError as error:  # the connection has been closed meanwhile
             raise ModelUnavailable(model) from error
         except grpc.aio.AioRpcError as error:
@@ -188,7 +182,9 @@ class ModelServer:
         """
         request = infer_request(model, version, [PROBE_TEXT], [])
         try:
-            response = await self._infer(request, timeout=PROBE_S)
+            response = await self._channels.call(
+                "ModelInfer", request, model=model, version=version, timeout_s=PROBE_S
+            )
             return SCORES in _read(response, model, version)
         except (grpc.aio.AioRpcError, grpc.aio.UsageError, BadTensor, ModelUnavailable):
             return False  # UsageError: the connection has been closed meanwhile
@@ -198,8 +194,12 @@ class ModelServer:
         if timeout_s <= 0:  # gRPC would take it for no deadline
             raise DeadlineExceeded
         try:
-            answer = await self._metadata(
-                ModelMetadataRequest(name=model, version=version), timeout=timeout_s
+            answer = await self._channels.call(
+                "ModelMetadata",
+                ModelMetadataRequest(name=model, version=version),
+                model=model,
+                version=version,
+                timeout_s=timeout_s,
             )
         except grpc.aio.AioRpcError as error:
             if error.code() in _BATCH_FAILURES:  # there is no batch yet that could be to blame

@@ -19,7 +19,7 @@ class Servers:
             await server.close()
 
     def at(self, address: str) -> ModelServer:
-        """The server at an address: host:port, or unix: and a path."""
+        """The server at an address, as inference.addresses."""
         if address not in self._open:
             self._open[address] = ModelServer(address)
         return self._open[address]

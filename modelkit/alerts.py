@@ -10,11 +10,11 @@ contract/alert_rules.py says what a rule may hold.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import yaml
 
 from contract.alert_rules import AlertRule, InvalidRule, read_rule, read_rules
+from modelkit.strict_yaml import StrictLoader, line_of
 
 FILE = "alerts.yaml"
 
@@ -32,11 +32,10 @@ def read_alerts(folder: Path, labels: Sequence[str]) -> list[AlertRule]:
     if not file.is_file():
         return []
     try:
-        nodes = _rules(yaml.compose(file.read_text(encoding="utf-8"), yaml.SafeLoader))
-        said = [_plain(node) for node in nodes]
+        nodes = _rules(yaml.compose(file.read_text(encoding="utf-8"), StrictLoader))
+        said = [StrictLoader("").construct_document(node) for node in nodes]
     except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise InvalidAlerts(f"{file}:{line}: {error.problem}") from error
+        raise InvalidAlerts(f"{file}:{line_of(error)}: {error.problem}") from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InvalidAlerts(f"{file}: {error}") from error
     for rule, node in zip(said, nodes, strict=True):
@@ -61,19 +60,6 @@ def _rules(node: yaml.Node | None) -> Sequence[yaml.Node]:
     raise yaml.MarkedYAMLError(
         problem="it is alerts: and under it a list of rules", problem_mark=node.start_mark
     )
-
-
-def _plain(node: yaml.Node) -> Any:
-    """What a node says; raises MarkedYAMLError also for a key that is there twice."""
-    if isinstance(node, yaml.MappingNode):
-        seen: set[str] = set()
-        for key, _ in node.value:
-            if str(key.value) in seen:
-                raise yaml.MarkedYAMLError(
-                    problem=f"{key.value} is there twice", problem_mark=key.start_mark
-                )
-            seen.add(str(key.value))
-    return yaml.SafeLoader("").construct_document(node)
 
 
 def _line(rule: yaml.Node, key: str) -> int:

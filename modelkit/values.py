@@ -5,24 +5,34 @@
     labels: [negative, neutral, positive]
     feature_share: 0.1             # of the answers made now, with features; all if not given
     retention_days: 30             # of predictions and features; 90 if not given
+    texts_per_second: 2000         # of all callers, at one gateway; 0: any; else mesh.yaml's
     versions:                      # those of servers of others; the registry has no such numbers
       "12": {address: "models.example:9000", golden: golden.json, examples: held_out.tsv}
+    serving: {tritons: {most: 8}}  # in the cluster, as serving.py describes it
 
 The files lie beside it.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from contract.alert_rules import AlertRule
 from contract.labels import check_model_labels
 from contract.version_name import VERSION, check_model_id
 from modelkit.alerts import read_alerts
+from modelkit.sections import section, text, texts, whole_number
+from modelkit.serving import ClusterServing, read_serving
+from modelkit.strict_yaml import read_yaml
+
+_KEYS = (
+    *("id", "description", "labels", "feature_share", "retention_days", "texts_per_second"),
+    *("versions", "serving"),
+)
+MOST_TEXTS = 1_000_000_000
+"""A second; that is no limit any more."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,12 +60,16 @@ class ModelEntry:
     """Of the answers made now, how many carry features: 0 to 1. Those made later all do."""
     retention_days: int = 90
     """How long predictions and their features are kept: 1 to 3650."""
+    texts_per_second: int | None = None
+    """Texts of all callers that one gateway lets through; 0: no limit; None: as mesh.yaml says."""
     foreign: Mapping[str, ForeignVersion] = field(default_factory=dict)
     """Version -> who answers for it; the others are ours."""
     is_trained_here: bool = True
     """Whether the folder has a model.py."""
     alerts: Sequence[AlertRule] = ()
     """What its alerts.yaml says."""
+    serving: ClusterServing = field(default_factory=ClusterServing)
+    """What serves it in the cluster."""
 
 
 class InvalidValues(ValueError):
@@ -78,29 +92,31 @@ def read_values(folder: Path) -> ModelEntry:
     """
     file = folder / "values.yaml"
     try:
-        values = yaml.safe_load(file.read_text(encoding="utf-8"))
-        check_model_id(str(values["id"]))
+        values = section("it", read_yaml(file.read_text(encoding="utf-8")), _KEYS)
+        model = text("id", values["id"])
+        check_model_id(model)
+        foreign = dict(_foreign(folder, values, *item) for item in _versions(values).items())
         entry = ModelEntry(
-            id=str(values["id"]),
-            description=str(values["description"]),
-            labels=_labels(values["labels"]),
+            id=model,
+            description=text("description", values["description"]),
+            labels=_labels("labels", values["labels"]),
             feature_share=float(values.get("feature_share", 1.0)),
-            retention_days=values.get("retention_days", 90),
-            foreign=dict(_foreign(folder, values, *item) for item in _versions(values).items()),
+            retention_days=whole_number(
+                "retention_days", values.get("retention_days", 90), 1, 3650
+            ),
+            texts_per_second=_texts_per_second(values),
+            foreign=foreign,
             is_trained_here=(folder / "model.py").is_file(),
+            serving=read_serving(values.get("serving"), foreign=foreign),
         )
     except KeyError as error:
         raise InvalidValues(f"{file} has no {error.args[0]}") from error
-    except (TypeError, ValueError, AttributeError, yaml.YAMLError) as error:
+    except (TypeError, ValueError) as error:
         raise InvalidValues(f"{file}: {error}") from error
     if entry.id != folder.name:
         raise InvalidValues(f"{file} is of {entry.id!r}")
     if not 0 <= entry.feature_share <= 1:
         raise InvalidValues(f"{file}: feature_share is 0 to 1, not {entry.feature_share:g}")
-    if type(entry.retention_days) is not int or not 1 <= entry.retention_days <= 3650:
-        raise InvalidValues(
-            f"{file}: retention_days is a whole number of 1 to 3650, not {entry.retention_days!r}"
-        )
     return replace(entry, alerts=read_alerts(folder, entry.labels))
 
 
@@ -109,25 +125,33 @@ def model_folder(model: str) -> Path:
     return Path(str(files("models").joinpath(model)))
 
 
-def _versions(values: Mapping[str, Any]) -> Mapping[object, Any]:
-    found: Mapping[object, Any] = values.get("versions") or {}
-    return found
+def _versions(values: Mapping[str, Any]) -> Mapping[Any, Any]:
+    return section("versions", values.get("versions") or {})
 
 
-def _labels(said: Iterable[object]) -> list[str]:
-    labels = [str(label) for label in said]
+def _labels(where: str, said: Any) -> list[str]:
+    labels = texts(where, said)
     check_model_labels(labels)
     return labels
 
 
 def _foreign(
-    folder: Path, values: Mapping[str, Any], version: object, said: Mapping[str, Any]
+    folder: Path, values: Mapping[str, Any], version: object, said: Any
 ) -> tuple[str, ForeignVersion]:
     if not VERSION.fullmatch(str(version)):
         raise ValueError(f"a version is a number, not {version!r}")
+    where = f"versions.{version}"
+    said = section(where, said, ("address", "labels", "golden", "examples"))
+    if "address" not in said:
+        raise ValueError(f"{where} lacks address")
     return str(version), ForeignVersion(
-        address=str(said["address"]),
-        labels=_labels(said.get("labels") or values["labels"]),
+        address=text(f"{where}.address", said["address"]),
+        labels=_labels(f"{where}.labels", said.get("labels") or values["labels"]),
         golden=folder / said["golden"] if said.get("golden") else None,
         examples=folder / said["examples"] if said.get("examples") else None,
     )
+
+
+def _texts_per_second(values: Mapping[str, Any]) -> int | None:
+    said = values.get("texts_per_second")
+    return None if said is None else whole_number("texts_per_second", said, 0, MOST_TEXTS)

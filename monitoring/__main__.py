@@ -26,6 +26,7 @@ import psycopg
 
 from bus.aws import CONFIG
 from contract.arguments import moment
+from contract.heartbeat import heartbeat
 from contract.metrics_server import metrics_server
 from contract.settings import read
 from monitoring.alerts.commands import add_commands
@@ -83,19 +84,26 @@ def _watch(_: argparse.Namespace) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    beat = heartbeat(os.environ)
+
+    def is_over() -> bool:
+        """Asked between two pieces of work."""
+        beat()
+        return stop.is_set()
+
     quality, mounts = Quality(), {PREFIX: Reports(settings.reports)}
     with (
         metrics_server(settings.metrics_address, settings.metrics_port, quality, mounts=mounts),
         telling(webhook, stop),
     ):
-        while not stop.is_set():
+        while not is_over():
             due = time.time() + _pause_s()
             try:
                 with connect() as connection:
                     store = QualityStore(connection)
-                    _make(settings, store, stop=stop.is_set)
+                    _make(settings, store, stop=is_over)
                     quality.read(store, AlertStore(connection).rules())
-                    _report(settings, store, lambda: stop.is_set() or time.time() > due)  # noqa: B023
+                    _report(settings, store, lambda: is_over() or time.time() > due)  # noqa: B023
             except psycopg.OperationalError as error:
                 log.warning("PostgreSQL does not answer: %s", error)
                 due = time.time() + RETRY_S

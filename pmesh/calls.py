@@ -12,13 +12,17 @@ from grpc_status import rpc_status
 from contract.status import error_info
 
 _REMEDIES = {
-    "MODEL_NOT_FOUND": "curl http://{address}/v1/models lists the models",
+    "MODEL_NOT_FOUND": "curl {url}/v1/models lists the models",
     "MODEL_NOT_RELEASED": "pmesh train {model}, then pmesh release {model}@VERSION",
     "MODEL_UNAVAILABLE": "pmesh status, then pmesh logs triton",
     "NO_OTHER_VERSION": "pmesh release {model}@VERSION",
     "OVERLOADED": "wait a moment; or use --later, which queues the work",
+    "PERMISSION_DENIED": "a token with such a role; mesh.yaml says what each role may do",
     "STORE_UNAVAILABLE": "pmesh status, then pmesh logs postgres",
+    "UNAUTHENTICATED": "PMESH_TOKEN with a token of the issuer that the gateway trusts",
 }
+
+_REFUSALS = (grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.PERMISSION_DENIED)
 
 
 class CallFailedError(Exception):
@@ -62,9 +66,16 @@ def _explain(
 ) -> CallFailedError:
     assert isinstance(error, grpc.Call)  # what stubs raise is both
     status = rpc_status.from_call(error)
+    if status is None and error.code() in _REFUSALS:  # of the mesh, before the gateway
+        reason = error.code().name
+        status = Status(code=error.code().value[0], message=error.details())
+        return CallFailedError(
+            status.message, reason=reason, remedy=remedies[reason], status=status
+        )
     if status is None:  # not from the gateway
         nobody = f"nothing answers at {address}: {error.details()}"
         return CallFailedError(nobody, remedy="pmesh status, or pmesh up")
     reason = error_info(status).reason
-    remedy = remedies.get(reason, "").format(model=model, address=address)
+    url = address if "://" in address else f"http://{address}"
+    remedy = remedies.get(reason, "").format(model=model, url=url)
     return CallFailedError(status.message, reason=reason, remedy=remedy, status=status)

@@ -5,13 +5,13 @@ from collections import deque
 from collections.abc import Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 
-import grpc
 from google.rpc import code_pb2
 from predict.v1.prediction_service_pb2 import DeletePredictionRequest
 from predict.v1.prediction_service_pb2_grpc import PredictionServiceStub
 
 from contract.status import error_info
 from pmesh.calls import CallFailedError, failures
+from pmesh.channel import open_channel
 
 AT_ONCE = 8
 _CALL_S = 30
@@ -20,15 +20,16 @@ _PAUSES_S = (0.1, 0.3, 1, 3, 5, 10, 20, 20)
 _OF_ONE = (code_pb2.INVALID_ARGUMENT, code_pb2.NOT_FOUND, code_pb2.FAILED_PRECONDITION)
 
 
-def erase_each(address: str, ids: Iterable[str]) -> Generator[str, None, None]:
+def erase_each(address: str, ids: Iterable[str], token: str = "") -> Generator[str, None, None]:
     """Erase predictions; for each, in order, the reason why it is not erased, or "".
 
-    address: host:port of a gateway. Once it is closed, nothing more is begun. Raises
-    CallFailedError for what is not about one prediction and does not pass.
+    address: of a gateway, as open_channel takes it. token: the caller's; "" for none. Once it is
+    closed, nothing more is begun. Raises CallFailedError for what is not about one prediction and
+    does not pass.
     """
     over = threading.Event()
     with (
-        grpc.insecure_channel(address) as channel,
+        open_channel(address, token) as channel,
         ThreadPoolExecutor(AT_ONCE, thread_name_prefix="erasing") as threads,
     ):
         stub = PredictionServiceStub(channel)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
-import grpc
 from predict.v1 import feedback_service_pb2 as pb
 from predict.v1.feedback_service_pb2_grpc import FeedbackServiceStub
 from predict.v1.label_pb2 import Label
@@ -12,6 +11,7 @@ from predict.v1.prediction_service_pb2 import GetPredictionRequest
 from predict.v1.prediction_service_pb2_grpc import PredictionServiceStub
 
 from pmesh.calls import failures
+from pmesh.channel import open_channel
 
 Results = Callable[[], Sequence[pb.BatchAttachLabelsResult]]
 """What became of each label of a batch, in their order. Raises CallFailedError."""
@@ -28,10 +28,10 @@ _OPTIONS = (
 class LabelClient:
     """Asks one gateway. Every method raises CallFailedError."""
 
-    def __init__(self, address: str) -> None:
-        """address: host:port."""
+    def __init__(self, address: str, token: str = "") -> None:
+        """address: as open_channel takes it. token: the caller's; "" for none."""
         self._address = address
-        self._channel = grpc.insecure_channel(address, options=_OPTIONS)
+        self._channel = open_channel(address, token, _OPTIONS)
         self._stub = FeedbackServiceStub(self._channel)
         self._models = ModelServiceStub(self._channel)
         self._predictions = PredictionServiceStub(self._channel)

@@ -15,6 +15,7 @@ from database.logins import Login, create_login, harden, has_login, program_logi
 from database.migrate import migrate
 from database.registration import Change, Registration, register_models
 from database.turns import turn
+from inference.addresses import of_model
 from modelkit.values import ModelEntry
 
 if TYPE_CHECKING:
@@ -41,11 +42,13 @@ def provision(
     names: "Names",
     features_bucket: str,
     password: Callable[[str], str | None],
+    processes: int = 1,
 ) -> Iterator[Done]:
     """Do all steps where PG* and AWS_* say, and tell each thing as soon as it is done.
 
-    address: of the server that answers for the versions of ours. password: of a login, by its
-    name; None for one that somebody else makes. The database comes as its owner.
+    address: of what answers for the versions of ours; it may hold {model}. password: of a login,
+    by its name; None for one that somebody else makes. processes: of one program side by side, at
+    the most. The database comes as its owner.
     Raises ValueError if there is no model, psycopg.Error, MigrationChanged, LoginTaken, and
     botocore's ClientError or BotoCoreError.
     """
@@ -59,7 +62,7 @@ def provision(
         with psycopg.connect(bounded(), autocommit=True) as connection:
             for model, change in register(connection, models, address=address).items():
                 yield Done("model", model, change.lower())
-            yield from admit(connection, ids, password=password)
+            yield from admit(connection, ids, password=password, processes=processes)
 
 
 def register(
@@ -73,7 +76,7 @@ def register(
                 id=model.id,
                 description=model.description,
                 labels=model.labels,
-                address=address,
+                address=of_model(address, model.id),
                 feature_share=model.feature_share,
                 retention_days=model.retention_days,
                 alerts=model.alerts,
@@ -88,15 +91,18 @@ def admit(
     models: Iterable[str],
     *,
     password: Callable[[str], str | None],
+    processes: int = 1,
 ) -> list[Done]:
     """Let in the programs for registered models, by id, each by a login of its own.
 
+    processes: of one program, side by side: a login has connections for so many.
     connection: with autocommit, of a role that may make roles if there is a password. Of a
     superuser, everybody also loses what no program needs. Raises LoginTaken, psycopg.Error.
     """
     if connection.info.parameter_status("is_superuser") == "on":
         harden(connection)
-    return [_admit(connection, login, password(login.name)) for login in program_logins(models)]
+    logins = program_logins(models, processes=processes)
+    return [_admit(connection, login, password(login.name)) for login in logins]
 
 
 def _admit(connection: "psycopg.Connection[Any]", login: Login, password: str | None) -> Done:

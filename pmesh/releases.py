@@ -4,12 +4,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from uuid import uuid4
 
-import grpc
 from predict.v1 import model_service_pb2 as pb
 from predict.v1.model_pb2 import Model, Release, ReleaseAction, ReleaseState
 from predict.v1.model_service_pb2_grpc import ModelServiceStub
 
 from pmesh.calls import CallFailedError, failures
+from pmesh.channel import open_channel
 
 UNDER_WAY = (
     ReleaseState.RELEASE_STATE_ACCEPTED,
@@ -28,10 +28,10 @@ _PATIENCE_S = 60.0
 class ReleaseClient:
     """Asks one gateway. Every method raises CallFailedError."""
 
-    def __init__(self, address: str) -> None:
-        """address: host:port."""
+    def __init__(self, address: str, token: str = "") -> None:
+        """address: as open_channel takes it. token: the caller's; "" for none."""
         self._address = address
-        self._channel = grpc.insecure_channel(address)
+        self._channel = open_channel(address, token)
         self._stub = ModelServiceStub(self._channel)
 
     def __enter__(self) -> "ReleaseClient":

@@ -21,6 +21,7 @@ from functools import partial
 import psycopg
 
 from contract.arguments import whole_number
+from contract.heartbeat import heartbeat
 from contract.settings import read
 from rollout.settings import ForeignSettings, Settings
 from rollout.store import ReleaseStore, connect
@@ -34,7 +35,7 @@ def main() -> None:
     logging.getLogger("urllib3").setLevel(logging.ERROR)  # it tells of each attempt
     arguments = _parser().parse_args()
     try:
-        _watch(arguments.webhook_port)
+        _watch(arguments)
     except ValueError as error:
         sys.exit(f"watch: {error}")
     except psycopg.OperationalError as error:
@@ -43,13 +44,14 @@ def main() -> None:
         sys.exit(f"watch: PostgreSQL refuses: {error.diag.message_primary}")
 
 
-def _watch(webhook_port: int | None) -> None:
+def _watch(arguments: argparse.Namespace) -> None:
     from rollout import wiring
     from rollout.bell import Bell
     from rollout.watch import Watcher
 
     has_triton = bool(os.environ.get("PMESH_TRITON_REPOSITORY"))
     settings = read(Settings if has_triton else ForeignSettings, os.environ)
+    beat = heartbeat(os.environ)
     stop, look = threading.Event(), threading.Event()
     with ExitStack() as stack:
         bell = Bell(stack.enter_context(connect(lock_s=1)))
@@ -62,8 +64,8 @@ def _watch(webhook_port: int | None) -> None:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, end)
         hint = None
-        if webhook_port and has_triton:
-            hint = _listen(stack, webhook_port, settings.tracking_uri, heard=look.set)
+        if arguments.webhook_port and has_triton:
+            hint = _listen(stack, arguments, settings.tracking_uri, heard=look.set)
 
         def carry_on(model: str) -> None:
             with connect(lock_s=60) as connection:
@@ -80,21 +82,23 @@ def _watch(webhook_port: int | None) -> None:
             carry_on=carry_on,
             housekeeping=keep_house,
             stop=stop,
+            beat=beat,
         ).run(settings.poll_s)
 
 
 def _listen(
-    stack: ExitStack, port: int, tracking_uri: str, *, heard: Callable[[], None]
+    stack: ExitStack, arguments: argparse.Namespace, tracking_uri: str, *, heard: Callable[[], None]
 ) -> Callable[[], None] | None:
     """Listen for the registry's word; what asks it to give it, or None if nothing can."""
     from rollout.webhook import PATH, WebhookServer, subscribe
 
     secret = os.environ.get("PMESH_WEBHOOK_SECRET", "")
-    url = f"http://127.0.0.1:{port}{PATH}"
+    address, port = arguments.webhook_address, arguments.webhook_port
+    url = arguments.webhook_url or f"http://{address}:{port}{PATH}"
     if not secret:
         return None
     try:
-        stack.enter_context(WebhookServer(port=port, secret=secret, heard=heard))
+        stack.enter_context(WebhookServer(address, port, secret=secret, heard=heard))
     except OSError as error:
         logging.warning("no hints from the registry on %s: %s", url, error)
         return None
@@ -114,6 +118,12 @@ def _parser() -> argparse.ArgumentParser:
         type=whole_number(1, 65535),
         metavar="PORT",
         help="where the registry may give word",
+    )
+    watch.add_argument(
+        "--webhook-address", default="127.0.0.1", metavar="IP", help="to listen on for it"
+    )
+    watch.add_argument(
+        "--webhook-url", default="", metavar="URL", help="the same as the registry reaches it"
     )
     return parser
 

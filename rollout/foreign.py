@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
+from inference.addresses import of_model
 from inference.blocking import is_live
 from modelkit.abstract_model import AbstractModel, Example, Predictions
 from modelkit.artifact import UnknownModel, model_class
@@ -40,7 +41,7 @@ class ForeignVersions:
     ) -> None:
         """registry: None where there is none.
 
-        triton_address: of the server of our own versions, "" for none; one may be champion.
+        triton_address: as the setting, of our own versions; "" for none. One may be champion.
         values: what is known of a model.
         """
         self._store = store
@@ -159,7 +160,8 @@ class ForeignVersions:
     ) -> Predictions | None:
         server = self.server(model, champion)
         if server is None:
-            server = ForeignServer(self._triton_address, model, champion, labels=labels)
+            address = of_model(self._triton_address, model)
+            server = ForeignServer(address, model, champion, labels=labels)
         try:
             return server.ask(texts)
         except Refused as error:

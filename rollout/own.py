@@ -35,6 +35,8 @@ class OwnVersions:
         margin: float,
     ) -> Arrival:
         """Check a version, lay it into the repository, have Triton load it, and warm it up."""
+        self._serving.wait(model)
+        self.agree(model)
         state = self._store.version_state(model, version)
         if state == "SERVING" and version in self._serving.loaded(model):
             # Triton calls a version ready whose process is dead.

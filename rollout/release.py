@@ -81,7 +81,6 @@ class Releaser:
     def _try_out(self, model: str, order: Order) -> None:
         way = self._way(model, order.version)
         settle(self._store, model, idle_s=self._idle_s)
-        way.agree(model)
         arrival = way.bring_in(
             model,
             order.version,

@@ -4,7 +4,6 @@ import logging
 
 from rollout.serving import Serving
 from rollout.store import ReleaseStore
-from triton_repo.writer import sweep
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +26,7 @@ def settle(store: ReleaseStore, model: str, *, idle_s: float) -> None:
 
 
 def agree(store: ReleaseStore, serving: Serving, model: str) -> None:
-    """Take out what PostgreSQL does not know, and have Triton load what is left.
+    """Take out what PostgreSQL does not know, and have each Triton load what is left.
 
     The caller holds the model's lock. A version that serves but does not lie in the repository is
     for a release to bring again, or a server of others answers for it. Raises psycopg.Error,
@@ -37,7 +36,4 @@ def agree(store: ReleaseStore, serving: Serving, model: str) -> None:
     if gone := serving.laid(model) - wanted:
         log.info("unloading %s %s", model, ", ".join(sorted(gone)))
     stale = serving.renew(model)
-    if gone or stale or serving.loaded(model) != serving.laid(model):
-        serving.take_out(model, gone)
-    else:
-        sweep(serving.repository, model)
+    serving.take_out(model, gone, anew=stale)

@@ -36,6 +36,7 @@ class Watcher:
         carry_on: Callable[[str], None],
         housekeeping: Callable[[], None],
         stop: threading.Event,
+        beat: Callable[[], None],
     ) -> None:
         """store: its connection has a lock_timeout, so that no model keeps the others waiting.
 
@@ -43,12 +44,15 @@ class Watcher:
 
         housekeeping: looks after the rest, until the stop. Both are called in threads of their own,
         and end for psycopg.OperationalError only.
+
+        beat: called before each look.
         """
         self._store = store
         self._bell = bell
         self._carry_on = carry_on
         self._housekeeping = housekeeping
         self._stop = stop
+        self._beat = beat
         self._at_work: set[str] = set()
         self._lost: BaseException | None = None
 
@@ -60,6 +64,7 @@ class Watcher:
         """
         self._start("housekeeping", self._housekeeping)
         while not self._stop.is_set():
+            self._beat()
             waits_s = [poll_s]
             if not self.look():
                 waits_s.append(RETRY_S)

@@ -38,9 +38,9 @@ def is_signed(headers: Mapping[str, str], body: bytes, secret: str, *, now_s: fl
 
 
 class WebhookServer:
-    """Listens on loopback until it is closed; use as a context manager."""
+    """Listens until it is closed; use as a context manager."""
 
-    def __init__(self, *, port: int, secret: str, heard: Callable[[], None]) -> None:
+    def __init__(self, address: str, port: int, *, secret: str, heard: Callable[[], None]) -> None:
         """heard: called for each word that is signed. Raises OSError for a port that is taken."""
 
         class Handler(BaseHTTPRequestHandler):
@@ -69,7 +69,7 @@ class WebhookServer:
             def log_message(self, format: str, *args: object) -> None:
                 """Nothing: the watcher logs what comes of it."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        self._server = ThreadingHTTPServer((address, port), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
 
     def __enter__(self) -> "WebhookServer":

@@ -3,7 +3,6 @@
 import logging
 from collections.abc import Callable
 
-from inference.repository import RepositoryApi
 from modelkit.registry import Registry
 from rollout.alias import AliasFollower
 from rollout.arrival import Way
@@ -59,8 +58,9 @@ def housekeeping(
 def _serving(settings: Settings) -> Serving:
     return Serving(
         repository=settings.repository,
-        triton=RepositoryApi(settings.triton_address, key=settings.triton_key),
-        device=settings.device,
+        address=settings.triton_address,
+        key=settings.triton_key,
+        device_of=settings.device_of,
     )
 
 

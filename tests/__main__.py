@@ -10,10 +10,16 @@ import subprocess
 import sys
 import threading
 
-ELSEWHERE = ("tests/unit", "tests/images", "tests/landed", "tests/annotation")
+ELSEWHERE = ("tests/unit", "tests/images", "tests/landed", "tests/annotation", "tests/mesh")
 """What has a target of its own."""
-FIRST = ("tests/e2e", "tests/integration/models", "tests/integration/monitoring")
-"""Whole stacks, the longest trainings and the hourly job: about half of the time."""
+FIRST = (
+    "tests/e2e",
+    *(
+        f"tests/integration/{part}"
+        for part in ("models", "monitoring", "training", "model_runtime")
+    ),
+)
+"""Whole stacks, trainings, workers and the hourly job: about half of the time."""
 
 _output = threading.Lock()
 

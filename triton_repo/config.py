@@ -8,6 +8,8 @@ from typing import Self
 
 from contract.limits import MAX_BATCH_TEXTS
 
+DEVICES = ("cpu", "gpu", "auto")
+"""Where processes compute; auto: on the GPUs of the server, or on its CPU if it has none."""
 TEMPLATE = """\
 name: "{name}"
 backend: "python"
@@ -42,7 +44,7 @@ def render(name: str, manifest: Manifest, *, device: str = "cpu") -> str:
     """The whole text of config.pbtxt, the same for all versions of the model.
 
     How many scores and features there are is left open: each version has its own.
-    device: "cpu" or "gpu", where its processes compute.
+    device: one of DEVICES.
     """
     outputs = [("scores", "FP32", -1), ("features", "FP32", -1), ("error", "BOOL", 1)]
     if "value" in manifest.outputs:

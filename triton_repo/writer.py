@@ -26,8 +26,8 @@ def write_version(
     """Lay a trained model to <repository>/<name>/<version>; it may lie there already.
 
     artifact: a folder as modelkit.artifact describes it; sha256: its digest.
-    device: "cpu" or "gpu", where Triton runs the model. A crash leaves at most what `sweep` takes
-    away. Raises VersionExists, OSError.
+    device: one of config.DEVICES, where Triton runs the model. A crash leaves at most what `sweep`
+    takes away. Raises VersionExists, OSError.
     """
     model = repository / name
     link = model / version
@@ -83,11 +83,15 @@ def versions(repository: Path, name: str) -> set[str]:
 
 
 def sweep(repository: Path, name: str) -> None:
-    """Remove the contents that no version is made of, and what crashes have left."""
+    """Remove the contents that no version is made of, and what crashes have left.
+
+    The model's own folder stays: it may be all that a Triton has mounted, which would not see
+    another one of its name.
+    """
     model = repository / name
-    if model.exists() and not versions(repository, name):
-        shutil.rmtree(model)
     leftovers = [path for path in model.glob(".*") if path.name != CONTENT]
+    if not versions(repository, name):
+        leftovers += model.glob("config.pbtxt")
     for path in [*leftovers, *(model / CONTENT).glob(".*"), *_unused(model)]:
         shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 

@@ -1,9 +1,12 @@
 """What is measured of each checkout, by what every revision of it answers."""
 
 import json
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import grpc
 
 from benchmarks import questions
 from benchmarks.checkout import MANY
@@ -77,3 +80,19 @@ def check(mesh: Mesh, texts: Sequence[str]) -> None:
         questions.agree(mesh.name, questions.read_predict(by_grpc), meant)
         by_rest = questions.ask_rest(url, text)
         questions.agree(mesh.name, questions.read_rest(by_rest), meant)
+
+
+def wait_until_answered(mesh: Mesh, patience_s: float = 60) -> None:
+    """Until each model answers: what was stopped meanwhile may take a server for lost, which then
+    starts again. Raises grpc.RpcError."""
+    until = time.monotonic() + patience_s
+    for model in (MODEL, *MANY):
+        message = questions.predict_message("Who was stopped may rub his eyes.", model=model)
+        while True:
+            try:
+                questions.ask_grpc(mesh.gateway, PREDICT, message)
+                break
+            except grpc.RpcError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.5)

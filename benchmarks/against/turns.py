@@ -1,16 +1,20 @@
 """Pairs of turns: the same load on both checkouts, one right after the other."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import NamedTuple
 
-from benchmarks.against.lines import Line
-from benchmarks.load import Load
+from benchmarks.against.lines import Line, wait_until_answered
+from benchmarks.load import Load, LoadFailedError
 from benchmarks.mesh import Mesh
-from benchmarks.processes import measure, wait_until_idle
+from benchmarks.processes import PartDiedError, Parts, measure, wait_until_idle
 
 OLD, NEW = "old", "new"
 WARM_UP_S = 1
+TRIES = 3
+"""Of a turn: Triton may fall when it goes on after a stop, and is started again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,25 +61,39 @@ def take_turns(sides: Sides, lines: Sequence[Line], *, pairs: int, seconds: int)
     for pair in range(pairs):
         for position, line in enumerate(lines):
             for side in order(pair, position):
-                mesh, other = sides.pick(side)
-                with other.paused():
-                    turn = take_turn(mesh, line, side, pair=pair, seconds=seconds)
-                yield turn  # outside: who stops here leaves nothing paused
+                yield _try_turn(sides, line, side, pair=pair, seconds=seconds)
+
+
+def _try_turn(sides: Sides, line: Line, side: str, *, pair: int, seconds: int) -> Turn:
+    mesh, other = sides.pick(side)
+    for _ in range(TRIES - 1):
+        with suppress(LoadFailedError, PartDiedError), other.paused():
+            return take_turn(mesh, line, side, pair=pair, seconds=seconds)
+    with other.paused():
+        return take_turn(mesh, line, side, pair=pair, seconds=seconds)
 
 
 def take_turn(mesh: Mesh, line: Line, side: str, *, pair: int, seconds: int) -> Turn:
     """One load, once the stack is warm and at rest."""
-    parts = mesh.parts()
-    line.load(mesh, WARM_UP_S)
+    wait_until_answered(mesh)
+    load = partial(line.load, mesh)
+    return time_turn(mesh.parts(), line.name, load, side, pair=pair, seconds=seconds)
+
+
+def time_turn(
+    parts: Parts, line: str, load: Callable[[int], Load], side: str, *, pair: int, seconds: int
+) -> Turn:
+    """The same of any parts. load: for so many seconds."""
+    load(WARM_UP_S)
     wait_until_idle(parts)
     with measure(parts) as usage:
-        load = line.load(mesh, seconds)
+        done = load(seconds)
         wait_until_idle(parts)
     return Turn(
         pair=pair,
-        line=line.name,
+        line=line,
         side=side,
-        load=load,
+        load=done,
         cpu_s=usage.cpu_s,
         foreign_share=usage.foreign_share,
     )

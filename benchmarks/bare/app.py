@@ -8,7 +8,7 @@ stack.
 import os
 
 import grpc
-from tritonclient.grpc.service_pb2 import ModelInferRequest, ModelInferResponse
+from tritonclient.grpc.service_pb2_grpc import GRPCInferenceServiceStub
 
 from benchmarks.bare.path import Path
 from database import named_sql
@@ -17,7 +17,8 @@ from gateway.grpc_asgi import asgi
 from gateway.grpc_asgi.framing import PREFIX_BYTES, frame
 from gateway.store.connections import Connections
 from gateway.store.hot_statement import HotStatement
-from inference.calls import CHANNEL_OPTIONS, INFER
+from inference.addresses import Endpoint
+from inference.calls import channel_options
 
 _INSERT = named_sql.load("gateway.store")["insert_finished"].replace("%(rows)s", "$1")
 
@@ -39,10 +40,10 @@ class Application:
         await receive()
         triton = os.environ["BENCH_TRITON"]
         insert = HotStatement(_INSERT, Connections())
-        async with grpc.aio.insecure_channel(triton, options=CHANNEL_OPTIONS) as channel:
-            infer = channel.unary_unary(
-                INFER, ModelInferRequest.SerializeToString, ModelInferResponse.FromString
-            )
+        async with grpc.aio.insecure_channel(
+            triton, options=channel_options(Endpoint(triton))
+        ) as channel:
+            infer = GRPCInferenceServiceStub(channel).ModelInfer
             self._path = Path(infer, insert, version=os.environ["BENCH_VERSION"])
             spare_the_collector()
             await send({"type": "lifespan.startup.complete"})

@@ -45,11 +45,10 @@ class Path:
         self._texts = Batcher[str, Best](
             self._ask,
             max_batch=settings.max_batch,
-            max_in_flight=1,
             max_waiting=settings.max_waiting,
         )
         self._rows = Batcher[Row, bool](
-            self._record, max_batch=_MAX_ROWS, max_in_flight=1, max_waiting=settings.max_waiting
+            self._record, max_batch=_MAX_ROWS, max_waiting=settings.max_waiting
         )
 
     async def predict(self, message: bytes) -> bytes:

@@ -19,7 +19,7 @@ from psycopg.conninfo import make_conninfo
 
 from pmesh.stack.environment import base_environment
 from pmesh.stack.home import Home
-from pmesh.stack.local import PORTS, LocalStack
+from pmesh.stack.local import LocalStack, port_names
 from pmesh.stack.model_list import ModelEntry
 from pmesh.stack.part import Part
 from pmesh.stack.ports import assign_ports
@@ -40,7 +40,7 @@ def main() -> None:
     home.create()
     _write_model(home.path / "triton_repo")
     environment = base_environment(os.environ)
-    ports = assign_ports(home.ports, PORTS)
+    ports = assign_ports(home.ports, port_names())
     stack = LocalStack(
         home, gateway_port=gateway_port, ports=ports, models=[MODEL], environment=environment
     )

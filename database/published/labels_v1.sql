@@ -39,8 +39,8 @@ ORDER BY prediction_id, model, adjudicated DESC, CASE WHEN NOT adjudicated THEN 
 --
 -- For each, by its place: why it is refused, as ErrorReason has it without its prefix, or the row,
 -- and whether it is new. It is the one of before where the same was said already: with the same
--- request_id or label_time; without a label_time, as the last word under the same external_id, or
--- as the annotator's. 'AGAIN': another call has just taken the request_id.
+-- request_id or label_time; without a label_time, as the last word under the same external_id, which
+-- belongs to its caller, or as the annotator's. 'AGAIN': another call has just taken the request_id.
 CREATE OR REPLACE FUNCTION labels_v1.attach(said json) RETURNS TABLE (
     place integer, refusal text, model text, version text, state prediction_state,
     known_labels text[], "row" public.labels, added boolean
@@ -98,7 +98,7 @@ BEGIN
         LEFT JOIN labels by_request ON by_request.request_id = e.request_id
         LEFT JOIN LATERAL (
             SELECT l.id, l.prediction_id, l.annotator FROM labels l
-            WHERE l.source = e.source AND l.external_id = e.external_id
+            WHERE l.source = e.source AND l.external_id = e.external_id AND l.caller = e.caller
             ORDER BY l.label_time DESC, l.id DESC LIMIT 1
         ) AS by_external ON true
         LEFT JOIN LATERAL (

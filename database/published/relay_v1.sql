@@ -14,29 +14,35 @@ BEGIN
     PERFORM create_partitions(days);
 END $$;
 
--- Gives the newest day that lacks it the index of versions; false if there is none. Only a day whose
--- requests are all finished: nobody writes there but who erases, and only that waits meanwhile.
+-- Of migration 0014; give_index does what it did.
+DROP FUNCTION IF EXISTS index_by_version(regclass);
+
+-- Gives the newest day that lacks one the index of versions, or that of callers; false if there is
+-- none. Only a day whose requests are all finished: nobody writes there but who erases, and only that
+-- waits meanwhile.
 CREATE OR REPLACE FUNCTION relay_v1.index_day() RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = public, pg_temp SET lock_timeout = '1s' AS $$
 DECLARE
     day regclass;
+    lacking regclass;
 BEGIN
-    SELECT c.oid INTO day
+    SELECT c.oid, index INTO day, lacking
     FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+    CROSS JOIN unnest('{requests_by_version, requests_by_caller}'::regclass[]) AS index
     WHERE i.inhparent = 'requests'::regclass
       AND (c.relname < to_char((now() - interval '9 days') AT TIME ZONE 'UTC',
                                '"requests_"YYYYMMDD') COLLATE "C"
            OR c.relname = 'requests_default')
       AND NOT EXISTS (
           SELECT FROM pg_index x JOIN pg_inherits of_all ON of_all.inhrelid = x.indexrelid
-          WHERE x.indrelid = c.oid AND of_all.inhparent = 'requests_by_version'::regclass)
+          WHERE x.indrelid = c.oid AND of_all.inhparent = index)
     ORDER BY c.relname DESC LIMIT 1;
     IF NOT FOUND THEN
         RETURN false;
     END IF;
     EXECUTE format('LOCK TABLE %s IN SHARE ROW EXCLUSIVE MODE', day);  -- one relay at a time
-    PERFORM index_by_version(day);
+    PERFORM give_index(day, lacking);
     RETURN true;
 END $$;
 

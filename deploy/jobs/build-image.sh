@@ -1,22 +1,25 @@
 #!/usr/bin/env bash
-# Builds the image of a program or of a model, and pushes it if told to.
+# Builds the image of a program or of a model, or all that the charts run, and pushes it if told to.
 set -euo pipefail
 
 usage() {
     cat <<'EOF'
-build-image.sh --program gateway|relay|features|runtime|rollout|monitoring|annotation|triton
-               [--version V] [--push]
+build-image.sh --program gateway|relay|features|runtime|rollout|monitoring|annotation|triton|
+                         postgres|label-studio [--version V] [--push]
+build-image.sh --all [--device cpu|gpu] [--version V] [--push]
 build-image.sh MODEL [--target worker|train] [--device cpu|gpu] [--base] [--version V] [--push]
 
 Builds REGISTRY/predict-mesh/PROGRAM:COMMIT, or REGISTRY/predict-mesh/MODEL:COMMIT-TARGET-DEVICE.
-Its name is the last line of stdout; what the builder says goes to stderr.
+Its name is the last line of stdout; what the builder says goes to stderr. --all builds what the
+charts run, which is every program and what trains each model, and prints a line for each.
 
   --program  what serves: gateway, relay, features (their shipper), runtime (a worker of any
              model); rollout, which releases and provisions; monitoring, which makes the figures
-             of each hour; annotation, which makes labels of what people say; triton, which runs the models
+             of each hour; annotation, which makes labels of what people say; triton, which runs the models;
+             postgres, with what backs it up; label-studio
   --target   worker (default) answers the requests in the model's queue; train trains and
              evaluates the model
-  --device   cpu (default), or gpu: on NVIDIA's Triton image
+  --device   cpu (default), or gpu: on NVIDIA's Triton image; with --all, as training.device says
   --base     first builds the program that the model's image is built on: runtime, or triton on gpu
   --version  a second tag: V, or V-TARGET-DEVICE
   --push     pushes all that was built
@@ -24,7 +27,8 @@ Its name is the last line of stdout; what the builder says goes to stderr.
 environment:
   IMAGE_REGISTRY   what the names start with; default: localhost
   IMAGE_BUILDER    docker or buildah; default: the one that is there
-  PYTHON_IMAGE, TRITON_IMAGE  stand in for the public images that programs are built on
+  PYTHON_IMAGE, TRITON_IMAGE, POSTGRES_IMAGE  what programs are built on: NAME@sha256:DIGEST
+                   instead of the public images' tags
   PIP_CONFIG_FILE  a pip.conf for the build, which is in no image
 EOF
 }
@@ -34,11 +38,13 @@ fail() {
     exit 2
 }
 
-model='' program='' target=worker device=cpu version='' base='' push=''
+programs=(gateway relay features runtime rollout monitoring annotation triton postgres label-studio)
+model='' program='' all='' target=worker device=cpu version='' base='' push=''
 while [[ $# -gt 0 ]]; do
     case $1 in
         --help) usage && exit ;;
         --program) program=${2:?} && shift ;;
+        --all) all=yes ;;
         --target) target=${2:?} && shift ;;
         --device) device=${2:?} && shift ;;
         --version) version=${2:?} && shift ;;
@@ -53,10 +59,11 @@ done
 [[ $device == cpu || $device == gpu ]] || fail "there is no device $device"
 
 cd "$(dirname "$0")/../.."
-if [[ -n $program ]]; then
+if [[ -n $all ]]; then
+    [[ -z $program$model ]] || fail "all images, or those of a program or of a model"
+elif [[ -n $program ]]; then
     [[ -z $model ]] || fail "a program or a model, not both"
-    [[ $program =~ ^(gateway|relay|features|runtime|rollout|monitoring|annotation|triton)$ ]] ||
-        fail "there is no program $program"
+    [[ " ${programs[*]} " == *" $program "* ]] || fail "there is no program $program"
 else
     [[ -n $model && -f models/$model/values.yaml ]] ||
         fail "there is no models/$model/values.yaml"
@@ -84,33 +91,51 @@ build() {
 # build_program PROGRAM [OPTION...]
 build_program() {
     local arguments=(--build-arg "PROGRAM=$1") name
-    for name in PYTHON_IMAGE TRITON_IMAGE; do
+    for name in PYTHON_IMAGE TRITON_IMAGE POSTGRES_IMAGE; do
         [[ -z ${!name:-} ]] || arguments+=(--build-arg "$name=${!name}")
     done
     build Dockerfile.programs "$1" "$images/$1:$commit" "${arguments[@]}" "${@:2}"
 }
 
 of_version=(${version:+--label "org.opencontainers.image.version=$version"})
-if [[ -n $program ]]; then
-    image=$images/$program:$commit
-    second=$images/$program:$version
-    build_program "$program" "${of_version[@]}"
-else
-    image=$images/$model:$commit-$target-$device
-    second=$images/$model:$version-$target-$device
-    below=runtime
-    [[ $device == cpu ]] || below=triton
+
+# tagged IMAGE SECOND: SECOND is its name by the version, if one is given.
+tagged() {
+    if [[ -n $version ]]; then
+        "$builder" tag "$1" "$2"
+        built+=("$2")
+    fi
+    echo "$1"
+}
+
+below=runtime
+[[ $device == cpu ]] || below=triton
+
+# build_model MODEL TARGET
+build_model() {
+    local image=$images/$1:$commit-$2-$device
+    build Dockerfile.model "$2" "$image" "${of_version[@]}" \
+        --build-arg "BASE_IMAGE=$images/$below:$commit" --build-arg "MODEL=$1"
+    tagged "$image" "$images/$1:$version-$2-$device"
+}
+
+if [[ -n $model ]]; then
     [[ -z $base ]] || build_program "$below"
-    build Dockerfile.model "$target" "$image" "${of_version[@]}" \
-        --build-arg "BASE_IMAGE=$images/$below:$commit" --build-arg "MODEL=$model"
+    build_model "$model" "$target"
+else
+    [[ -n $all ]] || programs=("$program")
+    for program in "${programs[@]}"; do
+        build_program "$program" "${of_version[@]}"
+        tagged "$images/$program:$commit" "$images/$program:$version"
+    done
 fi
-if [[ -n $version ]]; then
-    "$builder" tag "$image" "$second"
-    built+=("$second")
+if [[ -n $all ]]; then
+    for trained in models/*/model.py; do
+        build_model "$(basename "$(dirname "$trained")")" train
+    done
 fi
 if [[ -n $push ]]; then
     for name in "${built[@]}"; do
         "$builder" push "$name" >&2
     done
 fi
-echo "$image"

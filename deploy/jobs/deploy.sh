@@ -17,7 +17,9 @@ the pipeline, or else the script, is recorded with them. pause keeps a release a
 lets it go on, cancel ends it where it stands.
 
 environment:
-  PMESH_GATEWAY            host:port of the gateway
+  PMESH_GATEWAY            the gateway: https://host or https://host:port; host:port without TLS
+  PMESH_TOKEN              where the gateway asks for tokens: one with a role that may release
+  SSL_CERT_FILE            for TLS, your own authority's certificate; else those that gRPC knows
   PATH                     its first python has the project's packages
 EOF
 }

@@ -16,9 +16,11 @@ harm. Prints a line for each thing: what kind, its name, what became of it.
 environment:
   PG*                    where PostgreSQL is; PGUSER is the owner of the database
   AWS_*                  where SNS, SQS and S3 are
-  PMESH_TRITON_ADDRESS   host:port of Triton's gRPC, as gateways and workers reach it
+  PMESH_TRITON_ADDRESS   host:port of Triton's gRPC, as gateways and workers reach it; {model} in
+                         it stands for the model
   PMESH_BUS_PREFIX       how the names of topic and queues start; predict
   PMESH_FEATURES_BUCKET  where features lie; predict-features
+  PMESH_REPLICAS         processes of one program side by side, at the most; 1
   PATH                   its first python has the project's packages
 EOF
 }

@@ -5,6 +5,9 @@ from typing import Any
 
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
+from gateway.envoy.access import Access
+from gateway.envoy.access_replies import access_replies
+from gateway.envoy.authentication import IDENTITY_HEADERS
 from gateway.envoy.descriptors import load_descriptors
 from gateway.envoy.filters import (
     GRPC_WEB,
@@ -15,13 +18,15 @@ from gateway.envoy.filters import (
     without,
 )
 from gateway.envoy.front import Front
+from gateway.envoy.listener import EXTENSIONS, connection_limit, request_id, socket_address
 from gateway.envoy.local_replies import local_reply_config
 
-EXTENSIONS = "type.googleapis.com/envoy.extensions"
 MAX_BODY_BYTES = 4 * 1024 * 1024
 """Largest REST body; a gRPC message has the same limit."""
 MAX_HEADER_KB = 64
 """Of all headers of a request."""
+MAX_HEADERS = 100
+"""Of a request."""
 GRPC_OVERHEAD_BYTES = 64 * 1024
 """What the path's variables and the frame may add to a body when it becomes a gRPC message."""
 GRPC_WEB_CONTENT = {
@@ -32,29 +37,35 @@ GRPC_WEB_CONTENT = {
 EVERYTHING = {"prefix": "/"}
 
 
-def bootstrap(settings: Front, contract: FileDescriptorSet | None = None) -> dict[str, Any]:
+def bootstrap(
+    settings: Front,
+    contract: FileDescriptorSet | None = None,
+    access: Access | None = None,
+) -> dict[str, Any]:
     """The whole configuration, as Envoy reads it from JSON.
 
     contract: what REST follows, if it is not the product's own. Raises ValueError for an HTTP rule
-    in it that cannot be.
+    in it that cannot be. access: who may call; None: everybody.
     """
     contract = contract or load_descriptors()
     return {
         "node": {"id": "gateway", "cluster": "predict-mesh"},
-        "admin": {"address": _socket("127.0.0.1", settings.admin_port)},
-        "static_resources": {"listeners": [_listener(settings, contract)]},
-        "overload_manager": _connection_limit(settings.max_connections),
+        "admin": {"address": socket_address("127.0.0.1", settings.admin_port)},
+        "static_resources": {"listeners": [_listener(settings, contract, access)]},
+        "overload_manager": connection_limit(settings.max_connections),
     }
 
 
-def _listener(settings: Front, contract: FileDescriptorSet) -> dict[str, Any]:
+def _listener(
+    settings: Front, contract: FileDescriptorSet, access: Access | None
+) -> dict[str, Any]:
     manager = {
         "name": "envoy.filters.network.http_connection_manager",
-        "typed_config": _http_manager(settings, contract),
+        "typed_config": _http_manager(settings, contract, access),
     }
     return {
         "name": "gateway",
-        "address": _socket(settings.address, settings.port),
+        "address": socket_address(settings.address, settings.port),
         # With it a second gateway would share the port without an error.
         "enable_reuse_port": False,
         "per_connection_buffer_limit_bytes": 1024 * 1024,
@@ -62,38 +73,27 @@ def _listener(settings: Front, contract: FileDescriptorSet) -> dict[str, Any]:
     }
 
 
-def _http_manager(settings: Front, contract: FileDescriptorSet) -> dict[str, Any]:
+def _http_manager(
+    settings: Front, contract: FileDescriptorSet, access: Access | None
+) -> dict[str, Any]:
     return {
         "@type": f"{EXTENSIONS}.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "gateway",
         "server_name": "predict-mesh",
-        **_request_id(),
+        **request_id(),
         "use_remote_address": True,
         "normalize_path": True,
         "merge_slashes": True,
-        "early_header_mutation_extensions": [_drop_envoy_headers()],
+        "early_header_mutation_extensions": [_drop_headers(access)],
         **_limits(),
         "http2_protocol_options": _http2(),
         "local_reply_config": local_reply_config(
-            max_body_bytes=MAX_BODY_BYTES, max_header_bytes=MAX_HEADER_KB * 1024
+            access_replies() if access else [],
+            max_body_bytes=MAX_BODY_BYTES,
+            max_header_bytes=MAX_HEADER_KB * 1024,
         ),
         "route_config": {"virtual_hosts": [_virtual_host(settings)]},
-        "http_filters": http_filters(settings, contract, max_body_bytes=MAX_BODY_BYTES),
-    }
-
-
-def _request_id() -> dict[str, Any]:
-    """Every answer has the id of its request, Envoy's own too: the caller's, or a new UUID."""
-    return {
-        "generate_request_id": True,
-        "preserve_external_request_id": True,
-        "always_set_request_id_in_response": True,
-        "request_id_extension": {
-            "typed_config": {
-                "@type": f"{EXTENSIONS}.request_id.uuid.v3.UuidRequestIdConfig",
-                "pack_trace_reason": False,  # a caller gets back what he gave
-            }
-        },
+        "http_filters": http_filters(settings, contract, access, max_body_bytes=MAX_BODY_BYTES),
     }
 
 
@@ -101,7 +101,7 @@ def _limits() -> dict[str, Any]:
     return {
         "max_request_headers_kb": MAX_HEADER_KB,
         "request_headers_timeout": "10s",
-        "common_http_protocol_options": {"max_headers_count": 100, "idle_timeout": "600s"},
+        "common_http_protocol_options": {"max_headers_count": MAX_HEADERS, "idle_timeout": "600s"},
         # A stream may rest this long between two messages: longer than any wait.
         "stream_idle_timeout": "3600s",
         # From the first notice of a drain to the GOAWAY that refuses new streams.
@@ -156,28 +156,15 @@ def _mount(path: str, methods: Sequence[str]) -> dict[str, Any]:
     return _route(match, without(GRPC_WEB, REST_FRONT, TRANSCODER))
 
 
-def _drop_envoy_headers() -> dict[str, Any]:
-    """Envoy's own headers say what Envoy did: a client may not send them."""
+def _drop_headers(access: Access | None) -> dict[str, Any]:
+    """Envoy's own headers say what Envoy did, and others who calls: a client may not send them."""
+    prefixes = ("x-envoy-", *(IDENTITY_HEADERS if access else ()))
     return {
         "name": "envoy.http.early_header_mutation.header_mutation",
         "typed_config": {
             "@type": f"{EXTENSIONS}.http.early_header_mutation.header_mutation.v3.HeaderMutation",
-            "mutations": [{"remove_on_match": {"key_matcher": {"prefix": "x-envoy-"}}}],
+            "mutations": [
+                {"remove_on_match": {"key_matcher": {"prefix": prefix}}} for prefix in prefixes
+            ],
         },
     }
-
-
-def _connection_limit(max_connections: int) -> dict[str, Any]:
-    monitor = {
-        "name": "envoy.resource_monitors.global_downstream_max_connections",
-        "typed_config": {
-            "@type": f"{EXTENSIONS}.resource_monitors.downstream_connections.v3"
-            ".DownstreamConnectionsConfig",
-            "max_active_downstream_connections": max_connections,
-        },
-    }
-    return {"resource_monitors": [monitor]}
-
-
-def _socket(address: str, port: int) -> dict[str, Any]:
-    return {"socket_address": {"address": address, "port_value": port}}

@@ -33,3 +33,13 @@ def bindings(rule: http_pb2.HttpRule) -> list[http_pb2.HttpRule]:
     if any(other.additional_bindings for other in rule.additional_bindings):
         raise ValueError("an additional binding has additional bindings of its own")
     return [rule, *rule.additional_bindings]
+
+
+def method_and_path(rule: http_pb2.HttpRule) -> tuple[str, str]:
+    """Of an HTTP rule. Raises ValueError if it has none."""
+    kind = rule.WhichOneof("pattern")
+    if kind is None:
+        raise ValueError("an HTTP rule has a path")
+    if kind == "custom":
+        return rule.custom.kind, rule.custom.path
+    return kind.upper(), getattr(rule, kind)

@@ -8,32 +8,46 @@ from typing import Any
 from google.api import annotations_pb2
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
+from gateway.envoy.access import Access
+from gateway.envoy.access_paths import HEALTHZ
+from gateway.envoy.authentication import authenticate
 from gateway.envoy.descriptors import bindings, rest_methods
 from gateway.envoy.front import Front
+from gateway.envoy.http_filter import TYPES, full_name, http_filter
 from gateway.envoy.rest_front import rest_front_script
 from gateway.envoy.rest_rules import rest_rules
 
-TYPES = "type.googleapis.com/envoy"
 GRPC_WEB, REST_FRONT, TRANSCODER = "grpc_web", "lua", "grpc_json_transcoder"
 MAX_RESPONSE_BYTES = 64 * 1024 * 1024
 """Largest answer that the transcoder makes JSON of; no other limit of ours lets one grow to it."""
 
 
 def http_filters(
-    settings: Front, descriptors: FileDescriptorSet, *, max_body_bytes: int
+    settings: Front,
+    descriptors: FileDescriptorSet,
+    access: Access | None,
+    *,
+    max_body_bytes: int,
 ) -> list[dict[str, Any]]:
     """The chain; its end is the application, and nothing is forwarded.
 
-    descriptors: the contract that REST follows.
+    descriptors: the contract that REST follows. access: who may call; None: everybody.
     """
-    rules = rest_rules(descriptors, settings.mounts, max_body_bytes=max_body_bytes)
+    rules = rest_rules(
+        descriptors,
+        settings.mounts,
+        max_body_bytes=max_body_bytes,
+        access=access.policy if access else None,
+    )
     script = rest_front_script(rules)
-    cors = [_filter("cors", "cors.v3.Cors")] if settings.cors_origins else []
+    cors = [http_filter("cors", "cors.v3.Cors")] if settings.cors_origins else []
     return [
         _health_check(),
         *cors,
-        _filter(GRPC_WEB, "grpc_web.v3.GrpcWeb"),
-        _filter(REST_FRONT, "lua.v3.Lua", default_source_code={"inline_string": script}),
+        http_filter(GRPC_WEB, "grpc_web.v3.GrpcWeb"),
+        # After gRPC-Web, so that refusals become that too, and before any work on a request.
+        *([authenticate(access.policy.tokens, access.keys)] if access else []),
+        http_filter(REST_FRONT, "lua.v3.Lua", default_source_code={"inline_string": script}),
         _transcoder(descriptors),
         _application(settings.app),
     ]
@@ -42,7 +56,7 @@ def http_filters(
 def without(*names: str) -> dict[str, Any]:
     """Switches filters off on a route: passing one costs time even where it does nothing."""
     off = {"@type": f"{TYPES}.config.route.v3.FilterConfig", "disabled": True}
-    return {_full_name(name): off for name in names}
+    return {full_name(name): off for name in names}
 
 
 def cors_policy(origins: tuple[str, ...]) -> dict[str, Any]:
@@ -53,12 +67,12 @@ def cors_policy(origins: tuple[str, ...]) -> dict[str, Any]:
         "@type": f"{TYPES}.extensions.filters.http.cors.v3.CorsPolicy",
         "allow_origin_string_match": [{"exact": origin} for origin in origins],
         "allow_methods": "GET, POST, DELETE",
-        "allow_headers": "content-type, grpc-timeout, traceparent, x-grpc-web, x-request-id,"
-        " x-session-id, x-user-agent",
+        "allow_headers": "authorization, content-type, grpc-timeout, traceparent, x-grpc-web,"
+        " x-request-id, x-session-id, x-user-agent",
         "expose_headers": "grpc-status, grpc-message, grpc-status-details-bin, x-request-id",
         "max_age": "3600",
     }
-    return {_full_name("cors"): policy}
+    return {full_name("cors"): policy}
 
 
 def _health_check() -> dict[str, Any]:
@@ -66,16 +80,16 @@ def _health_check() -> dict[str, Any]:
 
     Envoy listens only once the application has started.
     """
-    return _filter(
+    return http_filter(
         "health_check",
         "health_check.v3.HealthCheck",
         pass_through_mode=False,
-        headers=[{"name": ":path", "string_match": {"exact": "/healthz"}}],
+        headers=[{"name": ":path", "string_match": {"exact": HEALTHZ}}],
     )
 
 
 def _transcoder(descriptors: FileDescriptorSet) -> dict[str, Any]:
-    return _filter(
+    return http_filter(
         TRANSCODER,
         "grpc_json_transcoder.v3.GrpcJsonTranscoder",
         proto_descriptor_bin=base64.b64encode(_without_response_body(descriptors)).decode(),
@@ -109,7 +123,7 @@ def _application(app: str) -> dict[str, Any]:
     if module is None or module.origin is None:
         raise FileNotFoundError("pyvoy has no module for this platform")
     config = {"app": app, "interface": "asgi", "root_path": "", "lifespan": True}
-    return _filter(
+    return http_filter(
         "dynamic_modules",
         "dynamic_modules.v3.DynamicModuleFilter",
         filter_name="pyvoy",
@@ -120,14 +134,3 @@ def _application(app: str) -> dict[str, Any]:
             "value": json.dumps(config),
         },
     )
-
-
-def _filter(name: str, kind: str, **config: Any) -> dict[str, Any]:
-    return {
-        "name": _full_name(name),
-        "typed_config": {"@type": f"{TYPES}.extensions.filters.http.{kind}", **config},
-    }
-
-
-def _full_name(name: str) -> str:
-    return f"envoy.filters.http.{name}"

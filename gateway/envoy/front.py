@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from contract.settings import setting
 from gateway.router import MOUNTS
@@ -27,6 +28,10 @@ class Front:
     takes no new connections: for load balancers, to see it and send calls elsewhere."""
     drain_s: float = setting("PMESH_GATEWAY_DRAIN_S", 10.0, least=0)
     """Seconds from then on that calls in flight get to end; those left are SHUTTING_DOWN."""
+    access: Path | None = setting("PMESH_GATEWAY_ACCESS", None)
+    """The access policy, a file of contract/access.py: who may call. Not set: everybody."""
+    keys_refresh_s: float = 30.0
+    """Seconds after which the issuer's keys are read anew."""
     app: str = "gateway.app:app"
     """The ASGI application behind the filters, as "module:attribute"."""
     mounts: Mapping[str, Sequence[str]] = field(default_factory=lambda: MOUNTS)

@@ -5,11 +5,13 @@ are replies of Envoy too, and stay as they are; so does what the transcoder says
 refuses, for the REST front filter to read.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from predict.v1.error_reason_pb2 import ErrorReason
 
-from contract.reasons import DOMAIN, grpc_code, reason_name
+from contract.errors import PredictError
+from gateway.envoy.reply import REQUEST_ID, condition, json_body
 
 # The transcoder makes gRPC of a REST request; the header that it leaves, no client can send.
 IS_ERROR_TO_REST_CALLER = (
@@ -21,56 +23,52 @@ IS_ERROR_TO_REST_CALLER = (
     ' || !request.headers["content-type"].startsWith("application/grpc"))'
 )
 
-# Of what could not be read as a request and so has none; every other reply has its request's.
-_REQUEST_ID = {
-    "header": {"key": "x-request-id", "value": "%UNIQUE_ID%"},
-    "append_action": "ADD_IF_ABSENT",
-}
+
+class _EnvoyRefused(PredictError):
+    """What Envoy does not let in, or cannot do."""
+
+    def __init__(self, reason: ErrorReason, message: str, **metadata: object) -> None:
+        super().__init__(message, **metadata)
+        self.reason = reason
 
 
-def local_reply_config(*, max_body_bytes: int, max_header_bytes: int) -> dict[str, Any]:
-    """What each HTTP status means that Envoy may answer with by itself; the first match counts."""
-    too_large = f"the body is larger than {max_body_bytes} bytes"
-    limit = {"max_bytes": str(max_body_bytes)}
-    headers = {"max_bytes": str(max_header_bytes)}
+def local_reply_config(
+    first: Sequence[dict[str, Any]], *, max_body_bytes: int, max_header_bytes: int
+) -> dict[str, Any]:
+    """What each HTTP status means that Envoy may answer with by itself; the first match counts.
+
+    first: mappers of replies that more than their status tells of.
+    """
+    malformed = _EnvoyRefused(
+        ErrorReason.ERROR_REASON_MALFORMED_MESSAGE, "the request is malformed"
+    )
+    slow = _EnvoyRefused(ErrorReason.ERROR_REASON_DEADLINE_EXCEEDED, "the request came too slowly")
+    large_body = _EnvoyRefused(
+        ErrorReason.ERROR_REASON_MESSAGE_TOO_LARGE,
+        f"the body is larger than {max_body_bytes} bytes",
+        max_bytes=max_body_bytes,
+    )
+    large_headers = _EnvoyRefused(
+        ErrorReason.ERROR_REASON_MESSAGE_TOO_LARGE,
+        "the headers are too large",
+        max_bytes=max_header_bytes,
+    )
     mappers = [
-        _mapper(400, ErrorReason.ERROR_REASON_MALFORMED_MESSAGE, "the request is malformed"),
-        _mapper(408, ErrorReason.ERROR_REASON_DEADLINE_EXCEEDED, "the request came too slowly"),
-        _mapper(413, ErrorReason.ERROR_REASON_MESSAGE_TOO_LARGE, too_large, limit),
-        _mapper(
-            431, ErrorReason.ERROR_REASON_MESSAGE_TOO_LARGE, "the headers are too large", headers
-        ),
-        _mapper(None, ErrorReason.ERROR_REASON_INTERNAL, "an internal error"),
+        *first,
+        _mapper("response.code == 408", slow),
+        _mapper("response.code == 413", large_body),
+        _mapper("response.code == 431", large_headers),
+        # Such as HTTP/1.0, a protocol to change to, or a coding that nobody knows.
+        _mapper("(response.code < 500 || response.code == 501)", malformed),
+        _mapper("true", _EnvoyRefused(ErrorReason.ERROR_REASON_INTERNAL, "an internal error")),
     ]
     return {"mappers": mappers}
 
 
-def _mapper(
-    status: int | None, reason: ErrorReason, message: str, metadata: dict[str, str] | None = None
-) -> dict[str, Any]:
-    is_status = f"response.code == {status} && " if status else ""
-    info = {
-        "@type": "type.googleapis.com/google.rpc.ErrorInfo",
-        "reason": reason_name(reason),
-        "domain": DOMAIN,
-        "metadata": metadata or {},
-    }
+def _mapper(expression: str, error: PredictError) -> dict[str, Any]:
+    """Its HTTP status is the reply's own."""
     return {
-        "filter": _condition(is_status + IS_ERROR_TO_REST_CALLER),
-        "headers_to_add": [_REQUEST_ID],
-        "body_format_override": {
-            "content_type": "application/json",
-            "json_format": {
-                "code": grpc_code(reason).value[0],
-                "message": message,
-                "details": [info],
-            },
-        },
+        "filter": condition(f"{expression} && {IS_ERROR_TO_REST_CALLER}"),
+        "headers_to_add": [REQUEST_ID],
+        "body_format_override": json_body(error),
     }
-
-
-def _condition(expression: str) -> dict[str, Any]:
-    kind = "envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter"
-    config = {"@type": f"type.googleapis.com/{kind}", "expression": expression}
-    name = "envoy.access_loggers.extension_filters.cel"
-    return {"extension_filter": {"name": name, "typed_config": config}}

@@ -28,6 +28,8 @@ class PathTemplate:
     """A Lua pattern of the paths that match, with a slash added to them."""
     values: str
     """The same pattern with a capture for each variable."""
+    segments: tuple[str, ...]
+    """Between its slashes, without the verb; "*" is any one, "**" are any."""
     node: tuple[tuple[int, str], ...]
     """Where the transcoder keeps it; of those that match a path it takes the least."""
 
@@ -45,7 +47,8 @@ class PathTemplate:
             end = ""  # it is in what the wildcard takes, which may be nothing else
         self.values = f"^{_lua(text)}{captured}{end}$"
         self.pattern = f"^{_lua(flat)}{end}$"
-        parts = [*flat[1:].split("/"), *filter(None, [self.verb])]
+        self.segments = tuple(flat[1:].split("/"))
+        parts = [*self.segments, *filter(None, [self.verb])]
         self.node = (*((_RANKS.get(part, 0), part) for part in parts), _END)
 
     @property

@@ -1,5 +1,6 @@
 """The REST front filter: its Lua modules and its rules as one script for Envoy."""
 
+import re
 from importlib.resources import files
 from typing import Any
 
@@ -9,9 +10,11 @@ MODULES = (
     "json_check",
     "query_check",
     "refusal",
+    "roles",
     "transcoder_text",
     "answers",
 )
+_SPECIAL = re.compile(r'["\\\x00-\x1f\x7f]')
 
 
 def rest_front_script(rules: dict[str, Any]) -> str:
@@ -29,7 +32,7 @@ def _source(name: str) -> str:
 
 
 def _lua(value: Any) -> str:
-    """A value as a Lua literal; what it holds of strings has no control characters."""
+    """A value as a Lua literal."""
     if isinstance(value, dict):
         return "{" + ",".join(f"[{_lua(key)}]={_lua(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):
@@ -38,4 +41,4 @@ def _lua(value: Any) -> str:
         return "true" if value else "false"
     if isinstance(value, int):
         return str(value)
-    return '"' + str(value).replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return '"' + _SPECIAL.sub(lambda found: f"\\{ord(found[0]):03}", str(value)) + '"'

@@ -3,24 +3,30 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from google.api import http_pb2
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 from google.protobuf.descriptor_pool import DescriptorPool
 
+from contract.access import PERMISSIONS, AccessPolicy
+from contract.access_errors import PermissionDenied
 from contract.reasons import DOMAIN, all_reasons, grpc_code, http_status, reason_name
-from gateway.envoy.descriptors import bindings, rest_methods
+from gateway.envoy.descriptors import bindings, method_and_path, rest_methods
 from gateway.envoy.path_template import PathTemplate
 from gateway.envoy.rest_binding import rest_binding
 from gateway.envoy.rest_fields import RestFields
 
 
 def rest_rules(
-    descriptors: FileDescriptorSet, mounts: Mapping[str, Sequence[str]], *, max_body_bytes: int
+    descriptors: FileDescriptorSet,
+    mounts: Mapping[str, Sequence[str]],
+    *,
+    max_body_bytes: int,
+    access: AccessPolicy | None = None,
 ) -> dict[str, Any]:
     """The routes with their bindings, the fields of the messages that requests consist of, and
     what belongs to each reason to refuse one.
 
-    mounts: the paths that are not REST's, each with the methods that do not come here.
+    mounts: the paths that are not REST's, each with the methods that do not come here. access: who
+    may call; None: everybody.
     Raises ValueError, which names the rpc, for an HTTP rule that cannot be.
     """
     pool = DescriptorPool()
@@ -32,9 +38,11 @@ def rest_rules(
         rpc = pool.FindServiceByName(service).methods_by_name[method_proto.name]
         try:
             for binding in bindings(rule):
-                method, path = _method_and_path(binding)
+                method, path = method_and_path(binding)
                 template = PathTemplate(path)
-                routes.add(method, template, rest_binding(binding, template, rpc, fields))
+                found = rest_binding(binding, template, rpc, fields)
+                allowed = _allowed(f"/{service}/{rpc.name}", access) if access else {}
+                routes.add(method, template, found | allowed)
         except ValueError as error:
             raise ValueError(f"{rpc.full_name}: {error}") from error
     for path, methods in mounts.items():
@@ -54,13 +62,19 @@ def rest_rules(
     }
 
 
-def _method_and_path(rule: http_pb2.HttpRule) -> tuple[str, str]:
-    kind = rule.WhichOneof("pattern")
-    if kind is None:
-        raise ValueError("an HTTP rule has a path")
-    if kind == "custom":
-        return rule.custom.kind, rule.custom.path
-    return kind.upper(), getattr(rule, kind)
+def _allowed(rpc: str, access: AccessPolicy) -> dict[str, Any]:
+    """Who may call it in any role, and what others are told; nothing where only the application
+    can say."""
+    if "." in access.tokens.roles_claim:  # to Envoy, that would be a claim in a claim
+        return {}
+    permissions = PERMISSIONS.get(rpc, frozenset())
+    error = PermissionDenied(permissions)
+    roles = [role for role, grants in access.roles.items() if any(map(grants.get, permissions))]
+    return {
+        "roles": dict.fromkeys(roles, True),
+        "denied": str(error),
+        "permission": error.metadata["permission"],
+    }
 
 
 class _Routes:

@@ -25,6 +25,8 @@ _LOGGER = logging.getLogger(__name__)
 
 _CANCELLED = Status(grpc.StatusCode.CANCELLED, "Cancelled by the client")
 _DEADLINE_EXCEEDED = Status(grpc.StatusCode.DEADLINE_EXCEEDED, "Deadline Exceeded")
+_LEAST_S = 0.001
+"""A deadline that is sooner is over before a request could be read."""
 
 
 class Call(Context):
@@ -186,6 +188,8 @@ class Call(Context):
         """The client's deadline is exact; the method's, far away and often set, has no timer."""
         limit_s = self._method.timeout_s
         asked_s = None if header is None else timeout_s_from_header(header)
+        if asked_s is not None and asked_s < _LEAST_S:
+            raise RpcFailure(_DEADLINE_EXCEEDED.code, _DEADLINE_EXCEEDED.details)
         if asked_s is not None and (limit_s is None or asked_s < limit_s):
             self._deadline = loop.time() + asked_s
             self._deadline_timer = loop.call_at(self._deadline, self.stop, _DEADLINE_EXCEEDED)

@@ -10,22 +10,18 @@ from gateway.servicers import failures
 
 
 def explain(rpc: Rpc, handler: Handler) -> Handler:
-    """Turns what a handler raises into the status of the call; a code that it has set stays.
-
-    What is inside of this sees messages only: a request that is none is refused here.
-    """
+    """Turns what a handler raises into the status of the call; a code that it has set stays."""
 
     async def run(request: Any, context: Context) -> Any:
         try:
-            if isinstance(request, UndecodableRequest):
-                raise request
             return await handler(request, context)
         except grpc.aio.AbortError:
             raise
         except Exception as error:
             status = _status(rpc, error)
-        if (code := code_of(context)) is not grpc.StatusCode.OK:
-            status = Status(code, status.details or "", tuple(status.trailing_metadata or ()))
+        code = code_of(context)
+        if code not in (grpc.StatusCode.OK, status.code):  # whose details would be of another code
+            status = Status(code, str(context.details() or status.details))
         return await context.abort_with_status(status)
 
     return run

@@ -86,7 +86,7 @@ _MAKERS: dict[tuple[bool, bool], Any] = {
 
 
 def _kept_if_undecodable(decode: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
-    """So that what is no message is a call too, on any server: `explain` refuses it."""
+    """So that what is no message is a call too, on any server: `validate` refuses it."""
 
     def decode_or_keep(payload: bytes) -> Any:
         try:

@@ -8,7 +8,8 @@ from contract.errors import InvalidCaller
 from gateway.interceptors.interceptor import Context, Handler, Interceptor, Rpc
 from gateway.request_context import current, enter
 
-_NAME = re.compile(r"[!-~]([ -~]{0,254}[!-~])?")
+NAME = re.compile(r"[!-~]([ -~]{0,254}[!-~])?")
+"""1 to 256 printable ASCII characters, without spaces around them."""
 
 
 def name_caller(header: str) -> Interceptor:
@@ -22,7 +23,7 @@ def name_caller(header: str) -> Interceptor:
         def run(request: Any, context: Context) -> Awaitable[Any]:
             names = [value for key, value in context.invocation_metadata() or () if key == header]
             if names:
-                if len(names) > 1 or not _NAME.fullmatch(str(names[0])):
+                if len(names) > 1 or not NAME.fullmatch(str(names[0])):
                     raise InvalidCaller(header)
                 enter(current()._replace(caller=str(names[0])))
             return handler(request, context)

@@ -1,4 +1,4 @@
-"""No handler sees a request that breaks a rule of its fields."""
+"""No handler sees a request that is no message, or that breaks a rule of its fields."""
 
 from collections.abc import AsyncIterator, Awaitable
 from typing import Any
@@ -6,6 +6,7 @@ from typing import Any
 from google.protobuf import descriptor_pool
 from google.protobuf.message_factory import GetMessageClass
 
+from gateway.grpc_asgi.status import UndecodableRequest
 from gateway.interceptors.interceptor import Context, Handler, Rpc
 from gateway.validation import check, learn
 
@@ -15,7 +16,7 @@ def validate(rpc: Rpc, handler: Handler) -> Handler:
     try:
         method = descriptor_pool.Default().FindMethodByName(rpc.name.replace("/", "."))
     except KeyError:  # one that nobody registered, or without a descriptor of its own
-        return handler
+        return decoded(rpc, handler)
     learn(GetMessageClass(method.input_type))
 
     async def checked(requests: Any) -> AsyncIterator[Any]:
@@ -24,6 +25,8 @@ def validate(rpc: Rpc, handler: Handler) -> Handler:
             yield request
 
     def run_unary(request: Any, context: Context) -> Awaitable[Any]:
+        if isinstance(request, UndecodableRequest):
+            raise request
         check(request)
         return handler(request, context)
 
@@ -31,3 +34,14 @@ def validate(rpc: Rpc, handler: Handler) -> Handler:
         return handler(checked(requests), context)
 
     return run_stream if method.client_streaming else run_unary
+
+
+def decoded(rpc: Rpc, handler: Handler) -> Handler:
+    """Refuses a request that is no message, and knows of no other rules."""
+
+    def run(request: Any, context: Context) -> Awaitable[Any]:
+        if isinstance(request, UndecodableRequest):
+            raise request
+        return handler(request, context)
+
+    return run

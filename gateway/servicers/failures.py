@@ -9,6 +9,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from grpc_status import rpc_status
 from predict.v1.error_reason_pb2 import ErrorReason
 
+from contract.access_errors import Unauthenticated
 from contract.errors import (
     DeadlineExceeded,
     InvalidArgument,
@@ -17,6 +18,7 @@ from contract.errors import (
     MethodNotFound,
     ShuttingDown,
 )
+from gateway.grpc_asgi.status import Status
 from gateway.refusals import to_status
 
 # A REST body of 4 MiB, which Envoy lets pass, may be a little longer as a message.
@@ -25,7 +27,11 @@ MAX_MESSAGE_BYTES = 4 * 1024 * 1024 + 64 * 1024
 
 def on_error(method: str, error: Exception) -> grpc.Status:
     """The status of a call whose handler raised."""
-    return rpc_status.to_status(to_status(error))
+    status = rpc_status.to_status(to_status(error))
+    if isinstance(error, Unauthenticated):
+        metadata = (*status.trailing_metadata, ("www-authenticate", "Bearer"))
+        return Status(status.code, status.details, metadata)
+    return status
 
 
 def on_undecodable(method: str, payload: bytes, error: Exception) -> grpc.Status:

@@ -17,9 +17,12 @@ from gateway.convert_labels import (
 from gateway.feedback import FeedbackService
 from gateway.label import Attached
 from gateway.refusals import to_status
+from gateway.turns import Turns
 
 AT_ONCE = 100
 """Labels of a batch that are read before other calls have their turn."""
+LABELS_AT_ONCE = 512
+"""Of the batches of one caller, who has more of them wait."""
 
 
 class FeedbackServicer(feedback_service_pb2_grpc.FeedbackServiceServicer):
@@ -27,6 +30,7 @@ class FeedbackServicer(feedback_service_pb2_grpc.FeedbackServiceServicer):
 
     def __init__(self, service: FeedbackService) -> None:
         self._service = service
+        self._turns = Turns(each=LABELS_AT_ONCE)
 
     async def AttachLabel(
         self,
@@ -46,9 +50,13 @@ class FeedbackServicer(feedback_service_pb2_grpc.FeedbackServiceServicer):
         """Answer with each label or why it is refused."""
         response = pb.BatchAttachLabelsResponse()
         refusals: dict[BaseException, Status] = {}
+        caller = request_context.current().caller
         for start in range(0, len(request.requests), AT_ONCE):
-            attaching = (self._checked(one) for one in request.requests[start : start + AT_ONCE])
-            for outcome in await asyncio.gather(*attaching, return_exceptions=True):
+            some = request.requests[start : start + AT_ONCE]
+            async with self._turns.turn(caller, len(some)):
+                attaching = (self._checked(one) for one in some)
+                outcomes = await asyncio.gather(*attaching, return_exceptions=True)
+            for outcome in outcomes:
                 _write_result(outcome, response.results.add(), refusals)
         return response
 

@@ -11,13 +11,17 @@ from grpc_health.v1 import health_pb2_grpc
 from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 
 from contract.errors import ShuttingDown
-from gateway.readiness import Readiness
+from gateway.readiness import MODELS, Readiness
+from gateway.request_context import current
 
 Context = ServicerContext[HealthCheckRequest, HealthCheckResponse]
 
 
 class HealthServicer(health_pb2_grpc.HealthServicer):
-    """Answers for "", each service by its full name, and each model by "models/ID"."""
+    """Answers for "", each service by its full name, and each model by "models/ID".
+
+    A model is unknown to whom no right names it.
+    """
 
     def __init__(self, readiness: Readiness) -> None:
         self._readiness = readiness
@@ -45,7 +49,10 @@ class HealthServicer(health_pb2_grpc.HealthServicer):
                 await change.wait()
 
     def _answer(self, service: str) -> HealthCheckResponse:
-        match self._readiness.is_ready(service):
+        is_hidden = service.startswith(MODELS) and not current().rights.allow(
+            service.removeprefix(MODELS)
+        )
+        match None if is_hidden else self._readiness.is_ready(service):
             case None:
                 return HealthCheckResponse(status=HealthCheckResponse.SERVICE_UNKNOWN)
             case True:

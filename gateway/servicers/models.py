@@ -8,7 +8,7 @@ from grpc.aio import ServicerContext
 from predict.v1 import model_service_pb2 as pb
 from predict.v1 import model_service_pb2_grpc
 
-from contract.errors import EtagMismatch
+from contract.errors import EtagMismatch, ReleaseNotFound
 from gateway import pages, request_context
 from gateway.convert_releases import (
     model_to_proto,
@@ -16,7 +16,7 @@ from gateway.convert_releases import (
     release_to_proto,
     split_from_proto,
 )
-from gateway.release import Signature
+from gateway.release import Release, Signature
 from gateway.request_keys import request_key
 from gateway.store.catalog import Catalog, Model
 from gateway.store.releases import TrafficStore
@@ -41,7 +41,8 @@ class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
         """Answer with a page of models, ordered by id."""
         size = pages.size_to_use(request.page_size)
         after = pages.decode_token(request.page_token, "models")
-        models = list(self._catalog.models.values())
+        rights = request_context.current().rights
+        models = [model for model in self._catalog.models.values() if rights.allow(model.id)]
         start = bisect_right([m.id for m in models], after) if after else 0
         page, rest = models[start : start + size], models[start + size :]
         return pb.ListModelsResponse(
@@ -92,7 +93,7 @@ class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
         context: ServicerContext[pb.GetReleaseRequest, pb.GetReleaseResponse],
     ) -> pb.GetReleaseResponse:
         """Answer with one release."""
-        release = await self._releases.get(request.id.lower())
+        release = await self._release(request.id.lower())
         return pb.GetReleaseResponse(release=release_to_proto(release))
 
     async def CreateRelease(
@@ -102,15 +103,15 @@ class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
     ) -> pb.CreateReleaseResponse:
         """Accept a release, or move the traffic at once."""
         model, plan = self._model(request.model), plan_from_proto(request)
+        request_id = request.request_id.lower()
         async with self._refreshed():
             release = await self._releases.create(
                 model.id,
                 plan,
                 _signature(request),
                 etag=request.etag,
-                request_id=request_key(
-                    request_context.current().caller, request.request_id.lower()
-                ),
+                request_id=request_id,
+                request_key=request_key(request_context.current().caller, request_id),
             )
         return pb.CreateReleaseResponse(release=release_to_proto(release))
 
@@ -120,6 +121,7 @@ class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
         context: ServicerContext[pb.PauseReleaseRequest, pb.PauseReleaseResponse],
     ) -> pb.PauseReleaseResponse:
         """Keep a release at its step."""
+        await self._see(request.id.lower())
         release = await self._releases.pause(request.id.lower(), etag=request.etag)
         return pb.PauseReleaseResponse(release=release_to_proto(release))
 
@@ -129,6 +131,7 @@ class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
         context: ServicerContext[pb.ResumeReleaseRequest, pb.ResumeReleaseResponse],
     ) -> pb.ResumeReleaseResponse:
         """Let a release go on."""
+        await self._see(request.id.lower())
         release = await self._releases.resume(request.id.lower(), etag=request.etag)
         return pb.ResumeReleaseResponse(release=release_to_proto(release))
 
@@ -138,6 +141,7 @@ class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
         context: ServicerContext[pb.CancelReleaseRequest, pb.CancelReleaseResponse],
     ) -> pb.CancelReleaseResponse:
         """End a release where it stands."""
+        await self._see(request.id.lower())
         release = await self._releases.cancel(request.id.lower(), etag=request.etag)
         return pb.CancelReleaseResponse(release=release_to_proto(release))
 
@@ -152,8 +156,21 @@ class ModelServicer(model_service_pb2_grpc.ModelServiceServicer):
         await self._catalog.refresh()
 
     def _model(self, model: str) -> Model:
-        """Raises ModelNotFound."""
+        """Raises PermissionDenied, ModelNotFound."""
+        request_context.current().rights.check(model)
         return find_model(self._catalog.models, model)
+
+    async def _release(self, release_id: str) -> Release:
+        """One of a model that the call may be about. Raises ReleaseNotFound."""
+        release = await self._releases.get(release_id)
+        if not request_context.current().rights.allow(release.model):
+            raise ReleaseNotFound(release_id)
+        return release
+
+    async def _see(self, release_id: str) -> None:
+        """Raises ReleaseNotFound for one that is out of reach: before it is changed."""
+        if not request_context.current().rights.reach_all:
+            await self._release(release_id)
 
 
 def _signature(request: pb.SetTrafficRequest | pb.CreateReleaseRequest) -> Signature:

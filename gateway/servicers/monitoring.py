@@ -4,7 +4,7 @@ from grpc.aio import ServicerContext
 from predict.v1 import monitoring_service_pb2 as pb
 from predict.v1 import monitoring_service_pb2_grpc
 
-from gateway import pages
+from gateway import pages, request_context
 from gateway.convert_quality import (
     key_from_text,
     key_to_text,
@@ -30,7 +30,7 @@ class MonitoringServicer(monitoring_service_pb2_grpc.MonitoringServiceServicer):
         context: ServicerContext[pb.ListQualityMetricsRequest, pb.ListQualityMetricsResponse],
     ) -> pb.ListQualityMetricsResponse:
         """Answer with a page, the newest hour first."""
-        find_model(self._catalog.models, request.model)
+        self._check(request.model)
         where, size = metric_filter_from_proto(request), pages.size_to_use(request.page_size)
         after = pages.decode(request.page_token, where, key_from_text)
         found = await self._quality.search(where, after=after, limit=size + 1)
@@ -48,7 +48,7 @@ class MonitoringServicer(monitoring_service_pb2_grpc.MonitoringServiceServicer):
         context: ServicerContext[pb.ListReferencesRequest, pb.ListReferencesResponse],
     ) -> pb.ListReferencesResponse:
         """Answer with a page, the chosen one first."""
-        find_model(self._catalog.models, request.model)
+        self._check(request.model)
         where, size = ("references", request.model), pages.size_to_use(request.page_size)
         after = pages.decode(request.page_token, where, _version)
         found = await self._quality.references(request.model, after=after, limit=size + 1)
@@ -65,11 +65,16 @@ class MonitoringServicer(monitoring_service_pb2_grpc.MonitoringServiceServicer):
         context: ServicerContext[pb.GetReferenceRequest, pb.GetReferenceResponse],
     ) -> pb.GetReferenceResponse:
         """Answer with what a version is compared with."""
-        find_model(self._catalog.models, request.model)
+        self._check(request.model)
         response = pb.GetReferenceResponse()
         found = await self._quality.reference(request.model, request.version)
         write_reference(found, response.reference)
         return response
+
+    def _check(self, model: str) -> None:
+        """Raises PermissionDenied, ModelNotFound."""
+        request_context.current().rights.check(model)
+        find_model(self._catalog.models, model)
 
 
 def _version(text: str) -> str:

@@ -1,4 +1,5 @@
-"""PredictionService over gRPC: convert, call, convert. The work is in gateway.predictions."""
+"""PredictionService over gRPC: convert, call, convert. The work is in
+gateway.predictions and gateway.recorded."""
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable
@@ -20,7 +21,9 @@ from gateway.convert import (
 from gateway.metrics import Unrecorded
 from gateway.prediction import Prediction
 from gateway.predictions import PredictionService
+from gateway.recorded import RecordedPredictions
 from gateway.refusals import to_status
+from gateway.turns import Turns
 
 Request = TypeVar("Request")
 Response = TypeVar("Response")
@@ -40,18 +43,27 @@ Answers = asyncio.Queue[tuple[asyncio.Task[Prediction], bool] | None]
 DEFAULT_TTL = timedelta(hours=24)
 DEFAULT_WAIT = timedelta(seconds=30)
 STREAM_WINDOW = 64  # texts of one stream that are in work at once
+TEXTS_AT_ONCE = 512
+"""Of the batches and streams of one caller, who has more of them wait."""
 
 
 class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
     """The door for gRPC, gRPC-Web and, through Envoy's transcoder, REST."""
 
     def __init__(
-        self, service: PredictionService, *, max_call_s: float, unrecorded: Unrecorded
+        self,
+        service: PredictionService,
+        recorded: RecordedPredictions,
+        *,
+        max_call_s: float,
+        unrecorded: Unrecorded,
     ) -> None:
         """max_call_s: for each text of a batch or a stream; the server limits the others."""
         self._service = service
+        self._recorded = recorded
         self._max_call_s = max_call_s
         self._unrecorded = unrecorded
+        self._turns = Turns(each=TEXTS_AT_ONCE)
 
     async def Predict(
         self, request: pb.PredictRequest, context: Context[pb.PredictRequest, pb.PredictResponse]
@@ -67,21 +79,22 @@ class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
     ) -> pb.BatchPredictResponse:
         """Answer with each entry's prediction or error."""
         validation.check_batch_text(request.ByteSize())
-        outcomes = await asyncio.gather(
-            *(
-                self._predict_in_time(
-                    pb.PredictRequest(
-                        model=request.model,
-                        text=entry.text,
-                        request_id=entry.request_id,
-                        version=request.version,
-                        tags=entry.tags,
+        async with self._turns.turn(request_context.current().caller, len(request.entries)):
+            outcomes = await asyncio.gather(
+                *(
+                    self._predict_in_time(
+                        pb.PredictRequest(
+                            model=request.model,
+                            text=entry.text,
+                            request_id=entry.request_id,
+                            version=request.version,
+                            tags=entry.tags,
+                        )
                     )
-                )
-                for entry in request.entries
-            ),
-            return_exceptions=True,
-        )
+                    for entry in request.entries
+                ),
+                return_exceptions=True,
+            )
         response = pb.BatchPredictResponse()
         with_text = has_text(request.view)
         for outcome in outcomes:
@@ -132,7 +145,7 @@ class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
     ) -> pb.GetPredictionResponse:
         """Answer with the prediction as it stands."""
         with_text = has_text(request.view)
-        prediction = await self._service.get(
+        prediction = await self._recorded.get(
             request.id.lower(), with_text=with_text, with_label=with_text
         )
         return _filled(pb.GetPredictionResponse(), prediction)
@@ -143,7 +156,7 @@ class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
         context: Context[pb.ListPredictionsRequest, pb.ListPredictionsResponse],
     ) -> pb.ListPredictionsResponse:
         """Answer with a page."""
-        page = await self._service.search(
+        page = await self._recorded.search(
             list_filter_from_proto(request),
             page_size=request.page_size,
             page_token=request.page_token,
@@ -161,7 +174,7 @@ class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
     ) -> pb.WaitPredictionResponse:
         """Answer when the prediction is finished or the wait is over."""
         has_timeout = request.HasField("timeout")
-        prediction = await self._service.wait(
+        prediction = await self._recorded.wait(
             request.id.lower(),
             at_most=duration_from_proto(request.timeout, field="timeout")
             if has_timeout
@@ -177,7 +190,7 @@ class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
     ) -> AsyncIterator[pb.WatchPredictionResponse]:
         """Answer with each state up to the terminal one."""
         with_text = has_text(request.view)
-        async for prediction in self._service.watch(request.id.lower(), with_text=with_text):
+        async for prediction in self._recorded.watch(request.id.lower(), with_text=with_text):
             yield _filled(pb.WatchPredictionResponse(), prediction)
 
     async def CancelPrediction(
@@ -186,7 +199,7 @@ class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
         context: Context[pb.CancelPredictionRequest, pb.CancelPredictionResponse],
     ) -> pb.CancelPredictionResponse:
         """Answer with the cancelled prediction."""
-        prediction = await self._service.cancel(request.id.lower())
+        prediction = await self._recorded.cancel(request.id.lower())
         return _filled(pb.CancelPredictionResponse(), prediction)
 
     async def DeletePrediction(
@@ -195,7 +208,7 @@ class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
         context: Context[pb.DeletePredictionRequest, pb.DeletePredictionResponse],
     ) -> pb.DeletePredictionResponse:
         """Answer with what is left of the prediction."""
-        prediction = await self._service.delete(request.id.lower())
+        prediction = await self._recorded.delete(request.id.lower())
         return _filled(pb.DeletePredictionResponse(), prediction)
 
     async def _read(
@@ -203,10 +216,14 @@ class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
         requests: AsyncIterable[pb.StreamPredictRequest],
         answers: Answers,
     ) -> None:
+        caller = request_context.current().caller
         try:
             async for message in requests:
                 request = message.request
-                task = asyncio.create_task(self._predict_in_time(request))
+                await self._service.turn(request.model)  # the next one is not read before
+                await self._turns.begin(caller)
+                task = asyncio.create_task(self._predict_in_time(request, has_turn=True))
+                task.add_done_callback(lambda _: self._turns.end(caller))
                 try:
                     await answers.put((task, has_text(request.view)))
                 except asyncio.CancelledError:
@@ -215,7 +232,9 @@ class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
         finally:
             await answers.put(None)
 
-    async def _predict_in_time(self, request: pb.PredictRequest) -> Prediction:
+    async def _predict_in_time(
+        self, request: pb.PredictRequest, *, has_turn: bool = False
+    ) -> Prediction:
         """One of several texts: one that is refused or slow does not take the others with it."""
         try:
             validation.check(request)
@@ -224,15 +243,18 @@ class PredictionServicer(prediction_service_pb2_grpc.PredictionServiceServicer):
             raise
         request_context.limit(self._max_call_s)
         async with asyncio.timeout(self._max_call_s):
-            return await self._predict(request)
+            return await self._predict(request, has_turn=has_turn)
 
-    def _predict(self, request: pb.PredictRequest) -> Awaitable[Prediction]:
+    def _predict(
+        self, request: pb.PredictRequest, *, has_turn: bool = False
+    ) -> Awaitable[Prediction]:
         return self._service.predict(
             model=request.model,
             text=request.text,
             request_id=request.request_id.lower(),
             version=request.version,
             tags=request.tags,
+            has_turn=has_turn,
         )
 
 

@@ -16,7 +16,9 @@ from psycopg import errors, pq
 
 from contract.errors import StoreUnavailable
 from database.connections import bounded
+from gateway import request_context
 from gateway.store.silence import LOOK_S, Silence
+from gateway.turns import Turns
 
 Connection = psycopg.AsyncConnection[Any]
 
@@ -24,6 +26,8 @@ FIRST_TRY_S = 0.5  # between tries of `wait`
 MAX_AGE_S = 3600
 """Of a connection that is shared: PostgreSQL keeps for its length what it knows of each day that
 was looked at, some 60 KB for each."""
+MOST_WAITING = 16
+"""Searches of one caller."""
 
 
 class Connections:
@@ -32,7 +36,8 @@ class Connections:
     def __init__(self, size: int = 1, *, conninfo: str = "") -> None:
         """size: of what `connection` hands out at once. conninfo: as the PG* variables say."""
         self._conninfo = conninfo
-        self._slots = asyncio.Semaphore(size)
+        self._turns = Turns(size)
+        self._searches = Turns(max(size // 2, 1), each=1, most_waiting=MOST_WAITING)
         self._free: list[tuple[Connection, float]] = []  # and when they were opened
         self.silence = Silence(self._look)
 
@@ -70,12 +75,12 @@ class Connections:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
-        """One of those that are shared, for the length of the block.
+        """One of those that are shared, for the length of the block; callers go in turn.
 
         Raises as `open` does, and passes on what the block raises.
         """
         self.silence.check()
-        async with self._slots:
+        async with self._turns.turn(request_context.current().caller):
             connection, opened = await self._take() or (await self.open(), time.monotonic())
             try:
                 with self.silence.watching(connection.pgconn):
@@ -86,6 +91,19 @@ class Connections:
                 raise
             finally:
                 await self._give_back(connection, opened)
+
+    @asynccontextmanager
+    async def for_search(self) -> AsyncIterator[Connection]:
+        """One as `connection` gives, for what may take long: half of them are for what is quick.
+
+        A caller with a name has one at a time. Raises Overloaded where too many of his wait.
+        """
+        self.silence.check()
+        async with (
+            self._searches.turn(request_context.current().caller),
+            self.connection() as connection,
+        ):
+            yield connection
 
     async def _take(self) -> tuple[Connection, float] | None:
         while self._free:

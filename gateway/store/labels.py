@@ -1,6 +1,6 @@
 """The record of labels in PostgreSQL. Those that come together go in one commit."""
 
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -10,7 +10,6 @@ from psycopg import errors
 
 from contract.errors import (
     InvalidArgument,
-    ListTooBroad,
     PredictionErased,
     PredictionNotFound,
     PredictionUnfinished,
@@ -23,10 +22,11 @@ from contract.label_errors import (
     TooManyLabels,
 )
 from database import named_sql
-from gateway.batching import Batcher
+from gateway.batching import Batcher, NotYet
 from gateway.label import Attached, DecidedLabel, Label, LabelFilter, Statement
+from gateway.rights import EVERYTHING, Rights
 from gateway.store.connections import Connection, Connections
-from gateway.store.search import SEARCH_S, limit_search
+from gateway.store.search import limit_search, searching
 
 _SQL = named_sql.load("gateway.store", "labels.sql")
 
@@ -46,7 +46,7 @@ class LabelStore:
         """
         self._connections = connections
         self._attachments = Batcher[Statement, Attached](
-            self._attach, max_batch=MAX_ROWS, max_in_flight=1, max_waiting=max_waiting
+            self._attach, max_batch=MAX_ROWS, max_waiting=max_waiting
         )
 
     def attach(self, statement: Statement) -> Awaitable[Attached]:
@@ -57,11 +57,18 @@ class LabelStore:
         """
         return self._attachments.submit(statement)
 
-    async def withdraw(self, label_id: str, *, caller: str) -> Label | None:
-        """Record that a label is withdrawn; None: there is none. Raises LabelCorrected."""
+    async def withdraw(
+        self, label_id: str, *, caller: str, rights: Rights = EVERYTHING
+    ) -> Label | None:
+        """Record that a label is withdrawn; None: there is none, or it is out of reach.
+
+        Raises LabelCorrected.
+        """
         parameters = {"id": label_id, "caller": caller}
         try:
             async with self._connections.connection() as connection:
+                if not (rights.reach_all or await _reaches(connection, label_id, rights)):
+                    return None
                 row = await (await connection.execute(_SQL["withdraw"], parameters)).fetchone()
         except errors.Error as error:
             if error.sqlstate == "PM008":
@@ -69,34 +76,38 @@ class LabelStore:
             raise
         return Label(*row) if row else None
 
-    async def search(self, where: LabelFilter, *, before_id: str | None, limit: int) -> list[Label]:
+    async def search(
+        self,
+        where: LabelFilter,
+        *,
+        rights: Rights = EVERYTHING,
+        before_id: str | None,
+        limit: int,
+    ) -> list[Label]:
         """Read labels, the last recorded first; only earlier ones than before_id, if given.
 
-        Raises ListTooBroad.
+        rights: of whose everybody's they are. Raises ListTooBroad, Overloaded.
         """
+        if where.model and not rights.reach(where.model, caller=""):
+            return []  # without a look at them, which might take long
         conditions = {name: value or None for name, value in asdict(where).items()}
         conditions |= {"with_history": where.with_history, "before_id": before_id, "limit": limit}
-        try:
-            async with self._connections.connection() as connection, connection.transaction():
-                await limit_search(connection)
-                # Not prepared: the best plan depends on which conditions are given.
-                cursor = await connection.execute(_SQL["search_labels"], conditions, prepare=False)
-                return [Label(*row) for row in await cursor.fetchall()]
-        except errors.QueryCanceled as error:
-            raise ListTooBroad(SEARCH_S) from error
+        conditions["models"] = None if rights.everybodys is None else sorted(rights.everybodys)
+        async with searching(self._connections) as connection:
+            await limit_search(connection)
+            # Not prepared: the best plan depends on which conditions are given.
+            cursor = await connection.execute(_SQL["search_labels"], conditions, prepare=False)
+            return [Label(*row) for row in await cursor.fetchall()]
 
     async def _attach(self, batch: list[Statement]) -> list[Attached | Exception]:
-        outcomes: dict[int, Attached | Exception] = {}
-        while waiting := [place for place in range(len(batch)) if place not in outcomes]:
-            said = [_row(place, batch[place]) for place in _apart(waiting, batch)]
-            async with self._connections.connection() as connection:
-                cursor = await connection.execute(
-                    _SQL["attach"], {"said": orjson.dumps(said).decode()}
-                )
-                for place, *outcome in await cursor.fetchall():
-                    if outcome[0] != "AGAIN":
-                        outcomes[place] = _outcome(batch[place], *outcome)
-        return [outcomes[place] for place in range(len(batch))]
+        """One commit, so that none of them waits for what another has to wait for."""
+        results: list[Attached | Exception] = [NotYet()] * len(batch)
+        said = orjson.dumps([_row(place, batch[place]) for place in _apart(batch)])
+        async with self._connections.connection() as connection:
+            cursor = await connection.execute(_SQL["attach"], {"said": said.decode()})
+            for place, *outcome in await cursor.fetchall():
+                results[place] = _outcome(batch[place], *outcome)
+        return results
 
 
 async def decided(connection: Connection, ids: Sequence[str]) -> dict[str, DecidedLabel]:
@@ -105,15 +116,20 @@ async def decided(connection: Connection, ids: Sequence[str]) -> dict[str, Decid
     return {id: DecidedLabel(*label) for id, *label in await cursor.fetchall()}
 
 
-def _apart(places: Iterable[int], batch: Sequence[Statement]) -> Iterable[int]:
-    """Those that have nothing to do with one before them: one statement does not see its rows."""
+async def _reaches(connection: Connection, label_id: str, rights: Rights) -> bool:
+    """Whether a label is the caller's own, or of a model of which everybody's are within reach."""
+    row = await (await connection.execute(_SQL["origin"], {"id": label_id})).fetchone()
+    return row is not None and rights.reach(*row)
+
+
+def _apart(batch: Sequence[Statement]) -> Iterator[int]:
+    """Places of those that do not depend on one before them, whose row the statement cannot see."""
     taken: set[object] = set()
-    for place in places:
-        said = batch[place]
+    for place, said in enumerate(batch):
         keys = {
             (said.prediction_id, said.source, said.annotator),
             (said.request_key or place,),
-            (said.source, said.external_id or place),
+            (said.caller, said.source, said.external_id or place),
         }
         if taken.isdisjoint(keys):
             yield place
@@ -154,6 +170,8 @@ def _outcome(
     match refusal:
         case None:
             return Attached(Label(*row), added)
+        case "AGAIN":
+            return NotYet()
         case "PREDICTION_NOT_FOUND":
             return PredictionNotFound(said.prediction_id)
         case "PREDICTION_UNFINISHED":

@@ -12,6 +12,10 @@ SELECT id::text, prediction_id::text, model, label, source::text, annotator, adj
        label_time, create_time, external_id, choice, weight
 FROM labels_v1.withdraw(%(id)s::uuid, %(caller)s) WHERE id IS NOT NULL
 
+-- name: origin
+-- Reads what a label is of, and who gave it.
+SELECT model, caller FROM labels WHERE id = %(id)s::uuid
+
 -- name: search_labels
 -- Reads a page of labels, the last recorded first.
 SELECT l.id::text, l.prediction_id::text, l.model, l.label, l.source::text, l.annotator,
@@ -19,6 +23,7 @@ SELECT l.id::text, l.prediction_id::text, l.model, l.label, l.source::text, l.an
 FROM labels l
 WHERE (%(prediction_id)s::uuid IS NULL OR l.prediction_id = %(prediction_id)s)
   AND (%(model)s::text IS NULL OR l.model = %(model)s)
+  AND (%(models)s::text[] IS NULL OR l.model = ANY (%(models)s))
   AND (%(source)s::label_source IS NULL OR l.source = %(source)s)
   AND (%(annotator)s::text IS NULL OR l.annotator = %(annotator)s)
   -- An id is made up to a moment before its create_time.

@@ -9,18 +9,17 @@ from dataclasses import replace
 from typing import Any, NamedTuple, Self
 
 import orjson
-from psycopg import errors
 from psycopg.rows import TupleRow
 
-from contract.errors import ListTooBroad
 from contract.status import status_from_json, status_to_json
 from database import named_sql
 from gateway.batching import Batcher
 from gateway.prediction import ListFilter, Prediction, State
+from gateway.rights import EVERYTHING, Rights
 from gateway.store.connections import Connection, Connections
 from gateway.store.hot_statement import HotStatement
 from gateway.store.labels import decided
-from gateway.store.search import SEARCH_S, find_page
+from gateway.store.search import find_page, searching
 from inference.output import Output
 
 _SQL = named_sql.load("gateway.store")
@@ -39,6 +38,7 @@ class Read(NamedTuple):
     prediction_id: str
     with_text: bool
     with_label: bool
+    rights: Rights
 
 
 class PredictionStore:
@@ -51,25 +51,22 @@ class PredictionStore:
         """
         self._connections = connections
         self._hot = HotStatement(_SQL["insert_finished"].replace("%(rows)s", "$1"), connections)
-        self._searches = asyncio.Semaphore(1)  # the other connections are for what is quick
         # One write in flight: what waits for a commit shares the next one.
         self._finished = Batcher[Write, bool](
             self._insert_finished,
             max_batch=MAX_ROWS,
-            max_in_flight=1,
             max_waiting=max_waiting,
         )
         self._accepted = Batcher[Write, bool](
             self._insert_accepted,
             max_batch=MAX_ROWS,
-            max_in_flight=1,
             max_waiting=max_waiting,
         )
         self._reads = Batcher[Read, Prediction | None](
-            self._get, max_batch=MAX_ROWS, max_in_flight=1, max_waiting=max_waiting
+            self._get, max_batch=MAX_ROWS, max_waiting=max_waiting
         )
         self._finds = Batcher[str, str | None](
-            self._find, max_batch=MAX_ROWS, max_in_flight=1, max_waiting=max_waiting
+            self._find, max_batch=MAX_ROWS, max_waiting=max_waiting
         )
 
     async def __aenter__(self) -> Self:
@@ -92,10 +89,18 @@ class PredictionStore:
         return self._accepted.submit((prediction, request_key, traceparent))
 
     async def get(
-        self, prediction_id: str, *, with_text: bool = True, with_label: bool = False
+        self,
+        prediction_id: str,
+        *,
+        rights: Rights = EVERYTHING,
+        with_text: bool = True,
+        with_label: bool = False,
     ) -> Prediction | None:
-        """Read a prediction by its id, a canonical UUID; without its text, that is ""."""
-        return await self._reads.submit(Read(prediction_id, with_text, with_label))
+        """Read a prediction by its id, a canonical UUID; without its text, that is "".
+
+        One that is out of reach is None, as one that there is not.
+        """
+        return await self._reads.submit(Read(prediction_id, with_text, with_label, rights))
 
     async def find(self, request_key: str) -> Prediction | None:
         """Read the prediction that a request_key, a canonical UUID, stands for."""
@@ -106,45 +111,40 @@ class PredictionStore:
         self,
         where: ListFilter,
         *,
+        rights: Rights = EVERYTHING,
         before_id: str | None,
         limit: int,
         max_bytes: int,
         with_text: bool = True,
         least_confident_of: int = 0,
     ) -> list[Prediction]:
-        """Read predictions, newest first; only older ones than before_id, if given.
+        """Read predictions within reach, newest first; only older ones than before_id, if given.
 
         The last one is at the most the first whose text goes beyond max_bytes in all. Raises
-        ListTooBroad.
+        ListTooBroad, Overloaded.
 
         least_confident_of: if not 0, of so many newest ones those that their models were the
         least sure of, which then come first.
         """
-        try:
-            async with (
-                self._searches,
-                self._connections.connection() as connection,
-                connection.transaction(),
-            ):
-                ids = await find_page(
-                    connection,
-                    where,
-                    before_id=before_id,
-                    limit=least_confident_of or limit,
-                    max_bytes=max_bytes,
-                    with_text=with_text and not least_confident_of,
+        async with searching(self._connections) as connection:
+            ids = await find_page(
+                connection,
+                where,
+                portions=rights.portions(where.model),
+                before_id=before_id,
+                limit=least_confident_of or limit,
+                max_bytes=max_bytes,
+                with_text=with_text and not least_confident_of,
+            )
+            if least_confident_of:
+                page = {"limit": limit, "max_bytes": max_bytes, "with_text": with_text}
+                cursor = await connection.execute(
+                    _SQL["least_confident"], {"ids": ids, **page}, prepare=False
                 )
-                if least_confident_of:
-                    page = {"limit": limit, "max_bytes": max_bytes, "with_text": with_text}
-                    cursor = await connection.execute(
-                        _SQL["least_confident"], {"ids": ids, **page}, prepare=False
-                    )
-                    ids = [id for (id,) in await cursor.fetchall()]
-                whole = ids if with_text else []
-                found = await _read(connection, ids, texted=whole, labelled=whole)
-                return [found[id] for id in ids]
-        except errors.QueryCanceled as error:
-            raise ListTooBroad(SEARCH_S) from error
+                ids = [id for (id,) in await cursor.fetchall()]
+            whole = ids if with_text else []
+            found = await _read(connection, ids, texted=whole, labelled=whole)
+            return [found[id] for id in ids]
 
     async def cancel(self, prediction_id: str) -> None:
         """Cancel a prediction if it is unfinished, and nobody is changing it at this moment."""
@@ -169,6 +169,7 @@ class PredictionStore:
                 {read.prediction_id for read in reads},
                 texted={read.prediction_id for read in reads if read.with_text},
                 labelled={read.prediction_id for read in reads if read.with_label},
+                reach=_reach(reads),
             )
         return [_as_asked(found.get(read.prediction_id), read) for read in reads]
 
@@ -190,9 +191,18 @@ async def _read(
     *,
     texted: Collection[str],
     labelled: Collection[str],
+    reach: str | None = None,
 ) -> dict[str, Prediction]:
-    """Those that there are, by id; those of texted with their texts, of labelled with labels."""
-    parameters = {"ids": list(ids), "texted": list(texted), "labelled": list(labelled)}
+    """Those that there are, by id; those of texted with their texts, of labelled with labels.
+
+    reach: as `_reach` makes it.
+    """
+    parameters = {
+        "ids": list(ids),
+        "texted": list(texted),
+        "labelled": list(labelled),
+        "reach": reach,
+    }
     cursor = await connection.execute(_SQL["get"], parameters, prepare=False)
     found, with_labels = {}, []
     for *row, has_labels in await cursor.fetchall():
@@ -205,9 +215,29 @@ async def _read(
     return found
 
 
+def _reach(reads: list[Read]) -> str | None:
+    """Who may have which of them, so that no more is read; None: all may have all."""
+    if all(read.rights.reach_all for read in reads):
+        return None
+    return orjson.dumps(
+        [
+            {
+                "id": read.prediction_id,
+                "caller": read.rights.caller,
+                "everybodys": read.rights.everybodys,
+                "own": read.rights.own,
+            }
+            for read in reads
+        ],
+        default=list,
+    ).decode()
+
+
 def _as_asked(prediction: Prediction | None, read: Read) -> Prediction | None:
-    """Another read of the same prediction may have asked for its text or label."""
-    if prediction is None or (read.with_text and read.with_label):
+    """Another read of the same prediction may have more right to it, or asked for more of it."""
+    if prediction is None or not read.rights.reach(prediction.model, prediction.caller):
+        return None
+    if read.with_text and read.with_label:
         return prediction
     return replace(
         prediction,
@@ -263,7 +293,7 @@ def _row(prediction: Prediction, request_key: str, traceparent: str) -> dict[str
 
 
 def _prediction(row: Sequence[Any]) -> Prediction:
-    (id_, model, version, text, state, created, completed, expires, error, *more) = row
+    (id_, model, caller, version, text, state, created, completed, expires, error, *more) = row
     tags, erased, label, confidence, scores, value, features_uri = more
     return Prediction(
         id=id_,
@@ -276,6 +306,7 @@ def _prediction(row: Sequence[Any]) -> Prediction:
         expire_time=expires,
         output=Output(label, confidence, scores, value) if label is not None else None,
         features_uri=features_uri or "",
+        caller=caller,
         error=status_from_json(error) if error is not None else None,
         tags=tags,
         erase_time=erased,

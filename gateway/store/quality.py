@@ -1,17 +1,13 @@
 """Reads what the monitoring job has made, from PostgreSQL."""
 
-import asyncio
 from dataclasses import asdict
 from typing import Any
 
-from psycopg import errors
-
-from contract.errors import ListTooBroad
 from contract.monitoring_errors import ReferenceNotFound
 from database import named_sql
 from gateway.quality import MetricFilter, MetricKey, ModelReference, QualityMetric
 from gateway.store.connections import Connections
-from gateway.store.search import SEARCH_S, limit_search
+from gateway.store.search import limit_search, searching
 
 _SQL = named_sql.load("gateway.store", "quality.sql")
 
@@ -20,32 +16,23 @@ class MetricStore:
     """Reads figures and references; psycopg's errors are passed on, and StoreUnavailable."""
 
     def __init__(self, connections: Connections) -> None:
-        """To be made in the event loop that it works in."""
         self._connections = connections
-        self._searches = asyncio.Semaphore(1)  # the other connections are for what is quick
 
     async def search(
         self, where: MetricFilter, *, after: MetricKey | None, limit: int
     ) -> list[QualityMetric]:
         """Read figures, the newest hour first; only those after a key, if given.
 
-        Raises ListTooBroad.
+        Raises ListTooBroad, Overloaded.
         """
         conditions: dict[str, Any] = {k: v or None for k, v in asdict(where).items()}
         conditions |= {"slice": where.slice, "limit": limit}
         conditions |= {f"last_{name}": getattr(after, name, None) for name in MetricKey._fields}
-        try:
-            async with (
-                self._searches,
-                self._connections.connection() as connection,
-                connection.transaction(),
-            ):
-                await limit_search(connection)
-                # Not prepared: the best plan depends on which conditions are given.
-                cursor = await connection.execute(_SQL["list_metrics"], conditions, prepare=False)
-                return [QualityMetric(*row) for row in await cursor.fetchall()]
-        except errors.QueryCanceled as error:
-            raise ListTooBroad(SEARCH_S) from error
+        async with searching(self._connections) as connection:
+            await limit_search(connection)
+            # Not prepared: the best plan depends on which conditions are given.
+            cursor = await connection.execute(_SQL["list_metrics"], conditions, prepare=False)
+            return [QualityMetric(*row) for row in await cursor.fetchall()]
 
     async def references(
         self, model: str, *, after: str | None, limit: int

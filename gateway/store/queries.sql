@@ -63,15 +63,24 @@ WITH input AS MATERIALIZED (
 SELECT id::text FROM input, wake WHERE id NOT IN (SELECT id FROM fresh)
 
 -- name: get
--- Reads predictions by id, some of them with their texts, and for some whether they have labels.
-SELECT r.id::text, r.model, r.version, CASE WHEN r.id = ANY (%(texted)s::uuid[]) THEN r.text END,
-       r.state::text, r.create_time, r.complete_time, r.expire_time, r.error, r.tags,
-       r.erase_time, p.label, p.confidence, p.scores, p.value, p.features_uri,
+-- Reads predictions by id, some of them with their texts, and for some whether they have labels; not
+-- those that nobody has in reach who asks for them.
+SELECT r.id::text, r.model, r.caller, r.version,
+       CASE WHEN r.id = ANY (%(texted)s::uuid[]) THEN r.text END, r.state::text,
+       r.create_time, r.complete_time, r.expire_time, r.error, r.tags, r.erase_time,
+       p.label, p.confidence, p.scores, p.value, p.features_uri,
        r.id = ANY (%(labelled)s::uuid[]) AND EXISTS (
            SELECT FROM labels l WHERE l.prediction_id = r.id)
 FROM requests r
 LEFT JOIN predictions p ON p.id = r.id AND p.id = ANY (%(ids)s::uuid[])
 WHERE r.id = ANY (%(ids)s::uuid[])
+  AND (%(reach)s::json IS NULL OR EXISTS (
+      SELECT FROM json_to_recordset(%(reach)s::json) AS asker (
+          id uuid, caller text, everybodys text[], own text[])  -- models; null: all
+      WHERE asker.id = r.id
+        AND (asker.everybodys IS NULL OR r.model = ANY (asker.everybodys)
+             OR r.caller = asker.caller
+                AND (asker.own IS NULL OR r.model = ANY (asker.own)))))
 
 -- name: find
 -- Reads which predictions the clients' request_ids stand for.
@@ -96,6 +105,8 @@ FROM (
         FROM requests
         WHERE id >= %(since)s::uuid AND id < %(until)s::uuid
           AND (%(model)s::text IS NULL OR model = %(model)s)
+          AND (%(models)s::text[] IS NULL OR model = ANY (%(models)s))
+          AND (%(caller)s::text IS NULL OR caller = %(caller)s AND caller <> '')
           AND (%(version)s::text IS NULL OR version = %(version)s)
           AND (%(state)s::prediction_state IS NULL OR state = %(state)s)
           AND (%(start_time)s::timestamptz IS NULL OR create_time >= %(start_time)s)

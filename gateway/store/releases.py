@@ -49,19 +49,27 @@ class TrafficStore:
             )
 
     async def create(
-        self, model: str, plan: Plan, signature: Signature, *, etag: str, request_id: str
+        self,
+        model: str,
+        plan: Plan,
+        signature: Signature,
+        *,
+        etag: str,
+        request_id: str,
+        request_key: str,
     ) -> Release:
         """Accept a release, or move the traffic at once for the other actions.
 
-        request_id: the release of before that it stands for is answered with; "" for none. Raises
-        NoOtherVersion, EtagMismatch, RequestIdReused, Overloaded.
+        request_id: as its caller chose it, and request_key: what it is kept under; the release of
+        before that they stand for is answered with; "" for none. Raises NoOtherVersion,
+        EtagMismatch, RequestIdReused, Overloaded.
         """
         row = {
             "model": model,
             "actor": signature.actor,
             "reason": signature.reason,
             "etag": etag,
-            "request_id": request_id or None,
+            "request_id": request_key or None,
         }
         with _errors(model=model, etag=etag, request_id=request_id):
             if plan.action is Action.RELEASE:

@@ -18,9 +18,11 @@ from pmesh.cli import (
     predict,
     provision,
     release,
+    render,
     retrain,
     stack,
     status,
+    token,
     train,
 )
 from pmesh.cli.arguments import HANDED_ON
@@ -59,8 +61,10 @@ def command_line() -> typer.Typer:
         "cancel": release.cancel,
         "history": history.history,
         "doctor": doctor.doctor,
+        "token": token.token,
         "label": labels.label,
         "provision": provision.provision,
+        "render": render.render,
     }
     handed_on = (train.train, evaluate.evaluate, release.release)
     for name, command in commands.items():

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 from typer.core import TyperGroup
 
-from pmesh.cli.options import HOME, HomeOption, JsonOption, fail, messages, print_table
+from pmesh.cli.options import HOME, HomeOption, JsonOption, fail, for_home, messages, print_table
 from pmesh.cli.running import running_stack
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def _change(
         try:
             change(AlertStore(connection), alert, actor or getpass.getuser())
         except CannotChange as error:
-            fail(str(error), "pmesh alerts")
+            fail(str(error), for_home("pmesh alerts list", home))
 
 
 @contextmanager
@@ -120,7 +120,7 @@ def _connection(home: Path) -> "Iterator[psycopg.Connection[Any]]":
         with connect(running_stack(home).monitoring_conninfo()) as connection:
             yield connection
     except psycopg.Error as error:
-        fail(f"PostgreSQL: {error}", "pmesh status")
+        fail(f"PostgreSQL: {error}", for_home("pmesh status", home))
 
 
 def _table(alerts: "list[tuple[Alert, list[Event]]]") -> Table:

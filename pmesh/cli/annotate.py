@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pmesh.cli.options import HOME, HomeOption, console, fail, messages
+from pmesh.cli.options import HOME, HomeOption, console, fail, for_home, messages
 from pmesh.cli.running import running_stack
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def up(home: HomeOption = HOME) -> None:
     with messages.status("Label Studio starts; the first time it takes a minute or two"):
         _wait_until_ready(home)
         with _opened(home) as (store, label_studio):
-            _keep_projects(store, label_studio)
+            _keep_projects(store, label_studio, home)
     console.print(f"Label Studio   {stack.label_studio.url}", markup=False)
     console.print(f"log in as      {USER}", markup=False)
     file = home.resolve() / "secrets.json"
@@ -139,7 +139,7 @@ def agreement(model: ModelArgument, home: HomeOption = HOME) -> None:
     """
     from annotation.agreement import agreement as measure
 
-    with _store(running_stack(home)) as store:
+    with _store(running_stack(home), home) as store:
         if store.unconsidered(model, settle_s=0) is None:
             fail(f"there is no model {model!r}")
         found = measure(store.said_by_several(model))
@@ -179,14 +179,14 @@ def _wait_until_ready(home: Path) -> None:
     while status := Stack(home).status():
         states = {part.name: part.state for part in status.parts if part.name in PARTS}
         if State.FAILED in states.values():
-            fail("Label Studio does not start", "pmesh logs label-studio")
+            fail("Label Studio does not start", for_home("pmesh logs label-studio", home))
         if len(states) == len(PARTS) and set(states.values()) == {State.READY}:
             return
         time.sleep(_POLL_S)
-    fail("the stack has ended", "pmesh up")
+    fail("the stack has ended", for_home("pmesh up", home))
 
 
-def _keep_projects(store: "AnnotationStore", label_studio: "LabelStudio") -> None:
+def _keep_projects(store: "AnnotationStore", label_studio: "LabelStudio", home: Path) -> None:
     from annotation.label_studio import LabelStudioAway, LabelStudioRefused
     from annotation.projects import keep_project
 
@@ -194,7 +194,7 @@ def _keep_projects(store: "AnnotationStore", label_studio: "LabelStudio") -> Non
         for model in store.models():
             keep_project(store, label_studio, model)
     except (LabelStudioAway, LabelStudioRefused) as error:
-        fail(str(error), "pmesh logs label-studio")
+        fail(str(error), for_home("pmesh logs label-studio", home))
 
 
 @contextmanager
@@ -203,13 +203,13 @@ def _opened(home: Path) -> "Iterator[tuple[AnnotationStore, LabelStudio]]":
 
     stack = running_stack(home)
     if not stack.label_studio.is_on:
-        fail("Label Studio does not belong to this stack", "pmesh annotate up")
-    with _store(stack) as store:
+        fail("Label Studio does not belong to this stack", for_home("pmesh annotate up", home))
+    with _store(stack, home) as store:
         yield store, LabelStudio(stack.label_studio.url, stack.label_studio.token)
 
 
 @contextmanager
-def _store(stack: "LocalStack") -> "Iterator[AnnotationStore]":
+def _store(stack: "LocalStack", home: Path) -> "Iterator[AnnotationStore]":
     import psycopg
 
     from annotation.store import AnnotationStore
@@ -219,4 +219,4 @@ def _store(stack: "LocalStack") -> "Iterator[AnnotationStore]":
         with connect(stack.annotation_conninfo()) as connection:
             yield AnnotationStore(connection)
     except psycopg.Error as error:
-        fail(f"PostgreSQL: {error}", "pmesh status")
+        fail(f"PostgreSQL: {error}", for_home("pmesh status", home))

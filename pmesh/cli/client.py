@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 
-import grpc
 from google.protobuf.duration_pb2 import Duration
 from google.rpc import code_pb2
 from google.rpc.status_pb2 import Status
@@ -19,6 +18,7 @@ from predict.v1.prediction_service_pb2 import (
 from predict.v1.prediction_service_pb2_grpc import PredictionServiceStub
 
 from pmesh.calls import CallFailedError, failures
+from pmesh.channel import open_channel
 
 _CALL_S = 30
 _WAIT_S = 60
@@ -27,9 +27,9 @@ _WAIT_S = 60
 class GatewayClient:
     """Asks the gateway of this machine. Every method raises CallFailedError."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, token: str = "") -> None:
         self._address = f"127.0.0.1:{port}"
-        self._channel = grpc.insecure_channel(self._address)
+        self._channel = open_channel(self._address, token)
         self._stub = PredictionServiceStub(self._channel)
         self._models = ModelServiceStub(self._channel)
 

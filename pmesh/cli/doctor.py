@@ -4,7 +4,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from pmesh.cli.options import HOME, PORT, HomeOption, PortOption, console
+from pmesh.cli.options import HOME, PORT, HomeOption, PortOption, console, for_home
 from pmesh.stack.control import Stack
 from pmesh.stack.findings import check_parts
 
@@ -24,7 +24,7 @@ def doctor(home: HomeOption = HOME, port: PortOption = PORT) -> None:
         rows.add_column(column)
     for found in findings:
         mark = "[green]ok[/]" if found.ok else "[red]problem[/]"
-        remedy = "" if found.ok else found.remedy
+        remedy = "" if found.ok else for_home(found.remedy, home)
         rows.add_row(mark, found.name, escape(found.detail), escape(remedy))
     console.print(rows)
     if not all(found.ok for found in findings):

@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from pmesh.cli.options import HOME, HomeOption, console, fail, messages
-from pmesh.cli.release import AddressOption, gateway_address
+from pmesh.cli.options import HOME, HomeOption, console, fail, for_home, messages
+from pmesh.cli.release import AddressOption, gateway
 
 _INTERRUPTED = 130
 _WORDS = {"": "erased", "PREDICTION_NOT_FOUND": "unknown", "PREDICTION_UNFINISHED": "unfinished"}
@@ -44,12 +44,12 @@ def erase(
     ids = _read(file)
     if refused is not None:
         _write(refused, [])  # before anything is erased that it could not tell of
-    where = gateway_address(address, home)
+    where, token = gateway(address, home)
     counts: Counter[str] = Counter()
     left: list[str] = []
     problem = remedy = ""
     try:
-        for id_, reason in _erased(where, ids):
+        for id_, reason in _erased(where, token, ids):
             counts[_WORDS.get(reason, "refused")] += 1
             if reason:
                 left.append(f"{id_}\t{reason}")
@@ -64,7 +64,7 @@ def erase(
         if problem == "interrupted":
             messages.print(note, markup=False)
             raise typer.Exit(_INTERRUPTED)
-        fail(note, remedy)
+        fail(note, for_home(remedy, home))
     if left:
         raise typer.Exit(1)
 
@@ -77,12 +77,13 @@ def _read(file: Path) -> list[str]:
     return [line.strip() for line in text.splitlines() if line.strip()]
 
 
-def _erased(address: str, ids: list[str]) -> Iterator[tuple[str, str]]:
+def _erased(address: str, token: str, ids: list[str]) -> Iterator[tuple[str, str]]:
     from rich.progress import track
 
     from pmesh.erasing import erase_each
 
-    with closing(erase_each(address, ids)) as reasons:  # an interrupt ends what goes on as well
+    # An interrupt ends what goes on as well.
+    with closing(erase_each(address, ids, token)) as reasons:
         shown = track(
             reasons,
             "erasing",

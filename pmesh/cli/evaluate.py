@@ -3,7 +3,7 @@
 import typer
 
 from pmesh.cli.arguments import parse
-from pmesh.cli.options import HOME, HomeOption, console
+from pmesh.cli.options import HOME, HomeOption, console, for_home
 from pmesh.cli.programs import run_training
 
 
@@ -20,4 +20,5 @@ def evaluate(context: typer.Context, home: HomeOption = HOME) -> None:
     for line in run_training(home, model, "training.evaluate", *context.args):
         print(line)
     if not asked.json:
-        console.print(f"[bold]to give it the traffic[/]  pmesh release {model}@{number}")
+        console.print("[bold]to give it the traffic[/] ", end=" ")
+        console.print(for_home(f"pmesh release {model}@{number}", home), markup=False)

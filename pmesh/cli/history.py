@@ -11,7 +11,7 @@ from rich.table import Table
 
 from pmesh.calls import CallFailedError
 from pmesh.cli.options import HOME, HomeOption, fail, print_table
-from pmesh.cli.release import AddressOption, ModelArgument, gateway_address
+from pmesh.cli.release import AddressOption, ModelArgument, gateway
 from pmesh.cli.splits import split
 from pmesh.releases import UNDER_WAY, ReleaseClient
 
@@ -28,11 +28,11 @@ def history(
 
     [bold]pmesh history sentiment[/]
     """
-    with ReleaseClient(gateway_address(address, home)) as client:
-        try:
+    try:
+        with ReleaseClient(*gateway(address, home)) as client:
             releases = client.list(model, limit=limit)
-        except CallFailedError as error:
-            fail(str(error), error.remedy)
+    except CallFailedError as error:
+        fail(str(error), error.remedy)
     print_table(_table(releases))
 
 

@@ -14,8 +14,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from pmesh.cli.label_files import Format
-from pmesh.cli.options import HOME, HomeOption, JsonOption, console, fail, messages
-from pmesh.cli.release import AddressOption, gateway_address
+from pmesh.cli.options import HOME, HomeOption, JsonOption, console, fail, for_home, messages
+from pmesh.cli.release import AddressOption, gateway
 
 if TYPE_CHECKING:
     from predict.v1.label_pb2 import Label
@@ -210,11 +210,11 @@ def _client(address: str, home: Path) -> "Iterator[LabelClient]":
     from pmesh.calls import CallFailedError
     from pmesh.labels import LabelClient
 
-    with LabelClient(gateway_address(address, home)) as client:
-        try:
+    try:
+        with LabelClient(*gateway(address, home)) as client:
             yield client
-        except CallFailedError as error:
-            fail(str(error), error.remedy)
+    except CallFailedError as error:
+        fail(str(error), for_home(error.remedy, home))
 
 
 def _show(tally: "Tally") -> None:

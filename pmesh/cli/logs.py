@@ -9,7 +9,7 @@ from typing import Annotated, BinaryIO
 
 import typer
 
-from pmesh.cli.options import HOME, HomeOption, fail
+from pmesh.cli.options import HOME, HomeOption, fail, for_home
 from pmesh.stack.home import Home
 
 _POLL_S = 0.2
@@ -41,7 +41,7 @@ def logs(
 def _files(home: Home, part: str) -> list[Path]:
     files = sorted(home.logs.glob("*.log"))
     if not files:
-        fail(f"there are no logs in {home.logs}", "pmesh up")
+        fail(f"there are no logs in {home.logs}", for_home("pmesh up", home.path))
     if not part:
         return files
     if home.log(part) not in files:

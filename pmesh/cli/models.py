@@ -10,7 +10,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.tree import Tree
 
-from pmesh.cli.options import HOME, HomeOption, console, fail
+from pmesh.cli.options import HOME, HomeOption, console, fail, for_home
+from pmesh.cli.token import callers_token
 from pmesh.scaffold.names import DEFAULT_LABELS, InvalidName
 from pmesh.stack.control import Stack
 
@@ -55,7 +56,7 @@ def new(
     except OSError as error:
         fail(f"models/{name} was not written: {error}")
     console.print(_tree(name, contents))
-    _show_next_steps(name, contents["data/sample.tsv"], running=Stack(home).status() is not None)
+    _show_next_steps(name, contents["data/sample.tsv"], home)
 
 
 def list_models(home: HomeOption = HOME) -> None:
@@ -72,10 +73,10 @@ def list_models(home: HomeOption = HOME) -> None:
         console.print(_table(entries, None))
         return
     try:
-        with GatewayClient(status.gateway_port) as client:
+        with GatewayClient(status.gateway_port, callers_token(home)) as client:
             served = {model.id: model for model in client.models()}
     except CallFailedError as error:
-        fail(str(error), error.remedy)
+        fail(str(error), for_home(error.remedy, home))
     console.print(_table(entries, served))
 
 
@@ -101,14 +102,18 @@ def _tree(name: str, contents: Mapping[str, str]) -> Tree:
     return tree
 
 
-def _show_next_steps(name: str, sample: str, *, running: bool) -> None:
+def _show_next_steps(name: str, sample: str, home: Path) -> None:
+    running = Stack(home).status() is not None
     text = sample.splitlines()[1].split("\t")[2]
-    console.print(f"""
-[bold]Next[/]
-  pytest models/{name}
-  {"pmesh down; pmesh up" if running else "pmesh up"}
-  pmesh predict {name} "{escape(text)}"
-""")
+    start = for_home("pmesh down; pmesh up" if running else "pmesh up", home)
+    console.print("\n[bold]Next[/]")
+    console.print(
+        f"""  pytest models/{name}
+  {start}
+  {for_home("pmesh predict", home)} {name} "{text}"
+""",
+        markup=False,
+    )
     if running:
         console.print("A stack is running. It takes in the new model when it starts again.")
 

@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from pmesh.cli.options import HOME, HomeOption, console, fail, messages
+from pmesh.cli.options import HOME, HomeOption, console, fail, for_home, messages
 from pmesh.cli.running import running_stack
 from pmesh.stack.local import FEATURES_BUCKET
 
@@ -178,7 +178,7 @@ def _store(home: Path) -> "Iterator[QualityStore]":
         with connect(running_stack(home).monitoring_conninfo()) as connection:
             yield QualityStore(connection)
     except psycopg.Error as error:
-        fail(f"PostgreSQL: {error}", "pmesh status")
+        fail(f"PostgreSQL: {error}", for_home("pmesh status", home))
 
 
 def _table(latest: "list[Latest]") -> Table:

@@ -1,5 +1,8 @@
 """What several commands take, and how they end when they cannot go on."""
 
+import os
+import re
+import shlex
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -20,6 +23,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead.")]
 HOME = Path(".pmesh")
 PORT = 8080
 _WIDE = 240
+_COMMAND = re.compile(r"\bpmesh (?:(?:annotate|models) )?[a-z]+\b(?! --home)")
 
 console = Console(highlight=False, soft_wrap=True)
 """Answers, on standard output."""
@@ -32,6 +36,15 @@ def print_table(table: Table) -> None:
     if not console.is_terminal:
         console.width = _WIDE
     console.print(table)
+
+
+def for_home(text: str, home: Path) -> str:
+    """A text for a person whose stack is there: each `pmesh COMMAND` in it, which must take --home,
+    names the directory unless that is where the command looks by itself."""
+    if home == Path(os.environ.get("PMESH_HOME") or HOME):
+        return text
+    option = f" --home {shlex.quote(str(home))}"
+    return _COMMAND.sub(lambda command: command[0] + option, text)
 
 
 def fail(problem: str, remedy: str = "") -> NoReturn:

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pmesh.cli.options import HOME, HomeOption, JsonOption, console, fail, messages
+from pmesh.cli.options import HOME, HomeOption, JsonOption, console, fail, for_home, messages
 from pmesh.cli.texts import read_texts
+from pmesh.cli.token import callers_token
 from pmesh.stack.control import Stack
 
 if TYPE_CHECKING:
@@ -51,15 +52,15 @@ def predict(
     if bool(text) == (file is not None):
         fail("give one text, or --file with many", f'pmesh predict {model} "some text"')
     if (status := Stack(home).status()) is None:
-        fail(f"no stack runs on {home}", "pmesh up")
+        fail(f"no stack runs on {home}", for_home("pmesh up", home))
     texts = _texts(file) if file else [text]
     try:
-        with GatewayClient(status.gateway_port) as client:
+        with GatewayClient(status.gateway_port, callers_token(home)) as client:
             outcomes = _outcomes(client, model, texts, later=later, wait=wait)
             shown = _with_progress(outcomes, len(texts)) if file else outcomes
             failed = _show(texts, shown, as_json=as_json)
     except CallFailedError as error:
-        fail(str(error), error.remedy)
+        fail(str(error), for_home(error.remedy, home))
     if failed:
         fail(f"{failed} of {len(texts)} texts have no prediction")
 

@@ -33,11 +33,15 @@ class Settings:
         matching=re.compile(r"\S+:\S+"),
         meaning="host:port, or unix: and the path of a socket",
     )
-    """The gRPC of what answers for the versions of ours, as gateways and workers reach it."""
+    """The gRPC of what answers for the versions of ours, as gateways and workers reach it: as the
+    release process has it."""
     bus_prefix: str = setting("PMESH_BUS_PREFIX", "predict")
     """How the names of topic and queues start."""
     features_bucket: str = setting("PMESH_FEATURES_BUCKET", "predict-features")
     """Where the features of answers lie."""
+    replicas: int = setting("PMESH_REPLICAS", 1, least=1, most=1000)
+    """Processes of one program side by side, at the most: each login has connections for so many,
+    and for one that starts early."""
 
 
 def provision(
@@ -76,6 +80,7 @@ def provision(
             names=Names(settings.bus_prefix),
             features_bucket=settings.features_bucket,
             password=password,
+            processes=settings.replicas,
         )
         for step in steps:  # one by one: what was done before a failure is shown as well
             done.append(step)

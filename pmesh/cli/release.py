@@ -13,8 +13,9 @@ from predict.v1.model_pb2 import Release, ReleaseAction, ReleaseState
 
 from pmesh.calls import CallFailedError
 from pmesh.cli.arguments import parse
-from pmesh.cli.options import HOME, HomeOption, console, fail, messages
+from pmesh.cli.options import HOME, HomeOption, console, fail, for_home, messages
 from pmesh.cli.splits import split
+from pmesh.cli.token import callers_token
 from pmesh.releases import ReleaseClient
 from pmesh.stack.control import Stack
 
@@ -30,8 +31,8 @@ AddressOption = Annotated[
     typer.Option(
         "--address",
         envvar="PMESH_GATEWAY",
-        metavar="HOST:PORT",
-        help="Of a gateway elsewhere; else that of the stack.",
+        metavar="ADDRESS",
+        help="Of a gateway elsewhere, HOST:PORT or https://HOST; else that of the stack.",
     ),
 ]
 
@@ -60,7 +61,7 @@ def release(context: typer.Context, address: AddressOption = "", home: HomeOptio
             actor=asked.actor,
             reason=asked.reason,
         )
-        _tell(_follow(client, accepted, to_the_end=asked.wait))
+        _tell(_follow(client, accepted, home, to_the_end=asked.wait), home)
 
 
 def promote(
@@ -103,11 +104,12 @@ def pause(model: ModelArgument, address: AddressOption = "", home: HomeOption = 
     [bold]pmesh pause sentiment[/]
     """
     with _client(address, home) as client:
-        chosen = _choose(_under_way(client, model), _RUNNING, _ACCEPTED, _PAUSED)
+        chosen = _choose(_under_way(client, model, home), _RUNNING, _ACCEPTED, _PAUSED)
         assert chosen is not None  # it is in one of these states
         client.pause(chosen)
     name = f"{model} {chosen.version}"
-    console.print(f"{name} is paused; next: pmesh resume {model}, or pmesh cancel {model}")
+    choices = for_home(f"pmesh resume {model}, or pmesh cancel {model}", home)
+    console.print(f"{name} is paused; next: {choices}", markup=False)
 
 
 def resume(model: ModelArgument, address: AddressOption = "", home: HomeOption = HOME) -> None:
@@ -116,11 +118,12 @@ def resume(model: ModelArgument, address: AddressOption = "", home: HomeOption =
     [bold]pmesh resume sentiment[/]
     """
     with _client(address, home) as client:
-        chosen = _choose(_under_way(client, model), _PAUSED)
+        chosen = _choose(_under_way(client, model, home), _PAUSED)
         if chosen is None:
-            fail(f"no release of {model} is paused", f"pmesh history {model}")
+            fail(f"no release of {model} is paused", for_home(f"pmesh history {model}", home))
         client.resume(chosen)
-    console.print(f"{model} {chosen.version} goes on; pmesh history {model} tells how it ends")
+    history = for_home(f"pmesh history {model}", home)
+    console.print(f"{model} {chosen.version} goes on; {history} tells how it ends", markup=False)
 
 
 def cancel(model: ModelArgument, address: AddressOption = "", home: HomeOption = HOME) -> None:
@@ -129,33 +132,37 @@ def cancel(model: ModelArgument, address: AddressOption = "", home: HomeOption =
     [bold]pmesh cancel sentiment[/]
     """
     with _client(address, home) as client:
-        for found in _under_way(client, model):
+        for found in _under_way(client, model, home):
             client.cancel(found)
             console.print(f"{model} {found.version} is cancelled")
-    console.print(f"the traffic stays as it is; pmesh rollback {model} brings it back")
+    back = for_home(f"pmesh rollback {model}", home)
+    console.print(f"the traffic stays as it is; {back} brings it back", markup=False)
 
 
 @contextmanager
 def _client(address: str, home: Path) -> Iterator[ReleaseClient]:
-    with ReleaseClient(gateway_address(address, home)) as client:
-        try:
+    try:
+        with ReleaseClient(*gateway(address, home)) as client:
             yield client
-        except CallFailedError as error:
-            fail(str(error), error.remedy)
+    except CallFailedError as error:
+        fail(str(error), for_home(error.remedy, home))
 
 
-def gateway_address(address: str, home: Path) -> str:
-    """The one that is given, or the gateway of the stack; ends the command if none runs."""
+def gateway(address: str, home: Path) -> tuple[str, str]:
+    """The address that is given, or that of the stack's gateway, and the token to send there; ends
+    the command if no stack runs.
+    """
+    token = callers_token(home, address=address)
     if address:
-        return address
+        return address, token
     if (status := Stack(home).status()) is None:
-        fail(f"no stack runs on {home}", "pmesh up")
-    return f"127.0.0.1:{status.gateway_port}"
+        fail(f"no stack runs on {home}", for_home("pmesh up", home))
+    return f"127.0.0.1:{status.gateway_port}", token
 
 
-def _under_way(client: ReleaseClient, model: str) -> Sequence[Release]:
+def _under_way(client: ReleaseClient, model: str, home: Path) -> Sequence[Release]:
     if not (found := client.under_way(model)):
-        fail(f"no release of {model} is under way", f"pmesh history {model}")
+        fail(f"no release of {model} is under way", for_home(f"pmesh history {model}", home))
     return found
 
 
@@ -164,15 +171,14 @@ def _choose(releases: Sequence[Release], *states: ReleaseState) -> Release | Non
     return next((r for state in states for r in releases if r.state == state), None)
 
 
-def _tell_that_nobody_begins() -> None:
-    messages.print("nobody has begun it yet: does `rollout watch` run? pmesh status tells")
-
-
-def _follow(client: ReleaseClient, accepted: Release, *, to_the_end: bool) -> Release:
+def _follow(client: ReleaseClient, accepted: Release, home: Path, *, to_the_end: bool) -> Release:
     """Show each change until the release has a share, or has ended; what it is then."""
     found = accepted
+    nobody = "nobody has begun it yet: does `rollout watch` run? pmesh status tells"
     try:
-        for found in client.follow(accepted, unattended=_tell_that_nobody_begins):
+        for found in client.follow(
+            accepted, unattended=lambda: messages.print(for_home(nobody, home), markup=False)
+        ):
             clock = time.strftime("%H:%M:%S")
             messages.print(f"{clock}  {found.model} {found.version}  {_stand(found)}", markup=False)
             if found.state == ReleaseState.RELEASE_STATE_PAUSED:
@@ -180,9 +186,8 @@ def _follow(client: ReleaseClient, accepted: Release, *, to_the_end: bool) -> Re
             if found.steps_done and not to_the_end:
                 break
     except KeyboardInterrupt:
-        messages.print(
-            f"the release goes on: pmesh history {found.model}, or pmesh cancel {found.model}"
-        )
+        choices = f"pmesh history {found.model}, or pmesh cancel {found.model}"
+        messages.print(f"the release goes on: {for_home(choices, home)}", markup=False)
         raise typer.Exit(128 + signal.SIGINT) from None
     return found
 
@@ -198,22 +203,25 @@ def _stand(found: Release) -> str:
     return f"{share}; {found.steps[found.steps_done]:g} % at {due}"
 
 
-def _tell(found: Release) -> None:
+def _tell(found: Release, home: Path) -> None:
     """Say how it stands, and what may come next; ends the command if it has no share."""
+    history = f"pmesh history {found.model}"
     match found.state:
         case ReleaseState.RELEASE_STATE_REFUSED:
             _tell_refusal(found)
         case ReleaseState.RELEASE_STATE_INTERRUPTED:
-            fail(f"the release ended: {found.detail}", f"pmesh history {found.model}")
+            fail(f"the release ended: {found.detail}", for_home(history, home))
         case ReleaseState.RELEASE_STATE_PAUSED:
-            fail("somebody has paused the release", f"pmesh resume {found.model}")
+            fail("somebody has paused the release", for_home(f"pmesh resume {found.model}", home))
     if found.detail:
         messages.print(found.detail, markup=False)
     console.print(f"{found.model} is at {split(found.shares)}")
     if found.state == ReleaseState.RELEASE_STATE_RUNNING:
-        messages.print(f"next: the other steps; pmesh history {found.model} tells of them")
+        following = f"the other steps; {history} tells of them"
+        messages.print(f"next: {for_home(following, home)}", markup=False)
     elif len(found.shares) > 1:
-        messages.print(f"next: pmesh promote {found.model}, or pmesh rollback {found.model}")
+        choices = f"pmesh promote {found.model}, or pmesh rollback {found.model}"
+        messages.print(f"next: {for_home(choices, home)}", markup=False)
 
 
 def _tell_refusal(found: Release) -> NoReturn:

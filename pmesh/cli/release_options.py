@@ -35,7 +35,9 @@ def add_release_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--actor", default=getpass.getuser(), help="who, for the history")
     parser.add_argument("--reason", default="", help="why, for the history")
     parser.add_argument(
-        "--address", metavar="HOST:PORT", help="of a gateway elsewhere; else PMESH_GATEWAY"
+        "--address",
+        metavar="ADDRESS",
+        help="of a gateway elsewhere, HOST:PORT or https://HOST; else PMESH_GATEWAY",
     )
 
 

@@ -8,7 +8,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from pmesh.cli.options import HOME, HomeOption, console, fail, print_table
+from pmesh.cli.options import HOME, HomeOption, console, fail, for_home, print_table
 from pmesh.cli.running import running_stack
 
 if TYPE_CHECKING:
@@ -43,12 +43,13 @@ def retrain(
                 return
             asked = store.request(model, actor or getpass.getuser())
     except psycopg.Error as error:
-        fail(f"PostgreSQL: {error}", "pmesh status")
+        fail(f"PostgreSQL: {error}", for_home("pmesh status", home))
     if asked is None:
-        fail(f"there is no model {model!r}", "pmesh models list")
+        fail(f"there is no model {model!r}", for_home("pmesh models list", home))
     how = "is asked for" if asked.state == "REQUESTED" else "is under way"
     console.print(f"[bold green]✓[/] a training of {model} from labels {how}")
-    console.print("[bold]next[/]  pmesh retrain   what has become of it")
+    console.print("[bold]next[/] ", end=" ")
+    console.print(for_home("pmesh retrain", home), "  what has become of it", markup=False)
 
 
 def _show(retrainings: "Iterable[Retraining]") -> None:

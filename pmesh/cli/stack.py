@@ -8,7 +8,8 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from pmesh.cli.options import HOME, PORT, HomeOption, PortOption, fail, messages
+from pmesh.cli.options import HOME, PORT, HomeOption, PortOption, fail, for_home, messages
+from pmesh.cli.token import callers_token, given_token
 from pmesh.stack.advice import advice
 from pmesh.stack.control import Stack
 from pmesh.stack.logs import last_lines
@@ -25,6 +26,17 @@ def up(
     detach: Annotated[
         bool, typer.Option("--detach", help="Return once it is ready and leave it running.")
     ] = False,
+    auth: Annotated[
+        bool, typer.Option("--auth", help="Ask callers for tokens, as mesh.yaml says; pmesh token.")
+    ] = False,
+    replicas: Annotated[
+        bool,
+        typer.Option(
+            "--replicas",
+            help="Two gateways behind a load balancer, two relays, two Tritons, and three workers"
+            " of the first model, to see that what holds for one holds for several.",
+        ),
+    ] = False,
 ) -> None:
     """Start the whole product on this machine; Ctrl-C stops it.
 
@@ -35,8 +47,10 @@ def up(
     from pmesh.cli.first_predictions import show_first_predictions
     from pmesh.cli.progress import ChangeLines, LiveTable, show_until
 
-    stack = Stack(home, gateway_port=port)
-    _refuse_second(stack)
+    stack = Stack(home, gateway_port=port, auth=auth, replicas=replicas)
+    _refuse_second(stack, home)
+    if auth:
+        given_token()  # refused now, not once the models are trained
     _check_machine(home, port)
     stack.launch(detached=detach)
     with _signals_interrupt(stack):
@@ -44,7 +58,7 @@ def up(
         display = LiveTable() if messages.is_terminal else ChangeLines()
         status = show_until(statuses, display, State.READY, *_ENDS)
         if status is not None and status.state is State.READY:
-            answered = show_first_predictions(status)
+            answered = show_first_predictions(status, callers_token(home) if auth else "", home)
             if detach:
                 raise typer.Exit(0 if answered else 1)
             status = show_until(statuses, ChangeLines(status), *_ENDS)
@@ -62,15 +76,15 @@ def down(home: HomeOption = HOME) -> None:
         try:
             stack.stop()
         except TimeoutError as error:
-            fail(str(error), "pmesh down again, which kills it")
+            fail(str(error), for_home("pmesh down again, which kills it", home))
     messages.print(f"stopped; everything is kept in {home}")
 
 
-def _refuse_second(stack: Stack) -> None:
+def _refuse_second(stack: Stack, home: Path) -> None:
     if (running := stack.status()) is not None:
         fail(
             f"a stack runs on {stack.home.path}, its gateway on port {running.gateway_port}",
-            "pmesh status; or pmesh down, to start it anew",
+            for_home("pmesh status; or pmesh down, to start it anew", home),
         )
 
 
@@ -79,9 +93,11 @@ def _check_machine(home: Path, port: int) -> None:
 
     problems = [found for found in check_machine(home, gateway_port=port) if not found.ok]
     for found in problems[:-1]:
-        messages.print(f"{found.name}: {found.detail}; {found.remedy}", markup=False)
+        messages.print(
+            f"{found.name}: {found.detail}; {for_home(found.remedy, home)}", markup=False
+        )
     if problems:
-        fail(f"{problems[-1].name}: {problems[-1].detail}", problems[-1].remedy)
+        fail(f"{problems[-1].name}: {problems[-1].detail}", for_home(problems[-1].remedy, home))
 
 
 @contextmanager
@@ -106,7 +122,9 @@ def _signals_interrupt(stack: Stack) -> Iterator[None]:
 def _explain(stack: Stack, status: StackStatus | None) -> NoReturn:
     """Say why the stack ended, with the end of the logs that tell it."""
     if status is None or not status.failed:
-        fail(stack.last_words() or "the supervisor was killed", "pmesh up")
+        if words := stack.last_words():
+            fail(words, "mend that, then start it again")
+        fail("the supervisor was killed", "start it again")
     part = status.part(status.failed[0])
     lines = last_lines(stack.home.log(part.name), _LOG_LINES)
     messages.rule(f"the end of {stack.home.log(part.name)}")

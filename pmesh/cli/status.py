@@ -4,6 +4,7 @@ import json
 import time
 from contextlib import suppress
 from dataclasses import asdict
+from pathlib import Path
 
 from predict.v1.model_pb2 import ModelVersionState
 from rich.markup import escape
@@ -11,8 +12,9 @@ from rich.table import Table
 
 from pmesh.calls import CallFailedError
 from pmesh.cli.client import GatewayClient
-from pmesh.cli.options import HOME, HomeOption, JsonOption, console, fail
+from pmesh.cli.options import HOME, HomeOption, JsonOption, console, fail, for_home
 from pmesh.cli.splits import split
+from pmesh.cli.token import callers_token
 from pmesh.stack.control import Stack
 from pmesh.stack.processes import memory_bytes
 from pmesh.stack.status import PartStatus, StackStatus, State
@@ -32,22 +34,25 @@ def status(home: HomeOption = HOME, as_json: JsonOption = False) -> None:
     """
     found = Stack(home).status()
     if found is None:
-        fail(f"no stack runs on {home}", "pmesh up")
+        fail(f"no stack runs on {home}", for_home("pmesh up", home))
     if as_json:
         print(json.dumps(asdict(found) | {"urls": urls(found)}, indent=2))
         return
     console.print(table(found))
-    console.print(_model_table(found))
+    console.print(_model_table(found, home))
     for name, url in urls(found).items():
         console.print(f"{name:<8} {url}")
 
 
-def _model_table(status: StackStatus) -> Table:
+def _model_table(status: StackStatus, home: Path) -> Table:
     """One row for each model: which versions have its traffic, and what becomes of the others."""
     rows = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("\nmodel", "\ntraffic", "\nother versions"):
         rows.add_column(column)
-    with GatewayClient(status.gateway_port) as client, suppress(CallFailedError):
+    with (
+        GatewayClient(status.gateway_port, callers_token(home)) as client,
+        suppress(CallFailedError),
+    ):
         for model in client.models():
             shared = {share.version for share in model.shares}
             others = (v for v in model.versions if v.version not in shared)
@@ -65,9 +70,14 @@ def _version_state(state: ModelVersionState) -> str:
 
 def urls(status: StackStatus) -> dict[str, str]:
     """Where a person can look."""
+    gateways = {
+        f"metrics{name.removeprefix('gateway').removesuffix('-metrics')}": port
+        for name, port in status.ports.items()
+        if name.startswith("gateway") and name.endswith("-metrics")
+    }
     return {
         "gateway": f"http://127.0.0.1:{status.gateway_port}",
-        "metrics": f"http://127.0.0.1:{status.ports['gateway-metrics']}/metrics",
+        **{name: f"http://127.0.0.1:{port}/metrics" for name, port in gateways.items()},
         "quality": f"http://127.0.0.1:{status.ports['monitoring-metrics']}/metrics",
         "reports": f"http://127.0.0.1:{status.ports['monitoring-metrics']}/reports/",
         "mlflow": f"http://127.0.0.1:{status.ports['mlflow']}",

@@ -3,7 +3,7 @@
 import typer
 
 from pmesh.cli.arguments import parse
-from pmesh.cli.options import HOME, HomeOption, console, fail
+from pmesh.cli.options import HOME, HomeOption, console, fail, for_home
 from pmesh.cli.programs import run_training
 
 
@@ -27,7 +27,7 @@ def train(context: typer.Context, home: HomeOption = HOME) -> None:
     for line in notes:
         console.print(line, markup=False)
     console.print(f"[bold green]✓[/] version {version} of {model} is registered")
-    console.print(
-        f"[bold]next[/]  pmesh eval {model}@{version}     is it better than the champion?"
-    )
-    console.print(f"      pmesh release {model}@{version}  give it the traffic")
+    console.print("[bold]next[/] ", end=" ")
+    judge, use = (for_home(f"pmesh {command}", home) for command in ("eval", "release"))
+    console.print(f"{judge} {model}@{version}     is it better than the champion?", markup=False)
+    console.print(f"      {use} {model}@{version}  give it the traffic", markup=False)

@@ -5,10 +5,11 @@ import re
 from collections.abc import Sequence
 
 from contract.version_name import check_model_id
+from pmesh.render.ids import LONGEST, check_id
 
 DEFAULT_LABELS = ("billing", "technical", "other")
 
-_NAME = re.compile(r"[a-z][a-z0-9]{0,62}")
+_NAME = re.compile(rf"[a-z][a-z0-9]{{0,{LONGEST - 1}}}")
 _LABEL = re.compile(r"\w[\w-]{0,62}")
 
 
@@ -24,10 +25,11 @@ def check_name(name: str) -> None:
     if not _NAME.fullmatch(name):
         raise InvalidName(
             f"{name!r} is no name for a model: it is the model's id and a Python package, so it"
-            " is made of a-z and 0-9 only, starts with a letter and has at most 63 of them"
+            f" is made of a-z and 0-9 only, starts with a letter and has at most {LONGEST} of them"
         )
     try:
         check_model_id(name)
+        check_id(name)
     except ValueError as error:
         raise InvalidName(str(error)) from error
     if keyword.iskeyword(name):

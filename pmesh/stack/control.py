@@ -22,9 +22,20 @@ class StackFailedError(Exception):
 class Stack:
     """The stack on one data directory, running or not."""
 
-    def __init__(self, home: Path, *, gateway_port: int = 8080) -> None:
+    def __init__(
+        self,
+        home: Path,
+        *,
+        gateway_port: int = 8080,
+        auth: bool = False,
+        replicas: bool = False,
+    ) -> None:
+        """Of one that is started from here, auth: whether callers need tokens; replicas: whether it
+        has several of what may be several, see replicas.py."""
         self.home = Home(home)
+        self._auth = auth
         self._gateway_port = gateway_port
+        self._replicas = replicas
         self._supervisor: subprocess.Popen[bytes] | None = None
 
     def status(self) -> StackStatus | None:
@@ -37,7 +48,8 @@ class Stack:
         self.home.create()
         prefix = () if detached else ("setpriv", "--pdeathsig", "TERM")
         module = (sys.executable, "-P", "-m", "pmesh.stack")
-        arguments = (str(self.home.path), str(self._gateway_port))
+        options = (*(["--auth"] * self._auth), *(["--replicas"] * self._replicas))
+        arguments = (str(self.home.path), str(self._gateway_port), *options)
         with self.home.log("supervisor").open("wb") as log:
             self._supervisor = subprocess.Popen(
                 (*prefix, *module, *arguments),

@@ -1,6 +1,7 @@
 """Trains and releases the models that were never released: `... first_releases MODEL...`.
 
-Asks the gateway at PMESH_GATEWAY, as everybody does, and finds MLflow by MLFLOW_TRACKING_URI.
+Asks the gateway at PMESH_GATEWAY, as everybody does, with PMESH_TOKEN if that is set, and finds
+MLflow by MLFLOW_TRACKING_URI.
 """
 
 import os
@@ -32,8 +33,9 @@ def main() -> None:
     What is trained already is not trained again.
     """
     mlflow = os.environ["MLFLOW_TRACKING_URI"]
+    gateway, token = os.environ["PMESH_GATEWAY"], os.environ.get("PMESH_TOKEN", "")
     try:
-        with ReleaseClient(os.environ["PMESH_GATEWAY"]) as client:
+        with ReleaseClient(gateway, token) as client:
             names = [name for name in sys.argv[1:] if not client.model(name).shares]
             if names:
                 _wait_for_mlflow(mlflow)

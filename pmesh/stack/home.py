@@ -5,7 +5,7 @@ import fcntl
 import json
 import os
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import cast
 
@@ -40,6 +40,11 @@ class Home:
         """What the supervisor says of the parts; see status.py."""
         return self.path / "status.json"
 
+    @property
+    def access(self) -> Path:
+        """Who may call, where the last start asked for it; see issuer.py."""
+        return self.path / "access.json"
+
     def log(self, part: str) -> Path:
         """The log of one part."""
         return self.logs / f"{part}.log"
@@ -52,6 +57,13 @@ class Home:
             kept[name] = secrets.token_urlsafe(24)
             _write_private(file, json.dumps(kept, indent=2) + "\n")
         return cast(str, kept[name])
+
+    def private(self, name: str, make: Callable[[], str]) -> str:
+        """What a file holds that is this stack's alone: made at the first call, then as it is."""
+        file = self.path / name
+        if not file.exists():
+            _write_private(file, make())
+        return file.read_text(encoding="utf-8")
 
     def environment(self, part: str) -> Mapping[str, str]:
         """What environment.json adds for one part: {"relay": {"NAME": "value"}}."""

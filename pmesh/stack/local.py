@@ -2,7 +2,6 @@
 
 import subprocess
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from importlib.resources import as_file, files
 from typing import TYPE_CHECKING
 
@@ -18,48 +17,55 @@ from database.logins import (
     worker_login,
 )
 from database.migrate import migrate
-from inference.repository import Loaded
 from pmesh.provisioning import register
 from pmesh.stack.aws import aws_part, s3_part
 from pmesh.stack.environment import alerts_environment, aws_environment, training_environment
+from pmesh.stack.gateways import doors, gateway_parts
+from pmesh.stack.gateways import port_names as gateway_port_names
 from pmesh.stack.home import Home
 from pmesh.stack.label_studio import WEBHOOK_ADDRESS, LabelStudioPart
 from pmesh.stack.mlflow import mlflow_part
 from pmesh.stack.model_list import ModelEntry
 from pmesh.stack.own_environment import place_of
 from pmesh.stack.part import Job, Part
-from pmesh.stack.postgres import OWNER, SUPERUSER, Postgres
+from pmesh.stack.postgres import OWNER, Postgres
 from pmesh.stack.readiness import until_http
+from pmesh.stack.replicas import ALONE, Replicas, numbered
 from pmesh.stack.services import (
     annotation_part,
-    features_part,
-    gateway_part,
     monitoring_part,
     program,
     relay_part,
     retraining_part,
     rollout_part,
+    worker_name,
     worker_part,
 )
-from pmesh.stack.triton import Triton
+from pmesh.stack.triton import Tritons, served_versions
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
+
+    from pmesh.stack.issuer import Issuer
 
 _KEY_ID = "predict-mesh"
 _TOPIC_ARN = "arn:aws:sns:us-east-1:123456789012:predict-events"
 FEATURES_BUCKET = "predict-features"
 """As the gateway's, the workers' and the shipper's settings have it."""
+_TRAINING_S = 24 * 3600
+"""That the first trainings may take together."""
 _ANSWERS_S = 15.0
 """Within which the gateway has seen the first releases."""
 
 
-PORTS = (
-    *("postgres", "aws", "s3", "mlflow"),
-    *("triton-metrics", "gateway-admin", "gateway-metrics", "rollout-webhook"),
-    *("monitoring-metrics", "label-studio", "annotation-webhook"),
-)
-"""What needs a port on loopback, the gateway's public one aside."""
+def port_names(replicas: Replicas = ALONE) -> list[str]:
+    """What needs a port on loopback, the public one aside."""
+    return [
+        *("postgres", "aws", "s3", "mlflow", "rollout-webhook"),
+        *("monitoring-metrics", "label-studio", "annotation-webhook"),
+        *(f"{name}-metrics" for name in numbered("triton", replicas.tritons)),
+        *gateway_port_names(replicas.gateways),
+    ]
 
 
 class LocalStack:
@@ -73,13 +79,22 @@ class LocalStack:
         ports: Mapping[str, int],
         models: Sequence[ModelEntry],
         environment: dict[str, str],
+        replicas: Replicas = ALONE,
+        issuer: "Issuer | None" = None,
     ) -> None:
-        """environment: what every part gets."""
+        """gateway_port: of the gateway, or of what is in front of several.
+
+        environment: what every part gets. issuer: of the tokens that callers need; None: they need
+        none. Raises InvalidMesh.
+        """
         self._home = home
         self._gateway_port = gateway_port
         self._ports = ports
         self._models = models
         self._base = environment
+        self._issuer = issuer
+        self._access = issuer.write_policy(models) if issuer else None
+        self._replicas = replicas
         self._s3_secret = home.secret("s3")
         self._aws = aws_environment(
             port=ports["aws"], s3_port=ports["s3"], key_id=_KEY_ID, secret=self._s3_secret
@@ -89,11 +104,12 @@ class LocalStack:
             port=ports["postgres"],
             password=lambda role: home.secret(f"postgres-{role}"),
             models=[model.id for model in models],
+            processes=replicas.most,
         )
-        self._triton = Triton(
-            home, metrics_port=ports["triton-metrics"], served=self._served_versions
+        names = numbered("triton", replicas.tritons)
+        self._triton = Tritons(
+            home, names, ports=ports, served=lambda: served_versions(self._postgres.conninfo(OWNER))
         )
-        self._spool = home.path / "features"
         self.label_studio = LabelStudioPart(home, port=ports["label-studio"])
 
     def parts(self) -> list[Part]:
@@ -110,23 +126,22 @@ class LocalStack:
             aws_part(
                 port=self._ports["aws"], environment=self._base, provision=self._provision_bus
             ),
-            self._triton.part(environment=self._base),
-            *(self._worker(model) for model in self._models),
-            self._relay(),
-            self._gateway(),
-            features_part(spool=self._spool, environment=self._base | self._aws),
+            *self._triton.parts(environment=self._base),
+            *self._workers(),
+            *self._relays(),
+            *self._gateways(),
             mlflow_part(
                 self._home,
                 port=self._ports["mlflow"],
                 environment=self._base,
-                needs=("triton",),  # predictions wait for the one, not for the other
+                needs=self._triton.names,  # predictions wait for the one, not for the other
                 webhook_secret=self._home.secret("mlflow-webhooks"),
             ),
             self._first_releases(),
             self._rollout(),
             retraining_part(
                 environment=self.labels_environment() | {"PGAPPNAME": "retraining"},
-                is_ready=lambda: self._is_connected("retraining"),
+                is_ready=lambda: self._postgres.is_connected("retraining"),
             ),
             monitoring_part(
                 metrics_port=self._ports["monitoring-metrics"],
@@ -215,8 +230,9 @@ class LocalStack:
             environment={
                 **self.training_environment(),
                 "PMESH_GATEWAY": f"127.0.0.1:{self._gateway_port}",
+                **({"PMESH_TOKEN": self._issuer.token(ttl_s=_TRAINING_S)} if self._issuer else {}),
             },
-            needs=("gateway", "triton"),
+            needs=(*doors(self._replicas.gateways), *self._triton.names),
             # The stack has started when it can answer, unless no model was ever released.
             after=lambda: until_http(self._gateway_port, "/readyz", timeout_s=_ANSWERS_S),
         )
@@ -226,7 +242,8 @@ class LocalStack:
         return rollout_part(
             webhook_port=self._ports["rollout-webhook"],
             environment=self.release_environment() | secret | {"PGAPPNAME": "rollout"},
-            is_ready=lambda: self._is_connected("rollout"),
+            is_ready=lambda: self._postgres.is_connected("rollout"),
+            tritons=self._triton.names,
         )
 
     def _annotation(self) -> list[Part]:
@@ -242,13 +259,22 @@ class LocalStack:
             ),
         ]
 
-    def _worker(self, model: ModelEntry) -> Part:
+    def _workers(self) -> list[Part]:
+        return [
+            self._worker(name, model)
+            for n, model in enumerate(self._models)
+            for name in numbered(worker_name(model.id), self._replicas.workers if n == 0 else 1)
+        ]
+
+    def _worker(self, name: str, model: ModelEntry) -> Part:
         login = worker_login(model.id).name
         environment = self._base | self._postgres.environment(login) | self._aws
         return worker_part(
+            name=name,
             model=model.id,
-            environment=environment | {"PMESH_TOPIC_ARN": _TOPIC_ARN, "PGAPPNAME": login},
-            is_ready=lambda: self._is_connected(login),
+            environment=environment | {"PMESH_TOPIC_ARN": _TOPIC_ARN, "PGAPPNAME": name},
+            is_ready=lambda: self._postgres.is_connected(name),
+            tritons=self._triton.names,
         )
 
     def _migrate(self) -> None:
@@ -266,41 +292,28 @@ class LocalStack:
         if done.returncode:
             raise RuntimeError(done.stderr.strip())
 
-    def _relay(self) -> Part:
+    def _relays(self) -> list[Part]:
+        return [self._relay(name) for name in numbered("relay", self._replicas.relays)]
+
+    def _relay(self, name: str) -> Part:
         database = self._postgres.environment(RELAY.name)
         # PGAPPNAME names its connections to PostgreSQL, by which it is seen to work.
         environment = self._base | database | self._aws | {"PMESH_TOPIC_ARN": _TOPIC_ARN}
         return relay_part(
-            environment=environment | {"PGAPPNAME": "relay"},
-            is_ready=lambda: self._is_connected("relay"),
+            name=name,
+            environment=environment | {"PGAPPNAME": name},
+            is_ready=lambda: self._postgres.is_connected(name),
         )
 
-    def _gateway(self) -> Part:
-        return gateway_part(
+    def _gateways(self) -> list[Part]:
+        return gateway_parts(
+            self._home,
+            count=self._replicas.gateways,
             port=self._gateway_port,
-            admin_port=self._ports["gateway-admin"],
-            metrics_port=self._ports["gateway-metrics"],
-            spool=self._spool,
+            ports=self._ports,
+            tritons=self._triton.names,
+            access=self._access,
             environment=self._base | self._postgres.environment(GATEWAY.name),
+            base=self._base,
+            aws=self._aws,
         )
-
-    def _served_versions(self) -> set[Loaded] | None:
-        query = (
-            "SELECT v.model, v.version FROM versions v JOIN models m ON m.id = v.model AND m.listed"
-            " WHERE v.state IN ('SERVING', 'DRAINING') AND v.address IS NULL"
-        )
-        with (
-            suppress(psycopg.Error),
-            psycopg.connect(self._postgres.conninfo(OWNER), connect_timeout=2) as connection,
-        ):
-            return {Loaded(*row) for row in connection.execute(query).fetchall()}
-        return None
-
-    def _is_connected(self, application: str) -> bool:
-        query = "SELECT FROM pg_stat_activity WHERE application_name = %s"
-        with (
-            suppress(psycopg.OperationalError),
-            psycopg.connect(self._postgres.conninfo(SUPERUSER, "postgres")) as connection,
-        ):
-            return connection.execute(query, (application,)).fetchone() is not None
-        return False

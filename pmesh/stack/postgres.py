@@ -4,6 +4,7 @@ import os
 import pwd
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from signal import SIGINT
 
@@ -52,16 +53,21 @@ class Postgres:
         port: int,
         password: Callable[[str], str],
         models: Sequence[str],
+        processes: int = 1,
     ) -> None:
-        """password: of a role, by its name. models: those whose workers get a login."""
+        """password: of a role, by its name. models: those whose workers get a login.
+
+        processes: of a program, side by side.
+        """
         self._data = directory
         self._port = port
         self._password = password
         self._models = models
+        self._processes = processes
 
     def part(self, *, environment: Mapping[str, str], fill: Callable[[], None]) -> Part:
         """Its recipe. `fill` makes schema and models once the database is there."""
-        logins = program_logins(self._models)
+        logins = program_logins(self._models, processes=self._processes)
         connections = sum(login.connections for login in logins) + SPARE_CONNECTIONS
         settings = _SETTINGS | {"port": str(self._port), "max_connections": str(connections)}
         options = [f"--{name}={value}" for name, value in settings.items()]
@@ -102,6 +108,16 @@ class Postgres:
             password=self._password(role),
             connect_timeout=2,
         )
+
+    def is_connected(self, application: str) -> bool:
+        """Whether a program is connected that calls itself so, by PGAPPNAME."""
+        query = "SELECT FROM pg_stat_activity WHERE application_name = %s"
+        with (
+            suppress(psycopg.OperationalError),
+            psycopg.connect(self.conninfo(SUPERUSER, "postgres")) as connection,
+        ):
+            return connection.execute(query, (application,)).fetchone() is not None
+        return False
 
     def _initialise(self) -> None:
         if (self._data / "PG_VERSION").exists():
@@ -150,7 +166,7 @@ class Postgres:
     def _admit_programs(self) -> None:
         """Let them in, once the models are there that the workers' logins name."""
         with psycopg.connect(self.conninfo(SUPERUSER), autocommit=True) as connection:
-            admit(connection, self._models, password=self._password)
+            admit(connection, self._models, password=self._password, processes=self._processes)
 
 
 def _run_as(program: str, *arguments: str) -> tuple[str, ...]:

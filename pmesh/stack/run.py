@@ -27,11 +27,13 @@ class StackRun:
         *,
         gateway_port: int,
         ports: Mapping[str, int],
+        replicas: bool = False,
     ) -> None:
         """parts: asked at the start, and again at each SIGUSR1."""
         self._home = home
         self._gateway_port = gateway_port
         self._ports = ports
+        self._replicas = replicas
         self._state = State.STARTING
         self._failed: list[str] = []
         self._stop, self._kill = asyncio.Event(), asyncio.Event()
@@ -86,6 +88,7 @@ class StackRun:
             ports=dict(self._ports),
             failed=self._failed,
             parts=list(parts),
+            replicas=self._replicas,
         )
         try:
             write_status(self._home.status, status)

@@ -14,14 +14,23 @@ def program(module: str, *arguments: str) -> tuple[str, ...]:
 
 
 def gateway_part(
-    *, port: int, admin_port: int, metrics_port: int, spool: Path, environment: Mapping[str, str]
+    *,
+    name: str,
+    port: int,
+    admin_port: int,
+    metrics_port: int,
+    spool: Path,
+    access: Path | None,
+    environment: Mapping[str, str],
+    uses: tuple[str, ...],
 ) -> Part:
-    """Envoy with the Python servicers in it, on the one port that clients know.
+    """Envoy with the Python servicers in it.
 
-    spool: where it puts the features of its answers.
+    spool: where it puts the features of its answers, of this one alone. access: who may call;
+    None: everybody.
     """
     return Part(
-        name="gateway",
+        name=name,
         command=program("gateway.main"),
         environment={
             **environment,
@@ -30,19 +39,20 @@ def gateway_part(
             "PMESH_GATEWAY_ADMIN_PORT": str(admin_port),
             "PMESH_GATEWAY_METRICS_PORT": str(metrics_port),
             "PMESH_FEATURES_SPOOL": str(spool),
+            **({"PMESH_GATEWAY_ACCESS": str(access)} if access else {}),
         },
         needs=("postgres",),
-        uses=("triton",),
+        uses=uses,
         before=lambda: spool.mkdir(exist_ok=True),
         is_ready=lambda: answers_http(port, "/healthz"),  # it lives; /readyz waits for a release
         stop_timeout_s=25,  # it lets calls in flight end
     )
 
 
-def features_part(*, spool: Path, environment: Mapping[str, str]) -> Part:
-    """Ships the gateway's features to S3, and waits for it as long as it is away."""
+def features_part(*, name: str, spool: Path, environment: Mapping[str, str]) -> Part:
+    """Ships a gateway's features to S3, and waits for it as long as it is away."""
     return Part(
-        name="features",
+        name=name,
         command=program("features"),
         environment={**environment, "PMESH_FEATURES_SPOOL": str(spool)},
         needs=(),
@@ -52,10 +62,10 @@ def features_part(*, spool: Path, environment: Mapping[str, str]) -> Part:
     )
 
 
-def relay_part(*, environment: Mapping[str, str], is_ready: Callable[[], bool]) -> Part:
+def relay_part(*, name: str, environment: Mapping[str, str], is_ready: Callable[[], bool]) -> Part:
     """Between PostgreSQL and the bus. It listens on no port."""
     return Part(
-        name="relay",
+        name=name,
         command=program("relay"),
         environment=environment,
         needs=("postgres", "aws"),
@@ -64,16 +74,21 @@ def relay_part(*, environment: Mapping[str, str], is_ready: Callable[[], bool]) 
 
 
 def worker_name(model: str) -> str:
-    """The name of the part that works for a model."""
+    """The name of the part that works for a model, where it is alone."""
     return f"worker-{model}"
 
 
 def worker_part(
-    *, model: str, environment: Mapping[str, str], is_ready: Callable[[], bool]
+    *,
+    name: str,
+    model: str,
+    environment: Mapping[str, str],
+    is_ready: Callable[[], bool],
+    tritons: tuple[str, ...],
 ) -> Part:
     """Takes one model's requests from its queue. It listens on no port."""
     return Part(
-        name=worker_name(model),
+        name=name,
         command=program("model_runtime"),
         environment={
             **environment,
@@ -81,21 +96,25 @@ def worker_part(
             "PMESH_RECEIVE_WAIT_S": "2",  # a stop waits for the end of a look at the queue
         },
         needs=("postgres", "aws"),
-        uses=("triton", "s3"),
+        uses=(*tritons, "s3"),
         is_ready=is_ready,
         stop_timeout_s=40,  # it ends the batches that it has begun
     )
 
 
 def rollout_part(
-    *, webhook_port: int, environment: Mapping[str, str], is_ready: Callable[[], bool]
+    *,
+    webhook_port: int,
+    environment: Mapping[str, str],
+    is_ready: Callable[[], bool],
+    tritons: tuple[str, ...],
 ) -> Part:
     """Carries out releases, follows the registry, and takes away what nothing uses any more."""
     return Part(
         name="rollout",
         command=program("rollout", "watch", "--webhook-port", str(webhook_port)),
         environment=environment,
-        needs=("postgres", "triton"),
+        needs=("postgres", *tritons),
         uses=("mlflow",),
         is_ready=is_ready,
         background=True,

@@ -12,13 +12,13 @@ _PLAIN = re.compile(r"[A-Za-z0-9_./-]+")
 """What a path may be of to stand in gRPC's `unix:` without being quoted."""
 
 
-def socket_folder(home: Path) -> Path:
-    """The folder for a data directory; if its path is too long for sockets, one in /tmp."""
-    folder = home / "sockets"
+def socket_folder(home: Path, name: str = "sockets") -> Path:
+    """A folder of a data directory; if its path is too long for sockets, one in /tmp."""
+    folder = home / name
     if len(str(folder)) <= _LONGEST_FOLDER and _PLAIN.fullmatch(str(folder)):
         return folder
     # Not TMPDIR, which may differ between those who look for the sockets.
-    return Path("/tmp", f"pmesh-{hashlib.sha256(bytes(home)).hexdigest()[:16]}")  # noqa: S108
+    return Path("/tmp", f"pmesh-{hashlib.sha256(bytes(folder)).hexdigest()[:16]}")  # noqa: S108
 
 
 def make_private(folder: Path) -> None:

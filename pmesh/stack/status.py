@@ -60,6 +60,8 @@ class StackStatus:
     failed: list[str]
     """Parts for which the stack could not start."""
     parts: list[PartStatus]
+    replicas: bool = False
+    """Whether there are several of what may be several."""
 
     def part(self, name: str) -> PartStatus:
         """One part. Raises KeyError."""

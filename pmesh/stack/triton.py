@@ -1,10 +1,14 @@
-"""Triton: started by the recipe of tritonserver.py, watched by real inferences."""
+"""Tritons: started by the recipe of tritonserver.py, watched by real inferences."""
 
 import hashlib
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from pathlib import Path
 
-from inference.blocking import InferenceError, all_answer
+import psycopg
+
+from inference.blocking import InferenceError
+from inference.liveness import dead
 from inference.repository import Loaded, RepositoryApi
 from pmesh.stack import tritonserver
 from pmesh.stack.home import Home
@@ -14,23 +18,64 @@ from pmesh.stack.sockets import make_private, socket_folder
 _SHARED_MEMORY = Path("/dev/shm")  # noqa: S108
 
 
-class Triton:
-    """The server on a repository of models."""
+Served = Callable[[], Collection[Loaded] | None]
+"""What PostgreSQL says that a server serves; None if it cannot tell."""
+
+
+def served_versions(conninfo: str) -> set[Loaded] | None:
+    """The same as the owner of the database reads it."""
+    query = (
+        "SELECT v.model, v.version FROM versions v JOIN models m ON m.id = v.model AND m.listed"
+        " WHERE v.state IN ('SERVING', 'DRAINING') AND v.address IS NULL"
+    )
+    with (
+        suppress(psycopg.Error),
+        psycopg.connect(conninfo, connect_timeout=2) as connection,
+    ):
+        return {Loaded(*row) for row in connection.execute(query).fetchall()}
+    return None
+
+
+class Tritons:
+    """The servers on one repository of models, by the names of their parts."""
 
     def __init__(
-        self, home: Home, *, metrics_port: int, served: Callable[[], Collection[Loaded] | None]
+        self, home: Home, names: tuple[str, ...], *, ports: Mapping[str, int], served: Served
     ) -> None:
-        """served: what PostgreSQL says that this server serves; None if it cannot tell."""
-        self._sockets = socket_folder(home.path)
-        self.address = tritonserver.address(self._sockets)
+        self.names = names
+        self._servers = [
+            Triton(home, name=name, metrics_port=ports[f"{name}-metrics"], served=served)
+            for name in names
+        ]
+        self.address = tritonserver.address(*(server.sockets for server in self._servers))
+        self.key = self._servers[0].key
+        self.repository = self._servers[0].repository
+
+    def parts(self, *, environment: Mapping[str, str]) -> list[Part]:
+        """Their recipes."""
+        return [server.part(environment=environment) for server in self._servers]
+
+
+class Triton:
+    """One server on the repository of models."""
+
+    def __init__(
+        self, home: Home, *, name: str = "triton", metrics_port: int, served: Served
+    ) -> None:
+        """name: of its part."""
+        self._name = name
+        self.sockets = socket_folder(
+            home.path, "sockets" if name == "triton" else f"{name}_sockets"
+        )
+        self.address = tritonserver.address(self.sockets)
         self.key = home.secret("triton")
         self.repository = home.path / "triton_repo"
         self._loaded = RepositoryApi(self.address, key=self.key).loaded
         self._served = served
-        self._backends = home.path / "triton_backends"
+        self._backends = home.path / f"{name}_backends"
         self._metrics_port = metrics_port
         # Servers that share a machine must not share the names of their memory.
-        digest = hashlib.sha256(str(home.path).encode()).hexdigest()
+        digest = hashlib.sha256(str(self.sockets).encode()).hexdigest()
         self._memory_prefix = f"pmesh-{digest[:8]}-"
 
     def part(self, *, environment: Mapping[str, str]) -> Part:
@@ -38,13 +83,13 @@ class Triton:
         command = tritonserver.command(
             repository=self.repository,
             backends=self._backends,
-            sockets=self._sockets,
+            sockets=self.sockets,
             metrics_port=self._metrics_port,
             memory_prefix=self._memory_prefix,
             key=self.key,
         )
         return Part(
-            name="triton",
+            name=self._name,
             command=command,
             environment=tritonserver.environment(environment),
             before=self._prepare,
@@ -54,13 +99,13 @@ class Triton:
 
     def _prepare(self) -> None:
         self.repository.mkdir(exist_ok=True)
-        make_private(self._sockets)
+        make_private(self.sockets)
         tritonserver.prepare_backends(self._backends)
         for region in _SHARED_MEMORY.glob(f"{self._memory_prefix}*"):  # of a server that was killed
             region.unlink()
 
     def _is_ready(self) -> bool:
-        """Whether every version that serves answers.
+        """Whether no version that serves is dead; a busy one is not.
 
         Not those that a release is still trying out, which may well be dead.
         """
@@ -69,4 +114,4 @@ class Triton:
         except InferenceError:
             return False
         served = self._served()
-        return all_answer(self.address, (v for v in loaded if served is None or v in served))
+        return not dead(self.address, [v for v in loaded if served is None or v in served])

@@ -78,9 +78,9 @@ def command(
     ]
 
 
-def address(sockets: Path) -> str:
-    """Where clients find a server that `command` starts, as gRPC writes it."""
-    return f"unix:{sockets / _SOCKET}:{_PORT}"
+def address(*sockets: Path) -> str:
+    """Where clients find the servers that `command` starts, as gRPC writes it."""
+    return "unix:" + ",".join(f"{folder / _SOCKET}:{_PORT}" for folder in sockets)
 
 
 def environment(inherited: Mapping[str, str]) -> dict[str, str]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pmesh.stack.environment import base_environment
 from pmesh.stack.home import Home
-from pmesh.stack.local import PORTS, LocalStack
+from pmesh.stack.local import LocalStack, port_names
 from pmesh.stack.model_list import read_model_list
 from pmesh.stack.part import Part
 from pmesh.stack.ports import assign_ports
@@ -18,7 +18,7 @@ NAMES = ("postgres", "label-studio", "annotation")
 
 def main() -> None:
     home = Home(Path(sys.argv[1]))
-    ports = assign_ports(home.ports, PORTS)
+    ports = assign_ports(home.ports, port_names())
     stack = LocalStack(
         home,
         gateway_port=8080,

@@ -10,8 +10,9 @@ import numpy.typing as npt
 from tritonclient.grpc.service_pb2 import ModelInferResponse
 from tritonclient.grpc.service_pb2_grpc import GRPCInferenceServiceStub
 
+from inference.addresses import Endpoint
 from inference.answers import Answers
-from inference.calls import CHANNEL_OPTIONS
+from inference.calls import channel_options
 from inference.server import ModelServer
 from inference.tensors import SCORES, BadTensor, infer_request, read_outputs
 
@@ -36,7 +37,8 @@ class Target:
     """The protocol's own calls, by `grpc.aio`."""
 
     async def __aenter__(self) -> Self:
-        self._channel = grpc.aio.insecure_channel(self.address, options=CHANNEL_OPTIONS)
+        options = channel_options(Endpoint(self.address))
+        self._channel = grpc.aio.insecure_channel(self.address, options=options)
         self.stub = GRPCInferenceServiceStub(self._channel)
         self.server = ModelServer(self.address)
         return self

@@ -8,8 +8,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from tests.e2e.completions import Completions
 from tests.e2e.mesh import Mesh
 from tests.e2e.oracle import Oracle
 from tests.e2e.texts import CANARY
-from tests.e2e.workload import Ask, asks, check_settled, insist_on, read_rows
+from tests.e2e.workload import asks, check_settled, insist_on, load, read_rows
 from tests.parts.polling import wait_until
 
 
@@ -153,19 +152,6 @@ def test_a_process_dies_and_nothing_is_lost_or_done_twice(
         wait_until(lambda: fault.deaths == 1)
         check_settled(mesh, oracle, requests)
         completions.check({ask.prediction_id: "SUCCEEDED" for ask in requests})
-
-
-@contextmanager
-def load(mesh: Mesh, requests: list[Ask]) -> Iterator[None]:
-    """The requests go on being made while the block runs; at its end all are acknowledged."""
-    clients = threading.Thread(target=insist_on, args=(mesh, requests))
-    clients.start()
-    try:
-        wait_until(lambda: any(ask.prediction_id for ask in requests))
-        assert not all(ask.prediction_id for ask in requests)
-        yield
-    finally:
-        clients.join()
 
 
 def kill(mesh: Mesh, part: str, number: signal.Signals) -> None:

@@ -55,11 +55,11 @@ class Terminal:
         ).stdout
 
     @contextmanager
-    def up(self) -> Iterator[str]:
+    def up(self, *options: str) -> Iterator[str]:
         """`pmesh up` until it has said what to type next, which is the answer; then Ctrl-C."""
         with self._said.open("w") as said:
             process = subprocess.Popen(
-                (*PMESH, *self._up),
+                (*PMESH, *self._up, *options),
                 cwd=self._directory,
                 env=self._environment,
                 stdout=said,
@@ -84,10 +84,10 @@ class Terminal:
         answer: dict[str, object] = json.loads(self.pmesh("predict", model, new_text(), "--json"))
         return answer
 
-    def read(self, prediction_id: object) -> dict[str, object]:
+    def read(self, prediction_id: object, token: str) -> httpx.Response:
         """The same prediction later."""
-        answer: dict[str, object] = httpx.get(f"{self._url}/v1/predictions/{prediction_id}").json()
-        return answer
+        headers = {"authorization": f"Bearer {token}"}
+        return httpx.get(f"{self._url}/v1/predictions/{prediction_id}", headers=headers)
 
 
 @pytest.mark.timeout(600)
@@ -106,7 +106,14 @@ def test_a_stack_trains_predicts_stops_without_a_trace_and_goes_on(tmp_path: Pat
     assert [pid for session in sessions for pid in session_members(session)] == []
     assert terminal.stack.status() is None
 
-    with terminal.up() as said:
+    with terminal.up("--auth") as said:
         assert len(ANSWERS.findall(said)) == 3
         assert terminal.predict("genre")["version"] == "2"
-        assert terminal.read(before["id"]) == before
+        analyst = terminal.pmesh("token", "--role", "analyst").strip()
+        assert terminal.read(before["id"], analyst).json() == before
+        assert terminal.read(before["id"], analyst[:-9]).status_code == 401
+
+    with terminal.up():
+        assert terminal.predict("genre")["version"] == "2"
+        with pytest.raises(subprocess.CalledProcessError):
+            terminal.pmesh("token")

@@ -1,9 +1,11 @@
 """Clients that do not give up, and what must be true when all their requests are settled."""
 
+import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -69,6 +71,19 @@ def insist_on(mesh: Mesh, requests: Sequence[Ask]) -> None:
     """Ask them all, some at a time, until each is acknowledged."""
     with ThreadPoolExecutor(CLIENTS) as clients:
         list(clients.map(lambda ask: ask.insist(mesh), requests))
+
+
+@contextmanager
+def load(mesh: Mesh, requests: Sequence[Ask]) -> Iterator[None]:
+    """The requests go on being made while the block runs; at its end all are acknowledged."""
+    clients = threading.Thread(target=insist_on, args=(mesh, requests))
+    clients.start()
+    try:
+        wait_until(lambda: any(ask.prediction_id for ask in requests))
+        assert not all(ask.prediction_id for ask in requests)
+        yield
+    finally:
+        clients.join()
 
 
 def check_settled(mesh: Mesh, oracle: Oracle, requests: Sequence[Ask]) -> None:

@@ -22,8 +22,8 @@ graphroot = "{directory}/store"
 runroot = "{directory}/run"
 """
 PACKAGES = """\
-import importlib.metadata as metadata
-for found in metadata.distributions(path=["/opt/venv/lib/python3.11/site-packages"]):
+import importlib.metadata as metadata, sys
+for found in metadata.distributions(path=[f"{sys.argv[1]}/lib/python3.11/site-packages"]):
     print(found.name.lower().replace("_", "-").replace(".", "-"), found.version)
 """
 
@@ -58,7 +58,7 @@ class Images:
         job = subprocess.run(
             [str(ROOT / "deploy/jobs/build-image.sh"), *arguments],
             env=self._environment
-            | {"PYTHON_IMAGE": STAND_IN, "TRITON_IMAGE": STAND_IN}
+            | dict.fromkeys(("PYTHON_IMAGE", "TRITON_IMAGE", "POSTGRES_IMAGE"), STAND_IN)
             | {"PIP_CONFIG_FILE": str(self._pip_config)},
             capture_output=True,
             text=True,
@@ -144,9 +144,14 @@ class Container:
         assert run.returncode == 0, run.stderr[-4000:]
         return run.stdout
 
-    def packages(self) -> dict[str, str]:
+    def writable(self) -> set[str]:
+        """What its user can change, but for /tmp."""
+        found = "find / -xdev -path /tmp -prune -o -writable -not -type l -print 2>/dev/null"
+        return set(self.run("sh", "-c", f"{found} || true").split())
+
+    def packages(self, environment: str = "/opt/venv") -> dict[str, str]:
         """The versions of what is installed for Python, by normalized name."""
-        lines = self.run("python", "-c", PACKAGES).splitlines()
+        lines = self.run("python3", "-c", PACKAGES, environment).splitlines()
         return dict(line.split() for line in lines)
 
     def start(

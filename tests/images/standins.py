@@ -1,8 +1,9 @@
 """What stands in for public images and for torch, on a machine that can pull neither.
 
 Python's slim image is a bookworm made by debootstrap, with Debian's Python 3.11 and its shared
-library. NVIDIA's Triton image is the same. torch is a wheel that points at this machine's packages,
-which a container mounts at MACHINE_PACKAGES: the real one would make a layer of 4.7 GB.
+library. NVIDIA's Triton image and PostgreSQL's are the same, without their servers. torch is a
+wheel that points at this machine's packages, which a container mounts at MACHINE_PACKAGES: the real
+one would make a layer of 4.7 GB.
 """
 
 import hashlib

@@ -4,6 +4,7 @@ import http.client
 import json
 import os
 import re
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -36,6 +37,8 @@ HEALTHCHECK = re.compile(r"^HEALTHCHECK .*\n +CMD (\[.*\])$", re.MULTILINE)
 POSTGRES = "/postgres"
 """Where a container finds PostgreSQL's socket."""
 USER = 10001
+VOLUMES = {"tmp", "spool", "reports", "proc", "sys", "dev"}
+"""Folders of the root that are no part of it, as the charts mount them."""
 Program = Callable[[str], Container]
 
 
@@ -57,13 +60,31 @@ def socket_of(database: Database) -> str:
 def running(
     container: Container, *arguments: str, volumes: list[str], variables: dict[str, str]
 ) -> Iterator[Callable[[], int]]:
-    """The program of an image; gives what sends it SIGTERM and answers with its exit status."""
+    """The program of an image; gives what sends it SIGTERM and answers with its exit status.
+
+    It may write where the charts mount volumes, and nowhere else: its root is read-only there.
+    """
+    began_ns = time.time_ns()
     process = container.start(*arguments, volumes=volumes, variables=variables)
     try:
         yield lambda: container.terminate(process)
     finally:
         with suppress(ProcessLookupError):
             container.stop(process)
+    assert written_by_the_program(container, began_ns) == []
+
+
+def written_by_the_program(container: Container, since_ns: int) -> list[str]:
+    """The files that are in none of its volumes."""
+    written = []
+    for folder, folders, names in os.walk(container.root):
+        if Path(folder) == container.root:
+            folders[:] = set(folders) - VOLUMES
+        for path in (Path(folder, name) for name in names):
+            status = path.lstat()
+            if status.st_uid == USER and status.st_mtime_ns >= since_ns:
+                written.append(str(path))
+    return written
 
 
 def has_looked(database: Database, program: str) -> bool:

@@ -82,3 +82,8 @@ def test_triton_has_no_door_for_a_browser_and_none_for_other_machines(ports: Por
     for port in (ports.grpc, ports.metrics):
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection((EVERYWHERE_BUT_LOOPBACK, port), timeout=2)
+
+
+def test_triton_has_the_probe_that_the_chart_runs(base: Container, ports: Ports) -> None:
+    probe = ("python", "-P", "-m", "inference.liveness", f"127.0.0.1:{ports.grpc}")
+    assert base.run(*probe, variables={"PMESH_TRITON_KEY": KEY}) == ""

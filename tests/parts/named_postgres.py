@@ -49,6 +49,7 @@ def _own_server() -> Iterator[str]:
         subprocess.run(initdb, check=True, stdout=subprocess.DEVNULL)
         port = free_port()
         flags = ["listen_addresses=127.0.0.1", f"port={port}", "unix_socket_directories="]
+        flags += ["max_connections=500"]
         command = [str(BINARIES / "postgres"), "-D", str(data)]
         with Path(folder, "log").open("wb") as log:
             process = subprocess.Popen(

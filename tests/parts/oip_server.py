@@ -26,11 +26,17 @@ _ERROR = "error"
 
 
 class Refusal(Exception):
-    """Ends a call with a code."""
+    """Ends a call with a code. metadata: that comes with it."""
 
-    def __init__(self, code: grpc.StatusCode, details: str = "a detail of the server") -> None:
+    def __init__(
+        self,
+        code: grpc.StatusCode,
+        details: str = "a detail of the server",
+        metadata: tuple[tuple[str, str], ...] = (),
+    ) -> None:
         super().__init__(details)
         self.code = code
+        self.metadata = metadata
 
 
 class OipServer:
@@ -46,6 +52,7 @@ class OipServer:
         answers_as: str | None = None,
         typed: bool = False,
         declares: bool = True,
+        host: str = "127.0.0.1",
         port: int | None = None,
     ) -> None:
         """model: "*" for any. says_version: whether answers name the version; a server that does
@@ -68,11 +75,14 @@ class OipServer:
         """The outputs that each of them named."""
         self.left_s: list[float | None] = []
         """What each of them left until its deadline, in seconds."""
+        self.headers: list[dict[str, str]] = []
+        """The metadata of each call, of whatever kind."""
         self.metadata_calls = 0
         self.before_metadata: Callable[[], object] = lambda: None
         """May wait, or raise Refusal."""
         self.before_ready: Callable[[], object] = lambda: None
         """Likewise, before it says whether a version is ready."""
+        self._host = host
         self._port = free_port() if port is None else port
 
     def __enter__(self) -> Self:
@@ -85,7 +95,7 @@ class OipServer:
     @property
     def address(self) -> str:
         """host:port, the same after a stop."""
-        return f"127.0.0.1:{self._port}"
+        return f"{self._host}:{self._port}"
 
     def start(self) -> None:
         """Serve, in a thread."""
@@ -124,10 +134,12 @@ class _Servicer(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[
         return service_pb2.ServerReadyResponse(ready=True)
 
     async def ModelReady(self, request: Any, context: Any) -> Any:
+        self._server.headers.append(dict(context.invocation_metadata()))
         await _run(context, self._server.before_ready)
         return service_pb2.ModelReadyResponse(ready=self._knows(request.name, request.version))
 
     async def ModelMetadata(self, request: Any, context: Any) -> Any:
+        self._server.headers.append(dict(context.invocation_metadata()))
         self._server.metadata_calls += 1
         await _run(context, self._server.before_metadata)
         if not self._knows(request.name, request.version):
@@ -140,6 +152,7 @@ class _Servicer(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[
         return response
 
     async def ModelInfer(self, request: Any, context: Any) -> Any:
+        self._server.headers.append(dict(context.invocation_metadata()))
         if not self._knows(request.model_name, request.model_version):
             await context.abort(grpc.StatusCode.NOT_FOUND, "unknown model")
         texts, named = _texts(request), [output.name for output in request.outputs]
@@ -176,7 +189,7 @@ async def _run(context: Any, function: Callable[..., Any], *arguments: Any) -> A
     try:
         return await asyncio.to_thread(function, *arguments)
     except Refusal as error:
-        await context.abort(error.code, str(error))
+        await context.abort(error.code, str(error), error.metadata)
 
 
 def _texts(request: Any) -> list[str]:

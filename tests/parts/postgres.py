@@ -5,11 +5,12 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.metadata import distribution
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Self
 from uuid import uuid4
 
@@ -51,16 +52,21 @@ class Database:
 class Postgres:
     """A server on a socket in a directory of its own, so that no port can be taken."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, *options: str, environment: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
+        """options: further settings, as name=value. environment: of the server, beside ours."""
+        self._options = options
+        self._environment = {**os.environ, **environment}
         self._directory = Path(tempfile.mkdtemp(prefix="pg-"))
-        self._data = self._directory / "data"
+        self.data = self._directory / "data"
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
         initdb = [
             str(BINARIES / "initdb"),
             "-D",
-            str(self._data),
+            str(self.data),
             "-U",
             "postgres",
             "-A",
@@ -77,13 +83,15 @@ class Postgres:
         shutil.rmtree(self._directory)
 
     def start(self) -> None:
-        command = [str(BINARIES / "postgres"), "-D", str(self._data), "-k", str(self._directory)]
+        command = [str(BINARIES / "postgres"), "-D", str(self.data), "-k", str(self._directory)]
         options = ["listen_addresses=", "fsync=off", "max_connections=400", "shared_buffers=64MB"]
+        options += self._options
         flags = [word for option in options for word in ("-c", option)]
         with (self._directory / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 # The server must not outlive a killed test run.
                 [*AS_ANOTHER_USER, "setpriv", "--pdeathsig", "QUIT", "--", *command, *flags],
+                env=self._environment,
                 stdout=log,
                 stderr=log,
             )

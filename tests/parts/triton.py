@@ -26,10 +26,15 @@ KEY = "a-key-for-tests"
 class Triton:
     """One server with a repository of its own; lay versions into it before it starts."""
 
-    def __init__(self) -> None:
+    def __init__(self, repository: Path | None = None, **variables: str) -> None:
+        """repository: that of another server, to load from it as well.
+
+        variables: for its environment.
+        """
+        self._variables = variables
         self._directory = Path(tempfile.mkdtemp(prefix="triton-"))  # which nobody else may enter
-        self.repository = self._directory / "repository"
-        self.repository.mkdir()
+        self.repository = repository or self._directory / "repository"
+        self.repository.mkdir(exist_ok=True)
         self._backends = self._directory / "backends"
         self.address = tritonserver.address(self._directory)
         """Of its gRPC: unix: and a path."""
@@ -94,7 +99,7 @@ class Triton:
         with (self._directory / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", "--", *command],
-                env=tritonserver.environment(os.environ),
+                env=tritonserver.environment({**os.environ, **self._variables}),
                 stdout=log,
                 stderr=log,
             )
@@ -110,6 +115,17 @@ class Triton:
             _kill(pid)
         for region in Path("/dev/shm").glob(f"{self._directory.name}-*"):  # noqa: S108
             region.unlink()
+
+    def end(self) -> None:
+        """SIGTERM, and its end: meanwhile it answers nothing any more on what is connected."""
+        assert self._process is not None
+        self._process.terminate()
+        self._process.wait(100)
+
+    def restart_in_order(self) -> None:
+        """As an update of what it runs on does."""
+        self.end()
+        self.start()
 
     def restart(self) -> None:
         """As its supervisor does."""

@@ -2,7 +2,7 @@
 -- with bare text, and gives response_body its meaning. It sees no gRPC and no gRPC-Web.
 local check_json, query_check = require("json_check"), require("query_check")
 local refusal, rules = require("refusal"), require("rules")
-local answers = require("answers")
+local answers, roles = require("answers"), require("roles")
 
 -- The transcoder reads no compressed gRPC.
 local COMPRESSION = { "grpc-encoding", "grpc-accept-encoding" }
@@ -86,6 +86,10 @@ local function check(handle)
     return refusal.send(handle, "PATH_NOT_FOUND", "no rpc is bound to this path", { { "path", path } })
   end
   local binding = rules.bindings[number]
+  if not roles.allow(headers, binding) then
+    return refusal.send(handle, "PERMISSION_DENIED", binding.denied,
+      { { "permission", binding.permission } })
+  end
   local fault = binding.checked or path:find("[%%\128-\255]")
   fault = fault and query_check.path_fault(slashed, binding)
     or query ~= "" and query_check.fault(query, binding)

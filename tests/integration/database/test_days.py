@@ -18,6 +18,7 @@ from contract.days import MAX_TTL, first_id, unfinished_since
 from contract.ids import uuid7
 from database import named_sql
 from gateway.prediction import ListFilter
+from gateway.rights import EVERYTHING
 from gateway.store.connections import Connections
 from gateway.store.predictions import PredictionStore
 from gateway.store.search import find_page
@@ -130,6 +131,8 @@ COMMON: dict[str, Any] = {
     "ids": IDS,
     "texted": IDS,
     "labelled": IDS,
+    "reach": None,
+    "caller": None,
     "since": unfinished_since(),
     "until": first_id(NOW, later_s=86400),
     "model": "sentiment",
@@ -287,6 +290,24 @@ def test_no_statement_opens_more_days_when_there_are_more(database: Database) ->
     assert counts[0]["gateway/store/queries/get"] == 2
 
 
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("get", {"reach": json.dumps([{"id": id_, "caller": "ann", "own": []} for id_ in IDS])}),
+        ("search", {"version": None, "caller": "ann", "models": ["sentiment"]}),
+    ],
+)
+def test_what_is_a_callers_own_opens_no_more_days(
+    database: Database, monkeypatch: pytest.MonkeyPatch, name: str, given: dict[str, Any]
+) -> None:
+    add_days(database, FEW)
+    statement = f"gateway/store/queries/{name}"
+    with psycopg.connect(database.conninfo, autocommit=True) as connection:
+        of_all = opened(connection, statement)
+        monkeypatch.setitem(OWN, statement, given)
+        assert opened(connection, statement) == of_all
+
+
 def test_all_that_looks_into_the_record_is_looked_at_here(database: Database) -> None:
     functions = functions_of_record(database)
     statements = statements_of_record(functions)
@@ -408,7 +429,13 @@ async def test_a_search_keeps_no_lock_of_the_days_that_it_has_looked_at(
         connection.transaction(),
     ):
         assert not await find_page(
-            connection, ListFilter(), before_id=None, limit=9, max_bytes=9, with_text=True
+            connection,
+            ListFilter(),
+            portions=EVERYTHING.portions(),
+            before_id=None,
+            limit=9,
+            max_bytes=9,
+            with_text=True,
         )
         row = await (await connection.execute(held)).fetchone()
     assert row == (0,)

@@ -96,6 +96,18 @@ def test_what_cannot_be_done_is_said_in_one_line(
     assert said.count("\n") == 1
 
 
+def test_what_the_server_does_not_take_is_refused(database: Database, requests: Requests) -> None:
+    (row,) = requests.query(
+        "SELECT current_setting('max_connections')::int"
+        " - current_setting('superuser_reserved_connections')::int AS room"
+    )
+    assert roles(database, "room", str(row["room"])) == (0, "")
+    code, said = roles(database, "room", str(int(str(row["room"])) + 1))
+    assert code == 1
+    assert said.startswith(f"the server takes {row['room']} connections")
+    assert said.count("\n") == 1
+
+
 def test_help_shows_how_it_is_called(database: Database) -> None:
     code, said = roles(database, "--help")
     assert code == 0

@@ -14,7 +14,7 @@ class Jobs:
     """Scripts run in one directory, where MLflow without a server keeps artifacts."""
 
     def __init__(self, directory: Path, environment: dict[str, str]) -> None:
-        self._directory = directory
+        self.directory = directory
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         packages = f"{ROOT}:{ROOT / 'build' / 'gen'}"
         own = {"PATH": path, "PYTHONPATH": packages, "GITHUB_ACTOR": ACTOR}
@@ -23,7 +23,7 @@ class Jobs:
     def run(self, script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [str(JOBS / script), *arguments],
-            cwd=self._directory,
+            cwd=self.directory,
             env=self._environment,
             capture_output=True,
             text=True,

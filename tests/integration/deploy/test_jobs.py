@@ -80,8 +80,28 @@ def test_what_names_no_version_is_not_asked_for(jobs: Jobs) -> None:
 
 
 @pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("prodution", "there is no folder prodution"),
+        ("production/sentiment.yaml", "there is no folder production/sentiment.yaml"),
+        ("mistyped", "mistyped/sentimnt.yaml would be left out; values are those of postgres"),
+        ("otherwise", "otherwise/sentiment.yml would be left out; values are those of postgres"),
+    ],
+)
+def test_values_that_would_be_left_out_are_refused(alone: Jobs, given: str, message: str) -> None:
+    files = {"production": "sentiment.yaml", "mistyped": "sentimnt.yaml"}
+    for folder, file in {**files, "otherwise": "sentiment.yml"}.items():
+        (alone.directory / folder).mkdir()
+        (alone.directory / folder / file).write_text("workers: {most: 3}\n")
+    run = alone.run("install.sh", "--tag", "abc123", "--values", "production", "--values", given)
+    assert (run.returncode, run.stdout) == (2, "")
+    assert message in run.stderr
+
+
+@pytest.mark.parametrize(
     ("script", "arguments", "message"),
     [
+        ("install.sh", ["sentimnt", "--tag", "abc123"], "no model sentimnt, but postgres mlflow"),
         ("train.sh", ["unknown"], "there is no models/unknown/model.py"),
         ("eval.sh", ["genre"], "'genre' names no version"),
         ("build-image.sh", ["unknown"], "there is no models/unknown/values.yaml"),

@@ -9,7 +9,7 @@ from grpc import StatusCode
 
 from contract.errors import PredictionFinished, StoreUnavailable
 from gateway.prediction import State
-from gateway.predictions import PredictionService
+from gateway.recorded import RecordedPredictions
 from gateway.store.predictions import PredictionStore
 from tests.parts.catalog import register
 from tests.parts.postgres import Database
@@ -17,13 +17,9 @@ from tests.parts.requests import Requests
 
 
 class Unused:
-    """The models and the changes of a service that only cancels."""
+    """The changes of a service that only cancels."""
 
-    def choose_version(self, model: str, *, pinned: str, sticky_key: str) -> str:
-        raise NotImplementedError
-
-    async def predict(self, model: str, version: str, *, prediction_id: str, text: str) -> object:
-        raise NotImplementedError
+    ended = False
 
     def watch(self, prediction_id: str) -> nullcontext[asyncio.Event]:
         raise NotImplementedError
@@ -36,12 +32,12 @@ def requests(database: Database) -> Requests:
 
 
 @pytest.fixture
-def service(store: PredictionStore) -> PredictionService:
-    return PredictionService(store=store, models=Unused(), changes=Unused(), outcomes=Unused())  # type: ignore[arg-type]
+def service(store: PredictionStore) -> RecordedPredictions:
+    return RecordedPredictions(store=store, changes=Unused())
 
 
 async def test_a_held_prediction_is_refused_soon_and_others_are_read_and_cancelled(
-    service: PredictionService, requests: Requests
+    service: RecordedPredictions, requests: Requests
 ) -> None:
     held, other = requests.accept(8), requests.accept()[0]
     with requests.hold(held):
@@ -60,7 +56,7 @@ async def test_a_held_prediction_is_refused_soon_and_others_are_read_and_cancell
 
 
 async def test_a_prediction_is_cancelled_when_it_is_free_again(
-    service: PredictionService, requests: Requests
+    service: RecordedPredictions, requests: Requests
 ) -> None:
     (id_,) = requests.accept()
     with requests.hold([id_]):
@@ -71,7 +67,7 @@ async def test_a_prediction_is_cancelled_when_it_is_free_again(
 
 
 async def test_what_is_finished_is_refused_at_once_though_somebody_holds_it(
-    service: PredictionService, requests: Requests
+    service: RecordedPredictions, requests: Requests
 ) -> None:
     (id_,) = requests.accept()
     requests.execute("UPDATE requests SET state = 'FAILED', complete_time = now()")

@@ -269,6 +269,7 @@ def test_a_gateway_that_leaves_says_so_and_serves_for_as_long_as_the_delay(start
     gateway = start(drain_delay_s=60)
     stop(gateway)
     wait_until(lambda: gateway.readyz()[0] == 503)
+    assert gateway.why() == "SHUTTING_DOWN"
     assert gateway.status() == gateway.status("models/words") == NOT_SERVING
     assert gateway.request("GET", "/healthz").status == 200
     assert gateway.predict("good").prediction.output.label == "positive"

@@ -13,6 +13,7 @@ import pytest
 from contract.errors import InvalidArgument, PredictionNotFound, RequestIdReused
 from contract.ids import uuid7
 from contract.label_errors import ExternalIdReused, LabelCorrected, LabelNotOfModel, TooManyLabels
+from gateway import request_context
 from gateway.label import Attached, Label, LabelFilter, Source, Statement
 from gateway.prediction import ListFilter, Prediction, State
 from gateway.store.connections import Connections
@@ -285,6 +286,25 @@ async def test_those_who_come_together_lose_nothing(
         last = await attach(labels, said(id_, "neutral", annotator="0"))
         assert ("0", "neutral") in await counting(labels, id_)
         assert last in await history(labels, id_)
+
+
+async def test_what_one_caller_says_again_and_again_keeps_no_other_waiting(
+    store: PredictionStore, labels: LabelStore
+) -> None:
+    """Each of Eve's labels has to wait for the one before; Bob's goes with one of the first."""
+    ids = [await predicted(store) for _ in range(2)]
+    order: list[str] = []
+
+    async def say(caller: str, id_: str, label: str) -> None:
+        request_context.enter(request_context.OUTSIDE._replace(caller=caller))
+        await labels.attach(said(id_, label, annotator=caller))
+        order.append(caller)
+
+    of_eve = [say("eve", ids[0], LABELS[n % 3]) for n in range(600)]
+    of_bob = [say("bob", ids[1], "neutral")]
+    await asyncio.gather(*(asyncio.create_task(one) for one in of_eve + of_bob))
+    assert order.index("bob") < 10
+    assert [label.label for label in await history(labels, ids[0])][:3] == [*reversed(LABELS)]
 
 
 async def test_what_counts_is_what_the_rule_says(

@@ -165,6 +165,22 @@ async def test_a_server_never_has_more_batches_than_its_slots() -> None:
     assert gate.most == 2
 
 
+async def test_a_version_has_a_batch_at_each_of_its_servers_and_no_more() -> None:
+    gate = Gate()
+    with words_server() as one, words_server() as other:
+        both = catalog(f"ipv4:{one.address},{other.address}")
+        async with open_models(both, Sink(), max_batch=1) as opened:
+            while not (one.calls and other.calls):  # a connection comes up a moment later
+                await ask(opened, "good")
+            one.answer = other.answer = gate.answer
+            calls = [asyncio.create_task(ask(opened, "good")) for _ in range(6)]
+            await gate.until(running=2)
+            await asyncio.sleep(0.1)  # time for a third, if it were let in
+            gate.opened.set()
+            await asyncio.gather(*calls)
+    assert gate.most == 2
+
+
 async def test_a_slot_stays_taken_when_its_callers_have_left() -> None:
     gate = Gate()
     with words_server(gate.answer) as server:

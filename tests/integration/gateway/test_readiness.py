@@ -1,5 +1,6 @@
 """What the gateway says of itself while the parts behind it come and go."""
 
+import json
 import signal
 import threading
 import time
@@ -24,7 +25,9 @@ from tests.integration.gateway.whole import (
     list_models,
     release,
 )
+from tests.parts.issuer import AUDIENCE, ISSUER, Issuer, serving
 from tests.parts.polling import wait_until
+from tests.parts.ports import free_port
 from tests.parts.postgres import Database, Postgres
 from tests.parts.words_process import WordsProcess
 
@@ -62,6 +65,7 @@ def test_a_model_is_there_once_it_is_released(
     with WholeGateway(database, tmp_path) as gateway, gateway.health() as health:
         wait_until(lambda: gateway.status(MODELS) == SERVING)
         assert gateway.readyz() == (503, [PREDICTIONS, "models/words"])
+        assert gateway.why() == "MODEL_UNAVAILABLE"
         assert gateway.request("GET", "/healthz").status == 200
         assert refusal(gateway) == (code_pb2.UNAVAILABLE, "MODEL_NOT_RELEASED", 5)
         by_rest = gateway.request("POST", "/v1/models/words:predict", {"text": "good"})
@@ -179,6 +183,7 @@ def test_a_database_that_is_away_is_known_and_comes_back_by_itself(
         postgres.stop_immediately()
         try:
             wait_until(lambda: gateway.readyz() == (503, list(SERVICES)))
+            assert gateway.why() == "STORE_UNAVAILABLE"
             assert gateway.status("models/words") == SERVING
             assert gateway.request("GET", "/healthz").status == 200
         finally:
@@ -189,9 +194,37 @@ def test_a_database_that_is_away_is_known_and_comes_back_by_itself(
 def test_a_silent_database_is_known(database: Database, postgres: Postgres, tmp_path: Path) -> None:
     with WholeGateway(database, tmp_path) as gateway:
         wait_until(lambda: gateway.readyz() == NOTHING)
+        assert gateway.why() == ""
         with postgres.silent():
             wait_until(lambda: gateway.status() == NOT_SERVING)
         wait_until(lambda: gateway.readyz() == NOTHING)
+
+
+def test_a_gateway_without_keys_of_tokens_is_not_ready_until_it_had_some(
+    database: Database, tmp_path: Path
+) -> None:
+    issuer, port, access = Issuer(), free_port(), tmp_path / "access.json"
+    jwks = f"http://127.0.0.1:{port}/jwks.json"
+    tokens = {"issuer": ISSUER, "audience": AUDIENCE, "jwks": jwks}
+    access.write_text(json.dumps({"tokens": tokens, "roles": {"operator": {"observe": ["*"]}}}))
+    token = {"authorization": f"Bearer {issuer.token(roles=['operator'])}"}
+    with WholeGateway(database, tmp_path, access=access, keys_refresh_s=0.2) as gateway:
+        assert gateway.request("GET", "/readyz").json == {
+            "ready": False,
+            "reason": "KEYS_UNAVAILABLE",
+            "notReady": list(SERVICES),
+        }
+        assert [gateway.status(name) for name in ("", *SERVICES)] == [NOT_SERVING] * (
+            1 + len(SERVICES)
+        )
+        assert gateway.request("GET", "/healthz").status == 200
+        assert gateway.request("GET", "/v1/models", headers=token).reason == "KEYS_UNAVAILABLE"
+        with serving(issuer, port=port):
+            wait_until(lambda: gateway.readyz() == NOTHING)
+            wait_until(lambda: gateway.request("GET", "/v1/models", headers=token).status == 200)
+            issuer.status, asked = 503, issuer.asked
+            wait_until(lambda: issuer.asked >= asked + 2)
+            assert gateway.readyz() == NOTHING
 
 
 def test_readyz_is_read_only(database: Database, tmp_path: Path) -> None:

@@ -4,13 +4,17 @@ from uuid import uuid4
 
 import pytest
 
+from contract.access import PERMISSIONS
 from contract.errors import ModelFailed
 from contract.ids import uuid7
 from contract.status import to_status
 from gateway.prediction import ListFilter, Prediction, State
+from gateway.rights import Rights
 from gateway.store.predictions import PredictionStore
 from inference.output import Output
 from tests.parts.postgres import Database
+
+READING = PERMISSIONS["/predict.v1.PredictionService/ListPredictions"]
 
 
 def accepted(model: str = "sentiment", version: str = "1", text: str = "a text") -> Prediction:
@@ -302,3 +306,28 @@ async def test_a_day_that_the_default_partition_took_over_holds_up_no_other(
             "SELECT count(*) FROM pg_inherits WHERE inhparent = 'requests'::regclass"
         ).fetchone()
     assert tables == {"count": 10}  # the default, days 0 to 7, and day 9
+
+
+async def test_of_two_portions_a_page_is_what_one_list_of_both_would_have(
+    store: PredictionStore,
+) -> None:
+    """The newest of both, up to the first text that goes beyond the bytes; each of them once."""
+    made = []
+    for caller, model in [("ann", "a"), ("bob", "a"), ("ann", "b"), ("bob", "b")] * 3:
+        prediction = finished(model=model, text="four")
+        prediction.caller = caller
+        await store.insert_finished(prediction, "")
+        if (caller, model) != ("bob", "b"):
+            made.append(prediction.id)
+    made.sort(reverse=True)
+    reading = Rights(caller="ann", permissions=READING, everybodys=frozenset("a"), own=None)
+
+    async def found(limit: int, max_bytes: int) -> list[str]:
+        page = await store.search(
+            ListFilter(), rights=reading, before_id=None, limit=limit, max_bytes=max_bytes
+        )
+        return [prediction.id for prediction in page]
+
+    assert await found(99, 999) == made
+    assert await found(4, 999) == made[:4]
+    assert await found(99, 15) == made[:4]

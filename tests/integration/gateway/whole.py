@@ -31,12 +31,14 @@ class WholeGateway(GatewayProcess):
 
     def __init__(self, database: Database, folder: Path, **changes: Any) -> None:
         """changes: to the settings of its front."""
+        access = changes.get("access")
         super().__init__(
             log=folder / "gateway.log",
             settings=echo_settings(app=Front.app, **changes),
             environment={
                 **environment(database, GATEWAY),
                 "PMESH_FEATURES_SPOOL": str(folder / "spool"),
+                **({"PMESH_GATEWAY_ACCESS": str(access)} if access else {}),
             },
         )
 
@@ -61,6 +63,10 @@ class WholeGateway(GatewayProcess):
         answer = self.request("GET", "/readyz")
         assert answer.json["ready"] is (answer.status == 200)
         return answer.status, answer.json["notReady"]
+
+    def why(self) -> str:
+        """The reason by which it is not ready; "" if it is."""
+        return str(self.request("GET", "/readyz").json.get("reason", ""))
 
     def predict(self, text: str, model: str = "words", timeout_s: float = 30) -> PredictResponse:
         """By gRPC."""

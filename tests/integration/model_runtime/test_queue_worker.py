@@ -81,7 +81,7 @@ def test_a_text_that_the_model_cannot_process_fails_alone(
 def test_a_text_that_ends_the_models_process_is_given_up_and_takes_no_other_with_it(
     start_worker: StartWorker, requests: Exchange, triton: Triton
 ) -> None:
-    start_worker(PMESH_MAX_ATTEMPTS="2", PMESH_LEASE_S="3")
+    start_worker(PMESH_MAX_ATTEMPTS="2", PMESH_LEASE_S="20")
     one, crash, two = requests.send("one", "crash", "two")
 
     def supervise() -> bool:

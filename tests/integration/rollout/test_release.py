@@ -6,7 +6,6 @@ from collections.abc import Callable
 import psycopg
 import pytest
 
-from inference.repository import RepositoryApi
 from modelkit import isolation, sandbox
 from modelkit.abstract_model import Example
 from rollout.refusal import Reason, Refused
@@ -314,10 +313,16 @@ def test_whatever_an_error_says_ends_its_own_release_and_no_other(
 def test_a_triton_that_is_away_refuses_a_version_for_now(
     workshop: Workshop, versions: list[str]
 ) -> None:
-    nobody = RepositoryApi(f"127.0.0.1:{free_port()}", key="any")
+    nobody, repository = f"127.0.0.1:{free_port()}", workshop.serving.repository
     there, workshop.serving = (
         workshop.serving,
-        Serving(repository=workshop.serving.repository, triton=nobody, device="cpu"),
+        Serving(
+            repository=repository,
+            address=nobody,
+            key="any",
+            device_of=lambda _: "cpu",
+            patience_s=1,
+        ),
     )
     release = workshop.accept(versions[1])
     workshop.releaser(workshop.registry).carry_on(NAME)

@@ -1,5 +1,6 @@
 """The release process: it carries out what is accepted, wherever the one before it died."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -146,7 +147,7 @@ def test_each_step_is_taken_once_however_often_the_process_is_killed(
 PLACES_OF_HOUSEKEEPING = [
     "rollout.store:ReleaseStore.drain_unused:after",
     "triton_repo.writer:remove_version:after",
-    "rollout.serving:Serving.load:before",
+    "inference.repository:RepositoryApi.load:before",
     "rollout.serving:sweep:before",
 ]
 
@@ -172,3 +173,11 @@ def test_a_tidying_up_that_is_killed_goes_on(
 def _listens(workshop: Workshop) -> bool:
     listening = "SELECT FROM pg_stat_activity WHERE query = 'LISTEN release_due'"
     return bool(workshop.query(listening))
+
+
+def test_it_tells_that_it_goes_on(workshop: Workshop, tmp_path: Path) -> None:
+    file = tmp_path / "heartbeat"
+    with workshop.watch(PMESH_HEARTBEAT=str(file), PMESH_ROLLOUT_POLL_S="0.2"):
+        wait_until(file.exists)
+        os.utime(file, (0, 0))
+        wait_until(lambda: file.stat().st_mtime > 0)

@@ -73,7 +73,12 @@ class Workshop:
         self._database = database
         self.connection = self.connect()
         self.store = ReleaseStore(self.connection)
-        self.serving = Serving(repository=triton.repository, triton=triton.control, device="cpu")
+        self.serving = Serving(
+            repository=triton.repository,
+            address=triton.address,
+            key=triton.key,
+            device_of=lambda _: "cpu",
+        )
         self.values = ModelEntry(id=NAME, description="", labels=list(Model.labels))
         """What values.yaml says."""
         self._listed: list[Registration] = []

@@ -9,6 +9,7 @@ from inference.blocking import InferenceError, infer
 from tests.parts.old_artifact import as_before
 from tests.parts.parrot.model import Model, checksum
 from tests.parts.triton import Triton
+from triton_repo.writer import renew
 
 TEXTS = [f"text {n}" for n in range(256)]
 POISONED = [*TEXTS[:137], "poison", *TEXTS[138:]]
@@ -77,3 +78,9 @@ def test_a_version_of_before_is_served_beside_todays(triton: Triton) -> None:
         said = infer(triton.address, "old", str(version), ["poison", "good"], outputs=outputs)
         assert said["error"].ravel().tolist() == [True, False]
         assert said["features"][1].tolist() == [version, checksum("good")]
+
+
+def test_a_version_runs_on_what_the_server_has(triton: Triton) -> None:
+    assert renew(triton.repository, "parrot", device="auto")
+    triton.reload("parrot")
+    assert infer(triton.address, "parrot", "1", ["good"])["value"].tolist() == [[4]]

@@ -10,7 +10,8 @@ import subprocess
 from pathlib import Path
 from typing import Self
 
-from inference.blocking import all_answer
+from inference.blocking import InferenceError, infer
+from inference.calls import PROBE_TEXT
 from tests.parts import words
 from tests.parts.foreign.environments import environment
 from tests.parts.polling import wait_until
@@ -80,7 +81,11 @@ class ForeignServer:
     def _answers(self) -> bool:
         assert self._process is not None
         assert self._process.poll() is None, self.log[-1000:]
-        return all_answer(self.address, [(self.model, self.version)])
+        try:
+            infer(self.address, self.model, self.version, [PROBE_TEXT])
+        except InferenceError:
+            return False
+        return True
 
 
 class MlServer(ForeignServer):

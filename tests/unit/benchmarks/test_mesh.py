@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import psutil
@@ -37,12 +37,18 @@ def wait_until(holds: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
+def words_of(processes: Sequence[psutil.Process]) -> list[str]:
+    """Of their command lines."""
+    return [word for process in processes for word in process.cmdline()]
+
+
 @pytest.fixture
 def sleeper() -> Iterator[subprocess.Popen[bytes]]:
     """A process with a child."""
     code = "import subprocess; subprocess.run(['sleep', '60'])"
     with subprocess.Popen((sys.executable, "-c", code), start_new_session=True) as process:
-        wait_until(lambda: bool(psutil.Process(process.pid).children()))
+        # Until then it is a copy of its parent, which waits for it and cannot be stopped.
+        wait_until(lambda: "sleep" in words_of(psutil.Process(process.pid).children()))
         yield process
         os.killpg(process.pid, 9)
 
@@ -71,6 +77,7 @@ def test_triton_is_found_by_what_it_was_started_with(mesh: Mesh) -> None:
     with subprocess.Popen(command, start_new_session=True) as process:
         say(mesh, 1, ("triton", "ready", process.pid))
         try:
+            wait_until(lambda: words[0] in words_of([psutil.Process(process.pid)]))
             assert mesh.triton == "unix:/run/triton:1"
         finally:
             os.killpg(process.pid, signal.SIGKILL)

@@ -10,6 +10,7 @@ from benchmarks.against.lines import Line
 from benchmarks.against.turns import NEW, OLD, Sides, order, take_turns
 from benchmarks.load import Load, LoadFailedError
 from benchmarks.mesh import Mesh
+from benchmarks.processes import PartDiedError
 
 LOAD = Load(answers=200, failed=0, seconds=2.0, p50_ms=1.0, p99_ms=2.0)
 
@@ -42,6 +43,7 @@ class Pausable(Mesh):
 @pytest.fixture
 def events(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     monkeypatch.setattr(turns, "wait_until_idle", lambda parts: None)
+    monkeypatch.setattr(turns, "wait_until_answered", lambda mesh: None)
     return []
 
 
@@ -107,6 +109,19 @@ def test_nobody_stays_paused_when_a_load_fails(events: list[str], sides: Sides) 
     with pytest.raises(LoadFailedError):
         list(take_turns(sides, [Line(name="a", load=fail)], pairs=1, seconds=2))
     assert not any(side.is_paused for side in sides if isinstance(side, Pausable))
+
+
+@pytest.mark.parametrize("failure", [LoadFailedError("once"), PartDiedError("once")])
+def test_a_turn_that_fails_is_taken_again(sides: Sides, failure: Exception) -> None:
+    failures = iter([failure])
+
+    def fail_once(mesh: Mesh, seconds: int) -> Load:
+        for failure in failures:
+            raise failure
+        return LOAD
+
+    found = list(take_turns(sides, [Line(name="a", load=fail_once)], pairs=1, seconds=2))
+    assert [turn.side for turn in found] == [OLD, NEW]
 
 
 def test_nobody_stays_paused_between_turns(events: list[str], sides: Sides) -> None:

@@ -6,13 +6,13 @@ import pytest
 from google.rpc import error_details_pb2
 from predict.v1.error_reason_pb2 import ErrorReason
 
-from contract import errors, label_errors, reasons
+from contract import access_errors, errors, label_errors, reasons
 from contract.errors import InvalidArgument, MethodNotFound, Overloaded, PredictError
 from contract.status import error_info, status_from_json, to_json, to_status
 
 CLASSES = [
     found
-    for module in (errors, label_errors)
+    for module in (errors, label_errors, access_errors)
     for _, found in inspect.getmembers(module, inspect.isclass)
     if issubclass(found, PredictError)
 ]
@@ -28,6 +28,8 @@ def test_only_what_may_succeed_later_says_when_to_try_again() -> None:
     retried = {reasons.reason_name(r) for r in reasons.all_reasons() if reasons.retry_delay_s(r)}
     assert retried == {
         "OVERLOADED",
+        "RATE_LIMITED",
+        "KEYS_UNAVAILABLE",
         "MODEL_NOT_RELEASED",
         "MODEL_UNAVAILABLE",
         "STORE_UNAVAILABLE",

@@ -5,7 +5,9 @@ from contextlib import asynccontextmanager
 import pytest
 
 from contract.errors import Overloaded
-from gateway.batching import Batcher
+from gateway import request_context
+from gateway.batching import Batcher, NotYet
+from gateway.request_context import OUTSIDE
 
 
 class Recorder:
@@ -21,9 +23,15 @@ class Recorder:
         return [item * 10 if item >= 0 else ValueError(item) for item in batch]
 
 
-def batcher(recorder: Recorder, **limits: int) -> Batcher[int, int]:
-    defaults = {"max_batch": 8, "max_in_flight": 1, "max_waiting": 100}
-    return Batcher(recorder.run, **{**defaults, **limits})
+def batcher(
+    recorder: Recorder, *, max_batch: int = 8, max_waiting: int = 100, max_in_flight: int = 1
+) -> Batcher[int, int]:
+    return Batcher(
+        recorder.run,
+        max_batch=max_batch,
+        max_waiting=max_waiting,
+        max_in_flight=lambda: max_in_flight,
+    )
 
 
 async def settle() -> None:
@@ -100,7 +108,7 @@ async def test_a_failed_batch_fails_all_its_callers_and_the_next_one_runs() -> N
             raise error
         return batch
 
-    batches = Batcher[int, int](run, max_batch=2, max_in_flight=1, max_waiting=10)
+    batches = Batcher[int, int](run, max_batch=2, max_waiting=10)
     results = await asyncio.gather(*(batches.submit(n) for n in range(4)), return_exceptions=True)
     assert [str(result) for result in results] == ["down", "down", "2", "3"]
 
@@ -109,7 +117,7 @@ async def test_a_batch_with_results_missing_fails_instead_of_hanging() -> None:
     async def run(batch: list[int]) -> list[int]:
         return batch[1:]
 
-    batches = Batcher[int, int](run, max_batch=2, max_in_flight=1, max_waiting=10)
+    batches = Batcher[int, int](run, max_batch=2, max_waiting=10)
     results = await asyncio.gather(*(batches.submit(n) for n in range(2)), return_exceptions=True)
     assert [type(result) for result in results] == [ValueError, ValueError]
 
@@ -170,7 +178,7 @@ async def test_what_comes_while_a_batch_waits_for_its_slot_joins_it() -> None:
     recorder, turnstile = Recorder(), Turnstile()
     recorder.gate.set()
     batches = Batcher[int, int](
-        recorder.run, max_batch=10, max_in_flight=2, max_waiting=10, slot=turnstile.hold
+        recorder.run, max_batch=10, max_in_flight=lambda: 2, max_waiting=10, slot=turnstile.hold
     )
     first = batches.submit(1)
     await settle()
@@ -184,9 +192,7 @@ async def test_what_comes_while_a_batch_waits_for_its_slot_joins_it() -> None:
 async def test_a_slot_is_held_until_the_batch_has_ended_though_its_callers_left() -> None:
     recorder, turnstile = Recorder(), Turnstile()
     turnstile.free.release()
-    batches = Batcher[int, int](
-        recorder.run, max_batch=10, max_in_flight=1, max_waiting=10, slot=turnstile.hold
-    )
+    batches = Batcher[int, int](recorder.run, max_batch=10, max_waiting=10, slot=turnstile.hold)
     call = batches.submit(1)
     await settle()
     call.cancel()
@@ -211,7 +217,7 @@ async def test_after_a_failure_the_next_batch_waits_for_the_recovery() -> None:
         failures.append(str(error))
         await recovered.wait()
 
-    batches = Batcher[int, int](run, max_batch=10, max_in_flight=1, max_waiting=10, recover=recover)
+    batches = Batcher[int, int](run, max_batch=10, max_waiting=10, recover=recover)
     with pytest.raises(RuntimeError):
         await batches.submit(1)
     waiting = batches.submit(2)
@@ -237,3 +243,39 @@ async def test_a_caller_that_asks_again_as_soon_as_it_is_answered_is_answered_ag
     batches = batcher(recorder)
     async with asyncio.timeout(5):
         assert [await batches.submit(n) for n in range(10)] == [n * 10 for n in range(10)]
+
+
+async def submit(batches: Batcher[int, int], caller: str, *items: int) -> list[int | BaseException]:
+    """As the calls of one caller."""
+    request_context.enter(OUTSIDE._replace(caller=caller))
+    return await asyncio.gather(*(asked(batches, item) for item in items), return_exceptions=True)
+
+
+async def asked(batches: Batcher[int, int], item: int) -> int:
+    return await batches.submit(item)
+
+
+async def test_a_caller_who_fills_the_queue_is_refused_for_another_s_sake() -> None:
+    recorder = Recorder()
+    batches = batcher(recorder, max_batch=4, max_waiting=20)
+    of_eve = asyncio.create_task(submit(batches, "eve", *range(100)))
+    await settle()
+    of_bob = asyncio.create_task(submit(batches, "bob", *range(200, 206)))
+    await settle()
+    recorder.gate.set()
+    assert await of_bob == [n * 10 for n in range(200, 206)]
+    outcomes = await of_eve
+    assert {type(outcome) for outcome in outcomes} == {int, Overloaded}
+    assert [len([n for n in batch if n >= 200]) for batch in recorder.batches[1:4]] == [2, 2, 2]
+
+
+async def test_what_could_not_be_done_yet_comes_first_in_the_next_batch() -> None:
+    batches_run = []
+
+    async def run(batch: list[int]) -> list[int | Exception]:
+        batches_run.append(batch)
+        return [batch[0], *[NotYet()] * (len(batch) - 1)]
+
+    batches = Batcher[int, int](run, max_batch=3, max_waiting=10)
+    assert await asyncio.gather(*(batches.submit(n) for n in range(5))) == [0, 1, 2, 3, 4]
+    assert batches_run == [[0, 1, 2], [1, 2, 3], [2, 3, 4], [3, 4], [4]]

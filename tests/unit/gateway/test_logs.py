@@ -1,6 +1,7 @@
 """Lines of the log: which request each is about."""
 
 import asyncio
+import contextvars
 import io
 import logging
 from collections.abc import Iterator
@@ -45,6 +46,15 @@ async def test_a_task_of_a_request_is_of_that_request(lines: io.StringIO) -> Non
     enter(RequestContext(id="one"))
     await asyncio.create_task(part())
     assert "[one] a part" in lines.getvalue()
+
+
+def test_a_line_names_a_caller_who_has_a_name(lines: io.StringIO) -> None:
+    def say() -> None:
+        enter(RequestContext(id="one", caller="ann"))
+        logging.getLogger("a.part").warning("said")
+
+    contextvars.copy_context().run(say)
+    assert "[one ann] said" in lines.getvalue()
 
 
 def test_a_fault_of_every_call_writes_so_many_lines_and_tells_of_the_others() -> None:

@@ -1,5 +1,7 @@
 """The gateway's settings from the environment."""
 
+from pathlib import Path
+
 import pytest
 
 from contract.settings import read
@@ -41,3 +43,10 @@ def test_seconds_are_above_zero(value: str) -> None:
 def test_the_header_of_a_caller_is_a_name_in_lower_case(value: str) -> None:
     with pytest.raises(ValueError, match="PMESH_GATEWAY_CALLER_HEADER must be the name"):
         read(Settings, {"PMESH_GATEWAY_CALLER_HEADER": value})
+
+
+def test_there_is_no_access_control_but_where_a_policy_is_named() -> None:
+    assert read(Settings, {}).access is None
+    assert read(Settings, {"PMESH_GATEWAY_ACCESS": "/etc/access.json"}).access == Path(
+        "/etc/access.json"
+    )

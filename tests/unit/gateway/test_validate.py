@@ -11,6 +11,7 @@ from predict.v1 import model_service_pb2, prediction_service_pb2
 from predict.v1.prediction_service_pb2 import StreamPredictRequest
 
 from contract.errors import InvalidArgument
+from gateway.grpc_asgi.status import UndecodableRequest
 from gateway.interceptors.interceptor import Rpc
 from gateway.interceptors.validate import validate
 
@@ -71,7 +72,12 @@ async def test_the_requests_of_a_stream_come_through_in_order() -> None:
 
 
 @pytest.mark.parametrize("name", ["_OTHER/", "grpc.reflection.v1.ServerReflection/Unknown"])
-def test_what_has_no_descriptor_is_left_as_it_is(name: str) -> None:
+async def test_of_what_has_no_descriptor_only_what_is_no_message_is_refused(name: str) -> None:
     service, method = name.split("/")
     handler = Handler()
-    assert validate(Rpc(service, method), handler) is handler
+    checked = validate(Rpc(service, method), handler)
+    request = StreamPredictRequest()
+    await checked(request, None)  # type: ignore[arg-type]
+    assert handler.requests == [request]
+    with pytest.raises(UndecodableRequest):
+        await checked(UndecodableRequest(b"\xff", ValueError()), None)  # type: ignore[arg-type]

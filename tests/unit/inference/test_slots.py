@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 
@@ -12,7 +12,7 @@ from inference.slots import Slots
 class Floor:
     """Models that hold slots until they are told to give them back."""
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: Callable[[], int]) -> None:
         self.slots = Slots(total)
         self.holding: list[str] = []
         """In the order in which they got a slot."""
@@ -42,7 +42,7 @@ class Floor:
 
 async def filled(total: int, models: Sequence[str]) -> tuple[Floor, list["asyncio.Task[None]"]]:
     """All of these have asked, in this order."""
-    floor = Floor(total)
+    floor = Floor(lambda: total)
     tasks = [floor.enter(model) for model in models]
     await floor.settle()
     return floor, tasks
@@ -93,7 +93,7 @@ async def test_who_gives_up_waiting_loses_no_slot() -> None:
 
 
 async def test_a_slot_given_to_who_is_just_giving_up_goes_to_the_next() -> None:
-    slots = Slots(1)
+    slots = Slots(lambda: 1)
     got: list[str] = []
 
     async def take(name: str) -> None:
@@ -109,7 +109,7 @@ async def test_a_slot_given_to_who_is_just_giving_up_goes_to_the_next() -> None:
 
 
 async def test_a_slot_is_not_given_to_who_has_just_given_up() -> None:
-    slots = Slots(1)
+    slots = Slots(lambda: 1)
     got: list[str] = []
 
     async def take(name: str) -> None:
@@ -127,7 +127,7 @@ async def test_a_slot_is_not_given_to_who_has_just_given_up() -> None:
 
 
 async def test_a_slot_comes_back_from_who_fails() -> None:
-    slots = Slots(1)
+    slots = Slots(lambda: 1)
     with pytest.raises(RuntimeError):
         async with slots.hold("a"):
             raise RuntimeError
@@ -136,7 +136,7 @@ async def test_a_slot_comes_back_from_who_fails() -> None:
 
 
 async def test_no_slot_is_lost_whoever_is_cancelled_when() -> None:
-    slots = Slots(3)
+    slots = Slots(lambda: 3)
     held = most = 0
 
     async def work(number: int) -> None:
@@ -163,3 +163,15 @@ async def test_no_slot_is_lost_whoever_is_cancelled_when() -> None:
     assert most == 3
     async with asyncio.timeout(1), slots.hold("a"), slots.hold("b"), slots.hold("c"):
         pass
+
+
+async def test_when_there_come_to_be_more_all_that_are_free_are_taken() -> None:
+    total = 1
+    floor = Floor(lambda: total)
+    tasks = [floor.enter(model) for model in "abcd"]
+    await floor.settle()
+    assert floor.holding == ["a"]
+    total = 3
+    await floor.leave("a")
+    assert floor.holding == ["b", "c", "d"]
+    assert [task.done() for task in tasks] == [True, False, False, False]

@@ -19,7 +19,14 @@ def test_the_environment_is_read() -> None:
     settings = read(Settings, {**GIVEN, "PMESH_DEVICE": "gpu", "PMESH_QUALITY_MARGIN": "0.1"})
     assert settings.repository == Path("/models")
     assert (settings.device, settings.quality_margin) == ("gpu", 0.1)
-    assert read(Settings, GIVEN).device == "cpu"
+    assert read(Settings, GIVEN).device_of("genre") == "cpu"
+
+
+def test_models_may_run_on_another_device_than_the_rest() -> None:
+    said = {"PMESH_DEVICE": "gpu", "PMESH_DEVICES": "genre=auto,mood-2=cpu"}
+    settings = read(Settings, {**GIVEN, **said})
+    devices = {model: settings.device_of(model) for model in ("genre", "mood-2", "sentiment")}
+    assert devices == {"genre": "auto", "mood-2": "cpu", "sentiment": "gpu"}
 
 
 @pytest.mark.parametrize(
@@ -27,6 +34,8 @@ def test_the_environment_is_read() -> None:
     [
         *((name, "") for name in GIVEN),
         ("PMESH_DEVICE", "tpu"),
+        ("PMESH_DEVICES", "genre=tpu"),
+        ("PMESH_DEVICES", "gpu"),
         ("PMESH_QUALITY_MARGIN", "some"),
         ("PMESH_QUALITY_MARGIN", "-1"),
         ("PMESH_QUALITY_MARGIN", "1.1"),

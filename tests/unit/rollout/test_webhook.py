@@ -50,7 +50,7 @@ def test_all_other_word_is_not(given: dict[str, str], body: bytes) -> None:
 
 def test_the_server_answers_and_tells() -> None:
     heard, port = threading.Event(), free_port()
-    with WebhookServer(port=port, secret=SECRET, heard=heard.set):
+    with WebhookServer("127.0.0.1", port, secret=SECRET, heard=heard.set):
 
         def post(path: str, body: bytes, **more: str) -> int:
             connection = HTTPConnection("127.0.0.1", port, timeout=5)

@@ -100,8 +100,21 @@ def test_what_no_version_is_made_of_is_swept_away(tmp_path: Path, artifact: Path
     assert contents(tmp_path) == [f"bb-{entry.digest()}"]
     remove_version(tmp_path, "m", "3")
     sweep(tmp_path, "m")
-    assert not (tmp_path / "m").exists()
+    assert [p.name for p in (tmp_path / "m").iterdir()] == [".content"]
+    assert contents(tmp_path) == []
     sweep(tmp_path, "m")
+    sweep(tmp_path, "nosuch")
+    assert [p.name for p in tmp_path.iterdir() if p.name != "artifact"] == ["m"]
+
+
+def test_the_folder_of_a_model_stays_the_same_one(tmp_path: Path, artifact: Path) -> None:
+    (tmp_path / "m").mkdir()
+    before = (tmp_path / "m").stat().st_ino
+    sweep(tmp_path, "m")
+    write_version(tmp_path, "m", "1", artifact, sha256="aa")
+    remove_version(tmp_path, "m", "1")
+    sweep(tmp_path, "m")
+    assert (tmp_path / "m").stat().st_ino == before
 
 
 def test_a_write_that_fails_leaves_nothing(

@@ -10,8 +10,9 @@ from typing import Any
 
 import envoy
 
-from gateway.envoy.config import EXTENSIONS, bootstrap
+from gateway.envoy.config import bootstrap
 from gateway.envoy.front import Front
+from gateway.envoy.listener import EXTENSIONS
 from tests.parts.polling import wait_until
 from tests.parts.ports import listens
 

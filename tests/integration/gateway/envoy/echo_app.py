@@ -1,23 +1,38 @@
 """An application whose answers say what reached it through Envoy's filters."""
 
 import asyncio
+import os
+from pathlib import Path
 from typing import Any
 
 import grpc
 from google.protobuf.json_format import MessageToJson
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2
+from grpc_health.v1 import health_pb2_grpc
 from grpc_status import rpc_status
 from predict.v1 import (
+    feedback_service_pb2_grpc,
     model_service_pb2,
     model_service_pb2_grpc,
+    monitoring_service_pb2_grpc,
     prediction_pb2,
     prediction_service_pb2,
     prediction_service_pb2_grpc,
 )
 
+from contract.access import read_policy
+from gateway.app import SERVICES
 from gateway.grpc_asgi import Server
 from gateway.grpc_asgi.asgi import Receive, Scope, Send
+from gateway.interceptors.authorize import authorize
+from gateway.interceptors.explain import explain
+from gateway.interceptors.identify import identify
+from gateway.interceptors.intercepted import Intercepted
+from gateway.interceptors.interceptor import Interceptor
+from gateway.servicers import standard
+
+ACCESS = "PMESH_GATEWAY_ACCESS"
 
 
 def as_received(request: Message) -> str:
@@ -94,9 +109,25 @@ class Models(model_service_pb2_grpc.ModelServiceServicer):
         return model_service_pb2.ListModelsResponse(next_page_token=as_received(request))
 
 
+def interceptors() -> tuple[Interceptor, ...]:
+    """Those of the gateway that decide who may call."""
+    if file := os.environ.get(ACCESS):
+        return (explain, identify, authorize(read_policy(Path(file))))
+    return (explain, identify)
+
+
 server = Server()
-prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(Predictions(), server)
-model_service_pb2_grpc.add_ModelServiceServicer_to_server(Models(), server)
+registry: Any = Intercepted(server, interceptors())
+prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(Predictions(), registry)
+model_service_pb2_grpc.add_ModelServiceServicer_to_server(Models(), registry)
+feedback_service_pb2_grpc.add_FeedbackServiceServicer_to_server(
+    feedback_service_pb2_grpc.FeedbackServiceServicer(), registry
+)
+monitoring_service_pb2_grpc.add_MonitoringServiceServicer_to_server(
+    monitoring_service_pb2_grpc.MonitoringServiceServicer(), registry
+)
+health_pb2_grpc.add_HealthServicer_to_server(health_pb2_grpc.HealthServicer(), registry)
+standard.add_reflection(registry, SERVICES)
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:

@@ -20,6 +20,7 @@ from tests.parts.ports import free_port
 
 PROGRAM = """
 import sys
+from pathlib import PosixPath
 from gateway.envoy.front import Front
 from gateway.main import run
 import logging
@@ -52,7 +53,9 @@ class GatewayProcess:
     ) -> None:
         """environment: of the application, beside the tests' own."""
         self.settings = settings
-        self._environment = os.environ | (environment or {})
+        a_port = {"PMESH_GATEWAY_METRICS_PORT": str(free_port())}
+        access = {"PMESH_GATEWAY_ACCESS": str(settings.access)} if settings.access else {}
+        self._environment = a_port | access | os.environ | (environment or {})
         self.port = settings.port
         self._log = log
 

@@ -11,8 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
+import pytest
 
 from gateway.envoy.admin import EnvoyAdmin
+from tests.integration.gateway.envoy.access.guarded import PREDICT, send
 from tests.integration.gateway.envoy.gateway_process import (
     Answer,
     GatewayProcess,
@@ -124,3 +126,45 @@ def test_connections_over_the_limit_are_closed(tmp_path: Path) -> None:
         for connection in held:
             connection.close()
         wait_until(lambda: gateway._serves_or_ended())
+
+
+TOLD = '{"tokens": {"issuer": "a", "audience": "b", "jwks": "%s"}, "roles": {}}'
+
+
+@pytest.mark.parametrize(
+    ("access", "said"),
+    [
+        (None, "No such file"),
+        ("{}", "is no access policy"),
+        (TOLD % "nowhere", "nowhere"),
+        (TOLD % __file__, "no JSON Web Key Set"),
+    ],
+    ids=["no file", "no policy", "no keys", "keys that are none"],
+)
+def test_a_gateway_does_not_start_without_the_policy_that_it_is_told(
+    tmp_path: Path, access: str | None, said: str
+) -> None:
+    file = tmp_path / "access.json"
+    if access is not None:
+        file.write_text(access)
+    with GatewayProcess(log=tmp_path / "log", settings=echo_settings(access=file)) as process:
+        assert process.process.poll() == 1
+    assert said in process.log
+
+
+def test_only_one_may_say_who_calls(tmp_path: Path) -> None:
+    both = {"PMESH_GATEWAY_ACCESS": "access.json", "PMESH_GATEWAY_CALLER_HEADER": "x-user"}
+    command = [sys.executable, "-m", "gateway.main"]
+    done = subprocess.run(command, env=os.environ | both, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "only one may say who calls" in done.stderr
+
+
+@pytest.mark.parametrize("timeout", ["0m", "1n", "999u"])
+def test_a_deadline_that_is_over_is_told_in_silence(tmp_path: Path, timeout: str) -> None:
+    with GatewayProcess(log=tmp_path / "log", settings=echo_settings()) as gateway:
+        kind = [("content-type", "application/grpc"), ("te", "trailers")]
+        headers = [*kind, ("grpc-timeout", timeout)]
+        reply = send(gateway.port, "POST", PREDICT, headers, bytes(5))
+        assert reply.headers["grpc-status"] == "4"
+        assert "Traceback" not in gateway.log

@@ -23,7 +23,7 @@ from gateway.grpc_asgi import Server
 from gateway.grpc_asgi.asgi import Receive, Scope, Send
 from gateway.interceptors.intercepted import Intercepted, Registrar
 from gateway.interceptors.interceptor import Interceptor
-from gateway.interceptors.validate import validate
+from gateway.interceptors.validate import decoded, validate
 from gateway.logs import log_to_stderr
 from gateway.metrics import Calls
 from gateway.router import Router
@@ -36,7 +36,8 @@ CALLER_HEADER = "x-forwarded-user"
 
 def around(settings: Settings, calls: Calls) -> tuple[Interceptor, ...]:
     """The gateway's list, but for the rules of fields: texts and ids are commands here."""
-    return tuple(one for one in interceptors(settings, calls) if one is not validate)
+    listed = interceptors(settings, calls, None)
+    return tuple(decoded if one is validate else one for one in listed)
 
 
 def seen(text: str) -> Prediction:
@@ -44,7 +45,7 @@ def seen(text: str) -> Prediction:
     context = request_context.current()
     left_s = context.deadline and context.deadline - asyncio.get_running_loop().time()
     fields = {**context._asdict(), "left_s": left_s}
-    return Prediction(text=text, features_uri=json.dumps(fields))
+    return Prediction(text=text, features_uri=json.dumps(fields, default=str))
 
 
 async def obey(text: str, context: Any) -> None:

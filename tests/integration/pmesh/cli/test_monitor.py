@@ -17,7 +17,7 @@ from psycopg.conninfo import make_conninfo
 
 from pmesh.stack.environment import base_environment
 from pmesh.stack.home import Home
-from pmesh.stack.local import PORTS, LocalStack
+from pmesh.stack.local import LocalStack, port_names
 from pmesh.stack.model_list import read_model_list
 from pmesh.stack.ports import assign_ports
 from pmesh.stack.postgres import DATABASE, OWNER
@@ -43,7 +43,7 @@ def home(tmp_path: Path) -> Home:
 @asynccontextmanager
 async def running(home: Home) -> AsyncIterator[tuple[str, str]]:
     """A stack of two parts; gives the owner's connection string, and where the metrics are."""
-    ports = assign_ports(home.ports, PORTS)
+    ports = assign_ports(home.ports, port_names())
     stack = LocalStack(
         home,
         gateway_port=8080,

@@ -12,7 +12,9 @@ import pytest
 
 from pmesh.stack.home import Home
 from pmesh.stack.ports import assign_ports
+from tests.parts.mesh_list import MESH_FILE
 
+ROOT = Path(__file__).parents[4]
 PMESH = (sys.executable, "-m", "pmesh.cli")
 
 
@@ -49,8 +51,50 @@ def test_a_port_that_is_taken(home: Home, taken_port: int) -> None:
     done = pmesh("up", "--home", str(home.path), "--port", str(taken_port))
     assert done.returncode == 1
     assert f"port {taken_port}: taken by another program" in done.stderr
-    assert f"pmesh up --port {taken_port + 10}" in done.stderr
+    assert f"pmesh up --home {home.path} --port {taken_port + 10}" in done.stderr
     assert not home.path.exists()
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """One whose mesh.yaml and models may be spoilt; the supervisor takes them from there."""
+    checkout = tmp_path / "checkout"
+    (checkout / "models" / "mood").mkdir(parents=True)
+    (checkout / "models" / "__init__.py").touch()
+    values = (ROOT / "models" / "sentiment" / "values.yaml").read_text()
+    spoilt = values.replace("id: sentiment", "id: mood")
+    (checkout / "models" / "mood" / "values.yaml").write_text(spoilt)
+    shutil.copy(MESH_FILE, checkout)
+    return checkout
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "why"),
+    [
+        (
+            "mesh.yaml",
+            'predict: ["*"]',
+            'predict: ["nope"]',
+            "mesh.yaml: roles.app.predict has no model nope; it may have *, mood\n",
+        ),
+        ("mesh.yaml", "caller: 2000", "caller: many", "mesh.yaml: limits.caller is a whole number"),
+        ("models/mood/values.yaml", "id: mood", "id: moods", "values.yaml is of 'moods'\n"),
+    ],
+)
+def test_a_start_with_a_file_that_is_to_be_mended(
+    home: Home, port: int, checkout: Path, file: str, old: str, new: str, why: str
+) -> None:
+    text = (checkout / file).read_text()
+    assert old in text
+    (checkout / file).write_text(text.replace(old, new))
+    done = pmesh(
+        *("up", "--auth", "--home", str(home.path), "--port", str(port)),
+        environment={"PYTHONPATH": os.pathsep.join((str(checkout), str(ROOT)))},
+    )
+    assert done.returncode == 1
+    assert why in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "mend that, then start it again" in done.stderr
 
 
 def test_a_time_of_labels_in_a_training_without_them() -> None:
@@ -109,6 +153,21 @@ def test_a_stack_that_does_not_run(home: Home, command: str) -> None:
     assert done.returncode == 1
     assert f"no stack runs on {home.path}" in done.stderr
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize("token", ["a.b.c\nd", "a.b.c\n", "\u00e4", "a b"])
+@pytest.mark.parametrize(
+    "command",
+    ["history sentiment --address 127.0.0.1:1", "up --auth", "labels list --model a --address a:1"],
+)
+def test_a_token_that_is_none(home: Home, command: str, token: str) -> None:
+    where = {"PMESH_HOME": str(home.path), "PMESH_TOKEN": token}
+    done = pmesh(*command.split(), environment=where)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("error PMESH_TOKEN is no token: ")
+    assert "unset PMESH_TOKEN" in done.stderr
+    assert token not in done.stderr
+    assert not home.path.exists()
 
 
 @pytest.mark.parametrize("arguments", [(), ("good", "--file", __file__)])

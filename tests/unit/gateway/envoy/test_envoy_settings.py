@@ -1,5 +1,7 @@
 """Where Envoy listens, from the environment."""
 
+from pathlib import Path
+
 import pytest
 
 from contract.settings import read
@@ -19,6 +21,7 @@ def test_every_variable_sets_its_field() -> None:
         "PMESH_GATEWAY_MAX_CONNECTIONS": "10",
         "PMESH_GATEWAY_DRAIN_DELAY_S": "1.5",
         "PMESH_GATEWAY_DRAIN_S": "2.5",
+        "PMESH_GATEWAY_ACCESS": "/etc/predict-mesh/access.json",
     }
     assert read(Front, environ) == Front(
         address="0.0.0.0",  # noqa: S104
@@ -28,6 +31,7 @@ def test_every_variable_sets_its_field() -> None:
         max_connections=10,
         drain_delay_s=1.5,
         drain_s=2.5,
+        access=Path("/etc/predict-mesh/access.json"),
     )
 
 

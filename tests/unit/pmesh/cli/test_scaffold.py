@@ -41,6 +41,11 @@ def test_the_files_agree_on_name_and_labels(models: Path, labels: tuple[str, ...
     assert len({example.id for example in examples}) == len(examples) == 30 * len(labels)
 
 
+def test_a_name_that_yaml_has_a_meaning_for_stays_a_name(models: Path) -> None:
+    write_model_folder(models, "on", DEFAULT_LABELS)
+    assert yaml.safe_load((models / "on" / "values.yaml").read_text())["id"] == "on"
+
+
 @any_labels
 def test_the_code_is_in_the_style_of_the_project(models: Path, labels: tuple[str, ...]) -> None:
     write_model_folder(models, "mine", labels)
@@ -65,7 +70,20 @@ def test_it_needs_what_a_model_that_ships_needs(models: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["", "Spam", "1spam", "my-model", "my_model", "a/b", "..", "class", "x" * 64, "spam\n"]
+    "name",
+    [
+        "",
+        "Spam",
+        "1spam",
+        "my-model",
+        "my_model",
+        "a/b",
+        "..",
+        "class",
+        "x" * 44,
+        "mlflow",
+        "spam\n",
+    ],
 )
 def test_a_name_that_is_no_id_and_no_package_is_refused(models: Path, name: str) -> None:
     with pytest.raises(InvalidName):

@@ -8,7 +8,7 @@ from pmesh.cli import programs
 from pmesh.stack import first_releases
 from pmesh.stack.environment import base_environment
 from pmesh.stack.home import Home
-from pmesh.stack.local import PORTS, LocalStack
+from pmesh.stack.local import LocalStack, port_names
 
 OF_TRITON = {"PMESH_TRITON_KEY", "PMESH_TRITON_REPOSITORY"}
 RELEASES_ONLY = OF_TRITON | {"PGPASSWORD", "PGUSER"}
@@ -18,7 +18,7 @@ RELEASES_ONLY = OF_TRITON | {"PGPASSWORD", "PGUSER"}
 def stack(tmp_path: Path) -> LocalStack:
     home = Home(tmp_path)
     home.create()
-    ports = {name: number for number, name in enumerate(PORTS, start=1)}
+    ports = {name: number for number, name in enumerate(port_names(), start=1)}
     return LocalStack(
         home, gateway_port=8080, ports=ports, models=[], environment=base_environment()
     )

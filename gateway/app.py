@@ -21,7 +21,7 @@ from predict.v1 import (
 )
 
 from contract.access import AccessPolicy, Limits, read_policy
-from contract.metrics_server import metrics_server
+from telemetry.metrics_server import metrics_server
 from contract.settings import read
 from features.spool import Spool
 from gateway import drain

@@ -27,7 +27,7 @@ import psycopg
 from bus.aws import CONFIG
 from contract.arguments import moment
 from contract.heartbeat import heartbeat
-from contract.metrics_server import metrics_server
+from telemetry.metrics_server import metrics_server
 from contract.settings import read
 from monitoring.alerts.commands import add_commands
 from monitoring.alerts.deliveries import deliver_all_due, telling

@@ -6,7 +6,7 @@ import grpc
 import httpx
 import pytest
 
-from contract.metrics_server import metrics_server
+from telemetry.metrics_server import metrics_server
 from gateway.metrics import BOUNDS_S, Calls
 from tests.parts.ports import free_port
 
@@ -76,7 +76,7 @@ def test_version_6_is_served(port: int) -> None:
 def test_whoever_asks_slowly_is_cut_off(
     port: int, started: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("contract.metrics_server.READ_S", 0.3)
+    monkeypatch.setattr("telemetry.metrics_server.READ_S", 0.3)
     with (
         metrics_server("127.0.0.1", port, Calls()),
         socket.create_connection(("127.0.0.1", port), timeout=20) as slow,

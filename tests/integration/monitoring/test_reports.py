@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from contract.metrics_server import metrics_server
+from telemetry.metrics_server import metrics_server
 from monitoring.choice import choose
 from monitoring.daily import Daily
 from monitoring.report import ReportFailed

@@ -16,7 +16,7 @@ from predict.v1 import prediction_service_pb2 as pb
 from predict.v1 import prediction_service_pb2_grpc
 from predict.v1.prediction_pb2 import Prediction
 
-from contract.metrics_server import metrics_server
+from telemetry.metrics_server import metrics_server
 from gateway import request_context
 from gateway.app import SERVICES, UNBOUNDED, interceptors
 from gateway.grpc_asgi import Server

@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from ipaddress import ip_address
 from socketserver import TCPServer
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
-if TYPE_CHECKING:
-    from prometheus_client.registry import Collector
+from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector, make_wsgi_app
+from prometheus_client.registry import Collector
 
 READ_S = 2.0
 """In which a request must have come and been answered: there is one at a time."""
@@ -25,17 +25,20 @@ Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 def metrics_server(
     address: str,
     port: int,
-    *collectors: "Collector",
+    *collectors: Collector,
     mounts: Mapping[str, Application] = MappingProxyType({}),
 ) -> Iterator[None]:
-    """Answers at http://address:port/metrics, in a thread.
+    """Answers at http://address:port/metrics, in a thread, with the process' own figures too.
 
-    address: an IP address. mounts: what answers below other paths, by how these begin. Raises
-    OSError if nothing can listen there.
+    address: an IP address. port: 0: nowhere. mounts: what answers below other paths, by how these
+    begin. Raises OSError if nothing can listen there.
     """
-    from prometheus_client import CollectorRegistry, make_wsgi_app  # not all programs have it
-
+    if not port:
+        yield
+        return
     registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    GCCollector(registry=registry)
     for collector in collectors:
         registry.register(collector)
     with _listen(address, port) as server:

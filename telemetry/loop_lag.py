@@ -1,0 +1,39 @@
+"""How late a program's event loop comes round: whatever waits in it waits so long."""
+
+import asyncio
+from bisect import bisect_left
+from collections.abc import Iterator
+from itertools import accumulate
+
+from prometheus_client.core import HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+LOOK_S = 0.5
+BOUNDS_S = (0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+
+
+class LoopLag(Collector):
+    """Run `watch` in the loop."""
+
+    def __init__(self) -> None:
+        self._counts = [0] * (len(BOUNDS_S) + 1)
+        self._sum_s = 0.0
+
+    async def watch(self) -> None:
+        """Look again and again, until cancelled."""
+        clock = asyncio.get_running_loop().time
+        while True:
+            due = clock() + LOOK_S
+            await asyncio.sleep(LOOK_S)
+            late_s = max(clock() - due, 0.0)
+            self._counts[bisect_left(BOUNDS_S, late_s)] += 1
+            self._sum_s += late_s
+
+    def collect(self) -> Iterator[Metric]:
+        """The metric as it now stands."""
+        lag = HistogramMetricFamily(
+            "pmesh_event_loop_lag_seconds", "How late the event loop came round."
+        )
+        bounds = (*map(str, BOUNDS_S), "+Inf")
+        lag.add_metric((), list(zip(bounds, accumulate(self._counts), strict=True)), self._sum_s)
+        yield lag

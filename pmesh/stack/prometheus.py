@@ -54,7 +54,7 @@ def prometheus_part(
             "--log.level=warn",
         ),
         environment=environment,
-        uses=("metrics",),
+        needs=("metrics",),
         before=write_config,
         is_ready=lambda: answers_http(port, "/-/ready"),
         background=True,

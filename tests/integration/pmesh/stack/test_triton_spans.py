@@ -1,6 +1,8 @@
 """Triton's own spans, at a real receiver, and a receiver that is away."""
 
 import asyncio
+import os
+from pathlib import Path
 
 import grpc
 import pytest
@@ -73,5 +75,4 @@ def test_it_starts_and_serves_though_the_receiver_takes_nothing(fault: str) -> N
 
 
 def _resident_bytes(pid: int) -> int:
-    with open(f"/proc/{pid}/statm", encoding="ascii") as statm:
-        return int(statm.read().split()[1]) * 4096
+    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")

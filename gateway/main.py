@@ -25,6 +25,7 @@ from contract.settings import read
 from gateway.drain import DrainPipe, Stage
 from gateway.envoy.access import Access, open_access
 from gateway.envoy.admin import EnvoyAdmin
+from gateway.envoy.collector import read_envoy_traces
 from gateway.envoy.config import bootstrap
 from gateway.envoy.front import Front
 from gateway.settings import Settings
@@ -80,7 +81,8 @@ def run(settings: Front, variables: dict[str, str]) -> int:
         try:
             access = _open_access(settings, Path(directory))
             config = Path(directory, "envoy.json")
-            config.write_text(json.dumps(bootstrap(settings, access=access)))
+            traces = read_envoy_traces(os.environ)
+            config.write_text(json.dumps(bootstrap(settings, access=access, traces=traces)))
         except (OSError, ValueError) as error:
             log.error("cannot start: %s", error)
             return 1

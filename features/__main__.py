@@ -42,4 +42,4 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
 
 
 if __name__ == "__main__":
-    run_program(Settings, run)
+    run_program("features", Settings, run)

@@ -109,4 +109,4 @@ def _start(
 
 
 if __name__ == "__main__":
-    run_program(Settings, run)
+    run_program("relay", Settings, run)

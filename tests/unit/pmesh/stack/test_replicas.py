@@ -13,11 +13,12 @@ from pmesh.stack.replicas import ALONE, SIDE_BY_SIDE, Replicas
 
 def stack(home: Path, replicas: Replicas) -> LocalStack:
     home.mkdir(exist_ok=True)
+    models = read_model_list()
     return LocalStack(
         Home(home),
         gateway_port=8080,
-        ports={name: number for number, name in enumerate(port_names(replicas), start=1)},
-        models=read_model_list(),
+        ports={name: number for number, name in enumerate(port_names(models, replicas), start=1)},
+        models=models,
         environment={},
         replicas=replicas,
     )

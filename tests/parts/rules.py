@@ -6,7 +6,8 @@ from typing import Any
 
 import yaml
 
-FILES = sorted((Path(__file__).parents[2] / "deploy/prometheus/rules").glob("*.yml"))
+FOLDER = Path(__file__).parents[2] / "deploy/prometheus/rules"
+FILES = sorted(FOLDER.glob("*.yml"))
 
 
 def rules() -> Iterator[dict[str, Any]]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from tests.parts.promtool import promtool
-from tests.parts.rules import FILES
+from tests.parts.rules import FOLDER
 
 _FIRING = 'sum by (alertname, severity, slo, window) (ALERTS{alertstate="firing"}) > 0'
 _LASTS = 300
@@ -34,11 +34,18 @@ def counter(*stretches: tuple[int, float], step: int) -> str:
 
 
 def fires(
-    series: Mapping[str, str], minute: int, firing: set[str], scratch: Path, *, step: int = 1
+    rules: str,
+    series: Mapping[str, str],
+    minute: int,
+    firing: set[str],
+    scratch: Path,
+    *,
+    step: int = 1,
 ) -> None:
-    """These alerts fire at this minute, and no others.
+    """These alerts of a file of rules fire at this minute, and no others.
 
-    series: values by name, one each `step` minutes. firing: alert and severity, with slo and window
+    series: values by name, one each `step` minutes; rules are looked at in every second of these.
+    firing: alert and severity, with slo and window
     where it has them, by blanks. scratch: a folder.
     """
     test = {
@@ -55,8 +62,8 @@ def fires(
         ],
     }
     given = {
-        "rule_files": [str(file) for file in FILES],
-        "evaluation_interval": f"{step}m",
+        "rule_files": [str(FOLDER / rules)],
+        "evaluation_interval": f"{2 * step}m",
         "tests": [test],
     }
     file = scratch / "test.yml"

@@ -2,7 +2,7 @@
 
 import re
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -61,21 +61,16 @@ class Prometheus:
 
 
 @contextmanager
-def prometheus(
-    folder: Path, targets: Mapping[str, str], rules: Sequence[Path]
-) -> Iterator[Prometheus]:
-    """Reads http://ADDRESS/metrics within the block. folder: its own. targets: a label `part` by
-    address, or an empty one for a page that has it already. rules: files of them."""
+def prometheus(folder: Path, targets: str, rules: Sequence[Path]) -> Iterator[Prometheus]:
+    """Reads what a page names, within the block. folder: its own. targets: the page's URL. rules:
+    files of them."""
     config = {
         "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
         "rule_files": [str(file) for file in rules],
         "scrape_configs": [
             {
                 "job_name": "predict-mesh",
-                "static_configs": [
-                    {"targets": [address], "labels": {"part": part} if part else {}}
-                    for address, part in targets.items()
-                ],
+                "http_sd_configs": [{"url": targets, "refresh_interval": "1s"}],
             }
         ],
     }

@@ -7,7 +7,7 @@ from typing import Any
 import yaml
 
 FOLDER = Path(__file__).parents[2] / "deploy/prometheus/rules"
-FILES = sorted(FOLDER.glob("*.yml"))
+FILES = sorted(FOLDER.glob("*.yaml"))
 
 
 def rules() -> Iterator[dict[str, Any]]:

@@ -101,9 +101,9 @@ def test_each_alert_is_tried() -> None:
 
 @pytest.mark.parametrize(("said", "firing"), FIRING, ids=lambda value: " ".join(value)[:60])
 def test_what_is_broken_fires(said: dict[str, str], firing: set[str], tmp_path: Path) -> None:
-    fires("parts.yml", steady({**WELL, **said}), AT, firing, tmp_path)
+    fires("parts.yaml", steady({**WELL, **said}), AT, firing, tmp_path)
 
 
 @pytest.mark.parametrize("said", QUIET, ids=lambda value: " ".join(value)[:60])
 def test_what_is_well_does_not(said: dict[str, str], tmp_path: Path) -> None:
-    fires("parts.yml", steady({**WELL, **said}), AT, set(), tmp_path)
+    fires("parts.yaml", steady({**WELL, **said}), AT, set(), tmp_path)

@@ -8,7 +8,7 @@ from monitoring.dashboards.promql import OUR_FAULTS
 from tests.integration.monitoring.rule_cases import counter, fires
 from tests.parts.rules import rules
 
-RULES = "service-levels.yml"
+RULES = "service-levels.yaml"
 STEP = 2
 """Minutes between values."""
 DAY, DAYS = 1440, 3 * 1440

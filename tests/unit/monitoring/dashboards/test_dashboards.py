@@ -45,16 +45,25 @@ def test_the_overview_leads_to_a_model_at_the_same_time() -> None:
 @pytest.mark.parametrize("panel", PANELS)
 def test_a_panel_says_what_it_shows_and_what_to_do(panel: dict[str, Any]) -> None:
     assert panel["title"]
-    assert panel["description"].endswith(".")
+    assert panel["description"].endswith((".", "?"))
     assert panel["fieldConfig"]["defaults"]["unit"]
     letters = [target["refId"] for target in panel["targets"]]
     assert letters == sorted(set(letters)) != []
 
 
-@pytest.mark.parametrize("panel", PANELS)
-def test_no_panel_lies_on_another(panel: dict[str, Any]) -> None:
-    place = panel["gridPos"]
-    assert place["x"] + place["w"] <= 24
+def test_no_panel_lies_on_another_or_outside() -> None:
+    for dashboard in dashboards().values():
+        cells: set[tuple[int, int]] = set()
+        for panel in dashboard["panels"]:
+            place = panel["gridPos"]
+            assert place["x"] + place["w"] <= 24
+            own = {
+                (place["x"] + across, place["y"] + down)
+                for across in range(place["w"])
+                for down in range(place["h"])
+            }
+            assert not own & cells, panel["title"]
+            cells |= own
 
 
 def test_no_two_panels_of_a_dashboard_share_a_title() -> None:

@@ -27,7 +27,6 @@ import psycopg
 from bus.aws import CONFIG
 from contract.arguments import moment
 from contract.heartbeat import heartbeat
-from telemetry.metrics_server import metrics_server
 from contract.settings import read
 from monitoring.alerts.commands import add_commands
 from monitoring.alerts.deliveries import deliver_all_due, telling
@@ -44,6 +43,7 @@ from monitoring.report import ReportFailed
 from monitoring.served import PREFIX, Reports
 from monitoring.settings import Settings, WatchSettings
 from monitoring.store import QualityStore, connect
+from telemetry.metrics_server import metrics_server
 
 log = logging.getLogger("monitoring")
 

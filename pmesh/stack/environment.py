@@ -13,6 +13,8 @@ _COMMON = {
     "DO_NOT_TRACK": "1",
     # As the logs say it at once, not when a buffer is full.
     "PYTHONUNBUFFERED": "1",
+    # For people, who read them in files.
+    "PMESH_LOG_FORMAT": "text",
 }
 
 

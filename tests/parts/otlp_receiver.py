@@ -48,6 +48,8 @@ class OtlpReceiver:
     spans: list[ReceivedSpan] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
     """As they came, unpacked: for whoever looks for what must not be there."""
+    headers: dict[str, str] = field(default_factory=dict)
+    """Of the last request, by their names in lower case."""
     status: int = 200
     """What it answers with; other than 200, it takes nothing."""
     silent: threading.Event = field(default_factory=threading.Event)
@@ -87,6 +89,7 @@ def receiving_spans(port: int = 0) -> Iterator[OtlpReceiver]:
 
         def do_POST(self) -> None:
             body = self._body()
+            receiver.headers = {name.lower(): value for name, value in self.headers.items()}
             while receiver.silent.is_set() and not ended.wait(0.05):
                 pass
             if receiver.status == 200:

@@ -140,8 +140,8 @@ def _grants(where: str, said: Any) -> Mapping[str, Sequence[str]]:
 
 def _outside(said: Any) -> Outside:
     keys = ("region", "bus_prefix", "buckets", "alerts", "database", "traces")
-    least = {"database": None, "traces": ""}
-    outside = _whole("outside", least | section("outside", said), keys)
+    unsaid = {"database": None, "traces": ""}
+    outside = _whole("outside", {**unsaid, **section("outside", said)}, keys)
     return Outside(
         region=_text(
             "outside.region",

@@ -3,11 +3,8 @@
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import yaml
-
-from pmesh.mesh_file import MESH, read_mesh
 
 ROOT = Path(__file__).parents[3]
 VALUES = yaml.safe_load((ROOT / "deploy/groundcover/values.yaml").read_text())
@@ -41,15 +38,14 @@ def test_what_is_left_out_is_what_the_page_says_of_the_default() -> None:
     assert sensor["receivers"]["metricsscraper"] == {"enabled": False}
 
 
-def test_the_sensor_takes_all_spans_where_proxies_and_programs_send_them() -> None:
+def test_the_sensor_takes_all_spans_where_proxies_send_theirs_and_programs_by_http() -> None:
     direct = VALUES["agent"]["sensor"]["apmIngestor"]["otel"]["direct"]
     assert direct["samplingRatio"] == 1
     assert direct["otlp"]["enabled"]
     mesh = yaml.safe_load((ROOT / "istio/mesh-config.yaml").read_text())["meshConfig"]
     proxies = mesh["extensionProviders"][0]["opentelemetry"]
-    programs = urlsplit(read_mesh(MESH).outside.traces)
-    assert (proxies["service"], proxies["port"]) == (programs.hostname, direct["otlp"]["grpcPort"])
-    assert programs.port == direct["otlp"]["httpPort"]
+    assert proxies["port"] == direct["otlp"]["grpcPort"]
+    assert direct["otlp"]["httpPort"] == 4318
 
 
 def test_the_token_is_named_and_is_not_there() -> None:

@@ -42,6 +42,15 @@ def test_no_two_share_a_port_a_spool_or_a_name_in_the_database(tmp_path: Path) -
     own = [name for name in one if "PORT" in name or "SPOOL" in name]
     assert {"PMESH_GATEWAY_PORT", "PMESH_FEATURES_SPOOL"} <= set(own)
     assert [name for name in own if name.startswith("PMESH") and one[name] == other[name]] == []
+    opened = [
+        port
+        for part in parts
+        for name, port in part.environment.items()
+        if name.endswith("_METRICS_PORT")
+    ]
+    assert len(opened) == len(set(opened)) == 13
+    assert one["PMESH_GATEWAY_ACCESS_LOG"].endswith("/logs/access-1.log")
+    assert other["PMESH_GATEWAY_ACCESS_LOG"].endswith("/logs/access-2.log")
     called = [part.environment.get("PGAPPNAME") for part in parts]
     named = [name for name in called if name]
     assert len(set(named)) == len(named)

@@ -2,6 +2,7 @@
 
 import urllib.request
 from dataclasses import dataclass
+from urllib.error import URLError
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -18,10 +19,12 @@ class Exposed:
     port: int
 
     def series(self) -> dict[Series, float]:
-        """By name and labels."""
-        url = f"http://127.0.0.1:{self.port}/metrics"
-        with urllib.request.urlopen(url) as page:
-            families = list(text_string_to_metric_families(page.read().decode()))
+        """By name and labels; none until it listens."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/metrics") as page:
+                families = list(text_string_to_metric_families(page.read().decode()))
+        except URLError:
+            return {}
         return {
             (sample.name, frozenset(sample.labels.items())): sample.value
             for family in families

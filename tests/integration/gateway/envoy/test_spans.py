@@ -4,6 +4,7 @@ import re
 import ssl
 import struct
 from collections.abc import Iterator
+from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -225,10 +226,10 @@ def test_envoy_decides_as_every_program_does(
     with GatewayProcess(
         log=tmp_path / "log", settings=settings, environment=environment
     ) as gateway:
-        connection = HTTPConnection("127.0.0.1", gateway.port)
-        for parent in contexts:
-            connection.request("GET", "/nowhere", headers=dict([traceparent(parent)]))
-            connection.getresponse().read()
+        with closing(HTTPConnection("127.0.0.1", gateway.port)) as connection:
+            for parent in contexts:
+                connection.request("GET", "/nowhere", headers=dict([traceparent(parent)]))
+                connection.getresponse().read()
         expected = {one.trace_id for one in contexts if sampler.samples(one.trace_id, one)}
         wait_until(lambda: expected <= {span.trace_id for span in list(receiver.spans)})
     sent = {span.trace_id for span in receiver.spans} & {one.trace_id for one in contexts}

@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -81,8 +82,8 @@ class OtlpReceiver:
 
 
 @contextmanager
-def receiving_spans(port: int = 0) -> Iterator[OtlpReceiver]:
-    """One at a port of its own, or at this one."""
+def receiving_spans(port: int = 0, *, tls: ssl.SSLContext | None = None) -> Iterator[OtlpReceiver]:
+    """One at a port of its own, or at this one. tls: None: by http."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -125,6 +126,8 @@ def receiving_spans(port: int = 0) -> Iterator[OtlpReceiver]:
 
     ended = threading.Event()
     server = Server(("127.0.0.1", port), Handler)
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     receiver = OtlpReceiver(server.server_address[1])
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()

@@ -6,8 +6,8 @@ import grpc
 import httpx
 import pytest
 
-from telemetry.metrics_server import metrics_server
 from gateway.metrics import BOUNDS_S, Calls
+from telemetry.metrics_server import metrics_server
 from tests.parts.ports import free_port
 
 RPC = "predict.v1.PredictionService/Predict"

@@ -84,6 +84,7 @@ def run(settings: Front, variables: dict[str, str]) -> int:
         except (OSError, ValueError) as error:
             log.error("cannot start: %s", error)
             return 1
+        variables = variables | {"PMESH_GATEWAY_ADMIN_PORT": str(settings.admin_port)}
         if access:
             variables = variables | {"PMESH_GATEWAY_KEYS": str(access.keys)}
         pipe = DrainPipe()

@@ -49,7 +49,7 @@ class OtlpReceiver:
     bodies: list[bytes] = field(default_factory=list)
     """As they came, unpacked: for whoever looks for what must not be there."""
     status: int = 200
-    """What it answers with; other than 200, it takes nothing."""
+    """What it answers with; other than 200, it takes nothing; with 0, it hangs up."""
     silent: threading.Event = field(default_factory=threading.Event)
     """While set, it reads and does not answer."""
 
@@ -89,6 +89,9 @@ def receiving_spans(port: int = 0) -> Iterator[OtlpReceiver]:
             body = self._body()
             while receiver.silent.is_set() and not ended.wait(0.05):
                 pass
+            if receiver.status == 0:
+                self.close_connection = True
+                return
             if receiver.status == 200:
                 receiver.bodies.append(body)
                 receiver.spans += _spans(body, self.headers.get("Content-Type", ""))

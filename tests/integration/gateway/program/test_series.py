@@ -95,7 +95,7 @@ def stream(gateway: Running, numbers: range) -> None:
         )
         for n in numbers
     )
-    answered = PredictionServiceStub(gateway.grpc.channel).StreamPredict(asked, timeout=20)
+    answered = PredictionServiceStub(gateway.grpc.channel).StreamPredict(asked, timeout=200)
     assert sum(1 for _ in answered) == len(numbers)
 
 

@@ -38,24 +38,24 @@ PREDICT = f"""\
 envoy SERVER
   gateway SERVER {SERVICE}/Predict
     gateway CLIENT infer sentiment
-      triton INTERNAL InferRequest
+      triton SERVER InferRequest
     gateway CLIENT insert requests
     gateway INTERNAL choose version
     gateway INTERNAL record
     gateway INTERNAL validate
-    gateway INTERNAL wait for batch"""
+    gateway INTERNAL wait for batch
+    relay PRODUCER {SEND}"""
 LATER = f"""\
 envoy SERVER
   gateway SERVER {SERVICE}/CreatePrediction
     gateway CLIENT insert requests
     gateway INTERNAL choose version
-    gateway INTERNAL record
     gateway INTERNAL validate
     relay PRODUCER {SEND}
       worker CONSUMER {TAKEN}
         worker CLIENT claim requests
         worker CLIENT infer sentiment
-          triton INTERNAL InferRequest
+          triton SERVER InferRequest
         worker CLIENT put features
         worker PRODUCER {SEND}
           relay CONSUMER {ANSWERED}

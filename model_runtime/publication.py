@@ -65,7 +65,9 @@ class Publication:
             for event_id, code in outcome.rejected.items():
                 event = waiting.pop(event_id)
                 with about(prediction_id=event.prediction_id, version=event.version):
-                    log.error("the bus does not take what became of it: %s", code)
+                    log.error(
+                        "the bus does not take what became of %s: %s", event.prediction_id, code
+                    )
                 refused.append(event)
             if waiting:
                 raise outcome.failure or BusUnavailable("NotPublished", dependency="topic")

@@ -6,6 +6,7 @@ from typing import Any
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from gateway.envoy.access import Access
+from gateway.envoy.access_log import NOTE_STATUS, access_log
 from gateway.envoy.access_replies import access_replies
 from gateway.envoy.authentication import IDENTITY_HEADERS
 from gateway.envoy.collector import EnvoyTraces, collector_cluster
@@ -112,7 +113,14 @@ def _http_manager(
             settings, contract, access, traces, max_body_bytes=MAX_BODY_BYTES
         ),
         **({"tracing": tracing(traces)} if traces else {}),
+        **_access_log(settings),
     }
+
+
+def _access_log(settings: Front) -> dict[str, Any]:
+    if not settings.access_log:
+        return {}
+    return {"access_log": access_log(settings.access_log, settings.caller_header)}
 
 
 def _limits() -> dict[str, Any]:
@@ -143,25 +151,28 @@ def _http2() -> dict[str, Any]:
 def _virtual_host(settings: Front, traces: EnvoyTraces | None) -> dict[str, Any]:
     """Nothing is forwarded: a route says which filters are for its kind of request."""
 
+    notes = (NOTE_STATUS,) if settings.access_log else ()
+    native = without(GRPC_WEB, REST_FRONT, TRANSCODER, *notes)
+
     def known_as(protocol: str) -> dict[str, Any]:
-        return traced_as(protocol) if traces else {}
+        name = {"name": protocol} if settings.access_log else {}
+        return name | (traced_as(protocol) if traces else {})
 
     return {
         "name": "gateway",
         "domains": ["*"],
         "request_body_buffer_limit": MAX_BODY_BYTES + GRPC_OVERHEAD_BYTES,
         "routes": [
-            _route(
-                {**EVERYTHING, "grpc": {}},
-                without(GRPC_WEB, REST_FRONT, TRANSCODER),
-                known_as("grpc"),
-            ),
+            _route({**EVERYTHING, "grpc": {}}, native, known_as("grpc")),
             _route(
                 {**EVERYTHING, "headers": [GRPC_WEB_CONTENT]},
                 without(REST_FRONT, TRANSCODER),
                 known_as("grpc-web"),
             ),
-            *(_mount(path, methods, known_as("rest")) for path, methods in settings.mounts.items()),
+            *(
+                _route(_mounted(path, methods), native, known_as("rest"))
+                for path, methods in settings.mounts.items()
+            ),
             _route(EVERYTHING, without(GRPC_WEB), known_as("rest")),
         ],
         "typed_per_filter_config": cors_policy(settings.cors_origins),
@@ -179,14 +190,13 @@ def _route(
     }
 
 
-def _mount(path: str, methods: Sequence[str], known_as: dict[str, Any]) -> dict[str, Any]:
+def _mounted(path: str, methods: Sequence[str]) -> dict[str, Any]:
     """What the application answers as it is; the REST front refuses other methods."""
     method = {"safe_regex": {"regex": "|".join(methods)}}
-    match = {
+    return {
         "path_separated_prefix": path,
         "headers": [{"name": ":method", "string_match": method}],
     }
-    return _route(match, without(GRPC_WEB, REST_FRONT, TRANSCODER), known_as)
 
 
 def _drop_headers(access: Access | None, traces: EnvoyTraces | None) -> dict[str, Any]:

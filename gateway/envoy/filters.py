@@ -9,6 +9,7 @@ from google.api import annotations_pb2
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from gateway.envoy.access import Access
+from gateway.envoy.access_log import note_status
 from gateway.envoy.access_paths import HEALTHZ
 from gateway.envoy.authentication import authenticate
 from gateway.envoy.collector import EnvoyTraces
@@ -53,7 +54,8 @@ def http_filters(
         # After gRPC-Web, so that refusals become that too, and before any work on a request.
         *([authenticate(access.policy.tokens, access.keys)] if access else []),
         http_filter(REST_FRONT, "lua.v3.Lua", default_source_code={"inline_string": script}),
-        _transcoder(descriptors, keeps_route=bool(traces)),
+        _transcoder(descriptors, keeps_route=bool(traces or settings.access_log)),
+        *([note_status()] if settings.access_log else []),
         _application(settings.app),
     ]
 

@@ -11,6 +11,7 @@ from typing import Annotated, BinaryIO
 import typer
 
 from pmesh.cli.options import HOME, HomeOption, fail, for_home
+from pmesh.cli.readable_lines import readable
 from pmesh.stack.home import Home
 
 _POLL_S = 0.2
@@ -52,7 +53,7 @@ def _files(home: Home, part: str) -> list[Path]:
 
 def _print(prefix: str, lines: Iterable[bytes]) -> None:
     for line in lines:
-        print(prefix + line.decode(errors="replace"), end="", flush=True)
+        print(prefix + readable(line.decode(errors="replace")), end="", flush=True)
 
 
 def _new_lines(stream: BinaryIO) -> Iterator[bytes]:

@@ -21,6 +21,7 @@ from tests.e2e.mesh import MODELS, Mesh
 from tests.e2e.shelf import NAME, Shelf
 from tests.e2e.texts import new_text, new_texts
 from tests.e2e.workload import asks, insist_on
+from tests.parts.documented_metrics import documented_metrics, family
 from tests.parts.observed import Observed, observe
 from tests.parts.panels import queries
 from tests.parts.polling import PATIENCE_S, wait_until
@@ -50,9 +51,7 @@ def server(mesh: Mesh, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pro
         predict(mesh)
         fail(mesh)
         label(mesh)
-        version = shelf.train(seed=3)
-        shelf.pmesh("release", f"{NAME}@{version}")
-        shelf.pmesh("retrain", NAME)
+        shelf.pmesh("release", f"{NAME}@{shelf.register_copy('1')}")
         shelf.pmesh("monitor", "run")
         mesh.restart("monitoring", {})
         predict(mesh)
@@ -167,6 +166,17 @@ def test_panels_and_rules_name_series_that_the_stack_tells(server: Prometheus) -
 
     settle(missing)
     assert not server.names() & NOT_HERE
+
+
+@pytest.mark.timeout(900)
+def test_the_table_of_metrics_has_what_the_stack_tells(server: Prometheus) -> None:
+    ours = ("pmesh_", "predict_", "rpc_", "messaging_")
+
+    def difference() -> list[str]:
+        told = {family(name) for name in server.names() if name.startswith(ours)}
+        return sorted((told | NOT_HERE) ^ documented_metrics())
+
+    settle(difference)
 
 
 @pytest.mark.timeout(900)

@@ -60,6 +60,11 @@ class Triton:
         return self._process.pid
 
     @property
+    def log(self) -> str:
+        """What the server has written."""
+        return (self._directory / "log").read_text(errors="replace")
+
+    @property
     def environment(self) -> dict[str, str]:
         """By which a release finds it."""
         return {

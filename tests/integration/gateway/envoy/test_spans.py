@@ -1,8 +1,11 @@
 """Envoy's own spans, as a real receiver gets them, and the application that is told of them."""
 
 import re
+import ssl
 import struct
 from collections.abc import Iterator
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ from telemetry.sampling import Sampler
 from telemetry.trace_context import TraceContext, new_span_id, new_trace_id
 from tests.integration.gateway.envoy.access.guarded import GatewayProcess, Headers, guarded, send
 from tests.integration.gateway.envoy.gateway_process import echo_settings
+from tests.parts.certificate import make_certificate
 from tests.parts.issuer import Issuer
 from tests.parts.otlp_receiver import OtlpReceiver, ReceivedSpan, receiving_spans
 from tests.parts.polling import wait_until
@@ -222,8 +226,10 @@ def test_envoy_decides_as_every_program_does(
     with GatewayProcess(
         log=tmp_path / "log", settings=settings, environment=environment
     ) as gateway:
-        for parent in contexts:
-            send(gateway.port, "GET", "/nowhere", [traceparent(parent)])
+        with closing(HTTPConnection("127.0.0.1", gateway.port)) as connection:
+            for parent in contexts:
+                connection.request("GET", "/nowhere", headers=dict([traceparent(parent)]))
+                connection.getresponse().read()
         expected = {one.trace_id for one in contexts if sampler.samples(one.trace_id, one)}
         wait_until(lambda: expected <= {span.trace_id for span in list(receiver.spans)})
     sent = {span.trace_id for span in receiver.spans} & {one.trace_id for one in contexts}
@@ -286,3 +292,19 @@ def test_headers_go_with_spans(receiver: OtlpReceiver, tmp_path: Path) -> None:
     with GatewayProcess(log=log, settings=echo_settings(), environment=environment) as gateway:
         one_span(receiver, told(ask_rest(gateway.port))[0])
     assert {"api-key": "a key%d", "x-tenant": "t"}.items() <= receiver.headers.items()
+
+
+def test_a_receiver_by_tls_is_trusted_by_its_certificate(tmp_path: Path) -> None:
+    certificate, key = make_certificate(tmp_path)
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(certificate, key)
+    with receiving_spans(tls=tls) as receiver:
+        endpoint = {"OTEL_EXPORTER_OTLP_ENDPOINT": f"https://localhost:{receiver.port}"}
+        trusting = endpoint | {"OTEL_EXPORTER_OTLP_CERTIFICATE": str(certificate)}
+        log = tmp_path / "log"
+        with GatewayProcess(log=log, settings=echo_settings(), environment=trusting) as gateway:
+            one_span(receiver, told(ask_rest(gateway.port))[0])
+        with GatewayProcess(log=log, settings=echo_settings(), environment=endpoint) as gateway:
+            trace_id, _ = told(ask_rest(gateway.port))
+            wait_until(lambda: lost(gateway) > 0)
+            assert not receiver.of_trace(trace_id)

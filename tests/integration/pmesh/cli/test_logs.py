@@ -1,5 +1,6 @@
 """`pmesh logs`."""
 
+import json
 import os
 import subprocess
 import sys
@@ -33,6 +34,27 @@ def test_the_last_lines_of_one_part_are_shown_as_they_are(home: Home) -> None:
 def test_the_lines_of_all_parts_are_shown_with_the_parts_name(home: Home) -> None:
     lines = [line.split() for line in run(home, "-n", "1").splitlines()]
     assert lines == [["aws", "four"], ["relay", "three"]]
+
+
+def test_lines_of_json_are_readable(home: Home) -> None:
+    line = {
+        "time": "12:00",
+        "level": "WARNING",
+        "program": "relay",
+        "logger": "relay.responses",
+        "message": "dropped it",
+        "prediction_id": "one",
+        "exception": "  at\n  here",
+    }
+    access = {"time": "12:01", "method": "POST", "status": 200, "caller": ""}
+    broken = "{it is none}"
+    lines = (json.dumps(line), json.dumps(access), broken)
+    home.log("relay").write_text("".join(f"{one}\n" for one in lines))
+    assert run(home, "relay") == (
+        "12:00 WARNING relay.responses dropped it prediction_id=one \n  at\n  here\n"
+        "12:01 method=POST status=200\n"
+        "{it is none}\n"
+    )
 
 
 def test_following_shows_whole_lines_as_they_are_written(home: Home) -> None:

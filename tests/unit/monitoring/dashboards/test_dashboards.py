@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from monitoring.dashboards.__main__ import FOLDER, rendered
+from tests.parts.documented_metrics import documented_metrics, family
 from tests.parts.panels import dashboards, queries
 from tests.parts.prometheus import series_named
 
@@ -77,6 +78,13 @@ def test_no_query_names_a_label_of_production_or_of_one_machine_alone() -> None:
     for asked in queries():
         assert not re.search(r"\b(namespace|pod|job|instance)\b", asked.expression), asked
         assert ("app" in asked.expression) == ("part" in asked.expression), asked
+
+
+def test_panels_show_metrics_that_the_page_explains() -> None:
+    named = {family(name) for asked in queries() for name in series_named(asked.expression)}
+    assert {name for name in named if not name.startswith(("nv_", "process_"))} <= (
+        documented_metrics()
+    )
 
 
 def test_the_series_of_an_expression() -> None:

@@ -30,7 +30,7 @@ INFER = "/inference.GRPCInferenceService/ModelInfer"
         (f"{ROLLOUT}: {{8083: {{rpcs: }}}}", "8083.rpcs is a list of texts, not None"),
         (f"{ROLLOUT}: {{8083: {{rpcs: [1]}}}}", "8083.rpcs is a list of texts"),
         (f"{ROLLOUT}: {{8084: {{}}}}", f"8084: {ROLLOUT} has 8083 and 9469"),
-        ("predict-mesh/training: {8083: {}}", "8083: predict-mesh/training has no port"),
+        ("predict-mesh/provision: {8083: {}}", "8083: predict-mesh/provision has no port"),
         (
             f"{TRITON}: {{8001: {{rpcs: [{INFER[:-1]}]}}}}",
             f"no rpc {INFER[:-1]}; write one of",

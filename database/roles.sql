@@ -92,6 +92,7 @@ GRANT EXECUTE ON FUNCTION training_v1.texts TO pmesh_rollout;  -- held-out ones,
 
 -- Training reads what people have labelled, and works off what it is asked for.
 GRANT USAGE ON SCHEMA public, rollout_v1, training_v1 TO pmesh_training;
+GRANT SELECT (id) ON models TO pmesh_training;
 GRANT SELECT ON retrainings TO pmesh_training;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA training_v1 TO pmesh_training;
 GRANT EXECUTE ON FUNCTION rollout_v1.this_backend TO pmesh_training;

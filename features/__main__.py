@@ -50,4 +50,4 @@ async def _ship(settings: Settings, stop: asyncio.Event) -> None:
 
 
 if __name__ == "__main__":
-    run_program(Settings, run)
+    run_program("features", Settings, run)

@@ -24,7 +24,7 @@ from features.erasure import FeatureErasure
 from relay.connections import make_pool
 from relay.dead_letters import DeadLetters
 from relay.erasures import Erasures
-from relay.figures import PAUSE_S, Figures
+from relay.figures import PAUSE_S, RelayFigures
 from relay.listener import listen
 from relay.metrics import RELAY_METRICS
 from relay.publisher import Publisher
@@ -47,7 +47,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Relay until `stop` is set, then end what has begun."""
     with aws.open_threads() as threads:
         pool, open_queue = make_pool(), _queues(threads)
-        figures = Figures(pool=pool, names=Names(settings.bus_prefix), open_queue=open_queue)
+        figures = RelayFigures(pool=pool, names=Names(settings.bus_prefix), open_queue=open_queue)
         metrics = (*BUS_METRICS, *RELAY_METRICS, figures, OutageMetric(*DEPENDENCIES))
         async with (
             telling("relay", settings.metrics_address, settings.metrics_port, *metrics),
@@ -77,7 +77,7 @@ def _start(
     pool: AsyncConnectionPool,
     threads: Executor,
     open_queue: Callable[[str], Queue],
-    figures: Figures,
+    figures: RelayFigures,
     stop: asyncio.Event,
     tasks: asyncio.TaskGroup,
 ) -> asyncio.Task[None]:
@@ -129,4 +129,4 @@ def _start(
 
 
 if __name__ == "__main__":
-    run_program(Settings, run)
+    run_program("relay", Settings, run)

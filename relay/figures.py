@@ -30,7 +30,7 @@ _STATES = ("ACCEPTED", "RUNNING")
 _NO_QUEUE = ("NonExistentQueue", "QueueDoesNotExist")
 
 
-class Figures(Collector):
+class RelayFigures(Collector):
     """Run `step` every PAUSE_S. Each relay tells the same."""
 
     def __init__(

@@ -34,6 +34,6 @@ def tracing(service: str, environ: Mapping[str, str] = os.environ) -> Iterator[S
 
 
 def _trace() -> Mapping[str, str]:
-    """What a line of the log says of it."""
-    context = current()
-    return {"trace_id": context.trace_id} if context else {}
+    """For the lines of the log."""
+    present = current()
+    return {"trace_id": present.trace_id} if present else {}

@@ -6,7 +6,8 @@ import grpc
 import httpx
 import pytest
 
-from gateway.metrics import BOUNDS_S, Calls
+from gateway.metrics.calls import Calls
+from gateway.metrics.histogram import SECONDS as BOUNDS_S
 from telemetry.metrics_server import metrics_server
 from tests.parts.ports import free_port
 

@@ -24,7 +24,7 @@ from gateway.interceptors.intercepted import Intercepted, Registrar
 from gateway.interceptors.interceptor import Interceptor
 from gateway.interceptors.validate import decoded, validate
 from gateway.logs import log_to_stderr
-from gateway.metrics import Calls
+from gateway.metrics.calls import Calls
 from gateway.router import Router
 from gateway.servicers import failures, standard
 from gateway.settings import Settings

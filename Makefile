@@ -42,7 +42,7 @@ test-landed: $(INSTALLED) $(GENERATED) ## Run the last landed release's programs
 test-images: $(INSTALLED) $(GENERATED) ## Build the images and try them; needs buildah, debootstrap and root
 	@$(BIN)/pytest tests/images
 
-promtool: ## Fetch Prometheus' checker of rules into build/, on Debian; a test needs it
+promtool: ## Fetch Prometheus and its checker of rules into build/, on Debian; tests need them
 	@command -v promtool >/dev/null || test -x $(PROMTOOL) || { \
 	    mkdir -p build/prometheus && cd build/prometheus && \
 	    apt-get download -qq prometheus && dpkg-deb -x prometheus_*.deb . && rm prometheus_*.deb; }

@@ -37,7 +37,8 @@ def dashboard() -> Dashboard:
         ),
         number(
             "Oldest transaction",
-            "While it is open nothing is cleaned up. Minutes: find it in pg_stat_activity.",
+            "While it is open nothing is cleaned up. Minutes: see pg_stat_activity. Empty where"
+            " the database's owner lacks pg_read_all_stats.",
             Query("max (pmesh_database_oldest_transaction_seconds)", ""),
             unit="s",
             steps=Steps(60, 600),

@@ -209,7 +209,8 @@ class LabelStudio:
                 response = connection.getresponse()
                 answer = response.read(most_bytes + 1)
         except (OSError, HTTPException) as error:
-            raise LabelStudioAway(f"Label Studio does not answer: {error}") from error
+            why = error if isinstance(error, OSError) else type(error).__name__
+            raise LabelStudioAway(f"Label Studio does not answer: {why}") from error
         path = target.partition("?")[0]  # what stands behind it, and in the answer, is not for logs
         if response.status == HTTPStatus.NOT_FOUND:
             if not _is_own_error(answer):

@@ -89,7 +89,7 @@ def _number(rule: _Rule, text: str) -> float:
 
 def _text(rule: _Rule, text: str) -> str:
     if rule.choices and text not in rule.choices:
-        raise _refused(rule, text, " or ".join(rule.choices))
+        raise _refused(rule, text, " or ".join(filter(None, rule.choices)))
     if rule.matching is not None and not rule.matching.fullmatch(text):
         raise _refused(rule, text, rule.meaning)
     return text

@@ -45,7 +45,7 @@ from gateway.interceptors.trace import trace
 from gateway.interceptors.validate import validate
 from gateway.logs import log_to_stderr
 from gateway.metrics.calls import Calls
-from gateway.metrics.figures import Figures
+from gateway.metrics.figures import GatewayFigures
 from gateway.models import Models
 from gateway.outcomes import Outcomes
 from gateway.predictions import PredictionService
@@ -165,14 +165,14 @@ class Parts(NamedTuple):
     store: PredictionStore
     recorded: RecordedPredictions
     spool: Spool
-    figures: Figures
+    figures: GatewayFigures
     access: AccessPolicy | None
 
 
 async def open_parts(stack: AsyncExitStack, settings: Settings) -> Parts:
     """Connect to all that the gateway needs; the stack closes it."""
     access = read_policy(settings.access) if settings.access else None
-    figures = Figures(counting=settings.metrics_port > 0)
+    figures = GatewayFigures(counting=settings.metrics_port > 0)
     connections = await stack.enter_async_context(Connections(settings.database_connections))
     await connections.wait(DATABASE_S)
 

@@ -4,9 +4,10 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from contract.logs import add_fields
 from telemetry.sent import Sent
 from telemetry.settings import read_traces
-from telemetry.spans import Tracer, install
+from telemetry.spans import Tracer, current, install
 
 
 @contextmanager
@@ -17,6 +18,7 @@ def tracing(service: str, environ: Mapping[str, str] = os.environ) -> Iterator[S
     variable that is wrong.
     """
     settings, sent = read_traces(environ), Sent()
+    add_fields(_trace)
     if not settings.endpoint:
         yield sent
         return
@@ -29,3 +31,9 @@ def tracing(service: str, environ: Mapping[str, str] = os.environ) -> Iterator[S
     finally:
         install(None)
         sink.close()
+
+
+def _trace() -> Mapping[str, str]:
+    """For the lines of the log."""
+    present = current()
+    return {"trace_id": present.trace_id} if present else {}

@@ -12,6 +12,9 @@ import time
 from collections.abc import Callable
 from typing import IO
 
+from contract.logs import about
+from telemetry.spans import Span, span
+from training import metrics
 from training.store import TakenTraining, TrainingStore
 
 POLL_S = 0.5
@@ -39,13 +42,27 @@ def work_off(
     model: of which; "" for all. timeout_s: for each; then it has failed. Raises psycopg.Error.
     """
     while not stop() and (task := store.take(model)):
-        tell(f"{task.model}: training from labels, as {task.id} asks for")
-        try:
-            version, error = _train(task, timeout_s, stop)
-        except Stopped:
-            return
-        store.finish(task, version=version, error=error)
-        tell(f"{task.model}: {f'version {version} is registered' if version else error}")
+        metrics.read(store, model)
+        begun = time.monotonic()
+        with about(model=task.model), _span(task) as training:
+            tell(f"{task.model}: training from labels, as {task.id} asks for")
+            try:
+                version, error = _train(task, timeout_s, stop)
+            except Stopped:
+                return
+            store.finish(task, version=version, error=error)
+            if version:
+                training.set("pmesh.version", version)
+            else:
+                training.fail("failed")
+            tell(f"{task.model}: {f'version {version} is registered' if version else error}")
+        outcome = "succeeded" if version else "failed"
+        metrics.count(task.model, outcome, time.monotonic() - begun)
+    metrics.read(store, model)
+
+
+def _span(task: TakenTraining) -> Span:
+    return span(f"train {task.model}", attributes={"pmesh.model": task.model})
 
 
 def _train(task: TakenTraining, timeout_s: float, stop: Callable[[], bool]) -> tuple[str, str]:

@@ -9,7 +9,7 @@ from gateway.metrics.stages import Commits, StagesByVersion
 from gateway.metrics.texts import Limited, TextOutcomes, Unrecorded
 
 
-class Figures:
+class GatewayFigures:
     """One of each; each part of the gateway is given what it counts."""
 
     def __init__(self, *, counting: bool = True) -> None:

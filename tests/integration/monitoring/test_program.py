@@ -1,5 +1,6 @@
 """The program as it is started: its commands, its endpoint, and what it says when it cannot."""
 
+import json
 import os
 from pathlib import Path
 from urllib.request import urlopen
@@ -9,6 +10,7 @@ import pytest
 from monitoring.prometheus import SERIES
 from tests.integration.monitoring.conftest import HOUR, Monitoring
 from tests.parts.observed import Observed
+from tests.parts.otlp_receiver import receiving_spans
 from tests.parts.polling import wait_until
 from tests.parts.ports import free_port, listens
 
@@ -64,10 +66,11 @@ def test_watch_tells_prometheus_and_ends_on_a_signal(monitoring: Monitoring) -> 
         + [Observed(time=time, truth="negative", tags={"app": 'a "b"\n\\'})]
     )
     rule = {"name": "slow", "metric": "latency_s:p95", "slice": "tag:app=ios", "above": 1}
-    monitoring.rules(rule)
+    accuracy = {"name": "bad", "metric": "accuracy", "below": 0.99, "min_rows": 1, "by": "value"}
+    monitoring.rules(rule, accuracy | {"severity": "critical"})
     port = free_port()
     monitoring.variables["PMESH_MONITORING_METRICS_PORT"] = str(port)
-    process = monitoring.process("", "watch")
+    process = monitoring.process("import monitoring.__main__ as p; p.LOOK_S = 0.1", "watch")
     wait_until(lambda: listens(port), timeout_s=20)
     wait_until(lambda: any(line.startswith("pmesh_quality{") for line in read(port)))
     lines = read(port)
@@ -83,9 +86,40 @@ def test_watch_tells_prometheus_and_ends_on_a_signal(monitoring: Monitoring) -> 
     sliced = {line.split(",")[0] for line in lines if 'slice="tag:app=ios"' in line}
     assert 'pmesh_quality{metric="latency_s:p95"' in sliced
     assert 'pmesh_quality{metric="latency_s:p50"' not in sliced
+    wait_until(lambda: 'pmesh_alerts_open{model="sentiment",severity="critical"} 1.0' in read(port))
+    lines = read(port)
+    assert 'pmesh_alerts_open{model="genre",severity="critical"} 0.0' in lines
+    assert "pmesh_alert_deliveries_waiting 1.0" in lines
+    assert 'pmesh_monitoring_hours_made_total{model="sentiment"} 2.0' in lines
+    assert 'pmesh_monitoring_hours_made_total{model="genre"} 0.0' in lines
+    assert "pmesh_monitoring_run_seconds_count 1.0" in lines
+    (alert,) = monitoring.alerts()
+    resolved = monitoring.process("", "resolve", alert["id"])
+    resolved.communicate(timeout=60)
+    wait_until(lambda: 'pmesh_alerts_open{model="sentiment",severity="critical"} 0.0' in read(port))
     process.terminate()
     process.communicate(timeout=20)
     assert process.returncode == 0
+
+
+def test_a_run_is_told_as_spans_and_lines(monitoring: Monitoring) -> None:
+    rule = {"name": "bad", "metric": "volume", "above": 2, "min_rows": 1}
+    monitoring.rules(rule)
+    monitoring.observe([Observed(time=monitoring.now - HOUR, text="Xylophonquartett")] * 3)
+    with receiving_spans() as receiver:
+        monitoring.variables |= receiver.environment
+        process = monitoring.process()
+        said, _ = process.communicate()
+        receiver.wait_for("run", "make hours", "evaluate alerts")
+    (run,) = receiver.named("run")
+    below = [span for span in receiver.spans if span != run]
+    assert {(span.trace_id, span.parent_id) for span in below} == {(run.trace_id, run.span_id)}
+    assert {span.attributes["pmesh.model"] for span in below} == {"genre", "sentiment"}
+    assert all(b"Xylophon" not in body for body in receiver.bodies)
+    lines = [json.loads(line) for line in said.splitlines()]
+    assert {line["program"] for line in lines} == {"monitoring"}
+    (fired,) = (line for line in lines if "fired" in line["message"])
+    assert (fired["model"], fired["version"], fired["trace_id"]) == ("sentiment", "1", run.trace_id)
 
 
 def test_series_are_bounded_whatever_clients_send_as_tags(monitoring: Monitoring) -> None:
@@ -108,7 +142,7 @@ def test_watch_waits_for_a_database_that_is_away(monitoring: Monitoring, tmp_pat
     monitoring.variables |= {"PMESH_MONITORING_METRICS_PORT": str(port), "PGHOST": str(tmp_path)}
     process = monitoring.process("", "watch")
     wait_until(lambda: listens(port))
-    assert read(port) == []
+    assert not any(line.startswith(("pmesh_quality", "pmesh_alerts")) for line in read(port))
     assert process.stdout is not None
     assert any("PostgreSQL does not answer" in line for line in process.stdout)
     process.terminate()

@@ -63,6 +63,12 @@ class Delivery:
         return self.span.context
 
     @property
+    def trace_id(self) -> str:
+        """Of its trace, for the log; empty: of none."""
+        context = self.span.context
+        return context.trace_id if context else ""
+
+    @property
     def traceparent(self) -> str | None:
         """The same, where the message named a trace; None for a trace that began here."""
         context = self.span.context

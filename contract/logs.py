@@ -175,7 +175,9 @@ def _program_ends(kind: type[BaseException], error: BaseException, _: Any) -> No
     if issubclass(kind, KeyboardInterrupt):
         log.info("interrupted")
     else:
-        log.critical("the program ends: unexpected %s", kind.__name__, exc_info=error)
+        # The system's own words are of files and addresses: a port that is taken, a full disk.
+        why = str(error) if isinstance(error, OSError) else f"unexpected {kind.__name__}"
+        log.critical("the program ends: %s", why, exc_info=error)
 
 
 def _thread_ends(said: threading.ExceptHookArgs) -> None:

@@ -64,7 +64,12 @@ class Publication:
                 waiting.pop(event_id, None)
             for event_id, code in outcome.rejected.items():
                 event = waiting.pop(event_id)
-                with about(prediction_id=event.prediction_id, version=event.version):
+                context = contexts.get(event.prediction_id)
+                with about(
+                    prediction_id=event.prediction_id,
+                    version=event.version,
+                    trace_id=context.trace_id if context else "",
+                ):
                     log.error(
                         "the bus does not take what became of %s: %s", event.prediction_id, code
                     )

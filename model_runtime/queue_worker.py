@@ -108,7 +108,8 @@ class QueueWorker:
             try:
                 prediction_id = requested_id(message, model=self._model)
             except UndecodableMessage as error:
-                log.warning("message %s is passed over: %s", message["MessageId"], error)
+                with about(trace_id=delivery.trace_id):
+                    log.warning("message %s is passed over: %s", message["MessageId"], error)
                 delivery.span.fail(type(error).__name__)
                 delivery.end()
             else:
@@ -159,7 +160,7 @@ class QueueWorker:
         claim = work.any_claim()
         version = claim.version if claim and claim.labels is not None else ""
         try:
-            with about(version=version):
+            with about(version=version, **work.only()):
                 await self._answer(work, version)
         finally:
             work.end()

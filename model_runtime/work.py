@@ -64,6 +64,13 @@ class Work:
         """The same for all, by prediction id."""
         return dict(zip(self.deliveries, self.contexts(self.deliveries), strict=True))
 
+    def only(self) -> dict[str, str]:
+        """What a line of the log says of a request that is alone; nothing of several."""
+        if len(self.deliveries) != 1:
+            return {}
+        ((prediction_id, (delivery, *_)),) = self.deliveries.items()
+        return {"prediction_id": prediction_id, "trace_id": delivery.trace_id}
+
     def fail(self, error: str, ids: Iterable[str] | None = None) -> None:
         """Have the spans of all, or of these, say why they failed, as Span.fail."""
         for key in self.deliveries if ids is None else ids:

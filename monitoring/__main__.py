@@ -73,8 +73,13 @@ def main() -> None:
         end(f"monitoring: PostgreSQL refuses: {said(error)}")
 
 
-def _run(_: argparse.Namespace) -> None:
+def _log_to_stderr() -> None:
     log_to_stderr("monitoring")
+    logging.getLogger("botocore").setLevel(logging.WARNING)  # it tells where it found its keys
+
+
+def _run(_: argparse.Namespace) -> None:
+    _log_to_stderr()
     settings = read(Settings, os.environ)
     webhook = _webhook(settings)
     with tracing("monitoring"), connect() as connection:
@@ -84,7 +89,7 @@ def _run(_: argparse.Namespace) -> None:
 
 
 def _watch(_: argparse.Namespace) -> None:
-    log_to_stderr("monitoring")
+    _log_to_stderr()
     settings = read(WatchSettings, os.environ)
     webhook = _webhook(settings)
     stop = threading.Event()

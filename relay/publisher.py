@@ -23,6 +23,7 @@ from contract.logs import about
 from database import named_sql
 from relay.completions import fail
 from relay.metrics import PUBLISHED, REJECTED
+from telemetry.trace_context import parse
 
 log = logging.getLogger(__name__)
 
@@ -163,8 +164,12 @@ class Publisher:
             if row.id in hopeless:
                 del self._rejections[row.id]
                 REJECTED.labels(row.event).inc()
+                trace = parse(row.traceparent)
                 with about(
-                    prediction_id=row.prediction_id or "", model=row.model, version=row.version
+                    prediction_id=row.prediction_id or "",
+                    model=row.model,
+                    version=row.version,
+                    trace_id=trace.trace_id if trace else "",
                 ):
                     log.error("set event %s aside: %s", row.id, outcome.rejected[row.id])
         return hopeless

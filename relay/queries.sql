@@ -333,8 +333,8 @@ CROSS JOIN LATERAL (
 ) AS c
 
 -- name: request_figures
--- Unfinished requests of each model, no more than so many: days come in their order, and within a
--- day those first that went to the bus, so that the oldest are among them.
+-- Unfinished requests of each model, no more than so many: days come in their order, so that those
+-- of the first are among them.
 SELECT m.id AS model, r.state::text, count(r.state) AS size,
        coalesce(greatest(extract(epoch FROM now() - min(r.create_time)), 0), 0)::float8 AS age_s
 FROM models m

@@ -14,6 +14,7 @@ from bus.deliveries import Delivery
 from bus.errors import UndecodableMessage
 from bus.events import from_message
 from bus.sqs import MAX_BATCH, Queue
+from contract.logs import about
 from relay.acceptance import find_problem
 from relay.completions import Ending, finish
 from telemetry.spans import Kind, span_of_several
@@ -133,7 +134,8 @@ class Responses:
                 answer = self._decode(delivery.message)
             except UndecodableMessage as error:
                 delivery.span.fail(type(error).__name__)
-                log.error("dropped message %s: %s", delivery.message["MessageId"], error)
+                with about(trace_id=delivery.trace_id):
+                    log.error("dropped message %s: %s", delivery.message["MessageId"], error)
             else:
                 delivery.span.set("pmesh.prediction.id", answer.prediction_id)
                 answers.append((delivery, answer))

@@ -14,9 +14,8 @@ SPAN_HEADER = "x-pmesh-span"
 none, as where a traceparent came that is none. Only where Envoy sends spans is it Envoy's word."""
 DROPPED_HEADERS = (SPAN_HEADER, "tracestate", "x-client-trace-id")
 """Envoy would put a client's own into spans, or take them for its own."""
-MOST_WAITING = 2048
-"""Spans; beyond them, new ones are dropped and counted."""
 BATCH = 256
+"""Spans that are sent together. gateway.envoy.collector says how many such may wait."""
 DELAY_MS = 1000
 """Until a span is sent, together with others."""
 
@@ -46,7 +45,6 @@ def tracing(traces: EnvoyTraces) -> dict[str, Any]:
                 "service_name": "envoy",
                 "resource_detectors": [_namespace()],
                 "sampler": _sampler(traces.make_sampler()),
-                "max_cache_size": MOST_WAITING,
             },
         },
     }

@@ -19,7 +19,7 @@ from database.logins import (
 )
 from database.migrate import migrate
 from pmesh.provisioning import register
-from pmesh.stack.aws import aws_part, s3_part
+from pmesh.stack.aws import aws_part, s3_client, s3_part
 from pmesh.stack.environment import alerts_environment, aws_environment, training_environment
 from pmesh.stack.gateways import doors, gateway_parts
 from pmesh.stack.gateways import port_names as gateway_port_names
@@ -219,18 +219,7 @@ class LocalStack:
 
     def features_client(self) -> "S3Client":
         """By which a command reads features."""
-        import boto3
-
-        from bus.aws import CONFIG
-
-        return boto3.client(
-            "s3",
-            config=CONFIG,
-            endpoint_url=self._aws["AWS_ENDPOINT_URL_S3"],
-            region_name=self._aws["AWS_DEFAULT_REGION"],
-            aws_access_key_id=self._aws["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=self._aws["AWS_SECRET_ACCESS_KEY"],
-        )
+        return s3_client(self._aws)
 
     def monitoring_conninfo(self) -> str:
         """By which a command does the same."""

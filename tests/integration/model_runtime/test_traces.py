@@ -211,3 +211,17 @@ def test_a_worker_that_sends_no_spans_hands_the_trace_on(
     attributes = answers[0]["MessageAttributes"]
     assert isinstance(attributes, dict)
     assert attributes["traceparent"]["StringValue"] == trace.traceparent
+
+
+def test_a_line_of_the_log_says_what_it_is_about(
+    start_worker: StartWorker, requests: Exchange, theirs: OipServer
+) -> None:
+    theirs.stop()
+    trace = a_trace()
+    ids = requests.accept_traced(trace.traceparent, version=VERSION)
+    requests.publish(*ids)
+    worker = start_worker(PMESH_LOG_FORMAT="json")
+    wait_until(lambda: "given back" in worker.log)
+    given_back = next(line for line in worker.log.splitlines() if "given back" in line)
+    assert ids[0] in given_back
+    assert trace.trace_id in given_back

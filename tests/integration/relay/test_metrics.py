@@ -10,6 +10,7 @@ from tests.parts.polling import wait_until
 from tests.parts.postgres import Postgres
 from tests.parts.requests import Requests
 
+PUBLISHED = "pmesh_outbox_published_total"
 PATCH = "from relay import figures\nfigures.PAUSE_S = 0.1\n"
 """Looks at what waits without much of a pause."""
 NAMES = {
@@ -102,6 +103,7 @@ def test_no_message_adds_a_series(start_relay: StartRelay, requests: Requests, b
     def settled() -> set[object]:
         finish(bus, requests)
         wait_until(lambda: bus.depth("predict-gateway") == 0)
+        wait_until(lambda: page.value(PUBLISHED, event="job_completed") is not None)
         ours = {series for series in page.series() if not series[0].startswith("process_")}
         return {series for series in ours if series[0] != "pmesh_database_connections"}
 

@@ -124,6 +124,8 @@ def test_what_ends_a_program_is_its_last_line() -> None:
     said = line(f'raise ValueError("{CANARY}")', status=1)
     assert said["message"] == "the program ends: unexpected ValueError"
     assert (said["level"], "ValueError" in said["exception"]) == ("CRITICAL", True)
+    taken = line('raise OSError("a port is taken")', status=1)
+    assert taken["message"] == "the program ends: a port is taken"
     assert line('end("a reason")', status=1)["message"] == "a reason"
     assert lines('end("a reason")', format="text", status=1) == ["a reason"]
 

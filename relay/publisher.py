@@ -13,13 +13,16 @@ from psycopg.rows import class_row, scalar_row
 from psycopg_pool import AsyncConnectionPool
 
 from bus.errors import BusUnavailable
-from bus.events import Envelope, to_entry
+from bus.events import Envelope
 from bus.outages import sleep
+from bus.sending import send
 from bus.sns import Outcome, Topic
 from contract.days import unfinished_since
 from contract.errors import Undeliverable
+from contract.logs import about
 from database import named_sql
 from relay.completions import fail
+from relay.metrics import PUBLISHED, REJECTED
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +51,20 @@ class Row:
     wanted: bool
     """False for a request that is finished already."""
     traceparent: str | None
+    links: list[str] | None
+
+    @property
+    def envelope(self) -> Envelope:
+        return Envelope(
+            self.id,
+            self.event,
+            self.model,
+            self.version,
+            self.body,
+            self.traceparent,
+            self.links or (),
+            self.prediction_id,
+        )
 
 
 class Publisher:
@@ -118,17 +135,16 @@ class Publisher:
         """
         if not rows:
             return None
-        outcome = await self._topic.publish(
-            to_entry(Envelope(row.id, row.event, row.model, row.version, row.body, row.traceparent))
-            for row in rows
-            if row.wanted
-        )
-        hopeless = self._hopeless(outcome)
+        outcome = await send(self._topic, [row.envelope for row in rows if row.wanted])
+        hopeless = self._hopeless(outcome, rows)
         unwanted = {row.id for row in rows if not row.wanted}
         done = outcome.published | hopeless | unwanted
         await connection.execute(_SQL["delete_events"], {"ids": list(done)})
-        published = [row.prediction_id for row in rows if row.id in outcome.published]
-        await connection.execute(_SQL["mark_published"], {"ids": [id for id in published if id]})
+        published = [row for row in rows if row.id in outcome.published]
+        ids = [row.prediction_id for row in published if row.prediction_id]
+        await connection.execute(_SQL["mark_published"], {"ids": ids})
+        for row in published:
+            PUBLISHED.labels(row.event).inc()
         await fail(
             connection,
             {
@@ -139,13 +155,18 @@ class Publisher:
         )
         return outcome.failure
 
-    def _hopeless(self, outcome: Outcome) -> set[str]:
+    def _hopeless(self, outcome: Outcome, rows: Sequence[Row]) -> set[str]:
         """Events that the bus has rejected too often; counted by each relay for itself."""
         self._rejections.update(outcome.rejected.keys())
         hopeless = {id for id in outcome.rejected if self._rejections[id] >= MAX_REJECTIONS}
-        for event_id in hopeless:
-            del self._rejections[event_id]
-            log.error("set event %s aside: %s", event_id, outcome.rejected[event_id])
+        for row in rows:
+            if row.id in hopeless:
+                del self._rejections[row.id]
+                REJECTED.labels(row.event).inc()
+                with about(
+                    prediction_id=row.prediction_id or "", model=row.model, version=row.version
+                ):
+                    log.error("set event %s aside: %s", row.id, outcome.rejected[row.id])
         return hopeless
 
 

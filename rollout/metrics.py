@@ -9,7 +9,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from rollout.refusal import Refused
-from rollout.store import InState, ReleaseStore
+from rollout.store import ReleaseStore, StateCount
 from telemetry.snapshot import Snapshot
 from telemetry.spans import span
 
@@ -67,7 +67,7 @@ def read(store: ReleaseStore) -> None:
             _changes.labels(model, change)
 
 
-def _gauge(name: str, text: str, standing: Iterable[InState]) -> GaugeMetricFamily:
+def _gauge(name: str, text: str, standing: Iterable[StateCount]) -> GaugeMetricFamily:
     gauge = GaugeMetricFamily(name, text, labels=("model", "state"))
     for one in standing:
         gauge.add_metric((one.model, one.state), one.number)

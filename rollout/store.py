@@ -40,7 +40,7 @@ class DueStep(NamedTuple):
     version: str
 
 
-class InState(NamedTuple):
+class StateCount(NamedTuple):
     """How many releases or versions of a model are in a state."""
 
     model: str
@@ -246,13 +246,13 @@ class ReleaseStore:
         parameters = {"version": version or None, "pending": pending, "release": release}
         self._execute("set_alias", model=model, alias=alias, **parameters)
 
-    def releases_by_state(self) -> list[InState]:
+    def releases_by_state(self) -> list[StateCount]:
         """Of all models that are listed, with the states that none is in."""
-        return [InState(*row) for row in self._execute("releases_by_state").fetchall()]
+        return [StateCount(*row) for row in self._execute("releases_by_state").fetchall()]
 
-    def versions_by_state(self) -> list[InState]:
+    def versions_by_state(self) -> list[StateCount]:
         """Likewise."""
-        return [InState(*row) for row in self._execute("versions_by_state").fetchall()]
+        return [StateCount(*row) for row in self._execute("versions_by_state").fetchall()]
 
     def _end(self, release: str, state: str, refusal: str, detail: str, passes: bool) -> None:
         said = {"state": state, "refusal": refusal, "detail": _storable(detail), "passes": passes}

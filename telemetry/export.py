@@ -67,15 +67,15 @@ class OtlpSink:
             return
         self._processor.on_end(self._readable(span))
 
-    def keep(self, span: FinishedSpan) -> None:
-        """The same, within what may be kept of a second."""
+    def may_keep(self) -> bool:
+        """Whether one more may be kept in this second; if not, it counts as dropped."""
         if (second := int(time.monotonic())) != self._second:
             self._second, self._kept = second, 0
         self._kept += 1
         if self._kept > self._per_s:
             self._sent.drop("kept_per_s")
-        else:
-            self.take(span)
+            return False
+        return True
 
     def close(self) -> None:
         """Send what waits, if that does not take long."""

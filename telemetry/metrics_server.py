@@ -12,7 +12,13 @@ from typing import Any
 from urllib.parse import urlsplit
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
-from prometheus_client import CollectorRegistry, GCCollector, ProcessCollector, make_wsgi_app
+from prometheus_client import (
+    CollectorRegistry,
+    GCCollector,
+    ProcessCollector,
+    disable_created_metrics,
+    make_wsgi_app,
+)
 from prometheus_client.registry import Collector
 
 READ_S = 2.0
@@ -36,12 +42,29 @@ def metrics_server(
     if not port:
         yield
         return
+    # Twice the series, for what the start of the process says.
+    disable_created_metrics()  # type: ignore[no-untyped-call]
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     GCCollector(registry=registry)
     for collector in collectors:
         registry.register(collector)
+    with serving_metrics(address, port, registry, mounts=mounts):
+        yield
+
+
+@contextmanager
+def serving_metrics(
+    address: str,
+    port: int,
+    registry: CollectorRegistry,
+    *,
+    mounts: Mapping[str, Application] = MappingProxyType({}),
+    read_s: float = READ_S,
+) -> Iterator[None]:
+    """The same of what a registry has, without the process' own figures."""
     with _listen(address, port) as server:
+        server.read_s = read_s
         application = _routed(make_wsgi_app(registry), mounts)
         if ip_address(address).is_loopback:
             application = _without_foreign_names(application)
@@ -57,7 +80,7 @@ def metrics_server(
             thread.join()
 
 
-def _listen(address: str, port: int) -> WSGIServer:
+def _listen(address: str, port: int) -> "_Server":
     try:
         kind = _ServerV6 if ip_address(address).version == 6 else _Server
         return kind((address, port), _Handler)
@@ -105,6 +128,8 @@ def _is_local(host: str) -> bool:
 class _Server(WSGIServer):
     """One request at a time."""
 
+    read_s = READ_S
+
     def server_bind(self) -> None:
         TCPServer.server_bind(self)  # HTTPServer's would ask the DNS for our name
         host, self.server_port = self.server_address[:2]
@@ -124,7 +149,8 @@ class _Handler(WSGIRequestHandler):
 
     def setup(self) -> None:
         super().setup()
-        self._deadline = threading.Timer(READ_S, self._give_up)
+        assert isinstance(self.server, _Server)
+        self._deadline = threading.Timer(self.server.read_s, self._give_up)
         self._deadline.daemon = True
         self._deadline.start()
 

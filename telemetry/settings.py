@@ -44,7 +44,7 @@ class TraceSettings:
     slow_s: float = setting("PMESH_TRACES_SLOW_S", 1.0, least=0, most=86400)
     """What takes longer is recorded in any case, and so is what fails."""
     kept_per_s: int = setting("PMESH_TRACES_KEPT_PER_S", 100, least=0, most=100_000)
-    """So many spans of a second at the most, of those that are recorded for that only."""
+    """So many of a second at the most, of what is recorded for that only."""
 
     @property
     def endpoint(self) -> str:

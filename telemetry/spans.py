@@ -53,10 +53,10 @@ class Sink(Protocol):
     """Where finished spans go."""
 
     def take(self, span: FinishedSpan) -> None:
-        """One of a trace that is recorded."""
+        """One that is to be sent."""
 
-    def keep(self, span: FinishedSpan) -> None:
-        """One that failed or was slow, of a trace that is not recorded."""
+    def may_keep(self) -> bool:
+        """Whether one that failed or was slow may be sent, of a trace that is not recorded."""
 
 
 _current: ContextVar[TraceContext | None] = ContextVar("span", default=None)
@@ -174,7 +174,11 @@ class Tracer:
     def __init__(self, sampler: Sampler, sink: Sink, *, slow_s: float) -> None:
         self.sampler = sampler
         self._sink = sink
-        self._slow_ns = int(slow_s * 1e9)
+        self._slow_s = slow_s
+
+    def is_slow(self, seconds: float) -> bool:
+        """Whether what took so long is recorded for that."""
+        return seconds > self._slow_s
 
     def begin(
         self,
@@ -197,12 +201,14 @@ class Tracer:
         start_ns = start_ns or time.time_ns()
         return Span(self, name, kind, context, parent_id, attributes or {}, links, start_ns)
 
-    def finish(self, span: FinishedSpan) -> None:
-        """Send a span if it is to be recorded."""
-        if span.context.sampled:
-            self._sink.take(span)
-        elif span.error or span.end_ns - span.start_ns > self._slow_ns:
-            self._sink.keep(span)
+    def finish(self, span: FinishedSpan, parts: Sequence[FinishedSpan] = ()) -> None:
+        """Send a span if it is to be recorded, with parts of it."""
+        if not span.context.sampled:
+            seconds = (span.end_ns - span.start_ns) / 1e9
+            if not ((span.error or self.is_slow(seconds)) and self._sink.may_keep()):
+                return
+        for one in (span, *parts):
+            self._sink.take(one)
 
 
 _tracer: Tracer | None = None

@@ -12,6 +12,7 @@ environment:
   PMESH_TRITON_KEY             what who loads and unloads models must show; rollout has it too
   PMESH_TRITON_LISTEN          where gRPC is answered; 127.0.0.1
   PMESH_TRITON_METRICS_LISTEN  where metrics are answered; 127.0.0.1
+  OTEL_EXPORTER_OTLP_ENDPOINT  where spans go of calls that come with a traceparent; nowhere
 EOT
 }
 
@@ -28,6 +29,19 @@ unset PMESH_TRITON_KEY # not for the models' processes
 # The repository's protocol runs code that it is sent, so it takes the key, and so does whatever
 # else is no question to a model. HTTP would be answered to any web page.
 restricted=model-repository,shared-memory,model-config,statistics,trace,logging
+
+tracing=()
+if [[ -n ${OTEL_EXPORTER_OTLP_ENDPOINT:-} ]]; then
+    tracing=(
+        --trace-config=mode=opentelemetry
+        --trace-config=level=TIMESTAMPS
+        --trace-config=rate=2147483647 # one in so many of the calls without one
+        --trace-config=opentelemetry,url="${OTEL_EXPORTER_OTLP_ENDPOINT%/}/v1/traces"
+        --trace-config=opentelemetry,resource=service.name=triton
+        --trace-config=opentelemetry,resource=service.namespace=predict-mesh
+        --trace-config=opentelemetry,bsp_schedule_delay=1000 # ms; up to 2048 wait, the rest is dropped
+    )
+fi
 exec tritonserver \
     --model-repository=/models \
     --model-control-mode=explicit \
@@ -40,4 +54,5 @@ exec tritonserver \
     --grpc-restricted-protocol="$restricted:pmesh-key=$key" \
     --metrics-address="${PMESH_TRITON_METRICS_LISTEN:-127.0.0.1}" \
     --log-info=false \
+    "${tracing[@]}" \
     "$@"

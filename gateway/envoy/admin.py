@@ -1,6 +1,7 @@
 """Envoy's admin interface: what the launcher asks of a running Envoy."""
 
 import http.client
+from urllib.parse import quote
 
 
 class EnvoyAdmin:
@@ -20,6 +21,12 @@ class EnvoyAdmin:
             "GET", "/stats?filter=^http.gateway.downstream_(rq_active|cx_tx_bytes_buffered)$"
         )
         return all(line.endswith(": 0") for line in gauges.splitlines())
+
+    def stats(self, pattern: str) -> dict[str, int]:
+        """Counters and gauges whose names match a regular expression."""
+        lines = self._ask("GET", f"/stats?filter={quote(pattern)}").splitlines()
+        pairs = (line.rpartition(": ") for line in lines)
+        return {name: int(value) for name, _, value in pairs if value.isdecimal()}
 
     def _ask(self, method: str, path: str) -> str:
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=5)

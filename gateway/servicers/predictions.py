@@ -18,7 +18,7 @@ from gateway.convert import (
     list_filter_from_proto,
     write_prediction,
 )
-from gateway.metrics import Unrecorded
+from gateway.metrics.texts import Unrecorded
 from gateway.prediction import Prediction
 from gateway.predictions import PredictionService
 from gateway.recorded import RecordedPredictions

@@ -1,5 +1,6 @@
 """`pmesh logs`: what the parts write."""
 
+import os
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -57,6 +58,8 @@ def _print(prefix: str, lines: Iterable[bytes]) -> None:
 
 def _new_lines(stream: BinaryIO) -> Iterator[bytes]:
     """The whole lines that were not read yet."""
+    if stream.tell() > os.fstat(stream.fileno()).st_size:  # it was cut, as logs.py does
+        stream.seek(0)
     while True:
         position = stream.tell()
         line = stream.readline()

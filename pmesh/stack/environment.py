@@ -24,6 +24,15 @@ def base_environment(environment: Mapping[str, str] = os.environ) -> dict[str, s
     return kept | _COMMON
 
 
+def telemetry_environment(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """What a user says of where our programs' spans go, and of which; no name of a program."""
+    said = (
+        *("OTEL_EXPORTER_OTLP_", "OTEL_TRACES_SAMPLER", "OTEL_RESOURCE_ATTRIBUTES"),
+        *("OTEL_SDK_DISABLED", "PMESH_TRACES_"),
+    )
+    return {k: v for k, v in environment.items() if k.startswith(said)}
+
+
 def alerts_environment(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
     """What a user says of the webhook of alerts, which is nobody's but theirs."""
     said = ("PMESH_ALERTS_WEBHOOK_", "PMESH_WEBHOOK_ALLOWED_HOSTS")

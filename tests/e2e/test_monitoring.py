@@ -155,7 +155,7 @@ def test_status_shows_monitoring_and_where_it_tells(mesh: Mesh) -> None:
     assert part[1] == "ready"
     base = f"http://127.0.0.1:{mesh.ports['monitoring-metrics']}"
     lines = [line.split() for line in shown.splitlines()]
-    assert ["quality", f"{base}/metrics"] in lines
+    assert ["metrics", f"http://127.0.0.1:{mesh.ports['metrics']}/metrics"] in lines
     assert ["reports", f"{base}/reports/"] in lines
     with urlopen(f"{base}/reports/", timeout=30) as answer:  # noqa: S310
         assert answer.status == 200

@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -48,8 +49,10 @@ class OtlpReceiver:
     spans: list[ReceivedSpan] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
     """As they came, unpacked: for whoever looks for what must not be there."""
+    headers: dict[str, str] = field(default_factory=dict)
+    """Of the last request, by their names in lower case."""
     status: int = 200
-    """What it answers with; other than 200, it takes nothing."""
+    """What it answers with; other than 200, it takes nothing; with 0, it hangs up."""
     silent: threading.Event = field(default_factory=threading.Event)
     """While set, it reads and does not answer."""
 
@@ -79,16 +82,20 @@ class OtlpReceiver:
 
 
 @contextmanager
-def receiving_spans(port: int = 0) -> Iterator[OtlpReceiver]:
-    """One at a port of its own, or at this one."""
+def receiving_spans(port: int = 0, *, tls: ssl.SSLContext | None = None) -> Iterator[OtlpReceiver]:
+    """One at a port of its own, or at this one. tls: None: by http."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
         def do_POST(self) -> None:
             body = self._body()
+            receiver.headers = {name.lower(): value for name, value in self.headers.items()}
             while receiver.silent.is_set() and not ended.wait(0.05):
                 pass
+            if receiver.status == 0:
+                self.close_connection = True
+                return
             if receiver.status == 200:
                 receiver.bodies.append(body)
                 receiver.spans += _spans(body, self.headers.get("Content-Type", ""))
@@ -122,6 +129,8 @@ def receiving_spans(port: int = 0) -> Iterator[OtlpReceiver]:
 
     ended = threading.Event()
     server = Server(("127.0.0.1", port), Handler)
+    if tls:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     receiver = OtlpReceiver(server.server_address[1])
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pmesh.stack import tritonserver
+from telemetry.settings import read_traces
 from tests.integration.deploy.jobs import ROOT
 
 SCRIPT = ROOT / "deploy" / "docker" / "triton.sh"
@@ -77,8 +78,11 @@ def test_the_processes_of_models_do_not_inherit_the_key(start: Start) -> None:
     assert KEY not in start(PMESH_TRITON_KEY=KEY).stderr
 
 
-def test_it_is_started_as_on_one_machine(start: Start, tmp_path: Path) -> None:
-    in_image = flags(start(PMESH_TRITON_KEY=KEY).stdout.splitlines())
+@pytest.mark.parametrize("receiver", ["", "http://collector:4318", "http://collector:4318/"])
+def test_it_is_started_as_on_one_machine(start: Start, tmp_path: Path, receiver: str) -> None:
+    otlp = {"OTEL_EXPORTER_OTLP_ENDPOINT": receiver}
+    given = start(PMESH_TRITON_KEY=KEY, **otlp).stdout.splitlines()
+    in_image = flags(given)
     _, *arguments = tritonserver.command(
         repository=tmp_path,
         backends=tmp_path,
@@ -86,7 +90,11 @@ def test_it_is_started_as_on_one_machine(start: Start, tmp_path: Path) -> None:
         metrics_port=1,
         memory_prefix="",
         key=KEY,
+        traces=read_traces(otlp).endpoint,
     )
+    of_traces = [[one for one in both if "trace-config" in one] for both in (given, arguments)]
+    assert of_traces[0] == of_traces[1]
+    assert bool(of_traces[0]) is bool(receiver)
     here = flags(arguments)
     assert in_image.keys() <= here.keys()
     differ = {flag for flag in in_image if in_image[flag] != here[flag]}

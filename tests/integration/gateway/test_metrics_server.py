@@ -6,8 +6,9 @@ import grpc
 import httpx
 import pytest
 
+from gateway.metrics.calls import Calls
+from gateway.metrics.histogram import SECONDS as BOUNDS_S
 from telemetry.metrics_server import metrics_server
-from gateway.metrics import BOUNDS_S, Calls
 from tests.parts.ports import free_port
 
 RPC = "predict.v1.PredictionService/Predict"

@@ -16,6 +16,7 @@ import pytest
 from contract.errors import DeadlineExceeded, ModelFailed, ModelUnavailable, Overloaded
 from gateway import request_context
 from gateway.logs import add_request_id
+from gateway.metrics.stages import StagesByVersion
 from gateway.models import Models
 from gateway.store.catalog import Model, Version
 from inference.calls import PROBE_TEXT
@@ -87,7 +88,12 @@ def open_models(models: dict[str, Model], sink: Sink, **limits: float) -> Models
         "max_inference_s": 5.0,
         "max_call_s": 5.0,
     }
-    return Models(lambda: models, features=sink, **{**defaults, **limits})  # type: ignore[arg-type]
+    return Models(
+        lambda: models,
+        features=sink,
+        stages=StagesByVersion(),
+        **{**defaults, **limits},  # type: ignore[arg-type]
+    )
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from predict.v1.prediction_service_pb2_grpc import (
 
 from contract.status import error_info
 from gateway.interceptors.intercepted import Intercepted
-from gateway.metrics import Calls
+from gateway.metrics.calls import Calls
 from gateway.settings import Settings
 from tests.integration.gateway.interceptors.application import (
     CALLER_HEADER,

@@ -1,6 +1,7 @@
 """`pmesh logs`."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -68,6 +69,10 @@ def test_following_shows_whole_lines_as_they_are_written(home: Home) -> None:
                 log.flush()
         assert process.stdout.readline() == "four\n"
         assert process.stdout.readline() == "five\n"
+        os.truncate(home.log("relay"), 0)  # as the supervisor does with a large one
+        with home.log("relay").open("a") as log:
+            log.write("six\n")
+        assert process.stdout.readline() == "six\n"
     finally:
         process.kill()
         process.communicate()

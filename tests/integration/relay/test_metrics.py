@@ -1,0 +1,141 @@
+"""What the relay tells Prometheus."""
+
+import json
+
+from tests.integration.relay.conftest import StartRelay
+from tests.parts.bus_probe import Bus
+from tests.parts.claims import answer, invented_claim, to_body
+from tests.parts.exposed import exposed
+from tests.parts.polling import wait_until
+from tests.parts.postgres import Postgres
+from tests.parts.requests import Requests
+
+PATCH = "from relay import figures\nfigures.PAUSE_S = 0.1\n"
+"""Looks at what waits without much of a pause."""
+NAMES = {
+    "pmesh_outbox_events",
+    "pmesh_outbox_oldest_age_seconds",
+    "pmesh_outbox_published_total",
+    "pmesh_queue_messages",
+    "pmesh_dead_letters",
+    "pmesh_requests_unfinished",
+    "pmesh_requests_oldest_age_seconds",
+    "pmesh_requests_finished_total",
+    "pmesh_request_seconds_bucket",
+    "pmesh_request_attempts_bucket",
+    "pmesh_requests_rearmed_total",
+    "pmesh_erasures_waiting",
+    "pmesh_database_connections",
+    "pmesh_database_connections_limit",
+    "pmesh_database_size_bytes",
+    "pmesh_database_transactions_total",
+    "pmesh_database_deadlocks_total",
+    "pmesh_database_blocks_total",
+    "pmesh_database_oldest_transaction_seconds",
+    "messaging_client_operation_duration_seconds_bucket",
+    "messaging_client_sent_messages_total",
+    "messaging_client_consumed_messages_total",
+    "messaging_process_duration_seconds_bucket",
+    "pmesh_outage",
+    "pmesh_event_loop_lag_seconds_bucket",
+    "pmesh_spans_dropped_total",
+    "process_cpu_seconds_total",
+}
+
+
+def finish(bus: Bus, requests: Requests, count: int = 1) -> None:
+    """Have requests accepted, worked on and answered."""
+    ids = requests.accept(count)
+    received = 0
+    while received < count:
+        received += len(bus.receive("predict-sentiment", wait_s=20))
+    bus.answer(*(answer(claim) for claim in requests.claim(ids).values()))
+    wait_until(lambda: all(requests.get(id)["state"] == "SUCCEEDED" for id in ids))
+
+
+def test_what_was_done_and_what_waits_is_told(
+    start_relay: StartRelay, requests: Requests, bus: Bus
+) -> None:
+    page = exposed()
+    start_relay(
+        patch=PATCH, metrics_port=page.port, rearm_after_s=0.5, sweep_s=0.1, dead_letters_s=3600
+    )
+    finish(bus, requests, 3)
+    page.wait_for(3, "pmesh_requests_finished_total", model="sentiment", state="SUCCEEDED")
+    assert page.value("pmesh_request_seconds_count", model="sentiment") == 3
+    assert page.value("pmesh_request_attempts_bucket", model="sentiment", le="0.0") == 0
+    assert page.value("pmesh_request_attempts_bucket", model="sentiment", le="1.0") == 3
+    (left,) = requests.accept(model="genre")
+    page.wait_for(1, "pmesh_requests_unfinished", model="genre", state="ACCEPTED")
+    page.wait_for(1, "pmesh_queue_messages", queue="predict-genre", state="visible")
+    assert (page.value("pmesh_requests_oldest_age_seconds", model="genre") or 0) > 0
+    assert page.value("pmesh_requests_oldest_age_seconds", model="sentiment") == 0
+    bus.receive("predict-genre", delete=False)
+    page.wait_for(1, "pmesh_queue_messages", queue="predict-genre", state="in_flight")
+    bus.let_die("predict-genre")
+    page.wait_for(1, "pmesh_dead_letters", queue="predict-genre")
+    wait_until(lambda: (page.value("pmesh_requests_rearmed_total", model="genre") or 0) > 0)
+    requests.execute("UPDATE requests SET expire_time = now() WHERE id = %s", (left,))
+    page.wait_for(1, "pmesh_requests_finished_total", model="genre", state="EXPIRED")
+    assert page.names() >= NAMES
+
+
+def test_an_event_that_the_bus_never_takes_is_counted(
+    start_relay: StartRelay, requests: Requests
+) -> None:
+    requests.accept()
+    requests.execute(
+        "UPDATE outbox SET payload = payload || jsonb_build_object('pad', repeat('x', 300000))"
+    )
+    page = exposed()
+    start_relay(metrics_port=page.port, poll_s=0.05)
+    page.wait_for(1, "pmesh_outbox_rejected_total", event="inference_request")
+    page.wait_for(1, "pmesh_requests_finished_total", model="sentiment", state="FAILED")
+
+
+def test_no_message_adds_a_series(start_relay: StartRelay, requests: Requests, bus: Bus) -> None:
+    page = exposed()
+    start_relay(patch=PATCH, metrics_port=page.port)
+    finish(bus, requests)
+    bus.forge({"predictionId": "CANARY"})
+
+    def settled() -> set[object]:
+        finish(bus, requests)
+        wait_until(lambda: bus.depth("predict-gateway") == 0)
+        ours = {series for series in page.series() if not series[0].startswith("process_")}
+        return {series for series in ours if series[0] != "pmesh_database_connections"}
+
+    before = settled()
+    for n in range(50):
+        foreign = answer(invented_claim())
+        bus.forge(to_body(foreign, model=f"CANARY{n}", version=f"CANARY{n}"))
+        bus.publish(f"CANARY{n}", "{}", model=f"CANARY{n}")
+    assert settled() == before
+    assert "CANARY" not in json.dumps([str(series) for series in before])
+
+
+def test_while_the_database_is_away_nothing_old_is_told_of_it(
+    start_relay: StartRelay, requests: Requests, bus: Bus, postgres: Postgres
+) -> None:
+    page = exposed()
+    start_relay(patch=PATCH, metrics_port=page.port)
+    finish(bus, requests)
+    page.wait_for(0, "pmesh_outage", dependency="PostgreSQL")
+    page.wait_for(0, "pmesh_outbox_events", event="inference_request")
+    postgres.stop_immediately()
+    try:
+        page.wait_for(1, "pmesh_outage", dependency="PostgreSQL")
+        wait_until(lambda: "pmesh_outbox_events" not in page.names())
+        assert page.value("pmesh_requests_finished_total", model="sentiment", state="SUCCEEDED")
+    finally:
+        postgres.start()
+    page.wait_for(0, "pmesh_outage", dependency="PostgreSQL")
+    wait_until(lambda: "pmesh_outbox_events" in page.names())
+
+
+def test_without_a_port_nothing_listens(
+    start_relay: StartRelay, requests: Requests, bus: Bus
+) -> None:
+    relay = start_relay(metrics_port=0)
+    finish(bus, requests)
+    assert relay.stop() == 0

@@ -6,7 +6,7 @@ known model or version, and those that no database could take.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -15,6 +15,7 @@ from typing import Protocol, Self
 from predict.v1.error_reason_pb2 import ErrorReason
 
 from contract.errors import DeadlineExceeded, PredictError, StoreUnavailable
+from contract.logs import about
 from contract.reasons import reason_name
 from contract.status import to_status
 from gateway.allowance import Allowance
@@ -92,7 +93,8 @@ class Outcomes:
         self, prediction: Prediction, request_key: str, request: RequestContext, error: Exception
     ) -> PredictError:
         """Record that there is no answer; answers with what the caller is to see."""
-        seen = to_error(error)
+        with about(**self._about(prediction)):
+            seen = to_error(error)
         self._count(prediction.model, prediction.version, request, reason_name(seen.reason))
         if prediction.is_sent or seen.reason in COUNTED_ONLY:
             self._unrecorded.count(seen.reason)
@@ -123,6 +125,14 @@ class Outcomes:
         """A name that is nobody's becomes no series."""
         known = model if self._knows(model) else ""
         self._counts.count(known, version, request.protocol, outcome)
+
+    def _about(self, prediction: Prediction) -> Mapping[str, str]:
+        """Where a line of the log belongs."""
+        known = self._knows(prediction.model)
+        return {
+            "prediction_id": prediction.id,
+            **({"model": prediction.model, "version": prediction.version} if known else {}),
+        }
 
     def _end(self, prediction: Prediction, error: PredictError | None) -> None:
         """error: None: its client took it back, by leaving."""

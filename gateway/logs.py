@@ -23,7 +23,7 @@ def request_fields() -> Mapping[str, str]:
     request = request_context.current()
     if request is request_context.OUTSIDE:
         return {}
-    trace = trace_context.parse(request.traceparent)
+    trace = request.call or trace_context.parse(request.traceparent)
     return {
         "request_id": request.id,
         "caller": request.caller,

@@ -98,7 +98,7 @@ class Terminal:
         return httpx.get(f"{self._url}/v1/predictions/{prediction_id}", headers=headers)
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_a_stack_trains_predicts_stops_without_a_trace_and_goes_on(tmp_path: Path) -> None:
     terminal = Terminal(tmp_path)
     with terminal.up() as said:
@@ -137,7 +137,7 @@ def test_a_stack_trains_predicts_stops_without_a_trace_and_goes_on(tmp_path: Pat
     with terminal.up("--observe"):
         pages = json.loads(terminal.pmesh("status", "--json"))["urls"]
         assert pages["traces"].startswith(pages["mlflow"])
-        assert 'pmesh_part_up{part="gateway"} 1.0' in httpx.get(pages["metrics"]).text
+        assert 'pmesh_part_up{part="gateway"} 1.0' in httpx.get(pages["metrics"], timeout=60).text
 
         def is_shown() -> bool:
             """MLflow takes its time to start."""

@@ -15,7 +15,7 @@ import pytest
 
 from contract.errors import DeadlineExceeded, ModelFailed, ModelUnavailable, Overloaded
 from gateway import request_context
-from gateway.logs import add_request_id
+from gateway.logs import request_fields
 from gateway.metrics.stages import StagesByVersion
 from gateway.models import Models
 from gateway.store.catalog import Model, Version
@@ -291,15 +291,14 @@ async def test_a_caller_whose_time_is_over_before_its_batch_costs_the_server_not
 
 async def test_a_batch_belongs_to_no_request() -> None:
     """Whoever made it start: a line that it logs would name the wrong one."""
-    seen: list[str] = []
+    seen: list[Mapping[str, str]] = []
 
     def answer(texts: Sequence[str]) -> Outputs:
         raise Refusal(grpc.StatusCode.DATA_LOSS)
 
     class Lines(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            add_request_id(record)
-            seen.append(record.request_id)  # type: ignore[attr-defined]
+            seen.append(request_fields())
 
     handler = Lines()
     logging.getLogger("inference.server").addHandler(handler)
@@ -309,7 +308,7 @@ async def test_a_batch_belongs_to_no_request() -> None:
             with pytest.raises(ModelUnavailable):
                 await ask(opened, "good")
     logging.getLogger("inference.server").removeHandler(handler)
-    assert seen == ["-"]
+    assert seen == [{}]
 
 
 async def test_what_waits_is_bounded() -> None:

@@ -37,6 +37,8 @@ _TYPES: dict[str, type[Event]] = {
     COMPLETED: JobCompleted,
     ALERT: AlertChanged,
 }
+EVENTS = tuple(_TYPES)
+"""The names of all."""
 _NAMES = {kind: name for name, kind in _TYPES.items()}
 # json_format finds the types of an error's details among the imported messages.
 _DETAIL_TYPES = DETAIL_TYPES

@@ -19,6 +19,7 @@ from bus.sqs import Queue
 from bus.topology import Names, dead_letters
 from contract.days import unfinished_since
 from database import named_sql
+from relay.metrics import REARMED
 
 _SQL = named_sql.load("relay")
 
@@ -65,6 +66,8 @@ class RelayFigures(Collector):
             requests = await _rows(connection, "request_figures", since=unfinished_since())
             (database,) = await _rows(connection, "database_figures")
         models = sorted({row["model"] for row in requests})
+        for model in models:
+            REARMED.labels(model)  # from its beginning on
         return models, [*_outbox(outbox), *_requests(requests), *_database(database)]
 
     async def _read_queues(self, models: list[str]) -> list[Metric]:

@@ -5,6 +5,8 @@ The labels `model` are those of requests that were accepted, so of models that t
 
 from prometheus_client import Counter, Histogram
 
+from bus.events import EVENTS
+
 PUBLISHED = Counter(
     "pmesh_outbox_published", "Events that the bus has taken.", ("event",), registry=None
 )
@@ -34,5 +36,8 @@ ATTEMPTS = Histogram(
     buckets=(0, 1, 2, 3, 5, 10),
     registry=None,
 )
+for _event in EVENTS:  # what has not happened yet has a beginning, too
+    REJECTED.labels(_event)
+    PUBLISHED.labels(_event)
 RELAY_METRICS = (PUBLISHED, REJECTED, REARMED, FINISHED, SECONDS, ATTEMPTS)
 """For telemetry.telling."""

@@ -68,7 +68,7 @@ class Limited(Collector):
     """Texts that were refused because more came than may, by the kind of the limit."""
 
     def __init__(self) -> None:
-        self._counts: Counter[str] = Counter()
+        self._counts: Counter[str] = Counter(dict.fromkeys(("caller", "model"), 0))
 
     def count(self, limit: str) -> None:
         """One more. limit: "caller" or "model"."""

@@ -138,6 +138,10 @@ def dashboard() -> Dashboard:
             "not_delivered: the OTLP receiver is away; queue_full: it is slow; kept_per_s: more"
             " failed than are kept, on purpose.",
             Query(rate("pmesh_spans_dropped_total", "reason"), "{{reason}}"),
+            Query(
+                rate("pmesh_envoy_span_batches_total", "outcome", 'outcome="dropped"'),
+                "batches of Envoy's",
+            ),
             unit="short",
         ),
     )

@@ -88,6 +88,11 @@ def test_a_predict_that_is_alone_is_one_trace(
     ours = [span for span in spans if span.service == "gateway"]
     assert all(whole.start_ns <= s.start_ns <= s.end_ns <= whole.end_ns for s in ours)
     assert all(b"CANARY" not in body for body in receiver.bodies)
+    wait_until(lambda: any(span.service == "envoy" for span in receiver.of_trace(trace_id)))
+    (ingress,) = (s for s in receiver.of_trace(trace_id) if s.service == "envoy")
+    assert whole.parent_id == ingress.span_id
+    delivered = ("pmesh_envoy_span_batches_total", (("outcome", "delivered"),))
+    wait_until(lambda: gateway.metrics()[delivered] >= 1)
 
 
 def test_a_batch_links_to_the_calls_in_it(gateway: WholeGateway, receiver: OtlpReceiver) -> None:

@@ -25,6 +25,8 @@ WELL: Mapping[str, str] = {
     'pmesh_database_connections_limit{pod="relay-1"}': "100",
     'pmesh_spans_dropped_total{app="gateway", reason="queue_full"}': "0",
     'pmesh_spans_dropped_total{app="gateway", reason="kept_per_s"}': "0+60x300",
+    'pmesh_envoy_span_batches_total{app="gateway", outcome="dropped"}': "0",
+    'pmesh_envoy_span_batches_total{app="gateway", outcome="delivered"}': "0+60x300",
     "pmesh_monitoring_last_run_timestamp_seconds": "0+60x300",
     'pmesh_requests_oldest_age_seconds{model="genre"}': "2",
     'pmesh_requests_finished_total{model="genre", state="SUCCEEDED"}': "0+60x300",
@@ -44,6 +46,7 @@ READY = 'pmesh_model_ready{model="genre", version="1", pod="gateway-1"}'
 SHARE = 'pmesh_traffic_share{model="genre", version="1", pod="gateway-1"}'
 OTHER_READY = READY.replace("gateway-1", "gateway-2")
 DROPPED = 'pmesh_spans_dropped_total{app="gateway", reason="queue_full"}'
+ENVOYS = 'pmesh_envoy_span_batches_total{app="gateway", outcome="dropped"}'
 USED = 'pmesh_capacity_used{resource="connections"}'
 LOGIN = 'pmesh_database_connections{login="gateway", pod="relay-1"}'
 LAST_RUN = "pmesh_monitoring_last_run_timestamp_seconds"
@@ -61,6 +64,7 @@ FIRING: list[tuple[dict[str, str], set[str]]] = [
     ({USED: "801"}, {"Saturated ticket"}),
     ({LOGIN: "81"}, {"DatabaseConnectionsNearLimit ticket"}),
     ({DROPPED: "0+1x300"}, {"SpansDropped ticket"}),
+    ({ENVOYS: "0+1x300"}, {"SpansDropped ticket"}),
     ({LAST_RUN: "0"}, {"MonitoringStale ticket"}),
     ({OLDEST: "301"}, {"RequestsWait ticket"}),
     ({OLDEST: "301", FINISHED: "7"}, {"RequestsWait ticket", "RequestsStand page"}),

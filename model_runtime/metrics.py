@@ -35,3 +35,9 @@ USED = Gauge("pmesh_capacity_used", "Of what is bounded.", ("resource",), regist
 LIMIT = Gauge("pmesh_capacity_limit", "The bounds.", ("resource",), registry=None)
 WORKER_METRICS = (REQUESTS, BATCH_SIZE, STAGES, CLAIMS_LOST, REDELIVERED, USED, LIMIT)
 """For telemetry.telling."""
+
+
+def begin(model: str) -> None:
+    """What has not happened yet has a beginning, too."""
+    CLAIMS_LOST.labels(model)
+    REDELIVERED.labels(model)

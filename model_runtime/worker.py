@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import sys
 from concurrent.futures import Executor
 from contextlib import suppress
 
@@ -15,14 +14,14 @@ from bus.outages import OutageMetric, Stopping
 from bus.sns import Topic
 from bus.sqs import Queue
 from bus.topology import Names
-from contract.logs import about
+from contract.logs import about, end
 from database.connections import bounded
 from features.objects import FeatureObjects
 from model_runtime.answering import Answerer
 from model_runtime.availability import Availability
 from model_runtime.claims import Claims
 from model_runtime.keeper import Keeper
-from model_runtime.metrics import WORKER_METRICS
+from model_runtime.metrics import WORKER_METRICS, begin
 from model_runtime.publication import Publication
 from model_runtime.queue_worker import QueueWorker
 from model_runtime.retries import Retries
@@ -41,6 +40,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         bounded(), min_size=1, max_size=4, timeout=5, reconnect_timeout=5, open=False
     )
     metrics = (*BUS_METRICS, *WORKER_METRICS, OutageMetric(*DEPENDENCIES))
+    begin(settings.model)
     telling_of_it = telling("worker", settings.metrics_address, settings.metrics_port, *metrics)
     with aws.open_threads() as threads, about(model=settings.model):
         async with telling_of_it, pool, Servers() as servers:
@@ -57,7 +57,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
 def _check_login(settings: Settings, own: str) -> None:
     """End the process if its login is that of another model, whose requests it would claim."""
     if own != settings.model:
-        sys.exit(f"PMESH_MODEL is {settings.model}, but the login to the database is for {own}")
+        end(f"PMESH_MODEL is {settings.model}, but the login to the database is for {own}")
 
 
 def _wire(

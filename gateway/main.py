@@ -82,7 +82,7 @@ def run(settings: Front, variables: dict[str, str]) -> int:
         _check_port(settings.address, settings.port)
         _check_port("127.0.0.1", settings.admin_port)
     except OSError as error:
-        log.error("cannot start: %s", error)
+        log.critical("cannot start: %s", error)
         return 1
     # A blocked signal waits until it is asked for, so that none is lost between two lines.
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
@@ -93,7 +93,7 @@ def run(settings: Front, variables: dict[str, str]) -> int:
             traces = read_envoy_traces(os.environ)
             config.write_text(json.dumps(bootstrap(settings, access=access, traces=traces)))
         except (OSError, ValueError) as error:
-            log.error("cannot start: %s", error)
+            log.critical("cannot start: %s", error)
             return 1
         variables = variables | {"PMESH_GATEWAY_ADMIN_PORT": str(settings.admin_port)}
         if access:
@@ -161,6 +161,8 @@ def _start_envoy(
     options += ["--drain-strategy", "immediate"]
     if writes_json():
         options += ["--log-format", json.dumps(LINES)]
+    # It would tell of each sending of spans that fails; the gateway's metrics count them.
+    options += ["--component-log-level", "tracing:off"]
     # An access log that is looked at is not to be ten seconds late.
     options += ["--file-flush-interval-msec", "1000"]
     variables = variables | {"PMESH_GATEWAY_DRAIN_FD": str(pipe.application_fd)}

@@ -20,7 +20,7 @@ from pmesh.stack.home import AlreadyRunningError, Home
 from pmesh.stack.issuer import Issuer
 from pmesh.stack.local import LocalStack, port_names
 from pmesh.stack.model_list import read_model_list
-from pmesh.stack.observers import installed, observer_parts, shown
+from pmesh.stack.observers import installed, observer_parts, sends_elsewhere, shown
 from pmesh.stack.observers import port_names as observer_port_names
 from pmesh.stack.ports import assign_ports
 from pmesh.stack.replicas import ALONE, SIDE_BY_SIDE
@@ -58,6 +58,7 @@ async def _run(
     observers = installed(environment.get("PATH")) if arguments.observe else {}
     names = [*port_names(models, replicas), *observer_port_names(observers)]
     ports = assign_ports(home.ports, names)
+    are_shown = arguments.observe and not sends_elsewhere(telemetry)
     if arguments.observe:
         telemetry = shown(telemetry, ports)
     issuer = Issuer(home)
@@ -79,7 +80,7 @@ async def _run(
         gateway_port=arguments.gateway_port,
         ports=ports,
         replicas=arguments.replicas,
-        observed=arguments.observe,
+        observed=are_shown,
     ).run()
 
 

@@ -125,7 +125,7 @@ async def _read(port: int) -> str:
                 writer.close()
     except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
         return ""
-    is_well = head.split(maxsplit=2)[1] == b"200"
+    is_well = head.split(maxsplit=2)[1:2] == [b"200"]
     return body.decode(errors="replace") if is_well else ""
 
 
@@ -142,7 +142,7 @@ def _families(page: str) -> list[Metric]:
     """What a page says; nothing if it is no such page."""
     try:
         return [_as_named(family, page) for family in text_string_to_metric_families(page)]
-    except ValueError:
+    except (ValueError, IndexError, KeyError):  # of the parser's, for what is no line
         return []
 
 

@@ -40,10 +40,17 @@ def port_names(programs: Mapping[str, Path]) -> list[str]:
     return [*programs, *(["jaeger-otlp"] if "jaeger" in programs else [])]
 
 
+def sends_elsewhere(said: Mapping[str, str]) -> bool:
+    """Whether a user has said where spans go."""
+    return bool(
+        said.keys() & {"OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"}
+    )
+
+
 def shown(said: Mapping[str, str], ports: Mapping[str, int]) -> dict[str, str]:
     """The variables by which every trace is recorded, and shown where the user said, or here."""
     here = {}
-    if not said.keys() & {"OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"}:
+    if not sends_elsewhere(said):
         is_jaeger = "jaeger-otlp" in ports
         port = ports["jaeger-otlp" if is_jaeger else "mlflow"]
         here["OTEL_EXPORTER_OTLP_ENDPOINT"] = f"http://127.0.0.1:{port}"

@@ -42,9 +42,7 @@ def port_names(programs: Mapping[str, Path]) -> list[str]:
 
 def sends_elsewhere(said: Mapping[str, str]) -> bool:
     """Whether a user has said where spans go."""
-    return bool(
-        said.keys() & {"OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"}
-    )
+    return bool(said.keys() & {"OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"})
 
 
 def shown(said: Mapping[str, str], ports: Mapping[str, int]) -> dict[str, str]:

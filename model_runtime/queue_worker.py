@@ -66,6 +66,7 @@ class QueueWorker:
         """Work until `stop` is set; then finish what runs and give back what does not."""
         LIMIT.labels(BATCHES).set(MAX_BATCHES)
         USED.labels(BATCHES).set(0)
+        REDELIVERED.labels(self._model)  # by this a worker is known before its first message
         async with asyncio.TaskGroup() as batches:
             while not self._stop.is_set():
                 await self._slots.acquire()

@@ -37,8 +37,6 @@ NOT_HERE = {
     "pmesh_annotation_last_look_timestamp_seconds": "annotation",
     # The database's owner may not see what others do; in production he may.
     "pmesh_database_oldest_transaction_seconds": "relay",
-    # Nobody is limited here.
-    "predict_rate_limited_total": "gateway",
 }
 """Series that this stack does not tell, each with the folder of the program that would."""
 TAGS = {"of_dashboards": "yes"}

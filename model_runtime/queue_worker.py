@@ -16,7 +16,7 @@ from model_runtime.answering import Answerer, GivenUp
 from model_runtime.availability import Away
 from model_runtime.claims import ClaimOutcome, Claims
 from model_runtime.keeper import Keeper
-from model_runtime.metrics import CLAIMS_LOST, LIMIT, REDELIVERED, REQUESTS, STAGES, USED
+from model_runtime.metrics import LIMIT, REDELIVERED, REQUESTS, STAGES, USED
 from model_runtime.publication import Publication
 from model_runtime.retries import Retries
 from model_runtime.work import Work, end_all
@@ -66,8 +66,6 @@ class QueueWorker:
         """Work until `stop` is set; then finish what runs and give back what does not."""
         LIMIT.labels(BATCHES).set(MAX_BATCHES)
         USED.labels(BATCHES).set(0)
-        for counter in (REDELIVERED, CLAIMS_LOST):  # told before a first message, that it is there
-            counter.labels(self._model)
         async with asyncio.TaskGroup() as batches:
             while not self._stop.is_set():
                 await self._slots.acquire()

@@ -13,6 +13,8 @@ environment:
   PMESH_TRITON_LISTEN          where gRPC is answered; 127.0.0.1
   PMESH_TRITON_METRICS_LISTEN  where metrics are answered; 127.0.0.1
   OTEL_EXPORTER_OTLP_ENDPOINT  where spans go of calls that come with a traceparent; nowhere
+  OTEL_EXPORTER_OTLP_TRACES_ENDPOINT  the URL for them, if it is not /v1/traces below that
+  OTEL_SDK_DISABLED            true: as without an endpoint
 EOT
 }
 
@@ -30,13 +32,27 @@ unset PMESH_TRITON_KEY # not for the models' processes
 # else is no question to a model. HTTP would be answered to any web page.
 restricted=model-repository,shared-memory,model-config,statistics,trace,logging
 
+# As telemetry/settings.py reads them.
+traces=${OTEL_EXPORTER_OTLP_TRACES_ENDPOINT:-}
+if [[ -z $traces && -n ${OTEL_EXPORTER_OTLP_ENDPOINT:-} ]]; then
+    traces=$(sed 's|/*$||' <<<"$OTEL_EXPORTER_OTLP_ENDPOINT")/v1/traces
+fi
+if [[ ${OTEL_SDK_DISABLED:-} == true ]]; then
+    traces=
+fi
+if [[ $traces =~ ^[^/]*//[^/?#]*@ ]]; then # whoever sees processes would see it
+    echo "triton.sh: OTEL_EXPORTER_OTLP_ENDPOINT and OTEL_EXPORTER_OTLP_TRACES_ENDPOINT must not have" \
+        "a name or password; say them in OTEL_EXPORTER_OTLP_HEADERS" >&2
+    exit 2
+fi
+
 tracing=()
-if [[ -n ${OTEL_EXPORTER_OTLP_ENDPOINT:-} ]]; then
+if [[ -n $traces ]]; then
     tracing=(
         --trace-config=mode=opentelemetry
         --trace-config=level=TIMESTAMPS
         --trace-config=rate=2147483647 # one in so many of the calls without one
-        --trace-config=opentelemetry,url="${OTEL_EXPORTER_OTLP_ENDPOINT%/}/v1/traces"
+        --trace-config=opentelemetry,url="$traces"
         --trace-config=opentelemetry,resource=service.name=triton
         --trace-config=opentelemetry,resource=service.namespace=predict-mesh
         --trace-config=opentelemetry,bsp_schedule_delay=1000 # ms; up to 2048 wait, the rest is dropped

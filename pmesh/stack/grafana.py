@@ -19,9 +19,11 @@ def grafana_part(
     *,
     port: int,
     prometheus_port: int | None,
+    trace_url: str,
     environment: Mapping[str, str],
 ) -> Part:
-    """prometheus_port: None: there is none, and dashboards stay empty."""
+    """prometheus_port: None: there is none, and dashboards stay empty. trace_url: shows a trace,
+    when its id is added."""
     directory = home.path / "grafana"
     # Its pages lie beside the program where it was unpacked, and not where a package put it.
     unpacked = program.resolve().parent.parent
@@ -38,6 +40,12 @@ def grafana_part(
             "type": "prometheus",
             "url": f"http://127.0.0.1:{prometheus_port}",
             "isDefault": True,
+            "jsonData": {
+                "exemplarTraceIdDestinations": [
+                    # $$: these files have variables, too.
+                    {"name": "trace_id", "url": f"{trace_url}$${{__value.raw}}"}
+                ]
+            },
         }
         provider = {
             "name": "predict-mesh",

@@ -92,7 +92,16 @@ def observer_parts(
                 program,
                 port=ports["grafana"],
                 prometheus_port=ports.get("prometheus"),
+                trace_url=_trace_url(ports),
                 environment=environment,
             )
         )
     return parts
+
+
+def _trace_url(ports: Mapping[str, int]) -> str:
+    """Of the page of a trace, without its id."""
+    if "jaeger" in ports:
+        return f"http://127.0.0.1:{ports['jaeger']}/trace/"
+    page = f"http://127.0.0.1:{ports['mlflow']}/#/experiments/{EXPERIMENT}/traces"
+    return f"{page}?selectedEvaluationId=tr-"  # its own name of a trace that came by OTLP

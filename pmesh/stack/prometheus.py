@@ -51,6 +51,7 @@ def prometheus_part(
             f"--web.listen-address=127.0.0.1:{port}",
             f"--storage.tsdb.path={directory / 'data'}",
             "--storage.tsdb.retention.size=1GB",
+            "--enable-feature=exemplar-storage",  # from a slow call to its trace
             "--log.level=warn",
         ),
         environment=environment,

@@ -17,6 +17,7 @@ from predict.v1.prediction_service_pb2 import (
 )
 
 from pmesh.stack.postgres import DATABASE, OWNER
+from telemetry.trace_context import TraceContext, new_span_id, new_trace_id
 from tests.e2e.mesh import MODELS, Mesh
 from tests.e2e.shelf import NAME, Shelf
 from tests.e2e.texts import new_text, new_texts
@@ -37,8 +38,6 @@ NOT_HERE = {
     "pmesh_annotation_last_look_timestamp_seconds": "annotation",
     # The database's owner may not see what others do; in production he may.
     "pmesh_database_oldest_transaction_seconds": "relay",
-    # Nobody is limited here.
-    "predict_rate_limited_total": "gateway",
 }
 """Series that this stack does not tell, each with the folder of the program that would."""
 TAGS = {"of_dashboards": "yes"}
@@ -72,13 +71,19 @@ def server(mesh: Mesh, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pro
 
 
 def predict(mesh: Mesh) -> None:
-    """By each protocol, now and later."""
+    """By each protocol, now and later, and some of it recorded."""
     for model in MODELS:
         for door in (mesh.grpc, mesh.rest):
             door.call("Predict", PredictRequest(model=model, text=new_text(), tags=TAGS))
             entries = [{"text": text} for text in new_texts(20)]
             door.call("BatchPredict", BatchPredictRequest(model=model, entries=entries))
         by_grpc_web(mesh, PredictRequest(model=model, text=new_text()))
+    for rpc, request in (
+        (mesh.predictions.Predict, PredictRequest(model=NAME, text=new_text())),
+        (mesh.predictions.CreatePrediction, CreatePredictionRequest(model=NAME, text=new_text())),
+    ):
+        trace = TraceContext(new_trace_id(), new_span_id(), True)
+        rpc(request, metadata=[("traceparent", trace.traceparent)], timeout=30)
     later = asks(20, now=False)
     insist_on(mesh, later)
     ids = [ask.prediction_id for ask in later]
@@ -196,6 +201,18 @@ def test_each_query_of_each_panel_answers(server: Prometheus) -> None:
         ]
 
     settle(silent)
+
+
+@pytest.mark.timeout(900)
+def test_each_graph_that_leads_to_traces_has_some(server: Prometheus) -> None:
+    def without() -> list[str]:
+        return [
+            f"{one.panel}: {one.expression}"
+            for one in queries()
+            if one.exemplars and not server.exemplars(grounded(one.expression))
+        ]
+
+    settle(without)
 
 
 def answers(server: Prometheus, expression: str, legend: str) -> bool:

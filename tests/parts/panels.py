@@ -15,6 +15,8 @@ class Asked(NamedTuple):
     """DASHBOARD / TITLE"""
     expression: str
     legend: str
+    exemplars: bool
+    """Whether dots lead from its observations to their traces."""
 
 
 def dashboards() -> dict[str, Any]:
@@ -29,4 +31,4 @@ def queries() -> Iterator[Asked]:
         for panel in dashboard["panels"]:
             for target in panel["targets"]:
                 name = f"{uid} / {panel['title']}"
-                yield Asked(name, target["expr"], target["legendFormat"])
+                yield Asked(name, target["expr"], target["legendFormat"], target["exemplar"])

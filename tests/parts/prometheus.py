@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,6 +40,12 @@ class Prometheus:
         assert isinstance(result, list), expression  # a number has no series
         return result
 
+    def exemplars(self, expression: str) -> list[dict[str, Any]]:
+        """Of the last hour, of the series that an expression is made of."""
+        now = time.time()
+        found = self._get("query_exemplars", query=expression, start=now - 3600, end=now)
+        return [exemplar for series in found for exemplar in series["exemplars"]]
+
     def names(self) -> set[str]:
         """Of all metrics that it has."""
         return set(self._get("label/__name__/values"))
@@ -54,7 +61,7 @@ class Prometheus:
         except httpx.TransportError:
             return False
 
-    def _get(self, path: str, **parameters: str) -> Any:
+    def _get(self, path: str, **parameters: str | float) -> Any:
         answer = self._client.get(f"/api/v1/{path}", params=parameters).json()
         assert answer["status"] == "success", (parameters, answer)
         return answer["data"]

@@ -50,6 +50,13 @@ def test_what_was_done_is_told(start_worker: StartWorker, requests: Exchange) ->
     wait_until(lambda: page.names() >= NAMES)
 
 
+def test_a_worker_is_known_before_its_first_message(start_worker: StartWorker) -> None:
+    page = exposed()
+    start_worker(PMESH_WORKER_METRICS_PORT=str(page.port))
+    page.wait_for(0, "pmesh_worker_redelivered_total", model="sentiment")
+    page.wait_for(0, "pmesh_worker_claims_lost_total", model="sentiment")
+
+
 def test_messages_that_come_again_are_counted_and_add_no_series(
     start_worker: StartWorker, requests: Exchange, bus: Bus
 ) -> None:

@@ -94,6 +94,20 @@ def test_freshness(stretches_and_firing: tuple[Stretches, set[str]], tmp_path: P
     fires(RULES, series, AT, expected("freshness", firing), tmp_path, step=STEP)
 
 
+@pytest.mark.parametrize("stretches_and_firing", [CASES[1], CASES[2], CASES[4], CASES[6]])
+def test_what_expires_was_never_fresh(
+    stretches_and_firing: tuple[Stretches, set[str]], tmp_path: Path
+) -> None:
+    """However soon it did."""
+    stretches, firing = stretches_and_firing
+    well = [(minutes, 0.0) for minutes, _ in stretches]
+    series = durations(well, "pmesh_request_seconds", ("60.0", "+Inf"), 'model="genre"')
+    ill = [(minutes, A_MINUTE * min(10 * share, 1)) for minutes, share in stretches]
+    expired = 'pmesh_requests_finished_total{model="genre", state="EXPIRED"}'
+    series[expired] = counter(*ill, step=STEP)
+    fires(RULES, series, AT, expected("freshness", firing), tmp_path, step=STEP)
+
+
 def test_where_nobody_asks_nothing_fires(tmp_path: Path) -> None:
     """Neither when nobody ever did, nor when the last one failed."""
     fires(RULES, {}, AT, set(), tmp_path, step=STEP)

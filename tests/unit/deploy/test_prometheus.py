@@ -11,6 +11,8 @@ from tests.parts.rules import FILES, alerts
 ROOT = Path(__file__).parents[3]
 TEXT = (ROOT / "deploy/prometheus/values.yaml").read_text()
 VALUES = yaml.safe_load(TEXT)
+PHASES = ("Pending", "Running", "Succeeded", "Failed", "Unknown")
+"""Of a pod: https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-phase."""
 
 
 def test_every_file_of_rules_is_given_and_found() -> None:
@@ -20,6 +22,14 @@ def test_every_file_of_rules_is_given_and_found() -> None:
     for key in given:
         path = "/etc/config/" + key.replace("\\.", ".")
         assert any(fnmatch(path, pattern) for pattern in patterns), path
+
+
+def test_a_pod_that_has_ended_is_not_missed() -> None:
+    (job,) = yaml.safe_load(VALUES["extraScrapeConfigs"])
+    (dropped,) = (rule for rule in job["relabel_configs"] if rule.get("action") == "drop")
+    assert dropped["source_labels"] == ["__meta_kubernetes_pod_phase"]
+    ended = [phase for phase in PHASES if re.fullmatch(dropped["regex"], phase)]
+    assert ended == ["Succeeded", "Failed"]
 
 
 def test_alerts_say_who_is_called_what_is_wrong_and_what_to_do() -> None:

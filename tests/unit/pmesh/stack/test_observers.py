@@ -67,3 +67,26 @@ def test_observers_listen_on_loopback_and_know_of_each_other(
     provisioned = Path(grafana["GF_PATHS_PROVISIONING"])
     (source,) = json.loads((provisioned / "datasources/prometheus.yaml").read_text())["datasources"]
     assert source["url"] == "http://127.0.0.1:3"
+
+
+@pytest.mark.parametrize(
+    ("left_out", "page"),
+    [
+        ("nothing", "http://127.0.0.1:4/trace/"),
+        ("jaeger", "http://127.0.0.1:1/#/experiments/0/traces?selectedEvaluationId=tr-"),
+    ],
+)
+def test_a_dot_in_a_graph_leads_to_its_trace(
+    tmp_path: Path, programs: dict[str, Path], left_out: str, page: str
+) -> None:
+    home = Home(tmp_path / "home")
+    home.create()
+    programs.pop(left_out, None)
+    ports = {name: port for name, port in PORTS.items() if not name.startswith(left_out)}
+    parts = {part.name: part for part in observer_parts(home, programs, ports, {})}
+    assert "--enable-feature=exemplar-storage" in parts["prometheus"].command
+    parts["grafana"].before()
+    file = home.path / "grafana/provisioning/datasources/prometheus.yaml"
+    (source,) = json.loads(file.read_text())["datasources"]
+    (destination,) = source["jsonData"]["exemplarTraceIdDestinations"]
+    assert destination == {"name": "trace_id", "url": f"{page}$${{__value.raw}}"}

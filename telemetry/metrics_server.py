@@ -21,8 +21,15 @@ from prometheus_client import (
 )
 from prometheus_client.registry import Collector
 
+from contract.settings import InvalidSetting
+
 READ_S = 2.0
 """In which a request must have come and been answered: there is one at a time."""
+
+
+class CannotListen(InvalidSetting, OSError):
+    """No metrics at this address; the message says why."""
+
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -37,7 +44,7 @@ def metrics_server(
     """Answers at http://address:port/metrics, in a thread, with the process' own figures too.
 
     address: an IP address. port: 0: nowhere. mounts: what answers below other paths, by how these
-    begin. Raises OSError if nothing can listen there.
+    begin. Raises CannotListen if nothing can listen there.
     """
     if not port:
         yield
@@ -85,10 +92,10 @@ def _listen(address: str, port: int) -> "_Server":
         kind = _ServerV6 if ip_address(address).version == 6 else _Server
         return kind((address, port), _Handler)
     except ValueError as error:
-        raise OSError(f"metrics at {address}:{port}: it is no IP address") from error
+        raise CannotListen(f"metrics at {address}:{port}: it is no IP address") from error
     except OSError as error:
         reason = os.strerror(error.errno or 0)
-        raise OSError(f"metrics at {address}:{port}: {reason}") from error
+        raise CannotListen(f"metrics at {address}:{port}: {reason}") from error
 
 
 def _routed(metrics: Application, mounts: Mapping[str, Application]) -> Application:

@@ -14,7 +14,6 @@ from tests.parts.otlp_receiver import receiving_spans
 from tests.parts.polling import wait_until
 from tests.parts.ports import free_port, listens
 
-
 CANARY = "xylophon-quartett"
 
 

@@ -60,6 +60,7 @@ def _watch(settings: RetrainingSettings, stop: threading.Event) -> None:
                         _work_off(store, settings, stop)
                         stop.wait(settings.poll_s)
             except psycopg.OperationalError as error:
+                metrics.forget()
                 log.warning("PostgreSQL does not answer: %s", said(error))
                 stop.wait(settings.poll_s)
 

@@ -41,7 +41,7 @@ def port_names(programs: Mapping[str, Path]) -> list[str]:
 
 
 def shown(said: Mapping[str, str], ports: Mapping[str, int]) -> dict[str, str]:
-    """The variables by which every trace is recorded, and shown where the user said, or here."""
+    """The variables by which traces are recorded and shown as the user said, or all of them, here."""
     here = {}
     if not said.keys() & {"OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"}:
         is_jaeger = "jaeger-otlp" in ports
@@ -49,7 +49,7 @@ def shown(said: Mapping[str, str], ports: Mapping[str, int]) -> dict[str, str]:
         here["OTEL_EXPORTER_OTLP_ENDPOINT"] = f"http://127.0.0.1:{port}"
         if not is_jaeger:
             here["OTEL_EXPORTER_OTLP_HEADERS"] = f"x-mlflow-experiment-id={EXPERIMENT}"
-    return {**said, **here, "OTEL_TRACES_SAMPLER": "always_on"}
+    return {"OTEL_TRACES_SAMPLER": "always_on", **said, **here}
 
 
 def observer_parts(

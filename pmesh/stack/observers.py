@@ -41,7 +41,7 @@ def port_names(programs: Mapping[str, Path]) -> list[str]:
 
 
 def shown(said: Mapping[str, str], ports: Mapping[str, int]) -> dict[str, str]:
-    """The variables by which traces are recorded and shown as the user said, or all of them, here."""
+    """The variables by which traces are recorded and shown as the user said, or all, and here."""
     here = {}
     if not said.keys() & {"OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"}:
         is_jaeger = "jaeger-otlp" in ports

@@ -103,11 +103,11 @@ def traced() -> TraceContext:
     return TraceContext(new_trace_id(), new_span_id(), True)
 
 
-def metadata() -> list[tuple[str, str]]:
+def metadata() -> tuple[tuple[str, str], ...]:
     """Of a call that is to be seen, and says what it likes otherwise."""
     left_out = ("traceparent", "grpc-timeout", "authorization", "user-agent", "accept")
     said = [(name, value) for name, value in HEADERS.items() if name not in left_out]
-    return [("traceparent", traced().traceparent), *said]
+    return (("traceparent", traced().traceparent), *said)
 
 
 def strings(kind: Any, path: tuple[FieldDescriptor, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -283,7 +283,7 @@ def test_no_word_of_a_client_is_told_to_anybody(
     break_everything(mesh, spans)
     trace = traced()
     request = PredictRequest(model="sentiment", text=new_text())
-    mesh.predictions.Predict(request, metadata=[("traceparent", trace.traceparent)], timeout=30)
+    mesh.predictions.Predict(request, metadata=(("traceparent", trace.traceparent),), timeout=30)
     wait_until(lambda: len({span.service for span in spans.of_trace(trace.trace_id)}) >= 3)
 
     assert [f"{name}: {line}" for name, line in logs(mesh) if is_told(line)] == []

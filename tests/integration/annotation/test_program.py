@@ -64,7 +64,7 @@ def test_it_counts_webhooks_and_says_once_what_it_waits_for(record: Record, tmp_
         record.execute(f"ALTER ROLE {ANNOTATION.name} NOLOGIN")
         wait_until(lambda: not tasks(metrics_port))
         record.execute(f"ALTER ROLE {ANNOTATION.name} LOGIN")
-        wait_until(lambda: tasks(metrics_port))
+        wait_until(lambda: bool(tasks(metrics_port)))
     finally:
         process.terminate()
         assert process.wait(60) == 0

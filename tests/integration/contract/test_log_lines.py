@@ -12,8 +12,14 @@ import pytest
 from tests.parts.ports import free_port
 
 PASSWORD = "of-a-login"  # noqa: S105
-AWAY = {"PGHOST": "127.0.0.1", "PGUSER": "pmesh", "PGPASSWORD": PASSWORD, "PGDATABASE": "pmesh"}
-PROGRAMS = {
+AWAY = {
+    "PGHOST": "127.0.0.1",
+    "PGUSER": "pmesh",
+    "PGPASSWORD": PASSWORD,
+    "PGDATABASE": "pmesh",
+    "AWS_DEFAULT_REGION": "eu-central-1",
+}
+PROGRAMS: Mapping[str, tuple[list[str], dict[str, str], str]] = {
     "relay": (["relay"], {"PMESH_TOPIC_ARN": "no-arn"}, "PMESH_TOPIC_ARN"),
     "worker": (["model_runtime"], {"PMESH_TOPIC_ARN": "no-arn"}, "PMESH_"),
     "features": (["features"], {"PMESH_FEATURES_SPOOL": ""}, "PMESH_FEATURES"),
@@ -31,7 +37,7 @@ PROGRAMS = {
 
 
 TOPIC = "arn:aws:sns:us-east-1:000000000000:predict"
-TELLING = {
+TELLING: Mapping[str, tuple[list[str], dict[str, str]]] = {
     "relay": (["relay"], {"PMESH_TOPIC_ARN": TOPIC}),
     "worker": (["model_runtime"], {"PMESH_TOPIC_ARN": TOPIC, "PMESH_MODEL": "sentiment"}),
     "features": (["features"], {"PMESH_FEATURES_SPOOL": "."}),
@@ -47,10 +53,7 @@ def last_lines(arguments: Sequence[str], variables: Mapping[str, str]) -> list[s
     """Of a python that ends by itself."""
     done = subprocess.run(
         (sys.executable, "-P", *arguments),
-        env=os.environ
-        | AWAY
-        | {"PGPORT": str(free_port()), "AWS_DEFAULT_REGION": "eu-central-1"}
-        | variables,
+        env={**os.environ, **AWAY, "PGPORT": str(free_port()), **variables},
         capture_output=True,
         text=True,
         check=False,

@@ -21,7 +21,7 @@ from annotation.store import AnnotationStore
 from annotation.watch import watch
 from contract.heartbeat import heartbeat
 from contract.logs import end, log_to_stderr
-from contract.settings import read
+from contract.settings import InvalidSetting, read
 from database.connections import connect
 from database.errors import said
 from telemetry.metrics_server import metrics_server
@@ -42,7 +42,7 @@ def main() -> None:
     log_to_stderr("annotation")
     try:
         arguments.run()
-    except (ValueError, OSError, LabelStudioAway, LabelStudioRefused) as error:
+    except (InvalidSetting, OSError, LabelStudioAway, LabelStudioRefused) as error:
         end(f"annotation: {error}")
     except psycopg.OperationalError as error:
         end(f"annotation: PostgreSQL does not answer: {said(error)}")

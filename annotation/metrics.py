@@ -1,12 +1,9 @@
 """What the program tells of its looks at Label Studio, and of where the tasks stand."""
 
-from collections.abc import Mapping
-
 from prometheus_client import Counter, Gauge
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from annotation.pulling import Pulled
 from annotation.store import AnnotationStore
 from telemetry.snapshot import Snapshot
 
@@ -36,8 +33,13 @@ def count_webhook(outcome: str) -> None:
     _webhooks.labels(outcome).inc()
 
 
-def note_look(store: AnnotationStore, pulled: Mapping[str, Pulled]) -> None:
-    """A look has ended well: with what it has pulled, by model. Raises psycopg.Error."""
+def count_labels(model: str, came: int) -> None:
+    """So many have come, of a model that is known."""
+    _labels.labels(model).inc(came)
+
+
+def read(store: AnnotationStore) -> None:
+    """Tell where tasks now stand. Raises psycopg.Error."""
     tasks = GaugeMetricFamily(
         "pmesh_annotation_tasks",
         "Predictions by where their tasks stand.",
@@ -47,6 +49,15 @@ def note_look(store: AnnotationStore, pulled: Mapping[str, Pulled]) -> None:
         counts = store.counts(model)
         for state in STATES:
             tasks.add_metric((model, state), counts.get(state, 0))
-        _labels.labels(model).inc(pulled[model].added if model in pulled else 0)
+        count_labels(model, 0)  # with what has not happened yet
     _tasks.take((tasks,))
+
+
+def forget() -> None:
+    """Where tasks stand is not known while the database is away."""
+    _tasks.forget()
+
+
+def note_look() -> None:
+    """One has ended well."""
     _last_look.set_to_current_time()

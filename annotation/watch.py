@@ -49,9 +49,13 @@ def watch(settings: ProgramSettings, stop: threading.Event, beat: Callable[[], N
             try:
                 with connect() as connection:
                     store = AnnotationStore(connection)
-                    done = look(store, label_studio, keep=subscribe)
-                    metrics.note_look(store, done)
+                    metrics.read(store)  # also if Label Studio is away
+                    look(store, label_studio, keep=subscribe)
+                    metrics.read(store)
+                    metrics.note_look()
             except (LabelStudioAway, LabelStudioRefused, psycopg.OperationalError) as error:
+                if isinstance(error, psycopg.Error):
+                    metrics.forget()
                 told = said(error) if isinstance(error, psycopg.Error) else str(error)
                 if told != trouble:  # once for an outage
                     log.warning("waiting: %s", told)

@@ -23,6 +23,11 @@ _RULE = "rule"
 _NUMBER = re.compile(r"-?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
 
+class InvalidSetting(ValueError):
+    """A program cannot be what its variables say: the message is all that it needs to say, and
+    quotes nothing else."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Rule:
     """What a variable may hold."""
@@ -59,7 +64,7 @@ def setting(
 def read(settings: type[Settings], environ: Mapping[str, str]) -> Settings:
     """Make the settings from the environment; an empty variable counts as not given.
 
-    Raises ValueError, naming the variable.
+    Raises InvalidSetting, naming the variable.
     """
     types = get_type_hints(settings)
     values: dict[str, Any] = {}
@@ -70,7 +75,7 @@ def read(settings: type[Settings], environ: Mapping[str, str]) -> Settings:
         if text := environ.get(rule.variable, ""):
             values[known.name] = _READERS[types[known.name]](rule, text)
         elif known.default is MISSING:
-            raise ValueError(f"{rule.variable} is not set")
+            raise InvalidSetting(f"{rule.variable} is not set")
     return settings(**values)
 
 
@@ -99,8 +104,8 @@ def _list(rule: _Rule, text: str) -> tuple[str, ...]:
     return tuple(_text(rule, part.strip()) for part in text.split(",") if part.strip())
 
 
-def _refused(rule: _Rule, text: str, expected: str) -> ValueError:
-    return ValueError(f"{rule.variable} must be {expected}, not {text!r}")
+def _refused(rule: _Rule, text: str, expected: str) -> InvalidSetting:
+    return InvalidSetting(f"{rule.variable} must be {expected}, not {text!r}")
 
 
 _READERS: dict[Any, Callable[[_Rule, str], Any]] = {

@@ -27,14 +27,15 @@ from bus.aws import CONFIG
 from contract.arguments import moment
 from contract.heartbeat import heartbeat
 from contract.logs import about, end, log_to_stderr
-from contract.settings import read
+from contract.settings import InvalidSetting, read
 from database.errors import said
 from monitoring import metrics
+from monitoring.alerts.changes import CannotChange
 from monitoring.alerts.commands import add_commands
 from monitoring.alerts.deliveries import deliver_all_due, telling
 from monitoring.alerts.store import AlertStore
 from monitoring.alerts.webhook import Webhook, read_webhook
-from monitoring.choice import check_model, choose, read_window
+from monitoring.choice import CannotChoose, check_model, choose, read_window
 from monitoring.daily import Daily
 from monitoring.defaults import Defaults
 from monitoring.features import open_features
@@ -65,7 +66,7 @@ def main() -> None:
     arguments = _parser().parse_args()
     try:
         arguments.run(arguments)
-    except (ValueError, OSError) as error:
+    except (InvalidSetting, CannotChoose, CannotChange, OSError) as error:
         end(f"monitoring: {error}")
     except psycopg.OperationalError as error:
         end(f"monitoring: PostgreSQL does not answer: {said(error)}")

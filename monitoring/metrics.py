@@ -46,4 +46,4 @@ def read(store: AlertStore) -> None:
 
 def forget() -> None:
     """How alerts stand is not known while the database is away."""
-    _alerts.take(())
+    _alerts.forget()

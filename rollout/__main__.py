@@ -22,7 +22,7 @@ import psycopg
 from contract.arguments import whole_number
 from contract.heartbeat import heartbeat
 from contract.logs import end, log_to_stderr
-from contract.settings import read
+from contract.settings import InvalidSetting, read
 from database.errors import said
 from rollout.settings import ForeignSettings, Settings
 from rollout.store import ReleaseStore, connect
@@ -37,7 +37,7 @@ def main() -> None:
     logging.getLogger("urllib3").setLevel(logging.ERROR)  # it tells of each attempt
     try:
         _watch(arguments)
-    except (ValueError, OSError) as error:
+    except (InvalidSetting, OSError) as error:
         end(f"watch: {error}")
     except psycopg.OperationalError as error:
         end(f"watch: PostgreSQL does not answer: {said(error)}")

@@ -52,7 +52,11 @@ def gate(model: str) -> Iterator[None]:
 
 
 def read(store: ReleaseStore) -> None:
-    """Tell how releases and versions now stand, of all models. Raises psycopg.Error."""
+    """Tell how releases and versions now stand, of all models.
+
+    Raises psycopg.Error; then it is not known.
+    """
+    _standing.forget()
     releases, versions = store.releases_by_state(), store.versions_by_state()
     _standing.take(
         (

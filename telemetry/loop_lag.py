@@ -1,11 +1,13 @@
-"""How late a program's event loop comes round: whatever waits in it waits so long."""
+"""How late a program's event loop comes round, and since when it has not: whatever waits in it
+waits so long."""
 
 import asyncio
+import time
 from bisect import bisect_left
 from collections.abc import Iterator
 from itertools import accumulate
 
-from prometheus_client.core import HistogramMetricFamily, Metric
+from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 LOOK_S = 0.5
@@ -18,11 +20,13 @@ class LoopLag(Collector):
     def __init__(self) -> None:
         self._counts = [0] * (len(BOUNDS_S) + 1)
         self._sum_s = 0.0
+        self._came_round = time.monotonic()
 
     async def watch(self) -> None:
         """Look again and again, until cancelled."""
         clock = asyncio.get_running_loop().time
         while True:
+            self._came_round = time.monotonic()
             due = clock() + LOOK_S
             await asyncio.sleep(LOOK_S)
             late_s = max(clock() - due, 0.0)
@@ -37,3 +41,9 @@ class LoopLag(Collector):
         bounds = (*map(str, BOUNDS_S), "+Inf")
         lag.add_metric((), list(zip(bounds, accumulate(self._counts), strict=True)), self._sum_s)
         yield lag
+        silent_s = time.monotonic() - self._came_round  # now: a loop that hangs tells nothing
+        yield GaugeMetricFamily(
+            "pmesh_event_loop_silent_seconds",
+            "Since the event loop last came round.",
+            value=silent_s,
+        )

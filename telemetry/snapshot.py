@@ -16,6 +16,10 @@ class Snapshot(Collector):
         """From now on, these are told."""
         self._metrics = tuple(metrics)
 
+    def forget(self) -> None:
+        """Nothing is known: where it is read is away."""
+        self._metrics = ()
+
     def collect(self) -> Iterator[Metric]:
         """What was taken last."""
         yield from self._metrics

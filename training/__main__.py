@@ -16,7 +16,7 @@ import threading
 import psycopg
 
 from contract.logs import end, log_to_stderr
-from contract.settings import read
+from contract.settings import InvalidSetting, read
 from database.connections import connect
 from database.errors import said
 from telemetry.metrics_server import metrics_server
@@ -36,7 +36,7 @@ def main() -> None:
     try:
         settings = read(RetrainingSettings, os.environ)
         arguments.run(settings, _stop_on_signals())
-    except (ValueError, OSError) as error:
+    except (InvalidSetting, OSError) as error:
         end(f"training: {error}")
     except psycopg.OperationalError as error:
         end(f"training: PostgreSQL does not answer: {said(error)}")
@@ -60,6 +60,7 @@ def _watch(settings: RetrainingSettings, stop: threading.Event) -> None:
                         _work_off(store, settings, stop)
                         stop.wait(settings.poll_s)
             except psycopg.OperationalError as error:
+                metrics.forget()
                 log.warning("PostgreSQL does not answer: %s", said(error))
                 stop.wait(settings.poll_s)
 

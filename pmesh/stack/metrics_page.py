@@ -51,7 +51,7 @@ def main() -> None:
         status.ports["metrics"],
         registry,
         mounts={"/targets": _Targets(ports)},
-        read_s=_PAGE_S,
+        answer_s=_PAGE_S,
     ):
         signal.sigwait(signals)
 

@@ -46,7 +46,7 @@ def sends_elsewhere(said: Mapping[str, str]) -> bool:
 
 
 def shown(said: Mapping[str, str], ports: Mapping[str, int]) -> dict[str, str]:
-    """The variables by which every trace is recorded, and shown where the user said, or here."""
+    """The variables by which traces are recorded and shown as the user said, or all, and here."""
     here = {}
     if not sends_elsewhere(said):
         is_jaeger = "jaeger-otlp" in ports
@@ -54,7 +54,7 @@ def shown(said: Mapping[str, str], ports: Mapping[str, int]) -> dict[str, str]:
         here["OTEL_EXPORTER_OTLP_ENDPOINT"] = f"http://127.0.0.1:{port}"
         if not is_jaeger:
             here["OTEL_EXPORTER_OTLP_HEADERS"] = f"x-mlflow-experiment-id={EXPERIMENT}"
-    return {**said, **here, "OTEL_TRACES_SAMPLER": "always_on"}
+    return {"OTEL_TRACES_SAMPLER": "always_on", **said, **here}
 
 
 def observer_parts(

@@ -32,6 +32,11 @@ def read(port: int) -> list[str]:
         return str(answer.read().decode()).splitlines()
 
 
+def tasks(port: int) -> list[str]:
+    """Where they stand, as far as it is known."""
+    return [line for line in read(port) if line.startswith("pmesh_annotation_tasks{")]
+
+
 def test_it_counts_webhooks_and_says_once_what_it_waits_for(record: Record, tmp_path: Path) -> None:
     port, metrics_port, away = free_port(), free_port(), free_port()
     variables = {
@@ -50,12 +55,16 @@ def test_it_counts_webhooks_and_says_once_what_it_waits_for(record: Record, tmp_
         process = subprocess.Popen(command, env=variables, stderr=stderr)
     try:
         wait_until(lambda: listens(port) and listens(metrics_port))
+        wait_until(lambda: "waiting" in log.read_text())
         before = len(read(metrics_port))
         assert call(port, PATH, "a-secret") == 204
         assert call(port, PATH, CANARY) == 401
         assert call(port, f"/{CANARY}", "a-secret") == 404
-        wait_until(lambda: "waiting" in log.read_text())
         lines = read(metrics_port)
+        record.execute(f"ALTER ROLE {ANNOTATION.name} NOLOGIN")
+        wait_until(lambda: not tasks(metrics_port))
+        record.execute(f"ALTER ROLE {ANNOTATION.name} LOGIN")
+        wait_until(lambda: bool(tasks(metrics_port)))
     finally:
         process.terminate()
         assert process.wait(60) == 0
@@ -63,7 +72,7 @@ def test_it_counts_webhooks_and_says_once_what_it_waits_for(record: Record, tmp_
         assert f'pmesh_annotation_webhooks_total{{outcome="{outcome}"}} 1.0' in lines
     assert len(lines) == before
     assert CANARY not in str(lines)
-    (line,) = (json.loads(line) for line in log.read_text().splitlines())
+    line, *_ = (json.loads(line) for line in log.read_text().splitlines())
     assert line["message"].startswith("waiting: Label Studio does not answer")
     assert (line["program"], line["level"]) == ("annotation", "WARNING")
     assert not {"a-token", "a-secret", CANARY} & set(log.read_text().split())

@@ -1,13 +1,15 @@
 """What the relay tells Prometheus."""
 
 import json
+from collections.abc import Callable
 
 from tests.integration.relay.conftest import StartRelay
+from tests.parts.aws_front import AwsFront, Call, Reply, refused_by_sqs
 from tests.parts.bus_probe import Bus
 from tests.parts.claims import answer, invented_claim, to_body
 from tests.parts.exposed import exposed
 from tests.parts.polling import wait_until
-from tests.parts.postgres import Postgres
+from tests.parts.postgres import Database, Postgres
 from tests.parts.requests import Requests
 
 PUBLISHED = "pmesh_outbox_published_total"
@@ -133,6 +135,50 @@ def test_while_the_database_is_away_nothing_old_is_told_of_it(
         postgres.start()
     page.wait_for(0, "pmesh_outage", dependency="PostgreSQL")
     wait_until(lambda: "pmesh_outbox_events" in page.names())
+
+
+def test_figures_that_take_too_long_are_left_out_and_are_no_outage(
+    start_relay: StartRelay, requests: Requests, database: Database
+) -> None:
+    page = exposed()
+    relay = start_relay(patch=f"{PATCH}figures.REST_S = 0.1\n", metrics_port=page.port)
+    wait_until(lambda: page.names() >= {"pmesh_database_size_bytes", "pmesh_outbox_events"})
+    with database.connect() as connection, connection.transaction():
+        connection.execute("LOCK TABLE erasures IN ACCESS EXCLUSIVE MODE")
+        wait_until(lambda: "database_figures takes too long" in relay.log)
+        wait_until(lambda: "pmesh_database_size_bytes" not in page.names())
+        requests.accept()
+        page.wait_for(1, "pmesh_requests_unfinished", model="sentiment", state="ACCEPTED")
+        page.wait_for(1, "pmesh_queue_messages", queue="predict-sentiment", state="visible")
+        assert page.value("pmesh_outage", dependency="PostgreSQL") == 0
+    wait_until(lambda: "pmesh_database_size_bytes" in page.names())
+    assert relay.log.count("takes too long") == 1
+    assert "figures: waiting" not in relay.log
+
+
+def test_a_queue_that_may_not_be_read_hides_no_other(
+    start_relay: StartRelay, requests: Requests, bus: Bus
+) -> None:
+    page = exposed()
+    with AwsFront(bus) as front:
+        front.rule = _refuse_the_dead_of("gateway")
+        relay = start_relay(patch=PATCH, aws=front.environment, metrics_port=page.port)
+        wait_until(lambda: front.refused["GetQueueAttributes"] > 1)
+        page.wait_for(0, "pmesh_queue_messages", queue="predict-gateway", state="visible")
+        page.wait_for(0, "pmesh_queue_messages", queue="predict-sentiment", state="visible")
+        assert page.value("pmesh_dead_letters", queue="predict-gateway") is None
+        assert relay.log.count("predict-gateway-dead cannot be read: AccessDenied") == 1
+        front.rule = lambda _: None
+        page.wait_for(0, "pmesh_dead_letters", queue="predict-gateway")
+
+
+def _refuse_the_dead_of(queue: str) -> Callable[[Call], Reply | None]:
+    def rule(call: Call) -> Reply | None:
+        is_dead = call.fields.get("QueueUrl", "").endswith(f"{queue}-dead")
+        is_read = call.action == "GetQueueAttributes"
+        return refused_by_sqs("AccessDeniedException") if is_dead and is_read else None
+
+    return rule
 
 
 def test_without_a_port_nothing_listens(

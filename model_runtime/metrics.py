@@ -1,6 +1,13 @@
 """What this worker has done, for Prometheus."""
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from prometheus_client import Counter, Gauge, Histogram
+
+from telemetry.spans import current, exemplar_of
+from telemetry.trace_context import TraceContext
 
 REQUESTS = Counter(
     "pmesh_worker_requests",
@@ -35,3 +42,14 @@ USED = Gauge("pmesh_capacity_used", "Of what is bounded.", ("resource",), regist
 LIMIT = Gauge("pmesh_capacity_limit", "The bounds.", ("resource",), registry=None)
 WORKER_METRICS = (REQUESTS, BATCH_SIZE, STAGES, CLAIMS_LOST, REDELIVERED, USED, LIMIT)
 """For telemetry.telling."""
+
+
+@contextmanager
+def timed(model: str, stage: str, context: TraceContext | None = None) -> Iterator[None]:
+    """Times a stage in the block, whatever its end. context: the present span if None."""
+    start_s = time.monotonic()
+    try:
+        yield
+    finally:
+        seconds = time.monotonic() - start_s
+        STAGES.labels(model, stage).observe(seconds, exemplar_of(context or current()))

@@ -16,11 +16,12 @@ from model_runtime.answering import Answerer, GivenUp
 from model_runtime.availability import Away
 from model_runtime.claims import ClaimOutcome, Claims
 from model_runtime.keeper import Keeper
-from model_runtime.metrics import LIMIT, REDELIVERED, REQUESTS, STAGES, USED
+from model_runtime.metrics import LIMIT, REDELIVERED, REQUESTS, USED, timed
 from model_runtime.publication import Publication
 from model_runtime.retries import Retries
 from model_runtime.work import Work, end_all
 from telemetry.spans import Kind, Value, span_of_several
+from telemetry.trace_context import first_sampled
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import MessageTypeDef as Message
@@ -88,14 +89,15 @@ class QueueWorker:
         return messages
 
     async def _handle(self, messages: "Sequence[Message]") -> None:
+        deliveries = self._deliveries(messages)
         try:
-            deliveries = self._deliveries(messages)
             tried_before = await self._work_on(deliveries) if deliveries else []
             for prediction_id in tried_before:
                 # One of them may kill this process: it shall not take the others with it.
                 async with self._alone:
                     await self._work_on({prediction_id: deliveries[prediction_id]})
         finally:
+            end_all(deliveries.values())  # those that were cut off, too
             USED.labels(BATCHES).dec()
             self._slots.release()
 
@@ -130,7 +132,6 @@ class QueueWorker:
             await self._delete(finished)
         except Stopping:
             await self._keeper.give_back(work)
-            end_all(deliveries.values())
             return []
         later = {*work.deliveries, *outcome.alone}
         end_all(each for key, each in deliveries.items() if key not in later)
@@ -151,7 +152,7 @@ class QueueWorker:
             span_of_several(
                 "claim requests", Kind.CLIENT, work.contexts(ids), attributes=attributes
             ),
-            STAGES.labels(self._model, "claim").time(),
+            timed(self._model, "claim"),
         ):
             return await self._claims.claim(ids)
 
@@ -169,8 +170,9 @@ class QueueWorker:
         try:
             async with self._keeper.keeping(work):
                 events = await self._answerer.answer(work)
-                with STAGES.labels(self._model, "publish").time():
-                    done = await self._publication.publish(events, work.context_of())
+                contexts = work.context_of()
+                with timed(self._model, "publish", first_sampled(contexts.values())):
+                    done = await self._publication.publish(events, contexts)
                 for prediction_id, outcome in done.items():
                     REQUESTS.labels(self._model, version, outcome).inc()
                     if outcome != "succeeded":

@@ -118,7 +118,8 @@ def _start(
         return tasks.create_task(repeat(step, name=name, stop=stop, pause_s=pause_s))
 
     start("publisher", publisher.step, 0)
-    start("responses", responses.step, 0)
+    answering = start("responses", responses.step, 0)
+    answering.add_done_callback(lambda _: responses.let_go())
     start("sweeps", sweeps.step, settings.sweep_s)
     start("dead letters", dead_letters.step, settings.dead_letters_s)
     start("upkeep", Upkeep(pool=pool).step, UPKEEP_S)

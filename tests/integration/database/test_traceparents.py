@@ -1,4 +1,4 @@
-"""A client chose the trace that its request belongs to: it is kept until the request is finished."""
+"""A client chose the trace that its request belongs to: it is kept until that is finished."""
 
 from database import named_sql
 from database.logins import GATEWAY

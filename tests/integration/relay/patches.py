@@ -31,9 +31,9 @@ responses.finish = finish
 DIE_AFTER_COMMITTING_ANSWERS = f"""{DIE}
 from relay.responses import Responses
 real = Responses.commit
-async def commit(self, messages):
-    done = await real(self, messages)
-    if messages: die()
+async def commit(self, received):
+    done = await real(self, received)
+    if received.answers: die()
     return done
 Responses.commit = commit
 """

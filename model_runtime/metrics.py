@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from prometheus_client import Counter, Gauge, Histogram
+from prometheus_client import Counter, Histogram
 
 from telemetry.spans import current, exemplar_of
 from telemetry.trace_context import TraceContext
@@ -38,9 +38,7 @@ CLAIMS_LOST = Counter(
 REDELIVERED = Counter(
     "pmesh_worker_redelivered", "Messages that had come before.", ("model",), registry=None
 )
-USED = Gauge("pmesh_capacity_used", "Of what is bounded.", ("resource",), registry=None)
-LIMIT = Gauge("pmesh_capacity_limit", "The bounds.", ("resource",), registry=None)
-WORKER_METRICS = (REQUESTS, BATCH_SIZE, STAGES, CLAIMS_LOST, REDELIVERED, USED, LIMIT)
+WORKER_METRICS = (REQUESTS, BATCH_SIZE, STAGES, CLAIMS_LOST, REDELIVERED)
 """For telemetry.telling."""
 
 

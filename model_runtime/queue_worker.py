@@ -16,10 +16,11 @@ from model_runtime.answering import Answerer, GivenUp
 from model_runtime.availability import Away
 from model_runtime.claims import ClaimOutcome, Claims
 from model_runtime.keeper import Keeper
-from model_runtime.metrics import LIMIT, REDELIVERED, REQUESTS, USED, timed
+from model_runtime.metrics import CLAIMS_LOST, REDELIVERED, REQUESTS, timed
 from model_runtime.publication import Publication
 from model_runtime.retries import Retries
 from model_runtime.work import Work, end_all
+from telemetry.capacity import tell_capacity
 from telemetry.spans import Kind, Value, span_of_several
 from telemetry.trace_context import first_sampled
 
@@ -30,7 +31,6 @@ log = logging.getLogger(__name__)
 
 MAX_MESSAGES = 100  # in one batch
 MAX_BATCHES = 4  # side by side
-BATCHES = "batches"
 
 
 class QueueWorker:
@@ -65,8 +65,10 @@ class QueueWorker:
 
     async def run(self) -> None:
         """Work until `stop` is set; then finish what runs and give back what does not."""
-        LIMIT.labels(BATCHES).set(MAX_BATCHES)
-        USED.labels(BATCHES).set(0)
+        for counter in (CLAIMS_LOST, REDELIVERED):
+            counter.labels(self._model)  # from its beginning on
+        running: set[asyncio.Task[None]] = set()
+        tell_capacity("batches", MAX_BATCHES, lambda: len(running))
         async with asyncio.TaskGroup() as batches:
             while not self._stop.is_set():
                 await self._slots.acquire()
@@ -74,8 +76,9 @@ class QueueWorker:
                     messages = await self._retries.queue(self._receive)
                 except Stopping:
                     break
-                USED.labels(BATCHES).inc()
-                batches.create_task(self._handle(messages))
+                batch = batches.create_task(self._handle(messages))
+                running.add(batch)
+                batch.add_done_callback(running.discard)
 
     async def _receive(self) -> "list[Message]":
         """Wait for messages; when many are there, take more of them."""
@@ -98,7 +101,6 @@ class QueueWorker:
                     await self._work_on({prediction_id: deliveries[prediction_id]})
         finally:
             end_all(deliveries.values())  # those that were cut off, too
-            USED.labels(BATCHES).dec()
             self._slots.release()
 
     def _deliveries(self, messages: "Sequence[Message]") -> dict[str, list[Delivery]]:

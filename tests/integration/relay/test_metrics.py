@@ -40,6 +40,8 @@ NAMES = {
     "messaging_client_consumed_messages_total",
     "messaging_process_duration_seconds_bucket",
     "pmesh_outage",
+    "pmesh_capacity_used",
+    "pmesh_capacity_limit",
     "pmesh_event_loop_lag_seconds_bucket",
     "pmesh_spans_dropped_total",
     "process_cpu_seconds_total",
@@ -81,6 +83,7 @@ def test_what_was_done_and_what_waits_is_told(
     requests.execute("UPDATE requests SET expire_time = now() WHERE id = %s", (left,))
     page.wait_for(1, "pmesh_requests_finished_total", model="genre", state="EXPIRED")
     assert page.names() >= NAMES
+    assert page.value("pmesh_capacity_limit", resource="database_connections") == 6
 
 
 def test_an_event_that_the_bus_never_takes_is_counted(

@@ -38,6 +38,19 @@ async def commit(self, received):
 Responses.commit = commit
 """
 
+FAIL_ONCE_BEFORE_COMMITTING = """
+import psycopg
+from relay import publisher, responses
+def failing_once(real):
+    failures = [psycopg.OperationalError("of a test")]
+    async def call(connection, *arguments):
+        endings = await real(connection, *arguments)
+        if failures: raise failures.pop()
+        return endings
+    return call
+publisher.fail, responses.finish = map(failing_once, (publisher.fail, responses.finish))
+"""
+
 SLOW_PUBLISHING = """
 import asyncio
 from bus.sns import Topic

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 
 from tests.integration.relay.conftest import StartRelay
+from tests.integration.relay.patches import FAIL_ONCE_BEFORE_COMMITTING
 from tests.parts.aws_front import AwsFront, Call, Reply, refused_by_sqs
 from tests.parts.bus_probe import Bus
 from tests.parts.claims import answer, invented_claim, to_body
@@ -84,6 +85,43 @@ def test_what_was_done_and_what_waits_is_told(
     page.wait_for(1, "pmesh_requests_finished_total", model="genre", state="EXPIRED")
     assert page.names() >= NAMES
     assert page.value("pmesh_capacity_limit", resource="database_connections") == 6
+
+
+def test_what_is_rolled_back_is_not_counted_and_is_told_of_once(
+    start_relay: StartRelay, requests: Requests, bus: Bus
+) -> None:
+    (running,) = requests.accept()
+    requests.execute("DELETE FROM outbox")
+    bus.answer(answer(requests.claim_one(running)))
+    bus.forge({"predictionId": "no id"})
+    requests.accept()
+    page = exposed()
+    relay = start_relay(patch=FAIL_ONCE_BEFORE_COMMITTING, metrics_port=page.port)
+    wait_until(lambda: requests.get(running)["state"] == "SUCCEEDED")
+    wait_until(lambda: bus.depth("predict-gateway") == 0)
+    page.wait_for(1, "pmesh_requests_finished_total", model="sentiment", state="SUCCEEDED")
+    page.wait_for(1, PUBLISHED, event="inference_request")
+    page.wait_for(2, "messaging_process_duration_seconds_count", **of("predict-gateway"))
+    assert bus.depth("predict-sentiment") == 2  # both tries
+    assert relay.log.count("dropped message") == 1
+
+
+def test_a_dead_letter_whose_answer_cannot_be_committed_has_an_end(
+    start_relay: StartRelay, requests: Requests, bus: Bus
+) -> None:
+    (running,) = requests.accept()
+    requests.execute("DELETE FROM outbox")
+    bus.answer(answer(requests.claim_one(running)))
+    bus.let_die("predict-gateway")
+    bus.set_visibility_timeout("predict-gateway-dead", 1)
+    page = exposed()
+    start_relay(patch=FAIL_ONCE_BEFORE_COMMITTING, metrics_port=page.port, dead_letters_s=0.1)
+    wait_until(lambda: requests.get(running)["state"] == "SUCCEEDED")
+    page.wait_for(2, "messaging_process_duration_seconds_count", **of("predict-gateway-dead"))
+
+
+def of(queue: str) -> dict[str, str]:
+    return {"messaging_destination_name": queue}
 
 
 def test_an_event_that_the_bus_never_takes_is_counted(

@@ -8,7 +8,7 @@ from hashlib import sha256
 from typing import TYPE_CHECKING
 
 from bus.metrics import PROCESSED, SQS
-from telemetry.spans import Kind, span
+from telemetry.spans import Kind, Span, exemplar_of, span, tracer
 from telemetry.trace_context import TraceContext, parse
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ class Delivery:
     delivery it is, so that a later one has a link to the first, and nobody keeps ids for it.
     """
 
-    __slots__ = ("_is_traced", "_queue", "_start_s", "is_again", "message", "span")
+    __slots__ = ("_has_ended", "_is_traced", "_queue", "_start_s", "is_again", "message", "span")
 
     def __init__(self, queue: str, message: "Message") -> None:
         """queue: its name."""
@@ -32,24 +32,13 @@ class Delivery:
         """Whether it came before."""
         self._queue = queue
         self._start_s = time.monotonic()
+        self._has_ended = False
         context = _context(message)
         self._is_traced = context is not None
-        links = []
-        if context and self.is_again:
-            links.append(context._replace(span_id=_span_id(message, "1")))
-        self.span = span(
-            f"process {queue}",
-            Kind.CONSUMER,
-            parent=context,
-            links=links,
-            attributes={
-                "messaging.system": SQS,
-                "messaging.destination.name": queue,
-                "messaging.operation.name": "process",
-                "messaging.operation.type": "process",
-                "messaging.message.id": message["MessageId"],
-            },
-            span_id=_span_id(message, count),
+        self.span = (
+            _begin(queue, message, count, context)
+            if tracer()
+            else span("process", Kind.CONSUMER, parent=context)  # hands the trace on
         )
 
     @property
@@ -75,9 +64,32 @@ class Delivery:
         return context.traceparent if context and self._is_traced else None
 
     def end(self) -> None:
-        """It is done with, or others may have it."""
-        PROCESSED.labels(self._queue).observe(time.monotonic() - self._start_s)
-        self.span.end()
+        """It is done with, or others may have it. A second time it is nothing."""
+        if not self._has_ended:
+            self._has_ended = True
+            seconds = time.monotonic() - self._start_s
+            PROCESSED.labels(self._queue).observe(seconds, exemplar_of(self.context))
+            self.span.end()
+
+
+def _begin(queue: str, message: "Message", count: str, context: TraceContext | None) -> Span:
+    links = []
+    if context and count != "1":
+        links.append(context._replace(span_id=_span_id(message, "1")))
+    return span(
+        f"process {queue}",
+        Kind.CONSUMER,
+        parent=context,
+        links=links,
+        attributes={
+            "messaging.system": SQS,
+            "messaging.destination.name": queue,
+            "messaging.operation.name": "process",
+            "messaging.operation.type": "process",
+            "messaging.message.id": message["MessageId"],
+        },
+        span_id=_span_id(message, count),
+    )
 
 
 def _context(message: "Message") -> TraceContext | None:

@@ -17,6 +17,11 @@ class BusUnavailable(Exception):
         super().__init__(cause)
         self.dependency = dependency
 
+    @property
+    def is_refusal(self) -> bool:
+        """Whether SNS or SQS has answered, so that it may take other calls."""
+        return isinstance(self.__cause__, ClientError)
+
 
 class UndecodableMessage(Exception):
     """A message that no event can be made of; trying again does not help.

@@ -9,12 +9,14 @@ from dataclasses import replace
 from bus.events import Envelope, to_entry
 from bus.metrics import SNS
 from bus.sns import Outcome, Topic
-from telemetry.spans import Kind, Span, span
+from telemetry.spans import Kind, Span, span, tracer
 from telemetry.trace_context import parse
 
 
 async def send(topic: Topic, envelopes: Sequence[Envelope]) -> Outcome:
     """Publish events. What continues the trace of one continues it from its span."""
+    if tracer() is None:
+        return await topic.publish(to_entry(_handed_on(envelope)) for envelope in envelopes)
     spans = {envelope.id: _begin(topic.name, envelope) for envelope in envelopes}
     outcome = Outcome()
     try:
@@ -51,6 +53,12 @@ def _begin(topic: str, envelope: Envelope) -> Span:
         links=links,
         attributes=attributes,
     )
+
+
+def _handed_on(envelope: Envelope) -> Envelope:
+    if envelope.traceparent is None or parse(envelope.traceparent):
+        return envelope
+    return replace(envelope, traceparent=None)  # what is no trace goes no further
 
 
 def _continued(envelope: Envelope, sent: Span) -> Envelope:

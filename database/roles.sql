@@ -32,7 +32,7 @@ GRANT SELECT (id, model, version, text, state, create_time, complete_time, expir
               tags, erase_time, caller, traceparent),
       INSERT (id, model, version, text, state, create_time, complete_time, expire_time, caller,
               error, tags, traceparent),
-      UPDATE (state, complete_time)
+      UPDATE (state, complete_time, traceparent)
     ON requests TO pmesh_gateway;
 GRANT SELECT, INSERT ON predictions, request_ids TO pmesh_gateway;
 GRANT INSERT (id, event, model, version, payload, traceparent, links) ON outbox TO pmesh_gateway;
@@ -56,7 +56,7 @@ GRANT EXECUTE ON FUNCTION
 GRANT USAGE ON SCHEMA public, catalog_v1, events_v1, relay_v1 TO pmesh_relay;
 GRANT SELECT (id, model, version, state, create_time, expire_time, attempt, publish_time,
               lease_until, claim_token, traceparent),
-      UPDATE (state, complete_time, error, publish_time, lease_until)
+      UPDATE (state, complete_time, error, publish_time, lease_until, traceparent)
     ON requests TO pmesh_relay;
 GRANT SELECT (id), INSERT ON predictions TO pmesh_relay;
 GRANT SELECT, INSERT, UPDATE (sealed), DELETE ON outbox TO pmesh_relay;

@@ -17,7 +17,7 @@ from inference.answers import Answers
 from model_runtime.availability import Availability, Away
 from model_runtime.claims import Claim
 from model_runtime.keeper import Keeper
-from model_runtime.metrics import BATCH_SIZE, STAGES
+from model_runtime.metrics import BATCH_SIZE, timed
 from model_runtime.responding import failed, succeeded
 from model_runtime.retries import Retries
 from model_runtime.servers import Servers
@@ -81,7 +81,6 @@ class Answerer:
             unknown = VersionNotFound(self._model, version)
             return [failed(self._model, claim, unknown) for claim in claims]
         work.asked = True
-        BATCH_SIZE.labels(self._model, version).observe(len(claims))
         contexts = work.contexts([claim.prediction_id for claim in claims])
         attributes: dict[str, Value] = {
             "rpc.system.name": "grpc",
@@ -94,10 +93,11 @@ class Answerer:
             span_of_several(
                 f"infer {self._model}", Kind.CLIENT, contexts, attributes=attributes
             ) as infer,
-            STAGES.labels(self._model, "infer").time(),
+            timed(self._model, "infer"),
         ):
             answers = await self._predict(claims, labels)
             infer.set("rpc.response.status_code", "OK")
+        BATCH_SIZE.labels(self._model, version).observe(len(claims))
         self._availability.note_answer(claims[0])
         return await self._respond(claims, answers, contexts)
 
@@ -140,7 +140,7 @@ class Answerer:
                 span_of_several(
                     "put features", Kind.CLIENT, [contexts[row] for row in rows], attributes=PUT
                 ),
-                STAGES.labels(self._model, "features").time(),
+                timed(self._model, "features"),
             ):
                 return await self._features.put(
                     file_id, self._model, claims[0].version, ids, matrix[rows]

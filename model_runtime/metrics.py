@@ -1,6 +1,13 @@
 """What this worker has done, for Prometheus."""
 
-from prometheus_client import Counter, Gauge, Histogram
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from prometheus_client import Counter, Histogram
+
+from telemetry.spans import current, exemplar_of
+from telemetry.trace_context import TraceContext
 
 REQUESTS = Counter(
     "pmesh_worker_requests",
@@ -31,9 +38,7 @@ CLAIMS_LOST = Counter(
 REDELIVERED = Counter(
     "pmesh_worker_redelivered", "Messages that had come before.", ("model",), registry=None
 )
-USED = Gauge("pmesh_capacity_used", "Of what is bounded.", ("resource",), registry=None)
-LIMIT = Gauge("pmesh_capacity_limit", "The bounds.", ("resource",), registry=None)
-WORKER_METRICS = (REQUESTS, BATCH_SIZE, STAGES, CLAIMS_LOST, REDELIVERED, USED, LIMIT)
+WORKER_METRICS = (REQUESTS, BATCH_SIZE, STAGES, CLAIMS_LOST, REDELIVERED)
 """For telemetry.telling."""
 
 
@@ -41,3 +46,14 @@ def begin(model: str) -> None:
     """What has not happened yet has a beginning, too."""
     CLAIMS_LOST.labels(model)
     REDELIVERED.labels(model)
+
+
+@contextmanager
+def timed(model: str, stage: str, context: TraceContext | None = None) -> Iterator[None]:
+    """Times a stage in the block, whatever its end. context: the present span if None."""
+    start_s = time.monotonic()
+    try:
+        yield
+    finally:
+        seconds = time.monotonic() - start_s
+        STAGES.labels(model, stage).observe(seconds, exemplar_of(context or current()))

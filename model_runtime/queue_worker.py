@@ -16,11 +16,13 @@ from model_runtime.answering import Answerer, GivenUp
 from model_runtime.availability import Away
 from model_runtime.claims import ClaimOutcome, Claims
 from model_runtime.keeper import Keeper
-from model_runtime.metrics import LIMIT, REDELIVERED, REQUESTS, STAGES, USED
+from model_runtime.metrics import CLAIMS_LOST, REDELIVERED, REQUESTS, timed
 from model_runtime.publication import Publication
 from model_runtime.retries import Retries
 from model_runtime.work import Work, end_all
+from telemetry.capacity import tell_capacity
 from telemetry.spans import Kind, Value, span_of_several
+from telemetry.trace_context import first_sampled
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import MessageTypeDef as Message
@@ -29,7 +31,6 @@ log = logging.getLogger(__name__)
 
 MAX_MESSAGES = 100  # in one batch
 MAX_BATCHES = 4  # side by side
-BATCHES = "batches"
 
 
 class QueueWorker:
@@ -64,8 +65,10 @@ class QueueWorker:
 
     async def run(self) -> None:
         """Work until `stop` is set; then finish what runs and give back what does not."""
-        LIMIT.labels(BATCHES).set(MAX_BATCHES)
-        USED.labels(BATCHES).set(0)
+        for counter in (CLAIMS_LOST, REDELIVERED):
+            counter.labels(self._model)  # from its beginning on
+        running: set[asyncio.Task[None]] = set()
+        tell_capacity("batches", MAX_BATCHES, lambda: len(running))
         async with asyncio.TaskGroup() as batches:
             while not self._stop.is_set():
                 await self._slots.acquire()
@@ -73,8 +76,9 @@ class QueueWorker:
                     messages = await self._retries.queue(self._receive)
                 except Stopping:
                     break
-                USED.labels(BATCHES).inc()
-                batches.create_task(self._handle(messages))
+                batch = batches.create_task(self._handle(messages))
+                running.add(batch)
+                batch.add_done_callback(running.discard)
 
     async def _receive(self) -> "list[Message]":
         """Wait for messages; when many are there, take more of them."""
@@ -88,15 +92,15 @@ class QueueWorker:
         return messages
 
     async def _handle(self, messages: "Sequence[Message]") -> None:
+        deliveries = self._deliveries(messages)
         try:
-            deliveries = self._deliveries(messages)
             tried_before = await self._work_on(deliveries) if deliveries else []
             for prediction_id in tried_before:
                 # One of them may kill this process: it shall not take the others with it.
                 async with self._alone:
                     await self._work_on({prediction_id: deliveries[prediction_id]})
         finally:
-            USED.labels(BATCHES).dec()
+            end_all(deliveries.values())  # those that were cut off, too
             self._slots.release()
 
     def _deliveries(self, messages: "Sequence[Message]") -> dict[str, list[Delivery]]:
@@ -130,7 +134,6 @@ class QueueWorker:
             await self._delete(finished)
         except Stopping:
             await self._keeper.give_back(work)
-            end_all(deliveries.values())
             return []
         later = {*work.deliveries, *outcome.alone}
         end_all(each for key, each in deliveries.items() if key not in later)
@@ -151,7 +154,7 @@ class QueueWorker:
             span_of_several(
                 "claim requests", Kind.CLIENT, work.contexts(ids), attributes=attributes
             ),
-            STAGES.labels(self._model, "claim").time(),
+            timed(self._model, "claim"),
         ):
             return await self._claims.claim(ids)
 
@@ -169,8 +172,9 @@ class QueueWorker:
         try:
             async with self._keeper.keeping(work):
                 events = await self._answerer.answer(work)
-                with STAGES.labels(self._model, "publish").time():
-                    done = await self._publication.publish(events, work.context_of())
+                contexts = work.context_of()
+                with timed(self._model, "publish", first_sampled(contexts.values())):
+                    done = await self._publication.publish(events, contexts)
                 for prediction_id, outcome in done.items():
                     REQUESTS.labels(self._model, version, outcome).inc()
                     if outcome != "succeeded":

@@ -15,7 +15,7 @@ from bus.sns import Topic
 from bus.sqs import Queue
 from bus.topology import Names
 from contract.logs import about, end
-from database.connections import bounded
+from database.connections import bounded, tell_pool
 from features.objects import FeatureObjects
 from model_runtime.answering import Answerer
 from model_runtime.availability import Availability
@@ -27,6 +27,7 @@ from model_runtime.queue_worker import QueueWorker
 from model_runtime.retries import Retries
 from model_runtime.servers import Servers
 from model_runtime.settings import Settings
+from telemetry.capacity import CAPACITY
 from telemetry.telling import telling
 
 log = logging.getLogger(__name__)
@@ -39,7 +40,8 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     pool = AsyncConnectionPool(
         bounded(), min_size=1, max_size=4, timeout=5, reconnect_timeout=5, open=False
     )
-    metrics = (*BUS_METRICS, *WORKER_METRICS, OutageMetric(*DEPENDENCIES))
+    tell_pool(pool)
+    metrics = (*BUS_METRICS, *WORKER_METRICS, *CAPACITY, OutageMetric(*DEPENDENCIES))
     begin(settings.model)
     telling_of_it = telling("worker", settings.metrics_address, settings.metrics_port, *metrics)
     with aws.open_threads() as threads, about(model=settings.model):

@@ -19,6 +19,7 @@ from bus.sns import Topic
 from bus.sqs import Queue
 from bus.topology import Names
 from contract.process import run_program
+from database.connections import tell_pool
 from features.aging import FeatureAging
 from features.erasure import FeatureErasure
 from relay.connections import make_pool
@@ -33,6 +34,7 @@ from relay.retention import Retention
 from relay.settings import Settings
 from relay.sweeps import Sweeps
 from relay.upkeep import Upkeep
+from telemetry.capacity import CAPACITY
 from telemetry.telling import telling
 
 log = logging.getLogger(__name__)
@@ -48,7 +50,8 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     with aws.open_threads() as threads:
         pool, open_queue = make_pool(), _queues(threads)
         figures = RelayFigures(pool=pool, names=Names(settings.bus_prefix), open_queue=open_queue)
-        metrics = (*BUS_METRICS, *RELAY_METRICS, figures, OutageMetric(*DEPENDENCIES))
+        tell_pool(pool)
+        metrics = (*BUS_METRICS, *RELAY_METRICS, *CAPACITY, figures, OutageMetric(*DEPENDENCIES))
         async with (
             telling("relay", settings.metrics_address, settings.metrics_port, *metrics),
             pool,
@@ -118,7 +121,8 @@ def _start(
         return tasks.create_task(repeat(step, name=name, stop=stop, pause_s=pause_s))
 
     start("publisher", publisher.step, 0)
-    start("responses", responses.step, 0)
+    answering = start("responses", responses.step, 0)
+    answering.add_done_callback(lambda _: responses.let_go())
     start("sweeps", sweeps.step, settings.sweep_s)
     start("dead letters", dead_letters.step, settings.dead_letters_s)
     start("upkeep", Upkeep(pool=pool).step, UPKEEP_S)

@@ -1,6 +1,6 @@
 """The ends of requests: making them FAILED, and telling of terminal states."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,8 @@ from contract.errors import PredictError
 from contract.status import to_json
 from database import named_sql
 from relay.metrics import ATTEMPTS, FINISHED, SECONDS
+from telemetry.spans import exemplar_of
+from telemetry.trace_context import parse
 
 _SQL = named_sql.load("relay")
 
@@ -39,25 +41,34 @@ async def finish(
 ) -> list[Ending]:
     """Run a query that finishes requests and tell of them, in the caller's transaction.
 
-    query: the name of one that returns columns of Ending.
+    query: the name of one that returns columns of Ending. What it answers is for `count`.
     """
     async with connection.cursor(row_factory=class_row(Ending)) as cursor:
         await cursor.execute(_SQL[query], parameters)
         endings = await cursor.fetchall()
     if finished := [ending for ending in endings if ending.state]:
         await _announce(connection, finished)
-        for ending in finished:
-            FINISHED.labels(ending.model, ending.state).inc()
-            SECONDS.labels(ending.model).observe(max(ending.age_s or 0.0, 0.0))
-            ATTEMPTS.labels(ending.model).observe(ending.attempt or 0)
     return endings
 
 
-async def fail(connection: AsyncConnection[Any], errors: Mapping[str, PredictError]) -> None:
-    """Make unfinished requests FAILED, by id, in the caller's transaction."""
-    if errors:
-        parameters = {"ids": list(errors), "errors": [to_json(error) for error in errors.values()]}
-        await finish(connection, "fail", parameters)
+async def fail(
+    connection: AsyncConnection[Any], errors: Mapping[str, PredictError]
+) -> list[Ending]:
+    """Make unfinished requests FAILED, by id, as `finish`."""
+    if not errors:
+        return []
+    parameters = {"ids": list(errors), "errors": [to_json(error) for error in errors.values()]}
+    return await finish(connection, "fail", parameters)
+
+
+def count(endings: Iterable[Ending]) -> None:
+    """Once they are committed: what is rolled back is done again."""
+    for ending in endings:
+        if ending.state:
+            trace = parse(ending.traceparent)
+            FINISHED.labels(ending.model, ending.state).inc()
+            SECONDS.labels(ending.model).observe(max(ending.age_s or 0.0, 0.0), exemplar_of(trace))
+            ATTEMPTS.labels(ending.model).observe(ending.attempt or 0)
 
 
 async def _announce(connection: AsyncConnection[Any], finished: Sequence[Ending]) -> None:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from psycopg_pool import AsyncConnectionPool
 
-from bus.deliveries import Delivery
 from bus.errors import UndecodableMessage
 from bus.events import requested_id
 from bus.outages import for_each
@@ -57,8 +56,11 @@ class DeadLetters:
     async def _take_answers(self) -> None:
         queue = self._open_queue(dead_letters(self._names.gateway_queue))
         while messages := await queue.receive(wait_s=0):
-            deliveries = [Delivery(queue.name, message) for message in messages]
-            await queue.delete(await self._responses.commit(deliveries))
+            received = self._responses.read(queue.name, messages)
+            try:
+                await queue.delete(await self._responses.commit(received))
+            finally:
+                received.end()
 
     async def _take_requests(self, model: str) -> None:
         queue = self._open_queue(dead_letters(self._names.model_queue(model)))

@@ -3,13 +3,14 @@
 While it cannot be read there is nothing to tell, rather than what was.
 """
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
-from psycopg import AsyncConnection
+from psycopg.errors import QueryCanceled
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
 
@@ -21,10 +22,14 @@ from contract.days import unfinished_since
 from database import named_sql
 from relay.metrics import REARMED
 
+log = logging.getLogger(__name__)
+
 _SQL = named_sql.load("relay")
 
 PAUSE_S = 15.0
 """Between two looks."""
+REST_S = 60.0
+"""From a query that took too long to the next try: the database shall not be busy with it."""
 _STALE_S = 3 * PAUSE_S
 """From a look that does not end to when nothing is told any more."""
 _STATES = ("ACCEPTED", "RUNNING")
@@ -42,15 +47,22 @@ class RelayFigures(Collector):
         self._open_queue = open_queue
         self._metrics: list[Metric] = []
         self._stale = 0.0
+        self._resting: dict[str, float] = {}
+        """Queries that took too long, until when."""
+        self._unread: set[str] = set()
+        """Queues that cannot be read, which was logged."""
 
     async def step(self) -> None:
-        """Read all of it."""
+        """Read all of it, but what takes too long or may not be read."""
         try:
-            models, metrics = await self._read_database()
+            models = [row["id"] for row in await self._rows("models")]
+            metrics = await self._read_database()
             metrics += await self._read_queues(models)
         except OUTAGES:
             self._metrics = []
             raise
+        for model in models:
+            REARMED.labels(model)  # from its beginning on
         self._metrics, self._stale = metrics, time.monotonic() + _STALE_S
 
     def collect(self) -> Iterator[Metric]:
@@ -58,20 +70,36 @@ class RelayFigures(Collector):
         if time.monotonic() < self._stale:
             yield from self._metrics
 
-    async def _read_database(self) -> tuple[list[str], list[Metric]]:
-        """The models, and what is told of the database."""
-        async with self._pool.connection() as connection:
-            await connection.execute(_SQL["limit_figures"])
-            outbox = await _rows(connection, "outbox_figures")
-            requests = await _rows(connection, "request_figures", since=unfinished_since())
-            (database,) = await _rows(connection, "database_figures")
-        models = sorted({row["model"] for row in requests})
-        for model in models:
-            REARMED.labels(model)  # from its beginning on
-        return models, [*_outbox(outbox), *_requests(requests), *_database(database)]
+    async def _read_database(self) -> list[Metric]:
+        requests = await self._rows("request_figures", since=unfinished_since())
+        return [
+            *_outbox(await self._rows("outbox_figures")),
+            *_requests(requests),
+            *_database(await self._rows("database_figures")),
+        ]
+
+    async def _rows(self, query: str, **parameters: Any) -> list[dict[str, Any]]:
+        """None while the query takes too long, which is no outage."""
+        if time.monotonic() < self._resting.get(query, 0.0):
+            return []
+        try:
+            async with (
+                self._pool.connection() as connection,
+                connection.cursor(row_factory=dict_row) as cursor,
+            ):
+                await cursor.execute(_SQL["limit_figures"])
+                await cursor.execute(_SQL[query], parameters)
+                rows = await cursor.fetchall()
+        except QueryCanceled:
+            if query not in self._resting:
+                log.warning("%s takes too long, and is not told", query)
+            self._resting[query] = time.monotonic() + REST_S
+            return []
+        if self._resting.pop(query, None):
+            log.info("%s is told again", query)
+        return rows
 
     async def _read_queues(self, models: list[str]) -> list[Metric]:
-        """Without those that are not there."""
         messages = GaugeMetricFamily(
             "pmesh_queue_messages",
             "About how many messages a queue has.",
@@ -85,22 +113,30 @@ class RelayFigures(Collector):
         queues = [self._names.gateway_queue, *map(self._names.model_queue, models)]
         for name in queues:
             try:
-                visible, in_flight = await self._open_queue(name).counts()
-                messages.add_metric((name, "visible"), visible)
-                messages.add_metric((name, "in_flight"), in_flight)
-                dead.add_metric((name,), await self._open_queue(dead_letters(name)).size())
-            except BusUnavailable as error:
-                if not str(error).endswith(_NO_QUEUE):
-                    break  # the others would be waited for as long
+                if counts := await self._counts(name):
+                    messages.add_metric((name, "visible"), counts[0])
+                    messages.add_metric((name, "in_flight"), counts[1])
+                if counts := await self._counts(dead_letters(name)):
+                    dead.add_metric((name,), sum(counts))
+            except BusUnavailable:
+                break  # the others would be waited for as long
         return [messages, dead]
 
-
-async def _rows(
-    connection: AsyncConnection[Any], query: str, **parameters: Any
-) -> list[dict[str, Any]]:
-    async with connection.cursor(row_factory=dict_row) as cursor:
-        await cursor.execute(_SQL[query], parameters)
-        return await cursor.fetchall()
+    async def _counts(self, name: str) -> tuple[int, int] | None:
+        """None of a queue that is not there or may not be read. Raises BusUnavailable if SQS is
+        away.
+        """
+        try:
+            counts = await self._open_queue(name).counts()
+        except BusUnavailable as error:
+            if not error.is_refusal:
+                raise
+            if name not in self._unread and not str(error).endswith(_NO_QUEUE):
+                log.warning("the queue %s cannot be read: %s", name, error)
+                self._unread.add(name)
+            return None
+        self._unread.discard(name)
+        return counts
 
 
 def _outbox(rows: list[dict[str, Any]]) -> Iterator[Metric]:
@@ -137,7 +173,12 @@ def _requests(rows: list[dict[str, Any]]) -> Iterator[Metric]:
     yield from (unfinished, oldest)
 
 
-def _database(row: dict[str, Any]) -> Iterator[Metric]:
+def _database(rows: list[dict[str, Any]]) -> Iterator[Metric]:
+    for row in rows:
+        yield from _server(row)
+
+
+def _server(row: dict[str, Any]) -> Iterator[Metric]:
     connections = GaugeMetricFamily(
         "pmesh_database_connections", "Connections of each login.", labels=("login",)
     )

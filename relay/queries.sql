@@ -122,7 +122,8 @@ FROM free WHERE r.id = free.id AND r.id = ANY (%(ids)s::uuid[])
 -- name: answer
 -- Finishes requests with what their models answered, where the answer shows the token of the
 -- present claim on work that is not finished; all other answers change nothing. Without a state
--- are those that fit, but whose requests others hold or have just changed.
+-- are those that fit, but whose requests others hold or have just changed. A trace ends with its
+-- request: the client chose its id, and the outbox has it for the completion.
 WITH given AS (
     SELECT * FROM unnest(
         %(id)s::uuid[], %(model)s::text[], %(version)s::text[], %(claim_token)s::uuid[],
@@ -147,9 +148,9 @@ WITH given AS (
 ), finished AS (
     UPDATE requests r
     SET state = (CASE WHEN f.error IS NULL THEN 'SUCCEEDED' ELSE 'FAILED' END)::prediction_state,
-        error = f.error, complete_time = now(), lease_until = NULL
+        error = f.error, complete_time = now(), lease_until = NULL, traceparent = NULL
     FROM fitting f JOIN free USING (id) WHERE r.id = f.id AND r.id = ANY (%(id)s::uuid[])
-    RETURNING r.id, r.state, r.attempt, r.create_time, r.traceparent
+    RETURNING r.id, r.state, r.attempt, r.create_time, old.traceparent
 ), answered AS (
     INSERT INTO predictions (id, label, confidence, scores, value, features_uri)
     SELECT id, f.label, f.confidence, f.scores, f.value, f.features_uri
@@ -173,10 +174,10 @@ WITH given AS (
     FOR UPDATE OF r SKIP LOCKED
 )
 UPDATE requests r
-SET state = 'FAILED', error = u.error, complete_time = now(), lease_until = NULL
+SET state = 'FAILED', error = u.error, complete_time = now(), lease_until = NULL, traceparent = NULL
 FROM unfinished u WHERE r.id = u.id AND r.id = ANY (%(ids)s::uuid[])
 RETURNING r.id::text, r.model, r.version, r.state::text, r.attempt,
-          extract(epoch FROM now() - r.create_time)::float8 AS age_s, r.traceparent
+          extract(epoch FROM now() - r.create_time)::float8 AS age_s, old.traceparent
 
 -- name: expire
 -- Gives up unfinished requests whose time is over; one that was given none has the longest.
@@ -187,10 +188,11 @@ WITH due AS MATERIALIZED (
            OR expire_time IS NULL AND create_time <= now() - %(max_ttl)s::interval)
     LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 )
-UPDATE requests r SET state = 'EXPIRED', complete_time = now(), lease_until = NULL
+UPDATE requests r
+SET state = 'EXPIRED', complete_time = now(), lease_until = NULL, traceparent = NULL
 FROM due WHERE r.id = due.id AND r.id >= %(since)s::uuid AND r.id < %(until)s::uuid
 RETURNING r.id::text, r.model, r.version, r.state::text, r.attempt,
-          extract(epoch FROM now() - r.create_time)::float8 AS age_s, r.traceparent
+          extract(epoch FROM now() - r.create_time)::float8 AS age_s, old.traceparent
 
 -- name: lock_exhausted
 -- Unfinished requests that no worker works on or may claim again.

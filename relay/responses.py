@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from google.protobuf import json_format
 from predict.events.v1.events_pb2 import InferenceResponded
@@ -16,7 +16,7 @@ from bus.events import from_message
 from bus.sqs import MAX_BATCH, Queue
 from contract.logs import about
 from relay.acceptance import find_problem
-from relay.completions import Ending, finish
+from relay.completions import Ending, count, finish
 from telemetry.spans import Kind, span_of_several
 
 if TYPE_CHECKING:
@@ -29,6 +29,18 @@ log = logging.getLogger(__name__)
 MORE_RECEIVES = 4  # side by side, when a first one was full
 HELD_S = 2
 """Seconds until an answer to a request that others hold comes again."""
+
+
+class Received(NamedTuple):
+    """Messages that were read, and the acceptable answers among them."""
+
+    deliveries: Sequence[Delivery]
+    answers: Sequence[_Answer]
+
+    def end(self) -> None:
+        """End the deliveries."""
+        for delivery in self.deliveries:
+            delivery.end()
 
 
 class Responses:
@@ -49,30 +61,40 @@ class Responses:
         self._features_bucket = features_bucket
         self._receive_wait_s = receive_wait_s
         self._on_finished = on_finished
-        self._received: list[Delivery] = []
+        self._received: Received | None = None
 
     async def step(self) -> None:
         """Take some answers, waiting for the first."""
         # What could not be committed is kept: receiving it anew would take it nearer to the
         # dead letters each time.
-        if not self._received:
-            messages = await self._receive()
-            self._received = [Delivery(self._queue.name, message) for message in messages]
+        if self._received is None:
+            self._received = self.read(self._queue.name, await self._receive())
         done = await self.commit(self._received)
-        receipts, self._received = [delivery.receipt for delivery in self._received], []
+        receipts = [delivery.receipt for delivery in self._received.deliveries]
+        self.let_go()
         await self._queue.delete(done)
         # In the end they come to the dead letters, which are tried again and again as well.
         held = [receipt for receipt in receipts if receipt not in done]
         await self._queue.set_visibility(held, HELD_S)
 
-    async def commit(self, deliveries: Sequence[Delivery]) -> list[str]:
-        """Apply the acceptable answers among messages, and end their deliveries; log what is
-        dropped.
+    def let_go(self) -> None:
+        """Of what it holds no more will become here: to be called when there are no more steps."""
+        if self._received is not None:
+            self._received.end()
+            self._received = None
+
+    def read(self, queue: str, messages: "Iterable[Message]") -> "Received":
+        """Messages of a queue; those that are no acceptable answers are logged."""
+        deliveries = [Delivery(queue, message) for message in messages]
+        return Received(deliveries, self._acceptable(deliveries))
+
+    async def commit(self, received: "Received") -> list[str]:
+        """Apply answers; log those that are dropped.
 
         Answers with the receipts of the messages that are done with. The others must come again:
         their requests are held just now, by a transaction of their worker or by another relay.
         """
-        answers = self._acceptable(deliveries)
+        answers = received.answers
         endings = await self._apply(answers)
         dropped = {answer.prediction_id for _, answer in answers} - {e.id for e in endings}
         if dropped:
@@ -85,9 +107,7 @@ class Responses:
             for delivery, answer in answers
             if (answer.prediction_id, answer.claim_token) in claims
         }
-        for delivery in deliveries:
-            delivery.end()
-        return [d.receipt for d in deliveries if d.receipt not in held]
+        return [d.receipt for d in received.deliveries if d.receipt not in held]
 
     async def _apply(self, answers: Sequence[_Answer]) -> list[Ending]:
         """Finish the requests of answers, by one of them for each claim."""
@@ -113,6 +133,7 @@ class Responses:
         ):
             async with self._pool.connection() as connection:
                 endings = await finish(connection, "answer", columns)
+        count(endings)
         if any(ending.state for ending in endings):
             self._on_finished()
         return endings
@@ -127,7 +148,7 @@ class Responses:
         return messages
 
     def _acceptable(self, deliveries: Iterable[Delivery]) -> list[_Answer]:
-        """The well-formed answers."""
+        """The answers among them."""
         answers = []
         for delivery in deliveries:
             try:

@@ -17,7 +17,7 @@ from contract.days import MAX_TTL, Ids, newest_first, unfinished_since
 from contract.errors import AttemptsExhausted
 from contract.logs import about
 from database import named_sql
-from relay.completions import fail, finish
+from relay.completions import count, fail, finish
 from relay.metrics import REARMED
 
 log = logging.getLogger(__name__)
@@ -105,7 +105,10 @@ class Sweeps:
         }
         async with self._pool.connection() as connection:
             rows = await _fetch(connection, "lock_exhausted", parameters)
-            await fail(connection, {id: AttemptsExhausted(attempts) for id, attempts in rows})
+            failed = await fail(
+                connection, {id: AttemptsExhausted(attempts) for id, attempts in rows}
+            )
+        count(failed)
         if rows:
             log.warning("%d of %s failed: no attempts left", len(rows), model)
 
@@ -126,6 +129,7 @@ async def _expire(connection: AsyncConnection[TupleRow], ids: Ids) -> None:
     while True:
         async with connection.transaction():
             expired = await finish(connection, "expire", parameters)
+        count(expired)
         if expired:
             log.info("%d requests expired", len(expired))
         if len(expired) < LIMIT:

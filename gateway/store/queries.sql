@@ -147,9 +147,9 @@ WITH free AS MATERIALIZED (
     UPDATE requests r
     SET state = (CASE WHEN expire_time <= now() THEN 'EXPIRED' ELSE 'CANCELLED' END)
                 ::prediction_state,
-        complete_time = now()
+        complete_time = now(), traceparent = NULL
     FROM free WHERE r.id = free.id AND r.id = %(id)s::uuid
-    RETURNING r.id, r.model, r.version, r.state, r.complete_time, r.traceparent
+    RETURNING r.id, r.model, r.version, r.state, r.complete_time, old.traceparent
 ), event AS (
     INSERT INTO outbox (id, event, model, version, payload, traceparent)
     SELECT uuidv7(), 'job_completed', model, version, events_v1.job_completed(

@@ -1,6 +1,7 @@
 """What a program tells Prometheus."""
 
 import urllib.request
+from collections import defaultdict
 from dataclasses import dataclass
 from urllib.error import URLError
 
@@ -37,6 +38,18 @@ class Exposed:
     def value(self, name: str, **labels: str) -> float | None:
         """Of one series; None if there is none."""
         return self.series().get((name, frozenset(labels.items())))
+
+    def traces(self) -> dict[str, set[str]]:
+        """The ids of traces that lie beside figures as exemplars, by the names of the series."""
+        url = f"http://127.0.0.1:{self.port}/metrics"
+        request = urllib.request.Request(url, headers={"Accept": "application/openmetrics-text"})
+        found = defaultdict(set)
+        with urllib.request.urlopen(request) as page:  # noqa: S310
+            for line in page.read().decode().splitlines():
+                series, _, trace_id = line.partition('# {trace_id="')
+                if trace_id:
+                    found[series.partition("{")[0]].add(trace_id.partition('"')[0])
+        return found
 
     def wait_for(self, expected: float, name: str, **labels: str) -> None:
         wait_until(lambda: self.value(name, **labels) == expected)

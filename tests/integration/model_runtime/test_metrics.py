@@ -47,6 +47,7 @@ def test_what_was_done_is_told(start_worker: StartWorker, requests: Exchange) ->
         assert page.value("pmesh_worker_stage_seconds_count", model="sentiment", stage=stage)
     assert page.value("pmesh_capacity_limit", resource="batches") == 4
     page.wait_for(0, "pmesh_capacity_used", resource="batches")
+    assert page.value("pmesh_capacity_limit", resource="database_connections") == 4
     wait_until(lambda: page.names() >= NAMES)
 
 

@@ -15,6 +15,7 @@ from tests.integration.model_runtime.requests import Exchange
 from tests.integration.relay.process import Relay
 from tests.parts.bus_probe import Bus
 from tests.parts.catalog import environment, set_version
+from tests.parts.exposed import exposed
 from tests.parts.oip_server import OipServer
 from tests.parts.otlp_receiver import OtlpReceiver, ReceivedSpan, receiving_spans
 from tests.parts.polling import wait_until
@@ -197,6 +198,38 @@ def test_nothing_waits_for_a_receiver_that_is_away(
         requests.accept_traced(*(a_trace().traceparent for _ in range(50)))
         wait_until(lambda: requests.states()["SUCCEEDED"] == 50)
         wait_until(lambda: worker.log.count("spans do not arrive") == 1)
+
+
+def test_a_trace_that_is_recorded_lies_beside_what_was_timed(
+    start_worker: StartWorker,
+    requests: Exchange,
+    database: Database,
+    bus: Bus,
+    receiver: OtlpReceiver,
+) -> None:
+    trace = a_trace()
+    of_relay, of_worker = exposed(), exposed()
+    told_by_relay = {"PMESH_RELAY_METRICS_PORT": str(of_relay.port)}
+    with relay(database, bus, **receiver.environment, **told_by_relay):
+        start_worker(**receiver.environment, PMESH_WORKER_METRICS_PORT=str(of_worker.port))
+        requests.accept_traced(trace.traceparent, a_trace(sampled=False).traceparent)
+        wait_until(lambda: requests.states()["SUCCEEDED"] == 2)
+        wait_until(lambda: "messaging_process_duration_seconds_bucket" in of_worker.traces())
+        told, process = of_worker.traces(), "messaging_process_duration_seconds_bucket"
+        finished = of_relay.traces()
+    assert told["pmesh_worker_stage_seconds_bucket"] == told[process] == {trace.trace_id}
+    assert finished["pmesh_request_seconds_bucket"] == {trace.trace_id}
+
+
+def test_what_is_cut_off_has_an_end(
+    start_worker: StartWorker, requests: Exchange, receiver: OtlpReceiver
+) -> None:
+    (id_,) = requests.send("sleep 8")
+    worker = start_worker(**receiver.environment, PMESH_WORKER_FINISH_S="1")
+    requests.wait_until_running(id_)
+    assert worker.stop() == 0
+    assert "work in flight was cut off" in worker.log
+    receiver.wait_for(ASKED)
 
 
 def test_a_worker_that_sends_no_spans_hands_the_trace_on(

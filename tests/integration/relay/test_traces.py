@@ -69,6 +69,7 @@ def test_what_has_no_answer_is_told_of_in_its_trace(
     start_relay(sweep_s=0.1)
     assert traceparent(receive(bus, completions)) == trace.traceparent
     assert requests.get(prediction_id)["state"] == end
+    assert requests.get(prediction_id)["traceparent"] is None
 
 
 @pytest.mark.parametrize("are_sealed_together", [False, True])
@@ -106,6 +107,7 @@ def test_a_completion_of_several_is_part_of_one_trace_and_has_links_to_the_other
     assert {(sent.trace_id, sent.parent_id), *sent.links} == parents
     assert len(sent.links) == 2
     assert traceparent(message) == TraceContext(sent.trace_id, sent.span_id, True).traceparent
+    assert requests.query("SELECT FROM requests WHERE traceparent IS NOT NULL") == []
 
 
 def test_a_row_with_a_bad_trace_is_published_all_the_same(

@@ -33,6 +33,7 @@ class _Rule:
     choices: Sequence[str]
     matching: "re.Pattern[str] | None"
     meaning: str
+    secret: bool
 
 
 def setting(
@@ -44,6 +45,7 @@ def setting(
     choices: Sequence[str] = (),
     matching: "re.Pattern[str] | None" = None,
     meaning: str = "",
+    secret: bool = False,
 ) -> Any:
     """A field of a settings class; without a default, the variable must be given.
 
@@ -51,8 +53,9 @@ def setting(
     tuple[str, ...] a list with commas between; a str or a Path is taken as it is.
     least, most: of numbers, both allowed. choices: all that a text may be. matching: what a text
     must match as a whole, and `meaning` that in words. Both also of each text of a list.
+    secret: it may hold a password, so that no error quotes it.
     """
-    rule = _Rule(variable, least, most, choices, matching, meaning)
+    rule = _Rule(variable, least, most, choices, matching, meaning, secret)
     return field(default=default, metadata={_RULE: rule})
 
 
@@ -100,12 +103,14 @@ def _list(rule: _Rule, text: str) -> tuple[str, ...]:
 
 
 def _refused(rule: _Rule, text: str, expected: str) -> ValueError:
-    return ValueError(f"{rule.variable} must be {expected}, not {text!r}")
+    instead = "" if rule.secret else f", not {text!r}"
+    return ValueError(f"{rule.variable} must be {expected}{instead}")
 
 
 _READERS: dict[Any, Callable[[_Rule, str], Any]] = {
     int: _whole,
     float: _number,
+    float | None: _number,
     str: _text,
     Path: lambda _, text: Path(text),
     Path | None: lambda _, text: Path(text),

@@ -38,6 +38,7 @@ class _Rule:
     choices: Sequence[str]
     matching: "re.Pattern[str] | None"
     meaning: str
+    secret: bool
 
 
 def setting(
@@ -49,6 +50,7 @@ def setting(
     choices: Sequence[str] = (),
     matching: "re.Pattern[str] | None" = None,
     meaning: str = "",
+    secret: bool = False,
 ) -> Any:
     """A field of a settings class; without a default, the variable must be given.
 
@@ -56,8 +58,9 @@ def setting(
     tuple[str, ...] a list with commas between; a str or a Path is taken as it is.
     least, most: of numbers, both allowed. choices: all that a text may be. matching: what a text
     must match as a whole, and `meaning` that in words. Both also of each text of a list.
+    secret: it may hold a password, so that no error quotes it.
     """
-    rule = _Rule(variable, least, most, choices, matching, meaning)
+    rule = _Rule(variable, least, most, choices, matching, meaning, secret)
     return field(default=default, metadata={_RULE: rule})
 
 
@@ -105,12 +108,14 @@ def _list(rule: _Rule, text: str) -> tuple[str, ...]:
 
 
 def _refused(rule: _Rule, text: str, expected: str) -> InvalidSetting:
-    return InvalidSetting(f"{rule.variable} must be {expected}, not {text!r}")
+    instead = "" if rule.secret else f", not {text!r}"
+    return InvalidSetting(f"{rule.variable} must be {expected}{instead}")
 
 
 _READERS: dict[Any, Callable[[_Rule, str], Any]] = {
     int: _whole,
     float: _number,
+    float | None: _number,
     str: _text,
     Path: lambda _, text: Path(text),
     Path | None: lambda _, text: Path(text),

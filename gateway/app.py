@@ -172,12 +172,15 @@ class Parts(NamedTuple):
 async def open_parts(stack: AsyncExitStack, settings: Settings) -> Parts:
     """Connect to all that the gateway needs; the stack closes it."""
     access = read_policy(settings.access) if settings.access else None
-    figures = GatewayFigures(counting=settings.metrics_port > 0)
     connections = await stack.enter_async_context(Connections(settings.database_connections))
     await connections.wait(DATABASE_S)
 
     catalog = Catalog(connections)
     await catalog.refresh()
+    figures = GatewayFigures(
+        lambda: [(model.id, v) for model in list(catalog.models.values()) for v in model.traffic],
+        counting=settings.metrics_port > 0,
+    )
     changes = Changes(refresh_catalog=catalog.refresh_by)
     stack.callback(asyncio.create_task(changes.run()).cancel)
 
@@ -262,7 +265,7 @@ def register(parts: Parts, settings: Settings, server: Registrar) -> grpc.aio.Se
 
 
 def look_collectors(parts: Parts, settings: Settings) -> tuple[Collector, ...]:
-    """How the gateway and its Envoy stand when somebody asks."""
+    """How the gateway and its Envoy, which is asked first, stand when somebody asks."""
     envoy = EnvoyStats(EnvoyAdmin(port=settings.admin_port))
     standing = GatewayStanding(
         models=lambda: parts.catalog.models,
@@ -280,22 +283,25 @@ def look_collectors(parts: Parts, settings: Settings) -> tuple[Collector, ...]:
 
 
 async def _open(stack: AsyncExitStack, settings: Settings) -> tuple[Server, Readyz]:
-    parts = await open_parts(stack, settings)
+    async with AsyncExitStack() as opened:
+        parts = await open_parts(opened, settings)
+        await stack.enter_async_context(
+            telling(
+                "gateway",
+                settings.metrics_address,
+                settings.metrics_port,
+                *parts.figures.collectors(),
+                *look_collectors(parts, settings),
+            )
+        )
+        # The parts close first: what they still do is told.
+        stack.push_async_exit(opened.pop_all())
     server = Server(
         on_error=failures.on_error,
         on_failure=failures.on_failure,
         max_receive_bytes=failures.MAX_MESSAGE_BYTES,
         timeout_s=settings.max_call_s,
         unbounded=UNBOUNDED,
-    )
-    await stack.enter_async_context(
-        telling(
-            "gateway",
-            settings.metrics_address,
-            settings.metrics_port,
-            *parts.figures.collectors(),
-            *look_collectors(parts, settings),
-        )
     )
     registry = register(parts, settings, server)
     readiness = Readiness(

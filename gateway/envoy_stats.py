@@ -18,18 +18,19 @@ _PATTERN = (
 
 
 class EnvoyStats(Collector):
-    """Asked when somebody asks; without an Envoy there is nothing."""
+    """Asked once when somebody asks; without an Envoy there is nothing."""
 
     def __init__(self, admin: EnvoyAdmin) -> None:
         self._admin = admin
+        self._found: dict[str, int] = {}
 
     def connections(self) -> int | None:
-        """How many are open; None: there is no Envoy."""
-        return self._read().get(f"{_PREFIX}cx_active")
+        """How many were open when it was last asked; None: there was no Envoy."""
+        return self._found.get(f"{_PREFIX}cx_active")
 
     def collect(self) -> Iterator[Metric]:
         """The metrics as they now stand."""
-        found = self._read()
+        found = self._found = self._read()
         if not found:
             return
         connections = GaugeMetricFamily("pmesh_http_connections", "Connections that are open.")

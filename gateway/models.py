@@ -221,8 +221,11 @@ class Models:
             if isinstance(error, ModelUnavailable):
                 self.probes.doubt(place)
             raise
+        finally:
+            _mark_unrecorded(entries, f"infer {place.model}", began)
         self._at_work.pop(place, None)
-        stages.infer.observe_times(perf_counter() - began, len(entries))
+        exemplar = recorded[0].trace_id if recorded else ""
+        stages.infer.observe_times(perf_counter() - began, len(entries), exemplar)
         self.probes.has_answered(place)
         return self._with_uris(place, entries, answers)
 
@@ -283,6 +286,14 @@ def _end_waiting(entries: Sequence[Entry], stages: Stages, now: float) -> list[T
         if call.sampled:
             recorded.append(call.context)
     return recorded
+
+
+def _mark_unrecorded(entries: Sequence[Entry], name: str, began: float) -> None:
+    """Calls that are kept, if at all, once they are over: they are in no span of the batch."""
+    ended = perf_counter()
+    for entry in entries:
+        if entry.call is not None and not entry.call.sampled:
+            entry.call.mark(name, began, ended)
 
 
 def _attributes(place: Place, texts: int) -> Mapping[str, Value]:

@@ -186,9 +186,7 @@ class PredictionService:
         )
         if (call := request.call) is not None:
             call.mark("choose version", began, perf_counter())
-            call.attributes["pmesh.prediction.id"] = prediction.id
-            call.attributes["pmesh.model"] = prediction.model
-            call.attributes["pmesh.version"] = prediction.version
+            call.tell(prediction.id, prediction.model, prediction.version)
 
     def _recorded_in_time(
         self, prediction: Prediction, request: RequestContext, answered: float

@@ -20,7 +20,7 @@ from bus.sqs import Queue
 from bus.topology import Names, dead_letters
 from contract.days import unfinished_since
 from database import named_sql
-from relay.metrics import REARMED
+from relay.metrics import begin
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ class RelayFigures(Collector):
             self._metrics = []
             raise
         for model in models:
-            REARMED.labels(model)  # from its beginning on
+            begin(model)
         self._metrics, self._stale = metrics, time.monotonic() + _STALE_S
 
     def collect(self) -> Iterator[Metric]:

@@ -41,3 +41,11 @@ for _event in EVENTS:  # what has not happened yet has a beginning, too
     PUBLISHED.labels(_event)
 RELAY_METRICS = (PUBLISHED, REJECTED, REARMED, FINISHED, SECONDS, ATTEMPTS)
 """For telemetry.telling."""
+
+
+def begin(model: str) -> None:
+    """What has not happened yet of a model has a beginning, too."""
+    REARMED.labels(model)
+    SECONDS.labels(model)
+    for state in ("SUCCEEDED", "FAILED", "EXPIRED"):
+        FINISHED.labels(model, state)

@@ -67,14 +67,14 @@ class OtlpSink:
             return
         self._processor.on_end(self._readable(span))
 
-    def may_keep(self) -> bool:
-        """Whether one more may be kept in this second; if not, it counts as dropped."""
+    def may_keep(self, spans: int) -> bool:
+        """Whether so many more may be kept in this second; if not, they count as dropped."""
         if (second := int(time.monotonic())) != self._second:
             self._second, self._kept = second, 0
-        self._kept += 1
-        if self._kept > self._per_s:
-            self._sent.drop("kept_per_s")
+        if self._kept + spans > self._per_s:
+            self._sent.drop("kept_per_s", spans)
             return False
+        self._kept += spans
         return True
 
     def close(self) -> None:

@@ -36,10 +36,10 @@ class Sent(Collector):
             else:
                 self._exported += spans
 
-    def drop(self, reason: str) -> None:
-        """One that never waited."""
+    def drop(self, reason: str, spans: int) -> None:
+        """So many that never waited."""
         with self._lock:
-            self._dropped[reason] += 1
+            self._dropped[reason] += spans
 
     def collect(self) -> Iterator[Metric]:
         """The metrics as they now stand."""

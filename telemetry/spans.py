@@ -55,8 +55,8 @@ class Sink(Protocol):
     def take(self, span: FinishedSpan) -> None:
         """One that is to be sent."""
 
-    def may_keep(self) -> bool:
-        """Whether one that failed or was slow may be sent, of a trace that is not recorded."""
+    def may_keep(self, spans: int) -> bool:
+        """Whether so many may be sent, of a trace that is not recorded: one failed or was slow."""
 
 
 _current: ContextVar[TraceContext | None] = ContextVar("span", default=None)
@@ -205,7 +205,7 @@ class Tracer:
         """Send a span if it is to be recorded, with parts of it."""
         if not span.context.sampled:
             seconds = (span.end_ns - span.start_ns) / 1e9
-            if not ((span.error or self.is_slow(seconds)) and self._sink.may_keep()):
+            if not ((span.error or self.is_slow(seconds)) and self._sink.may_keep(1 + len(parts))):
                 return
         for one in (span, *parts):
             self._sink.take(one)
@@ -263,5 +263,6 @@ def span_of_several(
     """Begin a span of what is done once for several: part of the first that is recorded, with links
     to the others that are."""
     parent = first_sampled(contexts)
-    others = [one for one in contexts if one is not None and one.sampled and one != parent]
+    recorded = dict.fromkeys(one for one in contexts if one is not None and one.sampled)
+    others = [one for one in recorded if one != parent]
     return span(name, kind, parent=parent, links=others[:MOST_LINKS], attributes=attributes)

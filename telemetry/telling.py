@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 
 from prometheus_client.registry import Collector
 
@@ -21,9 +21,13 @@ async def telling(
     OSError if nothing can listen there; ValueError, naming the variable, for wrong settings.
     """
     lag = LoopLag()
-    with tracing(service) as sent, metrics_server(address, port, sent, lag, *collectors):
-        watching = asyncio.create_task(lag.watch())
-        try:
-            yield
-        finally:
-            watching.cancel()
+    with ExitStack() as opening:
+        sent = opening.enter_context(tracing(service))
+        opening.enter_context(metrics_server(address, port, sent, lag, *collectors))
+        opened = opening.pop_all()
+    watching = asyncio.create_task(lag.watch())
+    try:
+        yield
+    finally:
+        watching.cancel()
+        await asyncio.to_thread(opened.close)  # it waits for threads and for the receiver

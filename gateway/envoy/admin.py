@@ -3,6 +3,9 @@
 import http.client
 from urllib.parse import quote
 
+LOOK_S = 1.0
+"""That figures may take: whoever scrapes waits for them."""
+
 
 class EnvoyAdmin:
     """The admin interface at a port of loopback. Every method raises OSError if it is gone."""
@@ -24,12 +27,13 @@ class EnvoyAdmin:
 
     def stats(self, pattern: str) -> dict[str, int]:
         """Counters and gauges whose names match a regular expression."""
-        lines = self._ask("GET", f"/stats?filter={quote(pattern)}").splitlines()
+        answer = self._ask("GET", f"/stats?filter={quote(pattern)}", timeout_s=LOOK_S)
+        lines = answer.splitlines()
         pairs = (line.rpartition(": ") for line in lines)
         return {name: int(value) for name, _, value in pairs if value.isdecimal()}
 
-    def _ask(self, method: str, path: str) -> str:
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=5)
+    def _ask(self, method: str, path: str, *, timeout_s: float = 5) -> str:
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=timeout_s)
         try:
             connection.request(method, path)
             return connection.getresponse().read().decode()

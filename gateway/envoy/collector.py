@@ -31,16 +31,10 @@ MOST_BYTES = 4 * 1024 * 1024
 class EnvoyTraces(TraceSettings):
     """And what the SDK would read itself, of which Envoy knows nothing."""
 
-    headers: str = setting("OTEL_EXPORTER_OTLP_HEADERS", "")
-    """To go with spans: name=value, percent-encoded, with commas between."""
-    traces_headers: str = setting("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "")
-    """These instead."""
     certificate: Path | None = setting("OTEL_EXPORTER_OTLP_CERTIFICATE", None)
     """Whose receivers are trusted by https; None: whom the public trusts."""
     traces_certificate: Path | None = setting("OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", None)
     """This instead."""
-    timeout_s: float = setting("OTEL_EXPORTER_OTLP_TIMEOUT", 10.0, least=0.001, most=3600)
-    """That sending some spans may take."""
 
 
 def read_envoy_traces(environ: Mapping[str, str]) -> EnvoyTraces | None:
@@ -51,12 +45,13 @@ def read_envoy_traces(environ: Mapping[str, str]) -> EnvoyTraces | None:
 
 def collector_service(traces: EnvoyTraces) -> dict[str, Any]:
     """What the tracer asks, with the headers that go with it."""
-    headers = parse_env_headers(traces.traces_headers or traces.headers, liberal=True)
+    said = ",".join(traces.traces_headers or traces.headers)
+    headers = parse_env_headers(said, liberal=True)
     return {
         "http_uri": {
             "uri": traces.endpoint,
             "cluster": COLLECTOR,
-            "timeout": f"{traces.timeout_s}s",
+            "timeout": f"{traces.traces_timeout_s or traces.timeout_s:f}s",
         },
         "request_headers_to_add": [
             {"header": {"key": key, "value": value.replace("%", "%%")}}

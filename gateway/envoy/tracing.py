@@ -33,9 +33,12 @@ _METHOD = f"%CEL(request.method in [{_METHODS}] ? request.method : '_OTHER')%"
 
 def tracing(traces: EnvoyTraces) -> dict[str, Any]:
     """Of the connection manager. Which requests are recorded, the sampler alone decides."""
+    tags: list[dict[str, Any]]
     tags = [{"tag": name, "literal": {"value": "-"}} for name in _WRITTEN_BY_CLIENTS]
+    tags += [{"tag": name, "value": _METHOD} for name in ("http.method", "http.request.method")]
+    tags.append({"tag": "http.response.status_code", "value": "%RESPONSE_CODE%"})
     return {
-        "custom_tags": [*tags, {"tag": "http.method", "value": _METHOD}],
+        "custom_tags": tags,
         "max_path_tag_length": 1,
         "provider": {
             "name": "envoy.tracers.opentelemetry",

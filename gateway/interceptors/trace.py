@@ -7,7 +7,7 @@ from typing import Any
 import grpc
 
 from gateway import request_context
-from gateway.call_trace import CallTrace, begin
+from gateway.call_trace import FAULTS, CallTrace, begin
 from gateway.interceptors.interceptor import (
     Context,
     Handler,
@@ -18,21 +18,6 @@ from gateway.interceptors.interceptor import (
 )
 from gateway.interceptors.measure import code_of_failure
 from telemetry.spans import Tracer
-
-FAULTS = frozenset(
-    {
-        grpc.StatusCode.UNKNOWN,
-        grpc.StatusCode.DEADLINE_EXCEEDED,
-        grpc.StatusCode.INTERNAL,
-        grpc.StatusCode.UNAVAILABLE,
-        grpc.StatusCode.DATA_LOSS,
-    }
-)
-"""What is no fault of the client's.
-
-Source: https://opentelemetry.io/docs/specs/semconv/rpc/grpc/, less UNIMPLEMENTED: whoever asks for
-what there is not could have as much kept as he likes.
-"""
 
 
 def trace(tracer: Tracer, *, unbounded: Container[str]) -> Interceptor:
@@ -45,6 +30,8 @@ def trace(tracer: Tracer, *, unbounded: Container[str]) -> Interceptor:
         def end(call: CallTrace, code: grpc.StatusCode) -> None:
             seconds = perf_counter() - call.began
             error = code.name if code in FAULTS else ""
+            if code is grpc.StatusCode.OK:
+                error = call.fault
             if not call.sampled and not error and (may_last or not tracer.is_slow(seconds)):
                 return
             attributes = {**system, "rpc.response.status_code": code.name}

@@ -1,6 +1,6 @@
 """All that the gateway counts while it works."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 from prometheus_client.registry import Collector
 
@@ -12,10 +12,14 @@ from gateway.metrics.texts import Limited, TextOutcomes, Unrecorded
 class GatewayFigures:
     """One of each; each part of the gateway is given what it counts."""
 
-    def __init__(self, *, counting: bool = True) -> None:
-        """counting: False where nobody will ask, so that nothing is spent on it."""
+    def __init__(
+        self, served: Callable[[], Iterable[tuple[str, str]]], *, counting: bool = True
+    ) -> None:
+        """served: models and versions that have traffic. counting: False where nobody will ask, so
+        that nothing is spent on it.
+        """
         self.calls = Calls() if counting else None
-        self.outcomes = TextOutcomes(counting=counting)
+        self.outcomes = TextOutcomes(served, counting=counting)
         self.unrecorded = Unrecorded()
         self.limited = Limited()
         self.stages = StagesByVersion(counting=counting)

@@ -28,16 +28,15 @@ class Histogram:
 
     def observe(self, value: float, trace_id: str = "") -> None:
         """One more. trace_id: of the trace in which it is to be seen, if that is recorded."""
+        self.observe_times(value, 1, trace_id)
+
+    def observe_times(self, value: float, times: int, trace_id: str = "") -> None:
+        """So many more, all the same. trace_id: of one of them."""
         bucket = bisect_left(self._bounds, value)
-        self._counts[bucket] += 1
-        self.sum += value
+        self._counts[bucket] += times
+        self.sum += value * times
         if trace_id:
             self._exemplars[bucket] = Exemplar({"trace_id": trace_id}, value, time.time())
-
-    def observe_times(self, value: float, times: int) -> None:
-        """So many more, all the same."""
-        self._counts[bisect_left(self._bounds, value)] += times
-        self.sum += value * times
 
     def buckets(self) -> list[Bucket]:
         """As a HistogramMetricFamily takes them."""
@@ -57,5 +56,5 @@ class Unobserved(Histogram):
     def observe(self, value: float, trace_id: str = "") -> None:
         """Nothing."""
 
-    def observe_times(self, value: float, times: int) -> None:
+    def observe_times(self, value: float, times: int, trace_id: str = "") -> None:
         """Nothing."""

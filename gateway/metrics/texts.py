@@ -1,7 +1,8 @@
 """Texts that were to be predicted, and what became of them."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import product
 
 from predict.v1.error_reason_pb2 import ErrorReason
 from prometheus_client.core import CounterMetricFamily, Metric
@@ -11,6 +12,12 @@ from contract.reasons import reason_name
 
 SUCCEEDED, ACCEPTED, CANCELLED = "succeeded", "accepted", "cancelled"
 """Outcomes beside the reasons of errors."""
+PROTOCOLS = ("grpc", "rest")
+FAULTS = (
+    *("MODEL_UNAVAILABLE", "INTERNAL", "STORE_UNAVAILABLE"),
+    *("DEADLINE_EXCEEDED", "OVERLOADED"),
+)
+"""Reasons that count from 0: else the first burst of one would be no increase to Prometheus."""
 
 
 class TextOutcomes(Collector):
@@ -20,8 +27,11 @@ class TextOutcomes(Collector):
     a name that nobody knows has none here.
     """
 
-    def __init__(self, *, counting: bool = True) -> None:
-        """counting: whether anybody will ask."""
+    def __init__(
+        self, served: Callable[[], Iterable[tuple[str, str]]], *, counting: bool = True
+    ) -> None:
+        """served: models and versions that have traffic. counting: whether anybody will ask."""
+        self._served = served
         self._counting = counting
         self._counts: Counter[tuple[str, str, str, str]] = Counter()
 
@@ -37,9 +47,14 @@ class TextOutcomes(Collector):
             "Texts that were to be predicted, by how that ended.",
             labels=("model", "version", "protocol", "outcome"),
         )
-        for labels, count in list(self._counts.items()):
-            texts.add_metric(labels, count)
+        if self._counting:
+            for labels, count in (self._zeros() | dict(list(self._counts.items()))).items():
+                texts.add_metric(labels, count)
         yield texts
+
+    def _zeros(self) -> dict[tuple[str, str, str, str], int]:
+        outcomes = product(self._served(), PROTOCOLS, (SUCCEEDED, *FAULTS))
+        return {(*version, protocol, outcome): 0 for version, protocol, outcome in outcomes}
 
 
 class Unrecorded(Collector):

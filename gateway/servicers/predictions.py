@@ -271,6 +271,8 @@ def _write_result(
 ) -> None:
     if isinstance(outcome, BaseException):
         message.error.CopyFrom(to_status(outcome))
+        if (call := request_context.current().call) is not None:
+            call.note(message.error)
     else:
         write_prediction(outcome, message.prediction, with_text=with_text)
 

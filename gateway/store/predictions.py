@@ -25,6 +25,7 @@ from gateway.store.hot_statement import HotStatement
 from gateway.store.labels import decided
 from gateway.store.search import find_page, searching
 from inference.output import Output
+from telemetry.spans import tracer
 from telemetry.trace_context import TraceContext, parse
 
 _SQL = named_sql.load("gateway.store")
@@ -181,11 +182,12 @@ class PredictionStore:
     @contextmanager
     def _committing(self, statement: str, batch: list[Write]) -> Iterator[None]:
         """The block writes a batch: how long that takes is counted, and is in its calls' traces."""
-        began = perf_counter()
-        with batch_span("insert requests", _recorded(batch), _INSERT):
+        began, recorded = perf_counter(), _recorded(batch)
+        with batch_span("insert requests", recorded, _INSERT):
             yield
+        exemplar = recorded[0].trace_id if recorded and tracer() else ""
         self._commits.rows[statement].observe(len(batch))
-        self._commits.seconds[statement].observe(perf_counter() - began)
+        self._commits.seconds[statement].observe(perf_counter() - began, exemplar)
 
     async def _get(self, reads: list[Read]) -> list[Prediction | None]:
         async with self._connections.connection() as connection:

@@ -52,13 +52,26 @@ def test_texts_are_counted_by_model_version_protocol_and_outcome(gateway: WholeG
             with pytest.raises(grpc.RpcError):
                 stub.Predict(wrong)
     gateway.request("POST", "/v1/models/words:predict", {"text": "good"})
-    assert of(gateway, TEXTS, "model", "version", "protocol", "outcome") == {
+    told = of(gateway, TEXTS, "model", "version", "protocol", "outcome")
+    assert {labels: count for labels, count in told.items() if count} == {
         ("words", "1", "grpc", "succeeded"): 1,
         ("words", "1", "grpc", "accepted"): 1,
         ("", "", "grpc", "MODEL_NOT_FOUND"): 1,
         ("words", "", "grpc", "VERSION_NOT_FOUND"): 1,
         ("words", "1", "grpc", "MODEL_FAILED"): 1,
         ("words", "1", "rest", "succeeded"): 1,
+    }
+
+
+def test_faults_count_from_zero_for_what_has_traffic(gateway: WholeGateway) -> None:
+    told = of(gateway, TEXTS, "model", "version", "protocol", "outcome")
+    assert told == {
+        ("words", "1", protocol, outcome): 0
+        for protocol in ("grpc", "rest")
+        for outcome in (
+            *("succeeded", "MODEL_UNAVAILABLE", "INTERNAL", "STORE_UNAVAILABLE"),
+            *("DEADLINE_EXCEEDED", "OVERLOADED"),
+        )
     }
 
 
@@ -113,7 +126,12 @@ def test_a_histogram_names_a_trace_that_is_recorded(
     assert {line.partition("{")[0] for line in told} == {
         "rpc_server_call_duration_seconds_bucket",
         "pmesh_prediction_stage_seconds_bucket",
+        "pmesh_commit_seconds_bucket",
     }
+    staged = [line for line in told if line.startswith("pmesh_prediction_stage_seconds")]
+    assert {
+        stage for stage in ("wait", "infer", "record") if f'stage="{stage}"' in str(staged)
+    } == {*("wait", "infer", "record")}
 
 
 def test_nothing_is_told_nor_counted_at_port_0(

@@ -7,7 +7,12 @@ from pathlib import Path
 import grpc
 import psycopg
 import pytest
-from predict.v1.prediction_service_pb2 import CreatePredictionRequest, PredictRequest
+from predict.v1.prediction_service_pb2 import (
+    BatchPredictEntry,
+    BatchPredictRequest,
+    CreatePredictionRequest,
+    PredictRequest,
+)
 
 from telemetry.trace_context import new_span_id, new_trace_id
 from tests.integration.gateway.whole import WholeGateway, list_models, release
@@ -17,6 +22,7 @@ from tests.parts.postgres import Database
 from tests.parts.words_process import WordsProcess
 
 PREDICT = "predict.v1.PredictionService/Predict"
+BATCH = "predict.v1.PredictionService/BatchPredict"
 CREATE = "predict.v1.PredictionService/CreatePrediction"
 
 
@@ -119,25 +125,40 @@ def test_a_batch_links_to_the_calls_in_it(gateway: WholeGateway, receiver: OtlpR
 
 
 def test_what_is_not_sampled_is_not_sent_unless_it_fails(
-    gateway: WholeGateway, receiver: OtlpReceiver
+    gateway: WholeGateway, receiver: OtlpReceiver, words: WordsProcess
 ) -> None:
-    well, broken = new_trace_id(), new_trace_id()
+    well, broken, batch = new_trace_id(), new_trace_id(), new_trace_id()
+    good = PredictRequest(model="words", text="good")
     with gateway.stub() as stub:
-        stub.Predict(
-            PredictRequest(model="words", text="good"), metadata=traceparent(well, sampled=False)
-        )
-        with pytest.raises(grpc.RpcError):
-            stub.Predict(
-                PredictRequest(model="words", text="sleep 2"),
-                metadata=traceparent(broken, sampled=False),
-                timeout=0.5,
-            )
-        with pytest.raises(grpc.RpcError):  # a client's own fault is none of ours
+        with pytest.raises(grpc.RpcError):  # a client's own fault is none of ours,
             stub.Predict(PredictRequest(model="no-such"), metadata=traceparent(well, sampled=False))
-    receiver.wait_for(PREDICT, trace_id=broken)
-    (kept,) = receiver.named(PREDICT)
+        with pytest.raises(grpc.RpcError):  # and so is a deadline that he made short
+            stub.Predict(
+                PredictRequest(model="words", text="sleep 0.5"),
+                metadata=traceparent(well, sampled=False),
+                timeout=0.2,
+            )
+        stub.Predict(good, metadata=traceparent(well, sampled=False))
+        words.kill()
+        with pytest.raises(grpc.RpcError):
+            stub.Predict(good, metadata=traceparent(broken, sampled=False))
+        entries = [BatchPredictEntry(text="good") for _ in range(2)]
+        answer = stub.BatchPredict(
+            BatchPredictRequest(model="words", entries=entries),
+            metadata=traceparent(batch, sampled=False),
+        )
+        assert all(result.HasField("error") for result in answer.results)
+    receiver.wait_for(PREDICT, "infer words", trace_id=broken)
+    receiver.wait_for(BATCH, trace_id=batch)
+    (kept,), (kept_batch,) = receiver.named(PREDICT), receiver.named(BATCH)
     assert (kept.trace_id, kept.failed) == (broken, True)
-    assert kept.attributes["error.type"] == "DEADLINE_EXCEEDED"
+    assert kept.attributes["error.type"] == "UNAVAILABLE"
+    assert parents(receiver.of_trace(broken))["infer words"] == PREDICT
+    assert (kept_batch.trace_id, kept_batch.failed) == (batch, True)
+    assert kept_batch.attributes["rpc.response.status_code"] == "OK"
+    assert kept_batch.attributes["error.type"] == "MODEL_UNAVAILABLE"
+    assert kept_batch.attributes["pmesh.version"] == "1"
+    assert "pmesh.prediction.id" not in kept_batch.attributes
     assert not receiver.of_trace(well)
 
 

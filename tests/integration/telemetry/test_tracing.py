@@ -6,7 +6,15 @@ import pytest
 
 from telemetry import export
 from telemetry.sent import Sent
-from telemetry.spans import Kind, current, span, span_of_several
+from telemetry.spans import (
+    MOST_LINKS,
+    FinishedSpan,
+    Kind,
+    current,
+    span,
+    span_of_several,
+    tracer,
+)
 from telemetry.trace_context import TraceContext, new_span_id, new_trace_id
 from telemetry.tracing import tracing
 from tests.parts.otlp_receiver import OtlpReceiver, receiving_spans
@@ -82,6 +90,20 @@ def test_so_many_of_a_second_are_kept_at_the_most(receiver: OtlpReceiver) -> Non
     assert counts(sent)["kept_per_s"] == 1
 
 
+def test_of_what_is_kept_each_span_counts(receiver: OtlpReceiver) -> None:
+    environ = {**receiver.environment, "PMESH_TRACES_KEPT_PER_S": "2"}
+    with tracing("relay", environ) as sent:
+        made = tracer()
+        assert made is not None
+        own = FinishedSpan("broken", Kind.SERVER, UNSAMPLED, "", 0, 0, {}, (), "INTERNAL")
+        made.finish(own, [own._replace(name="part", error="")] * 2)
+        with span("sampled", parent=SAMPLED):
+            pass
+        receiver.wait_for("sampled")
+    assert [found.name for found in receiver.spans] == ["sampled"]
+    assert counts(sent)["kept_per_s"] == 3
+
+
 def test_a_batch_is_part_of_the_first_that_is_recorded_and_linked_to_the_others(
     receiver: OtlpReceiver,
 ) -> None:
@@ -93,6 +115,15 @@ def test_a_batch_is_part_of_the_first_that_is_recorded_and_linked_to_the_others(
     (batch,) = receiver.spans
     assert (batch.trace_id, batch.parent_id) == others[0][:2]
     assert batch.links == (others[1][:2],)
+
+
+def test_texts_of_the_same_call_are_one_link(receiver: OtlpReceiver) -> None:
+    first, second, third = (TraceContext(new_trace_id(), new_span_id(), True) for _ in range(3))
+    with tracing("gateway", receiver.environment):
+        with span_of_several("infer", Kind.CLIENT, [first, *[second] * MOST_LINKS, third]):
+            pass
+        receiver.wait_for("infer")
+    assert receiver.spans[0].links == (second[:2], third[:2])
 
 
 def test_without_an_endpoint_a_trace_goes_on_as_it_came() -> None:

@@ -13,6 +13,7 @@ import grpc
 import pytest
 from predict.v1 import prediction_service_pb2, prediction_service_pb2_grpc
 
+from gateway.call_trace import begin
 from gateway.envoy.tracing import BATCH, SPAN_HEADER
 from telemetry.sampling import Sampler
 from telemetry.trace_context import TraceContext, new_span_id, new_trace_id
@@ -94,8 +95,8 @@ def test_a_request_has_a_span_below_its_callers(
     span = one_span(receiver, trace_id)
     assert (span.service, span.name, span.kind) == ("envoy", door, SERVER)
     assert (span.trace_id, span.parent_id, span.span_id) == (*parent[:2], span_id)
-    assert span.attributes["http.method"] == "POST"
-    assert span.attributes["http.status_code"] == "200"
+    assert span.attributes["http.request.method"] == "POST"
+    assert span.attributes["http.response.status_code"] == "200"
 
 
 @pytest.mark.parametrize("door", DOORS)
@@ -120,6 +121,33 @@ def test_whoever_does_not_record_his_trace_has_no_span(
 def test_what_is_no_traceparent_is_no_span_to_the_application(gateway: GatewayProcess) -> None:
     answer = ask_rest(gateway.port, [("traceparent", "00-nonsense")])
     assert f"'{SPAN_HEADER}', '-'" in answer
+
+
+ODD = (
+    *("01-{}-{}-00", "01-{}-{}-01", "ff-{}-{}-01", "ff-{}-{}-00", "cc-{}-{}-01", "00-{}-{}-03"),
+    *("00-{}-{}-01-x", "01-{}-{}-01-x", "0g-{}-{}-01", "00-{}-{}-0g"),
+)
+
+
+@pytest.mark.parametrize("upper", [False, True], ids=["lower", "upper"])
+@pytest.mark.parametrize("odd", ODD)
+def test_an_odd_traceparent_is_recorded_by_both_or_by_nobody(
+    gateway: GatewayProcess, receiver: OtlpReceiver, odd: str, upper: bool
+) -> None:
+    """By Envoy, and by the application that Envoy tells of its span."""
+    ids, later = context(), context()
+    said = odd.format(ids.trace_id, ids.span_id)
+    said = said.upper() if upper else said
+    answer = ask_rest(gateway.port, [("traceparent", said)])
+    (named,) = re.findall(rf"'{SPAN_HEADER}', '([^']*)'", answer)
+    assert f"'traceparent', '{said}'" in answer
+    headers = {SPAN_HEADER.encode(): named.encode(), b"traceparent": said.encode()}
+    call = begin(Sampler(1.0, asks_parent=True), headers)
+    ask_rest(gateway.port, [traceparent(later)])
+    one_span(receiver, later.trace_id)
+    by_envoy = bool(receiver.of_trace(ids.trace_id))
+    assert by_envoy is (call.sampled and call.trace_id == ids.trace_id)
+    assert (named == "-") is (call.trace_id != ids.trace_id)
 
 
 @pytest.mark.parametrize("door", DOORS)
@@ -147,7 +175,7 @@ def test_a_refused_request_has_a_span(
     send(gateway.port, method, path, [JSON, traceparent(parent)], body)
     span = one_span(receiver, parent.trace_id)
     assert span.parent_id == parent.span_id
-    assert span.attributes["http.status_code"] == status
+    assert span.attributes["http.response.status_code"] == status
 
 
 def test_who_has_no_token_has_a_span(receiver: OtlpReceiver, tmp_path: Path) -> None:
@@ -156,7 +184,8 @@ def test_who_has_no_token_has_a_span(receiver: OtlpReceiver, tmp_path: Path) -> 
     with guarded(tmp_path, jwks=keys, environment=receiver.environment) as gateway:
         answer = send(gateway.port, "POST", REST, [JSON, traceparent(parent)], b"{}")
         assert answer.status == 401
-        assert one_span(receiver, parent.trace_id).attributes["http.status_code"] == "401"
+        span = one_span(receiver, parent.trace_id)
+        assert span.attributes["http.response.status_code"] == "401"
 
 
 def test_whether_it_lives_is_asked_without_a_span(
@@ -208,7 +237,8 @@ def test_a_method_that_nobody_knows_is_in_no_span(
     with httpx.Client(http1=False, http2=True) as client:
         url = f"http://127.0.0.1:{gateway.port}/v1/models"
         client.request(CANARY, url, headers=dict([traceparent(parent)]))
-    assert one_span(receiver, parent.trace_id).attributes["http.method"] == "_OTHER"
+    attributes = one_span(receiver, parent.trace_id).attributes
+    assert attributes["http.method"] == attributes["http.request.method"] == "_OTHER"
     assert all(CANARY.encode() not in body for body in receiver.bodies)
 
 

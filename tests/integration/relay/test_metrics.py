@@ -78,9 +78,11 @@ def test_what_was_done_and_what_waits_is_told(
     assert page.value("pmesh_requests_oldest_age_seconds", model="sentiment") == 0
     bus.receive("predict-genre", delete=False)
     page.wait_for(1, "pmesh_queue_messages", queue="predict-genre", state="in_flight")
-    bus.let_die("predict-genre")
-    page.wait_for(1, "pmesh_dead_letters", queue="predict-genre")
+    # What was received stays hidden; what dies is what is published again.
     wait_until(lambda: (page.value("pmesh_requests_rearmed_total", model="genre") or 0) > 0)
+    page.wait_for(1, "pmesh_queue_messages", queue="predict-genre", state="visible")
+    bus.let_die("predict-genre")
+    wait_until(lambda: (page.value("pmesh_dead_letters", queue="predict-genre") or 0) > 0)
     requests.execute("UPDATE requests SET expire_time = now() WHERE id = %s", (left,))
     page.wait_for(1, "pmesh_requests_finished_total", model="genre", state="EXPIRED")
     assert page.names() >= NAMES

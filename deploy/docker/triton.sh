@@ -35,7 +35,8 @@ restricted=model-repository,shared-memory,model-config,statistics,trace,logging
 # As telemetry/settings.py reads them.
 traces=${OTEL_EXPORTER_OTLP_TRACES_ENDPOINT:-}
 if [[ -z $traces && -n ${OTEL_EXPORTER_OTLP_ENDPOINT:-} ]]; then
-    traces=$(sed 's|/*$||' <<<"$OTEL_EXPORTER_OTLP_ENDPOINT")/v1/traces
+    slashes=${OTEL_EXPORTER_OTLP_ENDPOINT##*[!/]} # at its end
+    traces=${OTEL_EXPORTER_OTLP_ENDPOINT%"$slashes"}/v1/traces
 fi
 if [[ ${OTEL_SDK_DISABLED:-} == true ]]; then
     traces=
@@ -52,10 +53,10 @@ if [[ -n $traces ]]; then
         --trace-config=mode=opentelemetry
         --trace-config=level=TIMESTAMPS
         --trace-config=rate=2147483647 # one in so many of the calls without one
-        --trace-config=opentelemetry,url="$traces"
-        --trace-config=opentelemetry,resource=service.name=triton
-        --trace-config=opentelemetry,resource=service.namespace=predict-mesh
-        --trace-config=opentelemetry,bsp_schedule_delay=1000 # ms; up to 2048 wait, the rest is dropped
+        "--trace-config=opentelemetry,url=$traces"
+        "--trace-config=opentelemetry,resource=service.name=triton"
+        "--trace-config=opentelemetry,resource=service.namespace=predict-mesh"
+        "--trace-config=opentelemetry,bsp_schedule_delay=1000" # ms; up to 2048 wait, the rest is dropped
     )
 fi
 exec tritonserver \

@@ -97,7 +97,7 @@ def test_a_password_is_in_no_command_line(start: Start, variable: str) -> None:
         {BASE: ""},
         {BASE: "http://collector:4318"},
         {BASE: "http://collector:4318//"},
-        {TRACES: "http://collector:4318?of=a@b"},
+        {TRACES: "http://collector:4318/v1/traces?of=a@b"},
         {BASE: "http://collector:4318", TRACES: "http://other:4318/"},
         {BASE: "http://collector:4318", "OTEL_SDK_DISABLED": "true"},
         {BASE: "http://collector:4318", "OTEL_SDK_DISABLED": "false"},

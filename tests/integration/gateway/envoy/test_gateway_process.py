@@ -85,7 +85,7 @@ def test_a_busy_port_is_told_in_one_line(tmp_path: Path) -> None:
         with GatewayProcess(log=tmp_path / "log", settings=settings) as gateway:
             assert gateway.process.wait(100) == 1
         assert gateway.log.strip().splitlines() == [
-            f"ERROR:gateway:cannot start: 127.0.0.1:{port}: Address already in use"
+            f"CRITICAL:gateway:cannot start: 127.0.0.1:{port}: Address already in use"
         ]
 
 

@@ -16,7 +16,7 @@ FIRST = (
     "tests/e2e",
     *(
         f"tests/integration/{part}"
-        for part in ("models", "monitoring", "training", "model_runtime")
+        for part in ("monitoring", "training", "model_runtime")
     ),
 )
 """Whole stacks, trainings, workers and the hourly job: about half of the time."""

@@ -106,7 +106,7 @@ def test_a_batch_links_to_the_calls_in_it(gateway: WholeGateway, receiver: OtlpR
     ids = [new_trace_id() for _ in range(6)]
 
     def predict(trace_id: str) -> None:
-        text = "sleep 1" if trace_id == ids[0] else "good"
+        text = "sleep 4" if trace_id == ids[0] else "good"
         with gateway.stub() as stub:
             stub.Predict(PredictRequest(model="words", text=text), metadata=traceparent(trace_id))
 

@@ -7,6 +7,7 @@ from prometheus_client.registry import Collector
 
 from gateway.probes import Place
 from gateway.store.catalog import Model
+from telemetry.capacity import Capacities, capacity_metrics
 
 WHOLE = 10_000
 """All of a model's traffic, in basis points."""
@@ -21,11 +22,9 @@ class GatewayStanding(Collector):
         models: Callable[[], Mapping[str, Model]],
         away: Callable[[], Set[Place]],
         store_answers: Callable[[], bool],
-        capacities: Mapping[str, tuple[Callable[[], float | None], float]],
+        capacities: Capacities,
     ) -> None:
-        """capacities: of each thing that is bounded, what is in use, None where nobody knows, and
-        its bound.
-        """
+        """capacities: of what is bounded."""
         self._models = models
         self._away = away
         self._store_answers = store_answers
@@ -37,16 +36,7 @@ class GatewayStanding(Collector):
         store = GaugeMetricFamily("pmesh_store_available", "Whether PostgreSQL answers: 1 or 0.")
         store.add_metric((), self._store_answers())
         yield store
-        used = GaugeMetricFamily(
-            "pmesh_capacity_used", "What is in use of what is bounded.", labels=("resource",)
-        )
-        limit = GaugeMetricFamily("pmesh_capacity_limit", "Its bound.", labels=("resource",))
-        for resource, (in_use, bound) in self._capacities.items():
-            if (now := in_use()) is not None:
-                used.add_metric((resource,), now)
-                limit.add_metric((resource,), bound)
-        yield used
-        yield limit
+        yield from capacity_metrics(self._capacities)
 
     def _of_models(self) -> Iterator[Metric]:
         labels = ("model", "version")

@@ -41,7 +41,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         bounded(), min_size=1, max_size=4, timeout=5, reconnect_timeout=5, open=False
     )
     tell_pool(pool)
-    metrics = (*BUS_METRICS, *WORKER_METRICS, *CAPACITY, OutageMetric(*DEPENDENCIES))
+    metrics = (*BUS_METRICS, *WORKER_METRICS, CAPACITY, OutageMetric(*DEPENDENCIES))
     begin(settings.model)
     telling_of_it = telling("worker", settings.metrics_address, settings.metrics_port, *metrics)
     with aws.open_threads() as threads, about(model=settings.model):

@@ -51,7 +51,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         pool, open_queue = make_pool(), _queues(threads)
         figures = RelayFigures(pool=pool, names=Names(settings.bus_prefix), open_queue=open_queue)
         tell_pool(pool)
-        metrics = (*BUS_METRICS, *RELAY_METRICS, *CAPACITY, figures, OutageMetric(*DEPENDENCIES))
+        metrics = (*BUS_METRICS, *RELAY_METRICS, CAPACITY, figures, OutageMetric(*DEPENDENCIES))
         async with (
             telling("relay", settings.metrics_address, settings.metrics_port, *metrics),
             pool,

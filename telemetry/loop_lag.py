@@ -3,11 +3,10 @@ waits so long."""
 
 import asyncio
 import time
-from bisect import bisect_left
 from collections.abc import Iterator
-from itertools import accumulate
 
-from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client import Histogram
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 LOOK_S = 0.5
@@ -18,8 +17,12 @@ class LoopLag(Collector):
     """Run `watch` in the loop."""
 
     def __init__(self) -> None:
-        self._counts = [0] * (len(BOUNDS_S) + 1)
-        self._sum_s = 0.0
+        self._lag = Histogram(
+            "pmesh_event_loop_lag_seconds",
+            "How late the event loop came round.",
+            buckets=BOUNDS_S,
+            registry=None,
+        )
         self._came_round = time.monotonic()
 
     async def watch(self) -> None:
@@ -29,18 +32,11 @@ class LoopLag(Collector):
             self._came_round = time.monotonic()
             due = clock() + LOOK_S
             await asyncio.sleep(LOOK_S)
-            late_s = max(clock() - due, 0.0)
-            self._counts[bisect_left(BOUNDS_S, late_s)] += 1
-            self._sum_s += late_s
+            self._lag.observe(max(clock() - due, 0.0))
 
     def collect(self) -> Iterator[Metric]:
-        """The metric as it now stands."""
-        lag = HistogramMetricFamily(
-            "pmesh_event_loop_lag_seconds", "How late the event loop came round."
-        )
-        bounds = (*map(str, BOUNDS_S), "+Inf")
-        lag.add_metric((), list(zip(bounds, accumulate(self._counts), strict=True)), self._sum_s)
-        yield lag
+        """The metrics as they now stand."""
+        yield from self._lag.collect()
         silent_s = time.monotonic() - self._came_round  # now: a loop that hangs tells nothing
         yield GaugeMetricFamily(
             "pmesh_event_loop_silent_seconds",

@@ -189,17 +189,15 @@ class Tracer:
         links: Sequence[TraceContext] = (),
         attributes: Mapping[str, Value] | None = None,
         span_id: str = "",
-        start_ns: int = 0,
     ) -> Span:
-        """As `span`; span_id: one of the caller's own, random if empty. start_ns: now if 0."""
+        """As `span`; span_id: one of the caller's own, random if empty."""
         if parent is None:
             trace_id = new_trace_id()
             parent_id, sampled = "", self.sampler.samples(trace_id)
         else:
             trace_id, parent_id, sampled = parent
         context = TraceContext(trace_id, span_id or new_span_id(), sampled)
-        start_ns = start_ns or time.time_ns()
-        return Span(self, name, kind, context, parent_id, attributes or {}, links, start_ns)
+        return Span(self, name, kind, context, parent_id, attributes or {}, links, time.time_ns())
 
     def finish(self, span: FinishedSpan, parts: Sequence[FinishedSpan] = ()) -> None:
         """Send a span if it is to be recorded, with parts of it."""

@@ -6,8 +6,9 @@ from typing import Any
 
 import grpc
 
+from gateway import call_trace
 from gateway.interceptors.interceptor import Context, Handler, Interceptor, Rpc, code_of
-from gateway.metrics import Calls
+from gateway.metrics.calls import Calls
 
 
 def measure(calls: Calls) -> Interceptor:
@@ -22,9 +23,9 @@ def measure(calls: Calls) -> Interceptor:
             try:
                 response = await handler(request, context)
             except BaseException as error:
-                series.end(_code(context, error), perf_counter() - started)
+                series.end(code_of_failure(context, error), perf_counter() - started, exemplar())
                 raise
-            series.end(code_of(context), perf_counter() - started)
+            series.end(code_of(context), perf_counter() - started, exemplar())
             return response
 
         return run
@@ -32,7 +33,13 @@ def measure(calls: Calls) -> Interceptor:
     return intercept
 
 
-def _code(context: Context, error: BaseException) -> grpc.StatusCode:
+def exemplar() -> str:
+    """The trace in which the present call is to be seen; empty: it is in none."""
+    call = call_trace.present.get()
+    return call.exemplar if call is not None else ""
+
+
+def code_of_failure(context: Context, error: BaseException) -> grpc.StatusCode:
     """What the client sees of a call that did not return."""
     code = code_of(context)
     if code is not grpc.StatusCode.OK:

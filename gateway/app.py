@@ -39,9 +39,8 @@ from gateway.interceptors.explain import explain
 from gateway.interceptors.identify import identify
 from gateway.interceptors.intercepted import Intercepted, Registrar
 from gateway.interceptors.interceptor import Interceptor
-from gateway.interceptors.measure import measure
 from gateway.interceptors.name_caller import name_caller
-from gateway.interceptors.trace import trace
+from gateway.interceptors.observe import observe
 from gateway.interceptors.validate import validate
 from gateway.logs import log_to_stderr
 from gateway.metrics.calls import Calls
@@ -144,8 +143,7 @@ def interceptors(
         named = name_caller(settings.caller_header)
     spans = tracer()
     return (
-        *((trace(spans, unbounded=UNBOUNDED),) if spans else ()),
-        *((measure(calls),) if calls else ()),
+        *((observe(calls, spans, unbounded=UNBOUNDED),) if calls or spans else ()),
         explain,
         identify,
         bound(settings.max_call_s, unbounded=UNBOUNDED),

@@ -14,7 +14,7 @@ from contract.errors import DeadlineExceeded, ModelUnavailable
 from gateway import request_context
 from gateway.batch_spans import batch_span
 from gateway.batching import Batcher
-from gateway.call_trace import CallTrace
+from gateway.call_trace import CallTrace, Stage
 from gateway.metrics.stages import Stages, StagesByVersion
 from gateway.probes import Place, Probes
 from gateway.store.catalog import Model
@@ -202,10 +202,10 @@ class Models:
         known = find_model(self._models(), place.model)
         self._at_work.setdefault(place, asyncio.get_running_loop().time())
         stages = self._stages.of(place.model, place.version)
-        began = perf_counter()
-        recorded = _end_waiting(entries, stages, began)
+        infer = Stage(f"infer {place.model}", perf_counter())
+        recorded = _end_waiting(entries, stages, infer)
         try:
-            with batch_span(f"infer {place.model}", recorded, _attributes(place, len(entries))):
+            with batch_span(infer.name, recorded, _attributes(place, len(entries))):
                 answers = await server.predict(
                     place.model,
                     place.version,
@@ -222,10 +222,10 @@ class Models:
                 self.probes.doubt(place)
             raise
         finally:
-            _mark_unrecorded(entries, f"infer {place.model}", began)
+            infer.ended = perf_counter()
         self._at_work.pop(place, None)
         exemplar = recorded[0].trace_id if recorded else ""
-        stages.infer.observe_times(perf_counter() - began, len(entries), exemplar)
+        stages.infer.observe_times(infer.ended - infer.began, len(entries), exemplar)
         self.probes.has_answered(place)
         return self._with_uris(place, entries, answers)
 
@@ -272,28 +272,20 @@ class Models:
                 await asyncio.sleep(HANGING_S)
 
 
-def _end_waiting(entries: Sequence[Entry], stages: Stages, now: float) -> list[TraceContext]:
+def _end_waiting(entries: Sequence[Entry], stages: Stages, infer: Stage) -> list[TraceContext]:
     """Their batch begins; answers with those of their calls that are recorded."""
     stages.batch.observe(len(entries))
-    recorded = []
+    began, observe, recorded = infer.began, stages.wait.observe, []
     for entry in entries:
         call = entry.call
         if call is None:
-            stages.wait.observe(now - entry.submitted)
+            observe(began - entry.submitted)
             continue
-        stages.wait.observe(now - entry.submitted, call.exemplar)
-        call.mark("wait for batch", entry.submitted, now)
+        observe(began - entry.submitted, call.exemplar)
+        call.wait(entry.submitted, infer)
         if call.sampled:
             recorded.append(call.context)
     return recorded
-
-
-def _mark_unrecorded(entries: Sequence[Entry], name: str, began: float) -> None:
-    """Calls that are kept, if at all, once they are over: they are in no span of the batch."""
-    ended = perf_counter()
-    for entry in entries:
-        if entry.call is not None and not entry.call.sampled:
-            entry.call.mark(name, began, ended)
 
 
 def _attributes(place: Place, texts: int) -> Mapping[str, Value]:

@@ -179,14 +179,15 @@ class PredictionService:
     def _choose_version(
         self, prediction: Prediction, pinned: str, request: RequestContext, request_id: str
     ) -> None:
-        began = perf_counter()
+        call, began = request.call, perf_counter()
         sticky_key = request.session or request_id or prediction.id
         prediction.version = self._models.choose_version(
             prediction.model, pinned=pinned, sticky_key=sticky_key
         )
-        if (call := request.call) is not None:
-            call.mark("choose version", began, perf_counter())
+        if call is not None:
             call.tell(prediction.id, prediction.model, prediction.version)
+            if call.sampled:  # of others it is no reason to be slow
+                call.mark("choose version", began, perf_counter())
 
     def _recorded_in_time(
         self, prediction: Prediction, request: RequestContext, answered: float

@@ -1,5 +1,7 @@
 """Which traces are recorded, decided once, where they begin, and by everybody alike."""
 
+from binascii import a2b_hex
+
 from telemetry.trace_context import TraceContext
 
 OF = 1_000_000
@@ -22,4 +24,4 @@ class Sampler:
         """Whether a trace is recorded. parent: as a caller has sent it."""
         if parent is not None and self.asks_parent:
             return parent.sampled
-        return int.from_bytes(bytes.fromhex(trace_id[:16]), "little") % OF < self.per_million
+        return int.from_bytes(a2b_hex(trace_id[:16]), "little") % OF < self.per_million

@@ -201,17 +201,15 @@ def _mounted(path: str, methods: Sequence[str]) -> dict[str, Any]:
 
 def _drop_headers(access: Access | None, traces: EnvoyTraces | None) -> dict[str, Any]:
     """Envoy's own headers say what Envoy did, and others who calls: a client may not send them."""
-    prefixes = (
-        "x-envoy-",
-        *(IDENTITY_HEADERS if access else ()),
-        *(DROPPED_HEADERS if traces else ()),
-    )
+    prefixes = ("x-envoy-", *(IDENTITY_HEADERS if access else ()))
+    names = DROPPED_HEADERS if traces else ()
     return {
         "name": "envoy.http.early_header_mutation.header_mutation",
         "typed_config": {
             "@type": f"{EXTENSIONS}.http.early_header_mutation.header_mutation.v3.HeaderMutation",
             "mutations": [
-                {"remove_on_match": {"key_matcher": {"prefix": prefix}}} for prefix in prefixes
+                *({"remove_on_match": {"key_matcher": {"prefix": prefix}}} for prefix in prefixes),
+                *({"remove": name} for name in names),
             ],
         },
     }

@@ -238,7 +238,7 @@ def test_a_method_that_nobody_knows_is_in_no_span(
         url = f"http://127.0.0.1:{gateway.port}/v1/models"
         client.request(CANARY, url, headers=dict([traceparent(parent)]))
     attributes = one_span(receiver, parent.trace_id).attributes
-    assert attributes["http.method"] == attributes["http.request.method"] == "_OTHER"
+    assert set(attributes["http.method"]) == set(attributes["http.request.method"]) == {"*"}
     assert all(CANARY.encode() not in body for body in receiver.bodies)
 
 

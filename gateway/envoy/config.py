@@ -13,6 +13,7 @@ from gateway.envoy.collector import EnvoyTraces, collector_cluster
 from gateway.envoy.descriptors import load_descriptors
 from gateway.envoy.filters import (
     GRPC_WEB,
+    HEALTH_CHECK,
     REST_FRONT,
     TRANSCODER,
     cors_policy,
@@ -152,7 +153,7 @@ def _virtual_host(settings: Front, traces: EnvoyTraces | None) -> dict[str, Any]
     """Nothing is forwarded: a route says which filters are for its kind of request."""
 
     notes = (NOTE_STATUS,) if settings.access_log else ()
-    native = without(GRPC_WEB, REST_FRONT, TRANSCODER, *notes)
+    native = without(HEALTH_CHECK, GRPC_WEB, REST_FRONT, TRANSCODER, *notes)
 
     def known_as(protocol: str) -> dict[str, Any]:
         name = {"name": protocol} if settings.access_log else {}
@@ -166,7 +167,7 @@ def _virtual_host(settings: Front, traces: EnvoyTraces | None) -> dict[str, Any]
             _route({**EVERYTHING, "grpc": {}}, native, known_as("grpc")),
             _route(
                 {**EVERYTHING, "headers": [GRPC_WEB_CONTENT]},
-                without(REST_FRONT, TRANSCODER),
+                without(HEALTH_CHECK, REST_FRONT, TRANSCODER),
                 known_as("grpc-web"),
             ),
             *(

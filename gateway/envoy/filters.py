@@ -20,7 +20,8 @@ from gateway.envoy.rest_front import rest_front_script
 from gateway.envoy.rest_rules import rest_rules
 from gateway.envoy.tracing import tell_span
 
-GRPC_WEB, REST_FRONT, TRANSCODER = "grpc_web", "lua", "grpc_json_transcoder"
+HEALTH_CHECK, GRPC_WEB, REST_FRONT = "health_check", "grpc_web", "lua"
+TRANSCODER = "grpc_json_transcoder"
 MAX_RESPONSE_BYTES = 64 * 1024 * 1024
 """Largest answer that the transcoder makes JSON of; no other limit of ours lets one grow to it."""
 
@@ -88,7 +89,7 @@ def _health_check() -> dict[str, Any]:
     Envoy listens only once the application has started.
     """
     return http_filter(
-        "health_check",
+        HEALTH_CHECK,
         "health_check.v3.HealthCheck",
         pass_through_mode=False,
         headers=[{"name": ":path", "string_match": {"exact": HEALTHZ}}],

@@ -250,7 +250,7 @@ def test_what_is_slow_is_kept_though_it_ends_well(mesh: Mesh, spans: OtlpReceive
         clients.start()
         clients.join(1.5)
     clients.join(100)
-    wait_until(lambda: spans.of_trace(slow.trace_id) != [])
+    spans.wait_for(f"{SERVICE}/Predict", trace_id=slow.trace_id)
     kept = next(s for s in spans.of_trace(slow.trace_id) if s.name == f"{SERVICE}/Predict")
     assert not kept.failed
     assert kept.end_ns - kept.start_ns > SLOW_NS

@@ -2,8 +2,8 @@
 
 No label has what a client made up: of the slices by tag those are told that a rule watches, which
 an operator has named. There are at most SERIES of them: the figures of all rows come first, and of
-the rest those of the first slices by name. A figure's bins and labels are told for all rows only,
-but for what a rule watches.
+the rest those of the first models, versions and slices by name. A figure's bins and labels are told
+for all rows only, but for what a rule watches.
 """
 
 import threading

@@ -262,8 +262,8 @@ WHERE model = %(model)s AND version = %(version)s AND slice = '' AND metric = 'v
 
 -- name: latest
 -- The figures of each model's newest hour with answers that is over, of versions and slices; of
--- the last day only, and the most general ones first. Where models and slices are given, slices by a tag,
--- which is what a client made up, are left out unless they are among these.
+-- the last day only, and the most general ones first. Where models and slices are given, even none,
+-- slices by a tag, which is what a client made up, are left out unless they are among these.
 SELECT q.model, q.version, q.slice, q.metric, q.value, q.low, q.high, q.rows, q.hour
 FROM monitoring_progress p
 CROSS JOIN LATERAL (

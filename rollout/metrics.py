@@ -4,6 +4,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
+import psycopg
 from prometheus_client import Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
@@ -52,23 +53,26 @@ def gate(model: str) -> Iterator[None]:
 
 
 def read(store: ReleaseStore) -> None:
-    """Tell how releases and versions now stand, of all models.
+    """Tell how releases and versions now stand, of all models; until it is read, as before.
 
     Raises psycopg.Error; then it is not known.
     """
-    _standing.forget()
-    releases, versions = store.releases_by_state(), store.versions_by_state()
+    try:
+        releases, versions = store.releases_by_state(), store.versions_by_state()
+    except psycopg.Error:
+        _standing.forget()
+        raise
+    for model in {one.model for one in versions}:  # with what has not happened yet, as 0
+        for outcome in OUTCOMES:
+            _gates.labels(model, outcome)
+        for change in CHANGES:
+            _changes.labels(model, change)
     _standing.take(
         (
             _gauge("pmesh_releases", "Releases of a model, of all times.", releases),
             _gauge("pmesh_versions", "Versions of a model.", versions),
         )
     )
-    for model in {one.model for one in versions}:  # with what has not happened yet, as 0
-        for outcome in OUTCOMES:
-            _gates.labels(model, outcome)
-        for change in CHANGES:
-            _changes.labels(model, change)
 
 
 def _gauge(name: str, text: str, standing: Iterable[StateCount]) -> GaugeMetricFamily:

@@ -192,10 +192,9 @@ def test_a_batch_is_part_of_its_first_request_and_linked_to_the_others(
             call.result()
     for name in ("infer sentiment", "insert requests"):
         check_batches(spans, "gateway", name, traces)
-    of_triton = {span.parent_id for span in spans.named("InferRequest")}
     mine = {trace.trace_id for trace in traces}
-    inferred = [span for span in spans.named("infer sentiment") if span.trace_id in mine]
-    wait_until(lambda: {span.span_id for span in inferred} <= of_triton)
+    inferred = {span.span_id for span in spans.named("infer sentiment") if span.trace_id in mine}
+    wait_until(lambda: inferred <= {span.parent_id for span in spans.named("InferRequest")})
 
 
 def test_work_for_later_is_batched_in_the_same_way(mesh: Mesh, spans: OtlpReceiver) -> None:
@@ -251,7 +250,7 @@ def test_what_is_slow_is_kept_though_it_ends_well(mesh: Mesh, spans: OtlpReceive
         clients.start()
         clients.join(1.5)
     clients.join(100)
-    wait_until(lambda: spans.of_trace(slow.trace_id) != [])
+    spans.wait_for(f"{SERVICE}/Predict", trace_id=slow.trace_id)
     kept = next(s for s in spans.of_trace(slow.trace_id) if s.name == f"{SERVICE}/Predict")
     assert not kept.failed
     assert kept.end_ns - kept.start_ns > SLOW_NS

@@ -1,5 +1,6 @@
 """The gateway's spans of real calls, as a real receiver gets them."""
 
+import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -24,6 +25,8 @@ from tests.parts.words_process import WordsProcess
 PREDICT = "predict.v1.PredictionService/Predict"
 BATCH = "predict.v1.PredictionService/BatchPredict"
 CREATE = "predict.v1.PredictionService/CreatePrediction"
+TEXTS_BATCHED = ("pmesh_inference_batch_size_sum", (("model", "words"), ("version", "1")))
+TEXTS_WAITING = ("pmesh_capacity_used", (("resource", "calls_waiting"),))
 
 
 @pytest.fixture
@@ -44,7 +47,11 @@ def gateway(
 ) -> Iterator[WholeGateway]:
     list_models(database, "words", address=words.address)
     release(database, "words")
-    variables = {**receiver.environment, "PMESH_TRACES_SLOW_S": "60"}
+    variables = {
+        **receiver.environment,
+        "PMESH_TRACES_SLOW_S": "60",
+        "PMESH_GATEWAY_MAX_CALL_S": "100",
+    }
     with WholeGateway(database, tmp_path, variables) as gateway:
         wait_until(lambda: gateway.readyz() == (200, []))
         yield gateway
@@ -101,27 +108,41 @@ def test_a_predict_that_is_alone_is_one_trace(
     wait_until(lambda: gateway.metrics()[delivered] >= 1)
 
 
-def test_a_batch_links_to_the_calls_in_it(gateway: WholeGateway, receiver: OtlpReceiver) -> None:
-    """The first one is alone; what comes while it sleeps goes together."""
+def covered(batch: ReceivedSpan) -> list[str]:
+    """The traces of the calls in it."""
+    return [batch.trace_id, *(trace_id for trace_id, _ in batch.links)]
+
+
+def test_a_batch_links_to_the_calls_in_it(
+    gateway: WholeGateway, receiver: OtlpReceiver, words: WordsProcess
+) -> None:
+    """The first one is alone; what comes while the model is at work on it goes together."""
     ids = [new_trace_id() for _ in range(6)]
 
     def predict(trace_id: str) -> None:
-        text = "sleep 4" if trace_id == ids[0] else "good"
         with gateway.stub() as stub:
-            stub.Predict(PredictRequest(model="words", text=text), metadata=traceparent(trace_id))
+            stub.Predict(PredictRequest(model="words", text="good"), metadata=traceparent(trace_id))
 
     with ThreadPoolExecutor(len(ids)) as pool:
-        list(pool.map(predict, ids))
-    wait_until(lambda: len(receiver.named("record")) == len(ids))
-    batches = receiver.named("infer words")
-    assert 1 < len(batches) < len(ids)
+        words.send(signal.SIGSTOP)
+        try:
+            calls = [pool.submit(predict, ids[0])]
+            wait_until(lambda: gateway.metrics().get(TEXTS_BATCHED) == 1)
+            calls += [pool.submit(predict, trace_id) for trace_id in ids[1:]]
+            wait_until(lambda: gateway.metrics()[TEXTS_WAITING] == len(ids) - 1)
+        finally:
+            words.send(signal.SIGCONT)
+        for call in calls:
+            call.result()
+    wait_until(lambda: set().union(*map(covered, receiver.named("infer words"))) >= set(ids))
+    wait_until(lambda: {span.trace_id for span in receiver.named(PREDICT)} >= set(ids))
+    batches = sorted(receiver.named("infer words"), key=lambda batch: batch.start_ns)
+    assert [sorted(covered(batch)) for batch in batches] == [[ids[0]], sorted(ids[1:])]
+    assert [batch.attributes["pmesh.batch_size"] for batch in batches] == [1, len(ids) - 1]
+    whole = {span.trace_id: span.span_id for span in receiver.named(PREDICT)}
     for batch in batches:
-        together = [batch.trace_id, *(trace_id for trace_id, _ in batch.links)]
-        assert len(together) == batch.attributes["pmesh.batch_size"]
-        whole = {span.trace_id: span.span_id for span in receiver.named(PREDICT)}
         assert batch.parent_id == whole[batch.trace_id]
         assert all(whole[trace_id] == span_id for trace_id, span_id in batch.links)
-    assert {b.trace_id for b in batches} | {t for b in batches for t, _ in b.links} == set(ids)
 
 
 def test_what_is_not_sampled_is_not_sent_unless_it_fails(

@@ -215,6 +215,7 @@ def test_a_trace_that_is_recorded_lies_beside_what_was_timed(
         requests.accept_traced(trace.traceparent, a_trace(sampled=False).traceparent)
         wait_until(lambda: requests.states()["SUCCEEDED"] == 2)
         wait_until(lambda: "messaging_process_duration_seconds_bucket" in of_worker.traces())
+        wait_until(lambda: "pmesh_request_seconds_bucket" in of_relay.traces())
         told, process = of_worker.traces(), "messaging_process_duration_seconds_bucket"
         finished = of_relay.traces()
     assert told["pmesh_worker_stage_seconds_bucket"] == told[process] == {trace.trace_id}

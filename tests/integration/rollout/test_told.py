@@ -56,7 +56,7 @@ def test_a_release_is_told_as_metrics_spans_and_lines(workshop: Workshop, tmp_pa
             workshop.wait_for(workshop.accept(second, steps=[10, 10_000]), "DONE")
             workshop.wait_for(workshop.accept(broken), "REFUSED")
             states = 'model="genre",state='
-            wait_until(lambda: read(port)[f'pmesh_releases{{{states}"REFUSED"}}'] == 1)
+            wait_until(lambda: read(port).get(f'pmesh_releases{{{states}"REFUSED"}}') == 1)
             receiver.wait_for("release step", "gate", "load", "warm up", "set traffic")
             wait_until(lambda: len(receiver.named("release step")) == 4)
             told = read(port)
@@ -79,7 +79,8 @@ def test_a_release_is_told_as_metrics_spans_and_lines(workshop: Workshop, tmp_pa
     below = [one for one in receiver.of_trace(of_first.trace_id) if one != of_first]
     assert {one.parent_id for one in below} == {of_first.span_id}
     assert {one.name for one in below} == {"gate", "load", "warm up", "set traffic"}
-    refused = next(step for step in steps if step.failed)
+    (refused,) = (step for step in steps if step.failed)
+    assert refused.attributes["pmesh.version"] == broken
     assert refused.attributes["error.type"] == "FAILS"
 
     said = (tmp_path / "log").read_text()

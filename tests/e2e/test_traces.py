@@ -105,7 +105,7 @@ def check_picture(spans: OtlpReceiver, trace: TraceContext, picture: str) -> Non
         return draw(spans.of_trace(trace.trace_id), above=trace.span_id)
 
     with suppress(AssertionError):  # the picture says more
-        wait_until(lambda: drawn() == picture, timeout_s=30)
+        wait_until(lambda: drawn() == picture)
     assert drawn() == picture
 
 

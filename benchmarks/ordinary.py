@@ -182,9 +182,10 @@ def _measure_telemetry(plan: Plan, tables: Console, messages: Console) -> dict[s
     with (
         receiver() as receiving,
         running_stack(messages, variables=telemetry.trace_variables(receiving.endpoint)) as stack,
-        telemetry.gateways(stack, receiving.endpoint) as sides,
     ):
-        turns = telemetry.take_turns(stack, sides, texts(), rounds=rounds, seconds=plan.seconds)
+        turns = telemetry.take_turns(
+            stack, receiving.endpoint, texts(), rounds=rounds, seconds=plan.seconds
+        )
         total = rounds * len(telemetry.LINES) * len(telemetry.SIDES)
         done = list(track(turns, "seen and unseen", total=total, console=messages))
         spans = receiving.stop()

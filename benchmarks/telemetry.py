@@ -59,7 +59,7 @@ class Seen:
 
 @contextmanager
 def gateways(stack: RunningStack, endpoint: str) -> Iterator[Mapping[str, Seen]]:
-    """One of each of SIDES. endpoint: where spans go."""
+    """One of each of SIDES, as `take_turns` says."""
     kinds = {
         NOTHING: {},
         METRICS: {},
@@ -77,25 +77,25 @@ def gateways(stack: RunningStack, endpoint: str) -> Iterator[Mapping[str, Seen]]
 
 
 def take_turns(
-    stack: RunningStack,
-    sides: Mapping[str, Seen],
-    texts: Sequence[str],
-    *,
-    rounds: int,
-    seconds: int,
+    stack: RunningStack, endpoint: str, texts: Sequence[str], *, rounds: int, seconds: int
 ) -> Iterator[Turn]:
-    """Each of them by each protocol, again and again."""
+    """Each of SIDES by each protocol, again and again. endpoint: where spans go.
+
+    Each round has processes of its own: two of one kind differ by some per cent for as long as they
+    live, which no number of turns of the same two would show.
+    """
     bodies, message = write_bodies(texts, stack.directory), predict_message(texts[0])
     others: Parts = stack.parts("triton", "postgres")
     for turn in range(rounds):
-        for position, line in enumerate(LINES):
-            for side in order(turn, position):
-                seen = sides[side]
-                by_grpc, by_rest = seen.gateway.grpc, seen.gateway.rest
-                call = partial(by_grpc, message) if line == LINES[0] else partial(by_rest, bodies)
-                parts = {**others, "gateway": seen.gateway.process.pid}
-                load = partial(seen.load, call)
-                yield time_turn(parts, line, load, side, pair=turn, seconds=seconds)
+        with gateways(stack, endpoint) as sides:
+            for position, line in enumerate(LINES):
+                for side in order(turn, position):
+                    seen = sides[side]
+                    by_grpc, by_rest = partial(seen.gateway.grpc, message), seen.gateway.rest
+                    call = by_grpc if line == LINES[0] else partial(by_rest, bodies)
+                    parts = {**others, "gateway": seen.gateway.process.pid}
+                    load = partial(seen.load, call)
+                    yield time_turn(parts, line, load, side, pair=turn, seconds=seconds)
 
 
 def order(turn: int, position: int) -> tuple[str, ...]:

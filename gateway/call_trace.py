@@ -35,7 +35,7 @@ likes. What exceeds a deadline of ours is slow, and is kept for that.
 _FAULT_CODES = frozenset(code.value[0] for code in FAULTS)
 
 
-class Stage:
+class BatchStage:
     """What is done at once for several calls, each of which tells when it happened."""
 
     __slots__ = ("began", "ended", "name")
@@ -77,7 +77,7 @@ class CallTrace:
         self._span_id = ""
         self._told: tuple[str, str, str] | None = None
         self._marks: list[tuple[str, float, float]] = []
-        self._stages: list[tuple[float, Stage]] = []
+        self._stages: list[tuple[float, BatchStage]] = []
 
     @property
     def is_foreign(self) -> bool:
@@ -101,7 +101,7 @@ class CallTrace:
         if len(self._marks) < MOST_PARTS:
             self._marks.append((name, began, ended))
 
-    def wait(self, submitted: float, stage: Stage) -> None:
+    def wait(self, submitted: float, stage: BatchStage) -> None:
         """One of its texts waited from a reading of perf_counter until a stage began."""
         if len(self._stages) < MOST_PARTS:
             self._stages.append((submitted, stage))

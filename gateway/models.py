@@ -14,7 +14,7 @@ from contract.errors import DeadlineExceeded, ModelUnavailable
 from gateway import request_context
 from gateway.batch_spans import batch_span
 from gateway.batching import Batcher
-from gateway.call_trace import CallTrace, Stage
+from gateway.call_trace import BatchStage, CallTrace
 from gateway.metrics.stages import Stages, StagesByVersion
 from gateway.probes import Place, Probes
 from gateway.store.catalog import Model
@@ -202,7 +202,7 @@ class Models:
         known = find_model(self._models(), place.model)
         self._at_work.setdefault(place, asyncio.get_running_loop().time())
         stages = self._stages.of(place.model, place.version)
-        infer = Stage(f"infer {place.model}", perf_counter())
+        infer = BatchStage(f"infer {place.model}", perf_counter())
         recorded = _end_waiting(entries, stages, infer)
         try:
             with batch_span(infer.name, recorded, _attributes(place, len(entries))):
@@ -272,7 +272,7 @@ class Models:
                 await asyncio.sleep(HANGING_S)
 
 
-def _end_waiting(entries: Sequence[Entry], stages: Stages, infer: Stage) -> list[TraceContext]:
+def _end_waiting(entries: Sequence[Entry], stages: Stages, infer: BatchStage) -> list[TraceContext]:
     """Their batch begins; answers with those of their calls that are recorded."""
     stages.batch.observe(len(entries))
     began, observe, recorded = infer.began, stages.wait.observe, []

@@ -275,8 +275,8 @@ def _as_asked(prediction: Prediction | None, read: Read) -> Prediction | None:
 
 def _recorded(batch: list[Write]) -> list[TraceContext]:
     """The traces of those that are."""
-    found = (parse(traceparent) for _, _, traceparent in batch if traceparent[-2:] == "01")
-    return [context for context in found if context is not None]
+    found = (parse(traceparent) for _, _, traceparent in batch if traceparent)
+    return [context for context in found if context is not None and context.sampled]
 
 
 def _document(batch: list[Write]) -> bytes:

@@ -22,7 +22,7 @@ COMPILE = $(UV) pip compile --quiet --no-header --no-annotate --universal --pyth
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: help run test unit test-landed test-images test-annotation test-mesh mesh-tools promtool \
-    lint format protos bench bench-quality chart-docs diagrams lock clean
+    lint format protos bench bench-quality chart-docs dashboards diagrams lock clean
 
 help: ## Show this
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-15s %s\n", $$1, $$2}' Makefile
@@ -42,7 +42,7 @@ test-landed: $(INSTALLED) $(GENERATED) ## Run the last landed release's programs
 test-images: $(INSTALLED) $(GENERATED) ## Build the images and try them; needs buildah, debootstrap and root
 	@$(BIN)/pytest tests/images
 
-promtool: ## Fetch Prometheus' checker of rules into build/, on Debian; a test needs it
+promtool: ## Fetch Prometheus and its checker of rules into build/, on Debian; tests need them
 	@command -v promtool >/dev/null || test -x $(PROMTOOL) || { \
 	    mkdir -p build/prometheus && cd build/prometheus && \
 	    apt-get download -qq prometheus && dpkg-deb -x prometheus_*.deb . && rm prometheus_*.deb; }
@@ -66,6 +66,7 @@ lint: $(INSTALLED) $(GENERATED) ## Check style, types, imports, what is rendered
 	$(BIN)/buf format --diff --exit-code protos
 	.ci/breaking
 	$(BIN)/python deploy/charts/document.py --check
+	$(BIN)/python -m monitoring.dashboards --check
 
 format: $(INSTALLED) ## Put code and contract into their style
 	$(BIN)/ruff check --fix
@@ -78,6 +79,9 @@ protos: $(INSTALLED) ## Generate the code of the contract, and the table of its 
 
 chart-docs: $(INSTALLED) ## Write what follows from the charts' schemas: values.yaml, README tables
 	@$(BIN)/python deploy/charts/document.py
+
+dashboards: $(INSTALLED) $(GENERATED) ## Write the dashboards for Grafana
+	@$(BIN)/python -m monitoring.dashboards
 
 bench: $(INSTALLED) $(GENERATED) ## Measure speed against the alternatives
 	@$(BIN)/python -m benchmarks

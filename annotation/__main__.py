@@ -7,27 +7,29 @@ PostgreSQL is found by PG*, Label Studio by PMESH_LABEL_STUDIO_URL and PMESH_LAB
 """
 
 import argparse
-import logging
 import os
 import signal
-import sys
 import threading
 
 import psycopg
 
+from annotation import metrics
 from annotation.label_studio import LabelStudio, LabelStudioAway, LabelStudioRefused
 from annotation.look import look
 from annotation.settings import ProgramSettings, Settings
 from annotation.store import AnnotationStore
 from annotation.watch import watch
 from contract.heartbeat import heartbeat
-from contract.settings import read
+from contract.logs import end, log_to_stderr
+from contract.settings import InvalidSetting, read
 from database.connections import connect
+from database.errors import said
+from telemetry.metrics_server import metrics_server
+from telemetry.tracing import tracing
 
 
 def main() -> None:
     """Do what the command line says; exit with one line if it cannot be done."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     parser = argparse.ArgumentParser(
         prog="python -P -m annotation",
         description=__doc__,
@@ -36,14 +38,16 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("watch", help="again and again").set_defaults(run=_watch)
     commands.add_parser("pull", help="once, all tasks").set_defaults(run=_pull)
+    arguments = parser.parse_args()
+    log_to_stderr("annotation")
     try:
-        parser.parse_args().run()
-    except (ValueError, OSError, LabelStudioAway, LabelStudioRefused) as error:
-        sys.exit(f"annotation: {error}")
+        arguments.run()
+    except (InvalidSetting, OSError, LabelStudioAway, LabelStudioRefused) as error:
+        end(f"annotation: {error}")
     except psycopg.OperationalError as error:
-        sys.exit(f"annotation: PostgreSQL does not answer: {error}")
+        end(f"annotation: PostgreSQL does not answer: {said(error)}")
     except psycopg.Error as error:
-        sys.exit(f"annotation: PostgreSQL refuses: {error.diag.message_primary}")
+        end(f"annotation: PostgreSQL refuses: {said(error)}")
 
 
 def _watch() -> None:
@@ -51,7 +55,10 @@ def _watch() -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    watch(settings, stop, heartbeat(os.environ))
+    beat = heartbeat(os.environ)
+    address, port = settings.metrics_address, settings.metrics_port
+    with tracing("annotation") as sent, metrics_server(address, port, sent, *metrics.COLLECTORS):
+        watch(settings, stop, beat)
 
 
 def _pull() -> None:

@@ -11,8 +11,10 @@ from datetime import datetime
 from http import HTTPStatus
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import SplitResult, urlencode, urlsplit
 from uuid import UUID
+
+from contract.settings import InvalidSetting
 
 TIMEOUT_S = 20.0
 """For each wait for a part of an answer: an import of a batch takes about a second."""
@@ -60,16 +62,10 @@ class LabelStudio:
     ) -> None:
         """url: http(s)://host[:port]. token: a legacy access token, which does not expire.
 
-        before_each: called before each question to it. Raises ValueError for another url.
+        before_each: called before each question to it. Raises InvalidSetting for another url,
+        which it does not quote: there may be a password in it.
         """
-        self._url = urlsplit(url.rstrip("/"))
-        if (
-            self._url.scheme not in ("http", "https")
-            or not self._url.hostname
-            or url.rstrip("/") != f"{self._url.scheme}://{self._url.netloc}"
-            or "@" in self._url.netloc
-        ):
-            raise ValueError(f"Label Studio is at http(s)://host[:port], not at {url!r}")
+        self._url = _server(url.rstrip("/"))
         self._token = token
         self._before_each = before_each
 
@@ -209,7 +205,8 @@ class LabelStudio:
                 response = connection.getresponse()
                 answer = response.read(most_bytes + 1)
         except (OSError, HTTPException) as error:
-            raise LabelStudioAway(f"Label Studio does not answer: {error}") from error
+            why = error if isinstance(error, OSError) else type(error).__name__
+            raise LabelStudioAway(f"Label Studio does not answer: {why}") from error
         path = target.partition("?")[0]  # what stands behind it, and in the answer, is not for logs
         if response.status == HTTPStatus.NOT_FOUND:
             if not _is_own_error(answer):
@@ -262,3 +259,14 @@ def _prediction_id(data: Any) -> str:
             except ValueError:
                 return ""
     return ""
+
+
+def _server(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        is_whole = url == f"{parts.scheme}://{parts.netloc}" and parts.port != 0
+    except ValueError:
+        is_whole = False
+    if not is_whole or not parts.hostname or "@" in url or parts.scheme not in ("http", "https"):
+        raise InvalidSetting("Label Studio is at http(s)://host[:port], and at no other URL")
+    return parts

@@ -9,6 +9,8 @@ from annotation.pulling import Pulled, pull
 from annotation.removal import remove
 from annotation.sending import send
 from annotation.store import AnnotationStore
+from contract.logs import about
+from telemetry.spans import span
 
 log = logging.getLogger(__name__)
 
@@ -26,21 +28,40 @@ def look(
     Raises LabelStudioAway, psycopg.Error, and LabelStudioRefused where it refuses a deletion. What
     it refuses of one model besides is told, and holds up no other.
     """
-    removed = remove(store, label_studio)
-    if removed:
-        log.info("%d erased or old predictions are not in Label Studio any more", removed)
-    pulled: dict[str, Pulled] = {}
-    for model in store.models():
-        try:
-            whole = full or store.project(model).is_full_look_due
-            if whole:
-                _forget_lost_project(store, label_studio, model)
-            project = keep_project(store, label_studio, model)
-            keep(project)
-            send(store, label_studio, model, project)
-            pulled[model] = pull(store, label_studio, model, project, full=whole)
-        except LabelStudioRefused as error:
-            log.error("%s: %s", model, error)
+    with span("look"):
+        with span("remove"):
+            removed = remove(store, label_studio)
+        if removed:
+            log.info("%d erased or old predictions are not in Label Studio any more", removed)
+        pulled: dict[str, Pulled] = {}
+        for model in store.models():
+            with about(model=model):
+                try:
+                    pulled[model] = _look_at(store, label_studio, model, full, keep)
+                except LabelStudioRefused as error:
+                    log.error("%s: %s", model, error)
+        return pulled
+
+
+def _look_at(
+    store: AnnotationStore,
+    label_studio: LabelStudio,
+    model: str,
+    full: bool,
+    keep: Callable[[int], None],
+) -> Pulled:
+    whole = full or store.project(model).is_full_look_due
+    if whole:
+        _forget_lost_project(store, label_studio, model)
+    project = keep_project(store, label_studio, model)
+    keep(project)
+    with span("send", attributes={"pmesh.model": model}):
+        send(store, label_studio, model, project)
+    with span("pull", attributes={"pmesh.model": model}):
+        pulled = pull(store, label_studio, model, project, full=whole)
+    if pulled.added or pulled.withdrawn:
+        came, gone = pulled.added, pulled.withdrawn
+        log.info("%s: %d labels came, %d were withdrawn", model, came, gone)
     return pulled
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from annotation import metrics
 from annotation.interface import label_of
 from annotation.label_studio import LabelStudio, Task
 from annotation.removal import remove_forgotten
@@ -79,7 +80,9 @@ def _pull_newest(
             store.hold(model)
             tasks = label_studio.newest_tasks(project, page, PAGE)
             fresh = [t for t in tasks if through is None or t.updated_at > through - OVERLAP]
+            before = pulled.added
             _take(store, project, fresh, emails, pulled)
+        metrics.count_labels(model, pulled.added - before)  # now: what follows may end the look
         if page == 1 and tasks:
             newest = tasks[0].updated_at
         if len(fresh) < PAGE:
@@ -103,12 +106,14 @@ def _pull_all(
         with store.transaction():
             store.hold(model)
             tasks = label_studio.tasks_after(project, after, PAGE)
+            before = pulled.added
             foreign = _take(store, project, tasks, emails, pulled)
             is_last = len(tasks) < PAGE
             last = None if is_last else tasks[-1].id
             pulled.missing += store.note_missing(
                 project, after=after, last=last, tasks=[task.id for task in tasks]
             )
+        metrics.count_labels(model, pulled.added - before)
         pulled.foreign -= remove_forgotten(store, label_studio, foreign)
         if last is None:
             break

@@ -29,3 +29,7 @@ class ProgramSettings(Settings):
     """IP address to listen on for them."""
     webhook_port: int = setting("PMESH_ANNOTATION_WEBHOOK_PORT", 9466, least=1, most=65535)
     """Port for that."""
+    metrics_address: str = setting("PMESH_ANNOTATION_METRICS_ADDRESS", "127.0.0.1")
+    """IP address at which Prometheus reads what the process tells."""
+    metrics_port: int = setting("PMESH_ANNOTATION_METRICS_PORT", 9472, most=65535)
+    """Port for that; 0: none."""

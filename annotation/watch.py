@@ -8,12 +8,14 @@ from contextlib import ExitStack
 
 import psycopg
 
+from annotation import metrics
 from annotation.label_studio import LabelStudio, LabelStudioAway, LabelStudioRefused
 from annotation.look import look
 from annotation.settings import ProgramSettings
 from annotation.store import AnnotationStore
 from annotation.webhook import PATH, SECRET_HEADER, AnnotationWebhook
 from database.connections import connect
+from database.errors import said
 
 log = logging.getLogger(__name__)
 
@@ -46,21 +48,22 @@ def watch(settings: ProgramSettings, stop: threading.Event, beat: Callable[[], N
             beat()
             try:
                 with connect() as connection:
-                    done = look(AnnotationStore(connection), label_studio, keep=subscribe)
+                    store = AnnotationStore(connection)
+                    metrics.read(store)  # also if Label Studio is away
+                    look(store, label_studio, keep=subscribe)
+                    metrics.read(store)
+                    metrics.note_look()
             except (LabelStudioAway, LabelStudioRefused, psycopg.OperationalError) as error:
-                if str(error) != trouble:  # once for an outage
-                    log.warning("waiting: %s", error)
-                trouble = str(error)
+                if isinstance(error, psycopg.Error):
+                    metrics.forget()
+                told = said(error) if isinstance(error, psycopg.Error) else str(error)
+                if told != trouble:  # once for an outage
+                    log.warning("waiting: %s", told)
+                trouble = told
             else:
                 if trouble:
                     log.info("all is there again")
                 trouble = ""
-                for model, pulled in done.items():
-                    if pulled.added or pulled.withdrawn:
-                        log.info(
-                            "%s: %d labels came, %d were withdrawn",
-                            *(model, pulled.added, pulled.withdrawn),
-                        )
             _wait(heard, stop, settings.pull_s)
 
 

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from annotation.metrics import HEARD, NOT_FOUND, REFUSED, count_webhook
+
 PATH = "/annotations"
 SECRET_HEADER = "X-Predict-Mesh-Secret"  # noqa: S105
 MAX_BODY_BYTES = 64 * 1024
@@ -29,12 +31,15 @@ class AnnotationWebhook:
                 size = int(length) if length.isdecimal() else MAX_BODY_BYTES + 1
                 given = self.headers.get(SECRET_HEADER) or ""
                 if self.path != PATH or size > MAX_BODY_BYTES:
+                    count_webhook(NOT_FOUND)
                     self._answer(HTTPStatus.NOT_FOUND)
                 elif hmac.compare_digest(given.encode(), secret.encode()):
+                    count_webhook(HEARD)
                     self.rfile.read(size)
                     heard()
                     self._answer(HTTPStatus.NO_CONTENT)
                 else:
+                    count_webhook(REFUSED)
                     self._answer(HTTPStatus.UNAUTHORIZED)
 
             def _answer(self, status: HTTPStatus) -> None:

@@ -97,9 +97,10 @@ def _parser() -> argparse.ArgumentParser:
         choices=(
             *ordinary.KINDS,
             *(ordinary.FEATURES, ordinary.GROWTH, ordinary.CHOICE, ordinary.AUTH),
+            ordinary.TELEMETRY,
         ),
-        help="predictions made now, or later, or releases; or what features, tokens or a large"
-        " record cost; or what it brings to choose what is labelled",
+        help="predictions made now, or later, or releases; or what features, tokens, a large"
+        " record or telemetry cost; or what it brings to choose what is labelled",
     )
     parser.add_argument(
         "--rows",

@@ -1,6 +1,5 @@
 """What is measured side by side: the stack and its floor, by REST and by gRPC, and references."""
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from benchmarks.processes import Parts
 from benchmarks.questions import MODEL, Verdict
 from benchmarks.references import bare, create_database, fastapi
 from benchmarks.stack import SERVING, SHARED, RunningStack
+from benchmarks.texts import write_bodies
 from benchmarks.wrk import post_json
 from modelkit.abstract_model import AbstractModel
 from pmesh.stack.postgres import OWNER
@@ -53,8 +53,7 @@ class Contender:
 @contextmanager
 def contenders(stack: RunningStack, texts: list[str]) -> Iterator[list[Contender]]:
     """Start the floor and the references; give all contenders, in the order of the tables."""
-    bodies = stack.directory / "bodies.jsonl"
-    bodies.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    bodies = write_bodies(texts, stack.directory)
     with _bare(stack) as (floor, floor_parts), _references(stack, bodies) as references:
         yield [
             *_mesh("", stack.gateway, texts, bodies, stack.parts(*SERVING)),

@@ -7,9 +7,10 @@ directory, and the command line of its Triton.
 import json
 import subprocess
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import psutil
@@ -33,11 +34,20 @@ class MeshFailedError(Exception):
 class Mesh:
     """One stack, with a data directory of its own."""
 
-    def __init__(self, checkout: Checkout, home: Path, *, port: int) -> None:
+    def __init__(
+        self,
+        checkout: Checkout,
+        home: Path,
+        *,
+        port: int,
+        variables: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """variables: of the environment in which it is started, in addition."""
         self.checkout = checkout
         self.home = home
         self.gateway = f"127.0.0.1:{port}"
         self._port = port
+        self._variables = variables
         self._log = home.with_suffix(".log")
         self._up: subprocess.Popen[bytes] | None = None
 
@@ -72,7 +82,7 @@ class Mesh:
             self._up = subprocess.Popen(
                 self._command("up", "--detach", "--port", str(self._port)),
                 cwd=self.checkout.path,
-                env=environment(),
+                env=environment() | dict(self._variables),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

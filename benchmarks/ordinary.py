@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.progress import track
 
-from benchmarks import auth, features, report
+from benchmarks import auth, features, report, telemetry
 from benchmarks.against.ratios import RATE, compare
 from benchmarks.against.report import comparison_table
 from benchmarks.champion import load_model
@@ -19,6 +19,7 @@ from benchmarks.growth.measure import measure_growth
 from benchmarks.growth.report import growth_table
 from benchmarks.later import Later, measure_burst, measure_emulator, measure_latency
 from benchmarks.now import Run, run_all, summarise
+from benchmarks.otlp_receiver import receiver
 from benchmarks.processes import resident_mib
 from benchmarks.record import Record
 from benchmarks.releases import measure_releases
@@ -29,7 +30,7 @@ from benchmarks.targets import later_targets, now_targets, release_targets
 from benchmarks.texts import texts
 
 NOW, LATER, RELEASES, FEATURES = "sync", "async", "releases", "features"
-GROWTH, CHOICE, AUTH = "growth", "choice", "auth"
+GROWTH, CHOICE, AUTH, TELEMETRY = "growth", "choice", "auth", "telemetry"
 KINDS = (NOW, LATER, RELEASES)
 """Of a whole run; the others, which need models or records of their own, go alone."""
 WITHOUT_LOAD = (GROWTH, CHOICE)
@@ -84,6 +85,8 @@ def measure(
         return results | _measure_features(plan, tables, messages)
     if AUTH in kinds:
         return results | _measure_auth(plan, tables, messages)
+    if TELEMETRY in kinds:
+        return results | _measure_telemetry(plan, tables, messages)
     if GROWTH in kinds:
         turns = plan.repetitions * 3
         growth = measure_growth(most_rows=most_rows, turns=turns, messages=messages)
@@ -172,6 +175,27 @@ def _measure_auth(plan: Plan, tables: Console, messages: Console) -> dict[str, A
         target_table([ratio(f"{auth.LINE} with tokens, of without", rate, 0.9)]),
     )
     return {"auth": [asdict(turn) for turn in done]}
+
+
+def _measure_telemetry(plan: Plan, tables: Console, messages: Console) -> dict[str, Any]:
+    rounds = plan.repetitions * 3
+    with (
+        receiver() as receiving,
+        running_stack(messages, variables=telemetry.trace_variables(receiving.endpoint)) as stack,
+    ):
+        turns = telemetry.take_turns(
+            stack, receiving.endpoint, texts(), rounds=rounds, seconds=plan.seconds
+        )
+        total = rounds * len(telemetry.LINES) * len(telemetry.SIDES)
+        done = list(track(turns, "seen and unseen", total=total, console=messages))
+        spans = receiving.stop()
+    compared = telemetry.comparisons(done)
+    show(
+        tables,
+        telemetry.table(compared, spans),
+        target_table(telemetry.targets(compared)),
+    )
+    return {"telemetry": [asdict(turn) for turn in done], "spans": spans}
 
 
 def _measure_releases(stack: RunningStack, tables: Console, messages: Console) -> dict[str, Any]:

@@ -1,9 +1,10 @@
 """The stack of an ordinary run: the working tree's own, whose insides may be looked at as well."""
 
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 
 from predict.v1.model_pb2 import ReleaseState
 from rich.console import Console
@@ -90,10 +91,12 @@ def running_stack(
     *,
     models: Sequence[str] = (),
     prepare: Callable[[Checkout], None] = lambda _: None,
+    variables: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[RunningStack]:
     """Start everything, models trained, from a copy of this checkout; stop it at the end.
 
     models: small ones that it gets in addition. prepare: changes the copy before it starts.
+    variables: of the environment in which it is started, in addition.
     Raises CheckoutFailedError, MeshFailedError.
     """
     with scratch_folder() as scratch:
@@ -101,6 +104,6 @@ def running_stack(
             checkout = of_working_tree(scratch / "checkout")
             checkout.install(models=models)
             prepare(checkout)
-        mesh = Mesh(checkout, scratch / "home", port=free_port())
+        mesh = Mesh(checkout, scratch / "home", port=free_port(), variables=variables)
         with running([mesh], console):
             yield RunningStack(mesh)

@@ -12,6 +12,16 @@ class BusUnavailable(Exception):
     The message is the code or the class of the cause. Trying again later may help.
     """
 
+    def __init__(self, cause: str = "", *, dependency: str = "queue") -> None:
+        """dependency: what is away: queue or topic."""
+        super().__init__(cause)
+        self.dependency = dependency
+
+    @property
+    def is_refusal(self) -> bool:
+        """Whether SNS or SQS has answered, so that it may take other calls."""
+        return isinstance(self.__cause__, ClientError)
+
 
 class UndecodableMessage(Exception):
     """A message that no event can be made of; trying again does not help.
@@ -21,14 +31,14 @@ class UndecodableMessage(Exception):
 
 
 @contextmanager
-def bus_errors() -> Iterator[None]:
-    """Turns what boto3 raises into BusUnavailable."""
+def bus_errors(dependency: str) -> Iterator[None]:
+    """Turns what boto3 raises into BusUnavailable. dependency: of that."""
     try:
         yield
     except ClientError as error:
-        raise BusUnavailable(error_code(error)) from error
+        raise BusUnavailable(error_code(error), dependency=dependency) from error
     except BotoCoreError as error:
-        raise BusUnavailable(type(error).__name__) from error
+        raise BusUnavailable(type(error).__name__, dependency=dependency) from error
 
 
 def error_code(error: ClientError) -> str:

@@ -3,6 +3,7 @@
 The body is Protobuf JSON; the attributes repeat what the bus filters on.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -36,6 +37,8 @@ _TYPES: dict[str, type[Event]] = {
     COMPLETED: JobCompleted,
     ALERT: AlertChanged,
 }
+EVENTS = tuple(_TYPES)
+"""The names of all."""
 _NAMES = {kind: name for name, kind in _TYPES.items()}
 # json_format finds the types of an error's details among the imported messages.
 _DETAIL_TYPES = DETAIL_TYPES
@@ -54,9 +57,13 @@ class Envelope:
     body: str
     traceparent: str | None = None
     """The W3C trace that it belongs to."""
+    links: Sequence[str] = ()
+    """traceparents of others that it belongs to as well."""
+    prediction_id: str | None = None
+    """Of an event of one prediction."""
 
 
-def to_envelope(event: Event) -> Envelope:
+def to_envelope(event: Event, *, traceparent: str | None = None) -> Envelope:
     """An event that has its event_id."""
     return Envelope(
         id=event.event_id,
@@ -64,6 +71,8 @@ def to_envelope(event: Event) -> Envelope:
         model=event.model,
         version="" if isinstance(event, JobCompleted) else event.version,
         body=json_format.MessageToJson(event, indent=None),
+        traceparent=traceparent,
+        prediction_id=event.prediction_id if isinstance(event, InferenceResponded) else None,
     )
 
 

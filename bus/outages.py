@@ -3,11 +3,14 @@
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Iterable
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import TypeVar
 
 import psycopg
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from bus.errors import BusUnavailable
 
@@ -21,6 +24,8 @@ OUTAGES = (BusUnavailable, psycopg.OperationalError)
 
 FIRST_BACKOFF_S = 0.1
 MAX_BACKOFF_S = 5.0
+QUIET_S = 45.0
+"""A call that has not failed for so long goes well: some do not end, such as a listener's."""
 
 
 class Stopping(Exception):
@@ -38,7 +43,6 @@ class Retry:
         self._name = name
         self._errors = errors or OUTAGES
         self._stop = stop
-        self._away = False
 
     async def __call__(self, call: Callable[[], Awaitable[Result]]) -> Result:
         """Call until it succeeds. Raises Stopping if it fails and `stop` is set."""
@@ -57,14 +61,37 @@ class Retry:
                 raise Stopping
 
     def _note_failure(self, error: Exception) -> None:
-        if not self._away:
+        if self not in _waiting:
             log.warning("%s: waiting for the end of an outage: %s", self._name, _cause(error))
-        self._away = True
+        _waiting[self] = (_dependency(error, self._name), time.monotonic())
 
     def _note_success(self) -> None:
-        if self._away:
+        if _waiting.pop(self, None):
             log.info("%s: the outage is over", self._name)
-        self._away = False
+
+
+_waiting: "dict[Retry, tuple[str, float]]" = {}
+"""For what each waits that does, and when it was last seen to be away."""
+
+
+class OutageMetric(Collector):
+    """Whether this program waits for what it depends on."""
+
+    def __init__(self, *dependencies: str) -> None:
+        self._dependencies = dependencies
+
+    def collect(self) -> Iterator[Metric]:
+        """The metric as it now stands."""
+        outage = GaugeMetricFamily(
+            "pmesh_outage",
+            "1 while something waits for the end of an outage.",
+            labels=("dependency",),
+        )
+        since = time.monotonic() - QUIET_S
+        away = {dependency for dependency, last in list(_waiting.values()) if last > since}
+        for dependency in self._dependencies:
+            outage.add_metric((dependency,), dependency in away)
+        yield outage
 
 
 async def repeat(
@@ -108,6 +135,12 @@ def _backoff_s(failures: int) -> float:
     """Jittered, so that many that wait for the same do not come back as one."""
     longest = min(MAX_BACKOFF_S, FIRST_BACKOFF_S * 2.0 ** min(failures, 10))
     return random.uniform(longest / 2, longest)  # noqa: S311
+
+
+def _dependency(error: Exception, otherwise: str) -> str:
+    if isinstance(error, psycopg.Error):
+        return "PostgreSQL"
+    return error.dependency if isinstance(error, BusUnavailable) else otherwise
 
 
 def _cause(error: Exception) -> str:

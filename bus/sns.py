@@ -10,6 +10,7 @@ from urllib.parse import quote_plus
 from botocore.exceptions import ClientError
 
 from bus.errors import BusUnavailable, bus_errors, error_code
+from bus.metrics import OPERATIONS, SENT, SNS
 
 if TYPE_CHECKING:
     from mypy_boto3_sns.client import SNSClient
@@ -57,8 +58,10 @@ class Topic:
         self._client = client
         events = client.meta.events
         events.register("before-call.sns.PublishBatch", _encode_form, unique_id=__name__)
+        self.name = arn.rpartition(":")[2]
         self._arn = arn
         self._executor = executor
+        self._labels = (SNS, "send", self.name)
 
     async def publish(self, entries: "Iterable[Entry]") -> Outcome:
         """Publish entries in as few calls as their sizes allow, several calls at a time."""
@@ -71,7 +74,7 @@ class Topic:
 
     def _publish_batch(self, batch: "list[Entry]") -> Outcome:
         try:
-            with bus_errors():
+            with bus_errors("topic"), OPERATIONS.labels(*self._labels).time():
                 answer = self._client.publish_batch(
                     TopicArn=self._arn, PublishBatchRequestEntries=batch
                 )
@@ -84,7 +87,9 @@ class Topic:
         )
         if len(outcome.published) + len(outcome.rejected) < len(batch):
             codes = {entry["Code"] for entry in failed if not _is_for_good(entry)}
-            outcome.failure = BusUnavailable(", ".join(sorted(codes)) or "NotConfirmed")
+            cause = ", ".join(sorted(codes)) or "NotConfirmed"
+            outcome.failure = BusUnavailable(cause, dependency="topic")
+        SENT.labels(*self._labels).inc(len(outcome.published))
         return outcome
 
     def _failed_call(self, batch: "list[Entry]", unavailable: BusUnavailable) -> Outcome:

@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeVar
 
 from bus.errors import BusUnavailable, bus_errors
+from bus.metrics import CONSUMED, OPERATIONS, SQS
 
 if TYPE_CHECKING:
     from mypy_boto3_sqs.client import SQSClient
@@ -57,11 +59,17 @@ class Queue:
 
     async def depth(self) -> int:
         """About how many messages wait to be received."""
-        return await self._run(partial(self._count, names=[_VISIBLE]))
+        (visible,) = await self._run(partial(self._count, names=[_VISIBLE]))
+        return visible
 
     async def size(self) -> int:
         """About how many messages there are, with those that somebody has received."""
-        return await self._run(partial(self._count, names=[_VISIBLE, _IN_HAND]))
+        return sum(await self.counts())
+
+    async def counts(self) -> tuple[int, int]:
+        """About how many messages wait to be received, and how many somebody has received."""
+        visible, in_hand = await self._run(partial(self._count, names=[_VISIBLE, _IN_HAND]))
+        return visible, in_hand
 
     async def _for_each_batch(self, call: Callable[..., None], receipts: Sequence[str]) -> None:
         starts = range(0, len(receipts), MAX_BATCH)
@@ -73,7 +81,7 @@ class Queue:
         return await loop.run_in_executor(self._executor, self._call, call)
 
     def _call(self, call: Callable[[str], Result]) -> Result:
-        with bus_errors():
+        with bus_errors("queue"):
             if self._url is None:
                 self._url = self._client.get_queue_url(QueueName=self.name)["QueueUrl"]
             return call(self._url)
@@ -84,31 +92,40 @@ class Queue:
             "MaxNumberOfMessages": MAX_BATCH,
             "WaitTimeSeconds": wait_s,
             "MessageAttributeNames": ["All"],
+            "MessageSystemAttributeNames": ["ApproximateReceiveCount"],
         }
         if visibility_s is not None:
             request["VisibilityTimeout"] = visibility_s
-        return self._client.receive_message(**request).get("Messages", [])
+        with self._timed("receive"):
+            messages = self._client.receive_message(**request).get("Messages", [])
+        CONSUMED.labels(SQS, "receive", self.name).inc(len(messages))
+        return messages
 
     def _delete(self, url: str, receipts: Sequence[str]) -> None:
-        answer = self._client.delete_message_batch(
-            QueueUrl=url,
-            Entries=[{"Id": str(n), "ReceiptHandle": r} for n, r in enumerate(receipts)],
-        )
+        with self._timed("delete"):
+            answer = self._client.delete_message_batch(
+                QueueUrl=url,
+                Entries=[{"Id": str(n), "ReceiptHandle": r} for n, r in enumerate(receipts)],
+            )
         _check(answer.get("Failed", []))
 
     def _set_visibility(self, url: str, receipts: Sequence[str], visibility_s: int) -> None:
-        answer = self._client.change_message_visibility_batch(
-            QueueUrl=url,
-            Entries=[
-                {"Id": str(n), "ReceiptHandle": r, "VisibilityTimeout": visibility_s}
-                for n, r in enumerate(receipts)
-            ],
-        )
+        with self._timed("change_visibility"):
+            answer = self._client.change_message_visibility_batch(
+                QueueUrl=url,
+                Entries=[
+                    {"Id": str(n), "ReceiptHandle": r, "VisibilityTimeout": visibility_s}
+                    for n, r in enumerate(receipts)
+                ],
+            )
         _check(answer.get("Failed", []))
 
-    def _count(self, url: str, names: "list[Count]") -> int:
+    def _count(self, url: str, names: "list[Count]") -> list[int]:
         answer = self._client.get_queue_attributes(QueueUrl=url, AttributeNames=names)
-        return sum(int(answer["Attributes"][name]) for name in names)
+        return [int(answer["Attributes"][name]) for name in names]
+
+    def _timed(self, operation: str) -> AbstractContextManager[object]:
+        return OPERATIONS.labels(SQS, operation, self.name).time()
 
 
 def _check(failed: "Sequence[BatchResultErrorEntryTypeDef]") -> None:

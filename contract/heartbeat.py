@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from contract.arguments import whole_number
-from contract.settings import read, setting
+from contract.settings import InvalidSetting, read, setting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +28,7 @@ class _Settings:
 def heartbeat(environ: Mapping[str, str]) -> Callable[[], None]:
     """What to call again and again, after this first time.
 
-    Raises ValueError where there can be no such file.
+    Raises InvalidSetting where there can be no such file.
     """
     file = read(_Settings, environ).file
     if file is None:
@@ -36,7 +36,7 @@ def heartbeat(environ: Mapping[str, str]) -> Callable[[], None]:
     try:
         file.touch()
     except OSError as error:
-        raise ValueError(f"PMESH_HEARTBEAT: {file}: {error.strerror}") from error
+        raise InvalidSetting(f"PMESH_HEARTBEAT: {file}: {error.strerror}") from error
     return file.touch
 
 

@@ -4,7 +4,6 @@ import asyncio
 import logging
 import os
 import signal
-import sys
 from collections.abc import Callable, Coroutine
 from typing import TypeVar
 
@@ -12,7 +11,8 @@ import psycopg
 import uvloop
 
 from contract.heartbeat import heartbeat
-from contract.settings import read
+from contract.logs import end, log_to_stderr
+from contract.settings import InvalidSetting, read
 
 Settings = TypeVar("Settings")
 
@@ -23,28 +23,34 @@ BEAT_S = 5.0
 
 
 def run_program(
+    name: str,
     settings: type[Settings],
     run: Callable[[Settings, asyncio.Event], Coroutine[None, None, None]],
 ) -> None:
     """Read the settings and run until `run` ends, which it should soon after the event is set.
 
+    name: of the program, which its log's lines say.
+
     SIGTERM and SIGINT set it; a second one ends the process at once. Exits with one line if the
-    settings are wrong, or if the database refuses what is asked of it: it is of another version,
-    or the login of another program.
+    settings are wrong, those that `run` reads and a port that is taken among them, or if the
+    database refuses what is asked of it: it is of another version, or the login of another program.
     """
-    _log_to_stderr()
+    log_to_stderr(name)
+    # The pool tells of every failed connection; bus.outages tells once of an outage.
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
+    logging.getLogger("botocore").setLevel(logging.WARNING)
+    why = ""
     try:
         values = read(settings, os.environ)
-        beat = heartbeat(os.environ)
-    except ValueError as error:
-        sys.exit(str(error))
-    refusals: ExceptionGroup[psycopg.ProgrammingError] | None = None
-    try:
-        uvloop.run(_run_until_signal(values, run, beat))
+        uvloop.run(_run_until_signal(values, run, heartbeat(os.environ)))
+    except* InvalidSetting as group:
+        why = str(_first(group))
     except* psycopg.ProgrammingError as group:
-        refusals = group
-    if refusals is not None:
-        sys.exit(f"the database does not fit this program: {_first_line(refusals)}")
+        # What follows the first line quotes the statement.
+        line = str(_first(group)).partition("\n")[0]
+        why = f"the database does not fit this program: {line}"
+    if why:
+        end(why)
 
 
 async def _run_until_signal(
@@ -71,20 +77,7 @@ async def _run_until_signal(
     await run(settings, stop)
 
 
-def _first_line(errors: ExceptionGroup[psycopg.ProgrammingError]) -> str:
-    """Of the first one: what follows quotes the statement."""
-    error: Exception = errors
+def _first(error: Exception) -> Exception:
     while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
-    return str(error).partition("\n")[0]
-
-
-def _log_to_stderr() -> None:
-    logging.basicConfig(
-        level=logging.INFO,
-        format="%(asctime)s %(levelname)s %(name)s %(message)s",
-        stream=sys.stderr,
-    )
-    # The pool tells of every failed connection; bus.outages tells once of an outage.
-    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
-    logging.getLogger("botocore").setLevel(logging.WARNING)
+    return error

@@ -23,6 +23,11 @@ _RULE = "rule"
 _NUMBER = re.compile(r"-?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
 
 
+class InvalidSetting(ValueError):
+    """A program cannot be what its variables say: the message is all that it needs to say, and
+    quotes nothing else."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Rule:
     """What a variable may hold."""
@@ -33,6 +38,7 @@ class _Rule:
     choices: Sequence[str]
     matching: "re.Pattern[str] | None"
     meaning: str
+    secret: bool
 
 
 def setting(
@@ -44,6 +50,7 @@ def setting(
     choices: Sequence[str] = (),
     matching: "re.Pattern[str] | None" = None,
     meaning: str = "",
+    secret: bool = False,
 ) -> Any:
     """A field of a settings class; without a default, the variable must be given.
 
@@ -51,15 +58,16 @@ def setting(
     tuple[str, ...] a list with commas between; a str or a Path is taken as it is.
     least, most: of numbers, both allowed. choices: all that a text may be. matching: what a text
     must match as a whole, and `meaning` that in words. Both also of each text of a list.
+    secret: it may hold a password, so that no error quotes it.
     """
-    rule = _Rule(variable, least, most, choices, matching, meaning)
+    rule = _Rule(variable, least, most, choices, matching, meaning, secret)
     return field(default=default, metadata={_RULE: rule})
 
 
 def read(settings: type[Settings], environ: Mapping[str, str]) -> Settings:
     """Make the settings from the environment; an empty variable counts as not given.
 
-    Raises ValueError, naming the variable.
+    Raises InvalidSetting, naming the variable.
     """
     types = get_type_hints(settings)
     values: dict[str, Any] = {}
@@ -70,7 +78,7 @@ def read(settings: type[Settings], environ: Mapping[str, str]) -> Settings:
         if text := environ.get(rule.variable, ""):
             values[known.name] = _READERS[types[known.name]](rule, text)
         elif known.default is MISSING:
-            raise ValueError(f"{rule.variable} is not set")
+            raise InvalidSetting(f"{rule.variable} is not set")
     return settings(**values)
 
 
@@ -89,7 +97,7 @@ def _number(rule: _Rule, text: str) -> float:
 
 def _text(rule: _Rule, text: str) -> str:
     if rule.choices and text not in rule.choices:
-        raise _refused(rule, text, " or ".join(rule.choices))
+        raise _refused(rule, text, " or ".join(filter(None, rule.choices)))
     if rule.matching is not None and not rule.matching.fullmatch(text):
         raise _refused(rule, text, rule.meaning)
     return text
@@ -99,13 +107,15 @@ def _list(rule: _Rule, text: str) -> tuple[str, ...]:
     return tuple(_text(rule, part.strip()) for part in text.split(",") if part.strip())
 
 
-def _refused(rule: _Rule, text: str, expected: str) -> ValueError:
-    return ValueError(f"{rule.variable} must be {expected}, not {text!r}")
+def _refused(rule: _Rule, text: str, expected: str) -> InvalidSetting:
+    instead = "" if rule.secret else f", not {text!r}"
+    return InvalidSetting(f"{rule.variable} must be {expected}{instead}")
 
 
 _READERS: dict[Any, Callable[[_Rule, str], Any]] = {
     int: _whole,
     float: _number,
+    float | None: _number,
     str: _text,
     Path: lambda _, text: Path(text),
     Path | None: lambda _, text: Path(text),

@@ -8,6 +8,9 @@ from typing import Any
 
 import psycopg
 from psycopg.conninfo import make_conninfo
+from psycopg_pool import AsyncConnectionPool
+
+from telemetry.capacity import tell_capacity
 
 BOUNDS: dict[str, str | int] = {
     "connect_timeout": 5,  # s, for each address of the host
@@ -20,6 +23,16 @@ BOUNDS: dict[str, str | int] = {
 
 UNPREPARED: dict[str, Any] = {"prepare_threshold": None}
 """psycopg's parameters for connections that ask for predictions: contract/days.py says why."""
+
+
+def tell_pool(pool: AsyncConnectionPool[Any]) -> None:
+    """Tell Prometheus how many connections of a program's pool are in use."""
+
+    def in_use() -> int:
+        stats = pool.get_stats()
+        return stats["pool_size"] - stats["pool_available"]
+
+    tell_capacity("database_connections", pool.max_size, in_use)
 
 
 def bounded(conninfo: str = "") -> str:

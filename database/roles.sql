@@ -29,13 +29,13 @@ REVOKE ALL ON ALL FUNCTIONS IN SCHEMA
 GRANT USAGE ON SCHEMA public, catalog_v1, events_v1, gateway_v1, labels_v1, releases_v1
     TO pmesh_gateway;
 GRANT SELECT (id, model, version, text, state, create_time, complete_time, expire_time, error,
-              tags, erase_time, caller),
+              tags, erase_time, caller, traceparent),
       INSERT (id, model, version, text, state, create_time, complete_time, expire_time, caller,
-              error, tags),
-      UPDATE (state, complete_time)
+              error, tags, traceparent),
+      UPDATE (state, complete_time, traceparent)
     ON requests TO pmesh_gateway;
 GRANT SELECT, INSERT ON predictions, request_ids TO pmesh_gateway;
-GRANT INSERT (id, event, model, version, payload, traceparent) ON outbox TO pmesh_gateway;
+GRANT INSERT (id, event, model, version, payload, traceparent, links) ON outbox TO pmesh_gateway;
 GRANT SELECT ON models, traffic, catalog_v1.versions, releases, releases_v1.releases
     TO pmesh_gateway;
 GRANT SELECT ON labels, labels_v1.newest, labels_v1.decided TO pmesh_gateway;
@@ -55,8 +55,8 @@ GRANT EXECUTE ON FUNCTION
 -- no text.
 GRANT USAGE ON SCHEMA public, catalog_v1, events_v1, relay_v1 TO pmesh_relay;
 GRANT SELECT (id, model, version, state, create_time, expire_time, attempt, publish_time,
-              lease_until, claim_token),
-      UPDATE (state, complete_time, error, publish_time, lease_until)
+              lease_until, claim_token, traceparent),
+      UPDATE (state, complete_time, error, publish_time, lease_until, traceparent)
     ON requests TO pmesh_relay;
 GRANT SELECT (id), INSERT ON predictions TO pmesh_relay;
 GRANT SELECT, INSERT, UPDATE (sealed), DELETE ON outbox TO pmesh_relay;
@@ -68,7 +68,7 @@ GRANT SELECT ON catalog_v1.versions TO pmesh_relay;
 GRANT EXECUTE ON FUNCTION
     notify_changed, relay_v1.create_partitions, relay_v1.index_day, relay_v1.settle_days,
     relay_v1.kept_since, relay_v1.forget_request_ids, relay_v1.days_before, relay_v1.clear_day,
-    relay_v1.drop_day
+    relay_v1.drop_day, relay_v1.oldest_transaction
     TO pmesh_relay;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA events_v1 TO pmesh_relay;
 
@@ -92,6 +92,7 @@ GRANT EXECUTE ON FUNCTION training_v1.texts TO pmesh_rollout;  -- held-out ones,
 
 -- Training reads what people have labelled, and works off what it is asked for.
 GRANT USAGE ON SCHEMA public, rollout_v1, training_v1 TO pmesh_training;
+GRANT SELECT (id) ON models TO pmesh_training;
 GRANT SELECT ON retrainings TO pmesh_training;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA training_v1 TO pmesh_training;
 GRANT EXECUTE ON FUNCTION rollout_v1.this_backend TO pmesh_training;

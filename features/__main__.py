@@ -11,12 +11,14 @@ from contextlib import suppress
 import boto3
 
 from bus.aws import CONFIG, open_threads
-from bus.outages import Retry, Stopping, repeat
+from bus.outages import OutageMetric, Retry, Stopping, repeat
 from contract.process import run_program
 from features.errors import FeaturesUnavailable
+from features.metrics import SHIPPED_OBJECTS, SHIPPED_ROWS, SpoolFigures
 from features.objects import FeatureObjects
 from features.settings import Settings
 from features.shipper import Shipper
+from telemetry.telling import telling
 
 log = logging.getLogger("features")
 
@@ -26,6 +28,13 @@ PAUSE_S = 0.2
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Ship until `stop` is set, and then what is there."""
+    metrics = (SHIPPED_ROWS, SHIPPED_OBJECTS, SpoolFigures(settings.spool), OutageMetric("S3"))
+    async with telling("features", settings.metrics_address, settings.metrics_port, *metrics):
+        await _ship(settings, stop)
+    log.info("stopped")
+
+
+async def _ship(settings: Settings, stop: asyncio.Event) -> None:
     with open_threads() as executor:
         shipper = Shipper(
             settings.spool,
@@ -38,8 +47,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         await repeat(shipper.step, name="shipping", stop=stop, pause_s=PAUSE_S)
         with suppress(Stopping):
             await shipper.step()
-    log.info("stopped")
 
 
 if __name__ == "__main__":
-    run_program(Settings, run)
+    run_program("features", Settings, run)

@@ -16,6 +16,9 @@ from features.refusals import is_condition, translated
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
 
+PUT = {"rpc.system.name": "aws-api", "rpc.method": "S3/PutObject"}
+"""Attributes of the span around a write."""
+
 
 class FeatureObjects:
     """The features bucket, for writing."""

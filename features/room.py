@@ -32,6 +32,11 @@ class Room:
         """Whether the writer cannot write."""
         return self._is_shut
 
+    @property
+    def bytes(self) -> int:
+        """What waits and lies there."""
+        return self._queued_bytes + self._disk_bytes
+
     def take(self, size: int) -> bool:
         """Count a batch that is to wait; false if there is no room for it."""
         with self._lock:

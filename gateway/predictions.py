@@ -6,6 +6,7 @@ No gRPC, no SQL: servicers call this, and this calls the store and the models.
 import asyncio
 from collections.abc import Awaitable, Mapping
 from datetime import UTC, datetime, timedelta
+from time import perf_counter
 from typing import Protocol
 
 from contract.errors import (
@@ -17,6 +18,8 @@ from contract.errors import (
 )
 from contract.ids import uuid7
 from gateway import request_context
+from gateway.metrics.stages import StagesByVersion
+from gateway.metrics.texts import ACCEPTED, SUCCEEDED
 from gateway.models import Answer
 from gateway.outcomes import Outcomes
 from gateway.prediction import Prediction, State
@@ -61,12 +64,14 @@ class PredictionService:
         models: Models,
         recorded: RecordedPredictions,
         outcomes: Outcomes,
+        stages: StagesByVersion,
         rates: Rates,
     ) -> None:
         self._store = store
         self._models = models
         self._recorded = recorded
         self._outcomes = outcomes
+        self._stages = stages
         self._rates = rates
 
     async def turn(self, model: str) -> None:
@@ -101,7 +106,7 @@ class PredictionService:
             return await self._finished(known, model, text, request_id)
         prediction = _new(model, text, request, tags)
         try:
-            prediction.version = self._choose_version(prediction, version, request, request_id)
+            self._choose_version(prediction, version, request, request_id)
             answer = await self._models.predict(
                 model,
                 prediction.version,
@@ -109,10 +114,13 @@ class PredictionService:
                 text=text,
                 deadline=request.deadline,
             )
+            answered = perf_counter()
             prediction.state = State.SUCCEEDED
             prediction.output, prediction.features_uri = answer
             prediction.complete_time = datetime.now(UTC)
             if await self._store.insert_finished(prediction, key, traceparent=request.traceparent):
+                self._recorded_in_time(prediction, request, answered)
+                self._outcomes.ended(prediction, request, SUCCEEDED)
                 return prediction
         except asyncio.CancelledError:
             self._outcomes.left(prediction, key, request)
@@ -144,8 +152,11 @@ class PredictionService:
         prediction = _new(model, text, request, tags)
         prediction.expire_time = prediction.create_time + ttl
         try:
-            prediction.version = self._choose_version(prediction, version, request, request_id)
-            if await self._store.insert_accepted(prediction, key, traceparent=request.traceparent):
+            self._choose_version(prediction, version, request, request_id)
+            # What becomes of it later may be recorded, though this call is not.
+            traceparent = request.call.context.traceparent if request.call else request.traceparent
+            if await self._store.insert_accepted(prediction, key, traceparent=traceparent):
+                self._outcomes.ended(prediction, request, ACCEPTED)
                 return prediction
         except asyncio.CancelledError:
             self._outcomes.left(prediction, key, request)
@@ -162,14 +173,33 @@ class PredictionService:
             if not has_turn:
                 self._rates.take(request.caller, model)
         except PredictError as error:
-            self._outcomes.refused(error)
+            self._outcomes.refused(model, request, error)
             raise
 
     def _choose_version(
         self, prediction: Prediction, pinned: str, request: RequestContext, request_id: str
-    ) -> str:
+    ) -> None:
+        call, began = request.call, perf_counter()
         sticky_key = request.session or request_id or prediction.id
-        return self._models.choose_version(prediction.model, pinned=pinned, sticky_key=sticky_key)
+        prediction.version = self._models.choose_version(
+            prediction.model, pinned=pinned, sticky_key=sticky_key
+        )
+        if call is not None:
+            call.tell(prediction.id, prediction.model, prediction.version)
+            if call.sampled:  # of others it is no reason to be slow
+                call.mark("choose version", began, perf_counter())
+
+    def _recorded_in_time(
+        self, prediction: Prediction, request: RequestContext, answered: float
+    ) -> None:
+        """answered: when its model had, by perf_counter."""
+        now = perf_counter()
+        record = self._stages.of(prediction.model, prediction.version).record
+        if (call := request.call) is None:
+            record.observe(now - answered)
+        else:
+            record.observe(now - answered, call.exemplar)
+            call.mark("record", answered, now)
 
     async def _winner(self, key: str) -> Prediction:
         """The prediction of a request that another call has just written."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from contract.access import Limits
 from contract.access_errors import RateLimited
 from gateway.line import Line
-from gateway.metrics import Limited
+from gateway.metrics.texts import Limited
 
 BURST_S = 1.0
 MOST = 10_000

@@ -4,6 +4,7 @@ import asyncio
 from contextvars import ContextVar
 from typing import NamedTuple
 
+from gateway.call_trace import CallTrace
 from gateway.rights import EVERYTHING, Rights
 
 
@@ -17,11 +18,15 @@ class RequestContext(NamedTuple):
     deadline: float | None = None
     """On the clock of the event loop, in seconds; None: there is none."""
     traceparent: str = ""
-    """The W3C trace that the request belongs to; empty: none."""
+    """What belongs to the request has this for its trace, as W3C says; empty: none."""
     session: str = ""
     """The client's, to which the choice of a version sticks; empty: none."""
     rights: Rights = EVERYTHING
     """What the call may reach."""
+    protocol: str = "grpc"
+    """By which it came: grpc, grpc-web or rest."""
+    call: CallTrace | None = None
+    """Its part of the trace; None: the gateway sends no spans."""
 
 
 OUTSIDE = RequestContext(id="-")
@@ -37,7 +42,18 @@ enter = _current.set
 def enter_with(rights: Rights) -> None:
     """Have the present context be that of a caller who is known by a token."""
     now = current()
-    enter(RequestContext(now.id, rights.caller, now.deadline, now.traceparent, now.session, rights))
+    enter(
+        RequestContext(
+            now.id,
+            rights.caller,
+            now.deadline,
+            now.traceparent,
+            now.session,
+            rights,
+            now.protocol,
+            now.call,
+        )
+    )
 
 
 def limit(timeout_s: float) -> None:

@@ -48,8 +48,10 @@ class Settings:
     and what he may do, what his roles give. None: everybody may do everything."""
     metrics_address: str = setting("PMESH_GATEWAY_METRICS_ADDRESS", "127.0.0.1")
     """IP address at which Prometheus reads the metrics."""
-    metrics_port: int = setting("PMESH_GATEWAY_METRICS_PORT", 9464, least=1, most=65535)
-    """Port for that."""
+    metrics_port: int = setting("PMESH_GATEWAY_METRICS_PORT", 9464, most=65535)
+    """Port for that; 0: nowhere, and nothing is counted."""
+    admin_port: int = setting("PMESH_GATEWAY_ADMIN_PORT", 9901, least=1, most=65535)
+    """Of Envoy's admin interface, which knows of connections."""
     database_connections: int = setting("PMESH_GATEWAY_DATABASE_CONNECTIONS", 4, least=1, most=1000)
     """Connections to PostgreSQL for all but the recording of predictions, which has its own."""
     spool: Path = setting("PMESH_FEATURES_SPOOL", Path("spool"))

@@ -12,6 +12,7 @@ from tritonclient.grpc.service_pb2_grpc import GRPCInferenceServiceStub
 
 from inference.addresses import Endpoint, endpoints
 from inference.calls import channel_options, routing
+from telemetry.spans import current
 
 LOOK_S = 5.0
 """Between two looks at what an address names."""
@@ -144,7 +145,10 @@ class _Connection:
 
     async def ask(self, rpc: str, request: Any, version: str, timeout_s: float) -> Any:
         call = getattr(self._stub, rpc)
-        return await call(request, timeout=timeout_s, metadata=routing(version))
+        metadata, context = routing(version), current()
+        if context is not None and context.sampled:  # Triton records whatever names a trace
+            metadata = (*metadata, ("traceparent", context.traceparent))
+        return await call(request, timeout=timeout_s, metadata=metadata)
 
 
 def _is_for_another(error: grpc.aio.AioRpcError) -> bool:

@@ -17,6 +17,7 @@ from tritonclient.grpc.service_pb2 import (
 )
 
 from contract.errors import DeadlineExceeded, ModelUnavailable, Overloaded
+from contract.logs import about
 from inference.addresses import may_be_several
 from inference.answers import Answers, check, joined
 from inference.calls import PROBE_S, PROBE_TEXT, BatchFailed
@@ -220,7 +221,8 @@ class ModelServer:
                 return Overloaded()
             case code:
                 if code is not grpc.StatusCode.UNAVAILABLE:
-                    log.warning("%s %s: its server answers %s", model, version, code.name)
+                    with about(model=model, version=version):
+                        log.warning("%s %s: its server answers %s", model, version, code.name)
                 return ModelUnavailable(model)
 
 
@@ -242,6 +244,7 @@ def _read(response: ModelInferResponse, model: str, version: str) -> dict[str, n
     """The tensors of a version's answer. Raises BadTensor, ModelUnavailable."""
     # Some servers name no version; one that names another has not done what was asked.
     if response.model_version not in ("", version):
-        log.error("%s %s: its server answers as another version", model, version)
+        with about(model=model, version=version):
+            log.error("%s %s: its server answers as another version", model, version)
         raise ModelUnavailable(model)
     return read_outputs(response)

@@ -18,4 +18,4 @@ if __name__ == "__main__":
     from model_runtime.settings import Settings
     from model_runtime.worker import run
 
-    run_program(Settings, run)
+    run_program("worker", Settings, run)

@@ -12,15 +12,18 @@ from contract.errors import (
     VersionNotFound,
 )
 from contract.ids import uuid7
-from features.objects import FeatureObjects
+from features.objects import PUT, FeatureObjects
 from inference.answers import Answers
 from model_runtime.availability import Availability, Away
 from model_runtime.claims import Claim
 from model_runtime.keeper import Keeper
+from model_runtime.metrics import BATCH_SIZE, timed
 from model_runtime.responding import failed, succeeded
 from model_runtime.retries import Retries
 from model_runtime.servers import Servers
 from model_runtime.work import Work
+from telemetry.spans import Kind, Value, span_of_several
+from telemetry.trace_context import TraceContext
 
 TIMEOUT_S = 60.0
 MAX_TRIES = 3
@@ -78,9 +81,25 @@ class Answerer:
             unknown = VersionNotFound(self._model, version)
             return [failed(self._model, claim, unknown) for claim in claims]
         work.asked = True
-        answers = await self._predict(claims, labels)
+        contexts = work.contexts([claim.prediction_id for claim in claims])
+        attributes: dict[str, Value] = {
+            "rpc.system.name": "grpc",
+            "rpc.method": "inference.GRPCInferenceService/ModelInfer",
+            "pmesh.model": self._model,
+            "pmesh.version": version,
+            "messaging.batch.message_count": len(claims),
+        }
+        with (
+            span_of_several(
+                f"infer {self._model}", Kind.CLIENT, contexts, attributes=attributes
+            ) as infer,
+            timed(self._model, "infer"),
+        ):
+            answers = await self._predict(claims, labels)
+            infer.set("rpc.response.status_code", "OK")
+        BATCH_SIZE.labels(self._model, version).observe(len(claims))
         self._availability.note_answer(claims[0])
-        return await self._respond(claims, answers)
+        return await self._respond(claims, answers, contexts)
 
     async def _predict(self, claims: Sequence[Claim], labels: Sequence[str]) -> Answers:
         return await self._servers.at(claims[0].address).predict(
@@ -92,10 +111,12 @@ class Answerer:
             timeout_s=TIMEOUT_S,
         )
 
-    async def _respond(self, claims: Sequence[Claim], answers: Answers) -> list[InferenceResponded]:
+    async def _respond(
+        self, claims: Sequence[Claim], answers: Answers, contexts: Sequence[TraceContext | None]
+    ) -> list[InferenceResponded]:
         """Once the features of those that have an output are in S3."""
         outputs = answers.outputs
-        places = await self._keep_features(claims, answers)
+        places = await self._keep_features(claims, answers, contexts)
         return [
             failed(self._model, claim, output)
             if isinstance(output, ModelFailed)
@@ -103,7 +124,9 @@ class Answerer:
             for claim, output in zip(claims, outputs, strict=True)
         ]
 
-    async def _keep_features(self, claims: Sequence[Claim], answers: Answers) -> dict[str, str]:
+    async def _keep_features(
+        self, claims: Sequence[Claim], answers: Answers, contexts: Sequence[TraceContext | None]
+    ) -> dict[str, str]:
         """Where the features of predictions lie; nothing if the version has none."""
         matrix = answers.features
         rows = answers.good()
@@ -111,7 +134,17 @@ class Answerer:
             return {}
         ids = [claims[row].prediction_id for row in rows]
         file_id = uuid7()  # the same at each try
-        places = await self._retries.features(
-            lambda: self._features.put(file_id, self._model, claims[0].version, ids, matrix[rows])
-        )
+
+        async def put() -> list[str]:
+            with (
+                span_of_several(
+                    "put features", Kind.CLIENT, [contexts[row] for row in rows], attributes=PUT
+                ),
+                timed(self._model, "features"),
+            ):
+                return await self._features.put(
+                    file_id, self._model, claims[0].version, ids, matrix[rows]
+                )
+
+        places = await self._retries.features(put)
         return dict(zip(ids, places, strict=True))

@@ -22,6 +22,8 @@ class Claim(NamedTuple):
     """In the order of the version's scores; None if the catalog does not serve the version."""
     address: str
     """Of the server that answers for the version; "" without labels."""
+    attempt: int = 1
+    """The how manieth claim of the request this is."""
 
 
 class ClaimOutcome(NamedTuple):
@@ -56,9 +58,9 @@ class Claims:
             cursor = await connection.execute(_SQL["claim"], {"ids": list(ids), **limits})
             rows = await cursor.fetchall()
         outcome = ClaimOutcome([], set(), [])
-        for prediction_id, what, version, token, text, labels, address in rows:
+        for prediction_id, what, *claim in rows:
             if what == "claimed":
-                outcome.claimed.append(Claim(prediction_id, version, token, text, labels, address))
+                outcome.claimed.append(Claim(prediction_id, *claim))
             elif what == "finished":
                 outcome.finished.add(prediction_id)
             elif what == "alone":

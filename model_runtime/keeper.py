@@ -9,6 +9,7 @@ from bus.errors import BusUnavailable
 from bus.outages import OUTAGES, Retry, Stopping
 from bus.sqs import Queue
 from model_runtime.claims import Claims
+from model_runtime.metrics import CLAIMS_LOST
 from model_runtime.work import Work
 
 log = logging.getLogger(__name__)
@@ -17,7 +18,10 @@ log = logging.getLogger(__name__)
 class Keeper:
     """Renews leases and the invisibility of messages, and gives both back."""
 
-    def __init__(self, *, claims: Claims, queue: Queue, lease_s: int, store: Retry) -> None:
+    def __init__(
+        self, *, model: str, claims: Claims, queue: Queue, lease_s: int, store: Retry
+    ) -> None:
+        self._model = model
         self._claims = claims
         self._queue = queue
         self._lease_s = lease_s
@@ -34,7 +38,9 @@ class Keeper:
 
     async def renew(self, work: Work) -> None:
         """Renew now. What was cancelled, expired or taken over leaves the work. Raises Stopping."""
+        ours = len(work.claims)
         work.keep(await self._store(lambda: self._claims.extend(work.claims.values())))
+        CLAIMS_LOST.labels(self._model).inc(ours - len(work.claims))
         try:
             await self._queue.set_visibility(work.held_receipts(), self._lease_s)
         except BusUnavailable:
@@ -56,7 +62,7 @@ class Keeper:
         except OUTAGES as error:
             log.warning("%d requests are ours until their lease ends: %s", len(work.claims), error)
         else:
-            log.info("%d requests were given back", len(work.receipts))
+            log.info("%d requests were given back", len(work.deliveries))
 
     async def _beat(self, work: Work) -> None:
         with suppress(Stopping):

@@ -4,7 +4,7 @@ SELECT worker_v1.model()
 
 -- name: claim
 -- Claims requests of the model that this login is for.
-SELECT id::text, outcome, version, token::text, text, labels, coalesce(address, '')
+SELECT id::text, outcome, version, token::text, text, labels, coalesce(address, ''), attempt
 FROM worker_v1.claim(%(ids)s::uuid[], make_interval(secs => %(lease_s)s), %(max_attempts)s)
 
 -- name: extend

@@ -31,3 +31,7 @@ class Settings:
     """Seconds that a look at the queue may take; so may stopping."""
     finish_s: int = setting("PMESH_WORKER_FINISH_S", 25, most=3600)
     """Seconds that work in flight may take after SIGTERM."""
+    metrics_address: str = setting("PMESH_WORKER_METRICS_ADDRESS", "127.0.0.1")
+    """The IP address at which Prometheus reads the metrics."""
+    metrics_port: int = setting("PMESH_WORKER_METRICS_PORT", 9468, most=65535)
+    """Where /metrics answers; 0: nowhere."""

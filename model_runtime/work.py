@@ -1,17 +1,19 @@
 """Requests on their way through the worker."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from bus.deliveries import Delivery
 from model_runtime.claims import Claim
+from telemetry.trace_context import TraceContext
 
 
 @dataclass(slots=True)
 class Work:
-    """Requests with the receipts of the messages that brought them."""
+    """Requests with the deliveries of the messages that brought them."""
 
-    receipts: dict[str, list[str]]
+    deliveries: Mapping[str, Sequence[Delivery]]
     """By prediction id: a message may come more than once."""
     claims: dict[str, Claim] = field(default_factory=dict)
     """By prediction id: what is ours."""
@@ -21,7 +23,11 @@ class Work:
     def take(self, claims: Sequence[Claim]) -> None:
         """From now on this work is what was claimed."""
         self.claims = {claim.prediction_id: claim for claim in claims}
-        self.receipts = {key: self.receipts[key] for key in self.claims}
+        self.deliveries = {key: self.deliveries[key] for key in self.claims}
+        for claim in claims:
+            for delivery in self.deliveries[claim.prediction_id]:
+                delivery.span.set("pmesh.version", claim.version)
+                delivery.span.set("pmesh.attempt", claim.attempt)
 
     def any_claim(self) -> Claim | None:
         """One of those that are ours; all are alike where they are of one version."""
@@ -32,7 +38,7 @@ class Work:
         claims: defaultdict[str, dict[str, Claim]] = defaultdict(dict)
         for key, claim in self.claims.items():
             claims[claim.version][key] = claim
-        return [Work({key: self.receipts[key] for key in part}, part) for part in claims.values()]
+        return [Work({key: self.deliveries[key] for key in part}, part) for part in claims.values()]
 
     def keep(self, ids: set[str]) -> None:
         """Others than these are no longer ours."""
@@ -44,8 +50,40 @@ class Work:
 
     def all_receipts(self) -> list[str]:
         """Those of what was lost as well."""
-        return self.receipts_of(self.receipts)
+        return self.receipts_of(self.deliveries)
 
     def receipts_of(self, ids: Iterable[str]) -> list[str]:
         """Those of some of it."""
-        return [receipt for key in ids for receipt in self.receipts[key]]
+        return [delivery.receipt for key in ids for delivery in self.deliveries[key]]
+
+    def contexts(self, ids: Iterable[str]) -> list[TraceContext | None]:
+        """What each of these is part of, by the first delivery of each."""
+        return [self.deliveries[key][0].context for key in ids]
+
+    def context_of(self) -> dict[str, TraceContext | None]:
+        """The same for all, by prediction id."""
+        return dict(zip(self.deliveries, self.contexts(self.deliveries), strict=True))
+
+    def only(self) -> dict[str, str]:
+        """What a line of the log says of a request that is alone; nothing of several."""
+        if len(self.deliveries) != 1:
+            return {}
+        ((prediction_id, (delivery, *_)),) = self.deliveries.items()
+        return {"prediction_id": prediction_id, "trace_id": delivery.trace_id}
+
+    def fail(self, error: str, ids: Iterable[str] | None = None) -> None:
+        """Have the spans of all, or of these, say why they failed, as Span.fail."""
+        for key in self.deliveries if ids is None else ids:
+            for delivery in self.deliveries[key]:
+                delivery.span.fail(error)
+
+    def end(self) -> None:
+        """It is done with, or others may have it."""
+        end_all(self.deliveries.values())
+
+
+def end_all(deliveries: Iterable[Sequence[Delivery]]) -> None:
+    """End the deliveries of some requests."""
+    for each in deliveries:
+        for delivery in each:
+            delivery.end()

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import sys
 from concurrent.futures import Executor
 from contextlib import suppress
 
@@ -10,23 +9,30 @@ import boto3
 from psycopg_pool import AsyncConnectionPool
 
 from bus import aws
-from bus.outages import Stopping
+from bus.metrics import BUS_METRICS
+from bus.outages import OutageMetric, Stopping
 from bus.sns import Topic
 from bus.sqs import Queue
 from bus.topology import Names
-from database.connections import bounded
+from contract.logs import about, end
+from database.connections import bounded, tell_pool
 from features.objects import FeatureObjects
 from model_runtime.answering import Answerer
 from model_runtime.availability import Availability
 from model_runtime.claims import Claims
 from model_runtime.keeper import Keeper
+from model_runtime.metrics import WORKER_METRICS, begin
 from model_runtime.publication import Publication
 from model_runtime.queue_worker import QueueWorker
 from model_runtime.retries import Retries
 from model_runtime.servers import Servers
 from model_runtime.settings import Settings
+from telemetry.capacity import CAPACITY
+from telemetry.telling import telling
 
 log = logging.getLogger(__name__)
+
+DEPENDENCIES = ("PostgreSQL", "S3", "queue", "topic")
 
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
@@ -34,8 +40,12 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     pool = AsyncConnectionPool(
         bounded(), min_size=1, max_size=4, timeout=5, reconnect_timeout=5, open=False
     )
-    with aws.open_threads() as threads:
-        async with pool, Servers() as servers:
+    tell_pool(pool)
+    metrics = (*BUS_METRICS, *WORKER_METRICS, CAPACITY, OutageMetric(*DEPENDENCIES))
+    begin(settings.model)
+    telling_of_it = telling("worker", settings.metrics_address, settings.metrics_port, *metrics)
+    with aws.open_threads() as threads, about(model=settings.model):
+        async with telling_of_it, pool, Servers() as servers:
             claims = Claims(pool=pool, lease_s=settings.lease_s, max_attempts=settings.max_attempts)
             retries = Retries(stop=stop)
             with suppress(Stopping):
@@ -49,7 +59,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
 def _check_login(settings: Settings, own: str) -> None:
     """End the process if its login is that of another model, whose requests it would claim."""
     if own != settings.model:
-        sys.exit(f"PMESH_MODEL is {settings.model}, but the login to the database is for {own}")
+        end(f"PMESH_MODEL is {settings.model}, but the login to the database is for {own}")
 
 
 def _wire(
@@ -73,7 +83,13 @@ def _wire(
         bucket=settings.features_bucket,
         executor=threads,
     )
-    keeper = Keeper(claims=claims, queue=queue, lease_s=settings.lease_s, store=retries.store)
+    keeper = Keeper(
+        model=settings.model,
+        claims=claims,
+        queue=queue,
+        lease_s=settings.lease_s,
+        store=retries.store,
+    )
     answerer = Answerer(
         model=settings.model,
         servers=servers,

@@ -4,6 +4,7 @@ A version's files are `model/` (see artifact.py) and `evaluation/` of the run th
 """
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ EVALUATION_FILE, LABELS_FILE = "evaluation.tsv", "labels.jsonl"
 CHAMPION = "champion"
 SHA256, EXAMPLES_SHA256, LABELS_SHA256 = "sha256", "examples_sha256", "labels_sha256"
 VARIANT, RETRAINING = "variant", "retraining"
+
+_PASSWORD = re.compile(r"://[^/@\s]*@")
+"""In a URL, with the user's name."""
 
 
 class RegistryError(Exception):
@@ -179,6 +183,7 @@ def connect(tracking_uri: str, *, timeout_s: int, retries: int) -> "MlflowClient
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(timeout_s))
     os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", str(retries))
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    os.environ.setdefault("MLFLOW_CONFIGURE_LOGGING", "false")  # its lines are like ours
     from mlflow import MlflowClient  # seconds; it reads those variables at each request
 
     return MlflowClient(tracking_uri)
@@ -197,7 +202,8 @@ def translated(tracking_uri: str, *, unknown: str = "") -> Iterator[None]:
         code = getattr(exc, "error_code", None)
         if unknown and code == ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
             raise VersionUnknown(unknown) from exc
-        raise RegistryUnavailable(f"MLflow at {tracking_uri} failed; does it run? {exc}") from exc
+        why = f"MLflow at {tracking_uri} failed; does it run? {exc}"
+        raise RegistryUnavailable(_PASSWORD.sub("://", why)) from exc
 
 
 def _version(found: "ModelVersion") -> Version:

@@ -14,7 +14,6 @@ import argparse
 import logging
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -27,23 +26,28 @@ import psycopg
 from bus.aws import CONFIG
 from contract.arguments import moment
 from contract.heartbeat import heartbeat
-from contract.metrics_server import metrics_server
-from contract.settings import read
+from contract.logs import about, end, log_to_stderr
+from contract.settings import InvalidSetting, read
+from database.errors import said
+from monitoring import metrics
+from monitoring.alerts.changes import CannotChange
 from monitoring.alerts.commands import add_commands
 from monitoring.alerts.deliveries import deliver_all_due, telling
 from monitoring.alerts.store import AlertStore
 from monitoring.alerts.webhook import Webhook, read_webhook
-from monitoring.choice import check_model, choose, read_window
+from monitoring.choice import CannotChoose, check_model, choose, read_window
 from monitoring.daily import Daily
 from monitoring.defaults import Defaults
 from monitoring.features import open_features
 from monitoring.hours import HOUR
-from monitoring.job import Made, run
+from monitoring.job import run
 from monitoring.prometheus import Quality
 from monitoring.report import ReportFailed
 from monitoring.served import PREFIX, Reports
 from monitoring.settings import Settings, WatchSettings
 from monitoring.store import QualityStore, connect
+from telemetry.metrics_server import metrics_server
+from telemetry.tracing import tracing
 
 log = logging.getLogger("monitoring")
 
@@ -51,34 +55,42 @@ AFTER_HOUR_S = 120.0
 """From an hour's end to its run: the last of its rows are then committed."""
 TELL_S = 60.0
 """So long `run` goes on with what is due to the webhook; the next one does the rest."""
+LOOK_S = 15.0
+"""Between looks at what became of alerts."""
 RETRY_S = 30.0
 """Between runs while PostgreSQL is away."""
 
 
 def main() -> None:
     """Do what the command line says; exit with one line if it cannot be done."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     arguments = _parser().parse_args()
     try:
         arguments.run(arguments)
-    except (ValueError, OSError) as error:
-        sys.exit(f"monitoring: {error}")
+    except (InvalidSetting, CannotChoose, CannotChange, OSError) as error:
+        end(f"monitoring: {error}")
     except psycopg.OperationalError as error:
-        sys.exit(f"monitoring: PostgreSQL does not answer: {error}")
+        end(f"monitoring: PostgreSQL does not answer: {said(error)}")
     except psycopg.Error as error:
-        sys.exit(f"monitoring: PostgreSQL refuses: {error.diag.message_primary}")
+        end(f"monitoring: PostgreSQL refuses: {said(error)}")
+
+
+def _log_to_stderr() -> None:
+    log_to_stderr("monitoring")
+    logging.getLogger("botocore").setLevel(logging.WARNING)  # it tells where it found its keys
 
 
 def _run(_: argparse.Namespace) -> None:
+    _log_to_stderr()
     settings = read(Settings, os.environ)
     webhook = _webhook(settings)
-    with connect() as connection:
+    with tracing("monitoring"), connect() as connection:
         _make(settings, QualityStore(connection), stop=lambda: False)
     if webhook:
         deliver_all_due(webhook, TELL_S)
 
 
 def _watch(_: argparse.Namespace) -> None:
+    _log_to_stderr()
     settings = read(WatchSettings, os.environ)
     webhook = _webhook(settings)
     stop = threading.Event()
@@ -91,9 +103,11 @@ def _watch(_: argparse.Namespace) -> None:
         beat()
         return stop.is_set()
 
+    address, port = settings.metrics_address, settings.metrics_port
     quality, mounts = Quality(), {PREFIX: Reports(settings.reports)}
     with (
-        metrics_server(settings.metrics_address, settings.metrics_port, quality, mounts=mounts),
+        tracing("monitoring") as sent,
+        metrics_server(address, port, sent, quality, *metrics.COLLECTORS, mounts=mounts),
         telling(webhook, stop),
     ):
         while not is_over():
@@ -102,12 +116,24 @@ def _watch(_: argparse.Namespace) -> None:
                 with connect() as connection:
                     store = QualityStore(connection)
                     _make(settings, store, stop=is_over)
-                    quality.read(store, AlertStore(connection).rules())
+                    alerts = AlertStore(connection)
+                    quality.read(store, alerts.rules())
+                    metrics.read(alerts)
                     _report(settings, store, lambda: is_over() or time.time() > due)  # noqa: B023
             except psycopg.OperationalError as error:
-                log.warning("PostgreSQL does not answer: %s", error)
+                log.warning("PostgreSQL does not answer: %s", said(error))
                 due = time.time() + RETRY_S
-            stop.wait(max(due - time.time(), 0))
+            _wait(due, stop)
+
+
+def _wait(due: float, stop: threading.Event) -> None:
+    """Until then; what people and the webhook do to alerts meanwhile is told."""
+    while not stop.wait(max(min(due - time.time(), LOOK_S), 0)) and time.time() < due:
+        try:
+            with connect() as connection:
+                metrics.read(AlertStore(connection))
+        except psycopg.OperationalError:
+            metrics.forget()
 
 
 def _webhook(settings: Settings) -> Webhook | None:
@@ -138,19 +164,19 @@ def _pause_s() -> float:
 
 def _make(settings: Settings, store: QualityStore, *, stop: Callable[[], bool]) -> None:
     """Make what is due, and say what was made."""
-    defaults = Defaults(settings.tracking_uri)
+    begun, defaults = time.monotonic(), Defaults(settings.tracking_uri)
     with ExitStack() as stack:
         features = None
         if settings.features_bucket:
             client = boto3.client("s3", config=CONFIG)
             features = stack.enter_context(open_features(client, settings.features_bucket))
-        _tell(run(store, defaults, features=features, stop=stop))
-
-
-def _tell(done: list[Made]) -> None:
+        done = run(store, defaults, features=features, stop=stop)
+    metrics.note_run(time.monotonic() - begun)
     for made in done:
+        metrics.count_hours(made.model, made.hours)
         if made.hours:
-            log.info("%s: %d figures of %d hours", made.model, made.figures, made.hours)
+            with about(model=made.model):
+                log.info("%s: %d figures of %d hours", made.model, made.figures, made.hours)
 
 
 def _reference(arguments: argparse.Namespace) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from contract.logs import about
 from monitoring.alerts.job import evaluate
 from monitoring.alerts.store import AlertStore
 from monitoring.assembly import figures
@@ -18,6 +19,7 @@ from monitoring.hours import HOUR, Size, Start, Window
 from monitoring.references import Reference
 from monitoring.store import QualityStore
 from monitoring.transactions import begun_anew
+from telemetry.spans import span
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +58,15 @@ def run(
     """
     start = store.begin()
     made = []
-    for model in store.models() if models is None else models:
-        made.append(_run_model(store, defaults, features, model, start, tell, stop))
-        if not stop():
-            evaluate(AlertStore(store.connection), model, start.hour)
+    with span("run"):
+        for model in store.models() if models is None else models:
+            of_model = {"pmesh.model": model}
+            with about(model=model):
+                with span("make hours", attributes=of_model):
+                    made.append(_run_model(store, defaults, features, model, start, tell, stop))
+                if not stop():
+                    with span("evaluate alerts", attributes=of_model):
+                        evaluate(AlertStore(store.connection), model, start.hour)
     return made
 
 

@@ -1,8 +1,9 @@
 """The newest figures as Prometheus reads them.
 
-There are at most SERIES of them, whatever clients send as tags: the figures of all rows come first,
-and of the rest those of the first slices by name. A figure's bins and labels are told for all rows
-only, but for what a rule watches.
+No label has what a client made up: of the slices by tag those are told that a rule watches, which
+an operator has named. There are at most SERIES of them: the figures of all rows come first, and of
+the rest those of the first models, versions and slices by name. A figure's bins and labels are told
+for all rows only, but for what a rule watches.
 """
 
 import threading
@@ -57,7 +58,8 @@ def _metrics(store: QualityStore, rules: Mapping[str, Sequence[AlertRule]]) -> l
     )
     run.add_metric((), time.time())
     begun = {}
-    for figure in store.latest(SERIES):
+    slices = sorted({(model, slice_) for model, slice_, _ in watched if slice_})
+    for figure in store.latest(SERIES, slices):
         is_watched = (figure.model, figure.slice, figure.metric) in watched
         if figure.slice and ":" in figure.metric and not is_watched:
             continue

@@ -262,7 +262,8 @@ WHERE model = %(model)s AND version = %(version)s AND slice = '' AND metric = 'v
 
 -- name: latest
 -- The figures of each model's newest hour with answers that is over, of versions and slices; of
--- the last day only, and the most general ones first.
+-- the last day only, and the most general ones first. Where models and slices are given, even none,
+-- slices by a tag, which is what a client made up, are left out unless they are among these.
 SELECT q.model, q.version, q.slice, q.metric, q.value, q.low, q.high, q.rows, q.hour
 FROM monitoring_progress p
 CROSS JOIN LATERAL (
@@ -272,5 +273,7 @@ CROSS JOIN LATERAL (
     ORDER BY hour DESC LIMIT 1
 ) AS newest
 JOIN quality_metrics q ON q.model = p.model AND q.hour = newest.hour
+WHERE %(models)s::text[] IS NULL OR NOT starts_with(q.slice, 'tag:')
+    OR (q.model, q.slice) IN (SELECT * FROM unnest(%(models)s::text[], %(slices)s::text[]))
 ORDER BY q.slice <> '', q.model, q.version, q.slice, q.metric
 LIMIT %(limit)s

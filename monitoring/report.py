@@ -131,7 +131,8 @@ def _run(
     ) as process:
         said, errors = _wait(process, json.dumps(given), stop)
     if process.returncode:
-        raise ReportFailed(f"Evidently failed: {errors.strip().splitlines()[-1:]}")
+        last = errors.strip().rpartition("\n")[2]
+        raise ReportFailed(f"Evidently failed: {last.partition(':')[0]}")  # the rest may quote
     numbers: dict[str, dict[str, float]] = json.loads(said)
     return numbers
 

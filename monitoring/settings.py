@@ -30,8 +30,8 @@ class WatchSettings(Settings):
 
     metrics_address: str = setting("PMESH_MONITORING_METRICS_ADDRESS", "127.0.0.1")
     """IP address at which Prometheus reads the figures."""
-    metrics_port: int = setting("PMESH_MONITORING_METRICS_PORT", 9465, least=1, most=65535)
-    """Port for that."""
+    metrics_port: int = setting("PMESH_MONITORING_METRICS_PORT", 9465, most=65535)
+    """Port for that; 0: none."""
     evidently_python: str = setting("PMESH_EVIDENTLY_PYTHON", "")
     """The python of an environment that has monitoring/evidently.txt; "" for no daily reports."""
     reports: Path = setting("PMESH_REPORTS", Path("reports"))

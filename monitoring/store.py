@@ -254,12 +254,19 @@ class QualityStore:
             self._execute("forget_reference", model=model)
             self._execute("mark_all", model=model)
 
-    def latest(self, limit: int) -> list[Latest]:
+    def latest(self, limit: int, watched: Sequence[tuple[str, str]] | None = None) -> list[Latest]:
         """The figures of each model's newest hour with requests that is over, of the last day.
 
-        At most so many; those of all rows come first.
+        At most so many; those of all rows come first. watched: a model and a slice of it; slices by
+        tags are left out but for these. None: none is left out.
         """
-        return [Latest(*row) for row in self._fetch("latest", now=self.begin().hour, limit=limit)]
+        models = slices = None
+        if watched is not None:
+            models, slices = [model for model, _ in watched], [slice_ for _, slice_ in watched]
+        found = self._fetch(
+            "latest", now=self.begin().hour, limit=limit, models=models, slices=slices
+        )
+        return [Latest(*row) for row in found]
 
     def _fetch(self, query: str, **given: Any) -> list[tuple[Any, ...]]:
         return self._connection.execute(_SQL[query], given).fetchall()

@@ -29,6 +29,9 @@ _BUS_PREFIX = re.compile(r"[A-Za-z0-9_-]{1,31}")
 """SQS takes names of 80 characters: with that of a model, and "-dead"."""
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9-]{1,61}[a-z0-9]")
 _BUCKETS = ("features", "artifacts", "backups")
+_ORIGIN = re.compile(r"https?://[^/?#@]+")
+OF_THE_CLUSTER = ".svc.cluster.local"
+"""How the names of a cluster's services end."""
 
 
 class InvalidMesh(ValueError):
@@ -49,6 +52,8 @@ class Outside:
     """The hosts of the receivers of alerts."""
     database: tuple[str, int] | None = None
     """The host and port of PostgreSQL; None: it is in the cluster."""
+    traces: str = ""
+    """The URL at which programs' spans are taken, by OTLP; empty: nowhere."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,8 +139,9 @@ def _grants(where: str, said: Any) -> Mapping[str, Sequence[str]]:
 
 
 def _outside(said: Any) -> Outside:
-    keys = ("region", "bus_prefix", "buckets", "alerts", "database")
-    outside = _whole("outside", {"database": None, **section("outside", said)}, keys)
+    keys = ("region", "bus_prefix", "buckets", "alerts", "database", "traces")
+    unsaid = {"database": None, "traces": ""}
+    outside = _whole("outside", {**unsaid, **section("outside", said)}, keys)
     return Outside(
         region=_text(
             "outside.region",
@@ -159,7 +165,32 @@ def _outside(said: Any) -> Outside:
             for host in texts("outside.alerts", outside["alerts"])
         ],
         database=_address(outside["database"]),
+        traces=_receiver(outside["traces"]),
     )
+
+
+def _receiver(said: Any) -> str:
+    """Spans cross the cluster's border by TLS."""
+    if said == "":
+        return ""
+    url = str(said)
+    if not _ORIGIN.fullmatch(url) or not (_is_https(url) or _is_http_inside(url)):
+        raise ValueError(
+            "outside.traces is https://host:port, or http:// of a host of the cluster, such as"
+            f" collector.observability{OF_THE_CLUSTER}, not {said!r}"
+        )
+    return url
+
+
+def _is_http_inside(url: str) -> bool:
+    return _is_https(url.replace("http://", "https://", 1)) and is_inside(
+        urlsplit(url).hostname or ""
+    )
+
+
+def is_inside(host: str) -> bool:
+    """Whether it is a service of the cluster, of which the mesh knows by itself."""
+    return host.endswith(OF_THE_CLUSTER)
 
 
 def _address(said: Any) -> tuple[str, int] | None:

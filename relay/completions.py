@@ -1,6 +1,6 @@
 """The ends of requests: making them FAILED, and telling of terminal states."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,9 @@ from psycopg.rows import class_row
 from contract.errors import PredictError
 from contract.status import to_json
 from database import named_sql
+from relay.metrics import ATTEMPTS, FINISHED, SECONDS
+from telemetry.spans import exemplar_of
+from telemetry.trace_context import parse
 
 _SQL = named_sql.load("relay")
 
@@ -23,6 +26,12 @@ class Ending:
     version: str
     state: str | None
     """The terminal one; None if it was left as it was, since others hold it just now."""
+    attempt: int | None
+    """How often it was claimed; None without a state."""
+    age_s: float | None
+    """From when it was accepted to its end; None without a state."""
+    traceparent: str | None
+    """Of what ended it, or else of what accepted it."""
     claim_token: str | None = None
     """That its answer showed."""
 
@@ -32,7 +41,7 @@ async def finish(
 ) -> list[Ending]:
     """Run a query that finishes requests and tell of them, in the caller's transaction.
 
-    query: the name of one that returns columns of Ending.
+    query: the name of one that returns columns of Ending. What it answers is for `count`.
     """
     async with connection.cursor(row_factory=class_row(Ending)) as cursor:
         await cursor.execute(_SQL[query], parameters)
@@ -42,14 +51,27 @@ async def finish(
     return endings
 
 
-async def fail(connection: AsyncConnection[Any], errors: Mapping[str, PredictError]) -> None:
-    """Make unfinished requests FAILED, by id, in the caller's transaction."""
-    if errors:
-        parameters = {"ids": list(errors), "errors": [to_json(error) for error in errors.values()]}
-        await finish(connection, "fail", parameters)
+async def fail(
+    connection: AsyncConnection[Any], errors: Mapping[str, PredictError]
+) -> list[Ending]:
+    """Make unfinished requests FAILED, by id, as `finish`."""
+    if not errors:
+        return []
+    parameters = {"ids": list(errors), "errors": [to_json(error) for error in errors.values()]}
+    return await finish(connection, "fail", parameters)
+
+
+def count(endings: Iterable[Ending]) -> None:
+    """Once they are committed: what is rolled back is done again."""
+    for ending in endings:
+        if ending.state:
+            trace = parse(ending.traceparent)
+            FINISHED.labels(ending.model, ending.state).inc()
+            SECONDS.labels(ending.model).observe(max(ending.age_s or 0.0, 0.0), exemplar_of(trace))
+            ATTEMPTS.labels(ending.model).observe(ending.attempt or 0)
 
 
 async def _announce(connection: AsyncConnection[Any], finished: Sequence[Ending]) -> None:
-    columns = ("id", "model", "version", "state")
+    columns = ("id", "model", "version", "state", "traceparent")
     parameters = {name: [getattr(row, name) for row in finished] for name in columns}
     await connection.execute(_SQL["announce"], parameters)

@@ -56,7 +56,11 @@ class DeadLetters:
     async def _take_answers(self) -> None:
         queue = self._open_queue(dead_letters(self._names.gateway_queue))
         while messages := await queue.receive(wait_s=0):
-            await queue.delete(await self._responses.commit(messages))
+            received = self._responses.read(queue.name, messages)
+            try:
+                await queue.delete(await self._responses.commit(received))
+            finally:
+                received.end()
 
     async def _take_requests(self, model: str) -> None:
         queue = self._open_queue(dead_letters(self._names.model_queue(model)))

@@ -5,21 +5,24 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from psycopg import AsyncConnection
 from psycopg.rows import class_row, scalar_row
 from psycopg_pool import AsyncConnectionPool
 
-from bus.errors import BusUnavailable
-from bus.events import Envelope, to_entry
+from bus.events import Envelope
 from bus.outages import sleep
+from bus.sending import send
 from bus.sns import Outcome, Topic
 from contract.days import unfinished_since
 from contract.errors import Undeliverable
+from contract.logs import about
 from database import named_sql
-from relay.completions import fail
+from relay.completions import Ending, count, fail
+from relay.metrics import PUBLISHED, REJECTED
+from telemetry.trace_context import parse
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +51,32 @@ class Row:
     wanted: bool
     """False for a request that is finished already."""
     traceparent: str | None
+    links: list[str] | None
+
+    @property
+    def envelope(self) -> Envelope:
+        return Envelope(
+            self.id,
+            self.event,
+            self.model,
+            self.version,
+            self.body,
+            self.traceparent,
+            self.links or (),
+            self.prediction_id,
+        )
+
+
+@dataclass(frozen=True)
+class _Done:
+    """What became of rows in a transaction."""
+
+    rows: Sequence[Row] = ()
+    outcome: Outcome = field(default_factory=Outcome)
+    rejected: Sequence[Row] = ()
+    """Those that the bus has rejected too often."""
+    endings: Sequence[Ending] = ()
+    """Of their requests."""
 
 
 class Publisher:
@@ -97,8 +126,8 @@ class Publisher:
                 "limit": REQUESTS,
             }
             rows = await _claim(connection, "claim_requests", parameters)
-            failure = await self.publish(connection, rows)
-        return _size(rows, failure)
+            done = await self._publish(connection, rows)
+        return self._settle(done)
 
     async def _publish_completions(self) -> int:
         async with self._pool.connection() as connection:
@@ -106,47 +135,54 @@ class Publisher:
             await connection.execute(_SQL["seal_completions"], {"limit": SEALED})
         async with self._pool.connection() as connection:
             rows = await _claim(connection, "claim_completions", {"limit": COMPLETIONS})
-            failure = await self.publish(connection, rows)
-        return _size(rows, failure)
+            done = await self._publish(connection, rows)
+        return self._settle(done)
 
-    async def publish(
-        self, connection: AsyncConnection[Any], rows: Sequence[Row]
-    ) -> BusUnavailable | None:
-        """Publish locked rows; those that are done with leave the outbox at the commit.
-
-        Answers with what kept the bus from taking the others.
-        """
+    async def _publish(self, connection: AsyncConnection[Any], rows: Sequence[Row]) -> "_Done":
+        """Publish locked rows; those that are done with leave the outbox at the commit."""
         if not rows:
-            return None
-        outcome = await self._topic.publish(
-            to_entry(Envelope(row.id, row.event, row.model, row.version, row.body, row.traceparent))
-            for row in rows
-            if row.wanted
-        )
-        hopeless = self._hopeless(outcome)
-        unwanted = {row.id for row in rows if not row.wanted}
-        done = outcome.published | hopeless | unwanted
-        await connection.execute(_SQL["delete_events"], {"ids": list(done)})
-        published = [row.prediction_id for row in rows if row.id in outcome.published]
-        await connection.execute(_SQL["mark_published"], {"ids": [id for id in published if id]})
-        await fail(
-            connection,
-            {
-                row.prediction_id: Undeliverable()
-                for row in rows
-                if row.id in hopeless and row.prediction_id
-            },
-        )
-        return outcome.failure
-
-    def _hopeless(self, outcome: Outcome) -> set[str]:
-        """Events that the bus has rejected too often; counted by each relay for itself."""
+            return _Done()
+        outcome = await send(self._topic, [row.envelope for row in rows if row.wanted])
+        # Counted by each relay for itself.
         self._rejections.update(outcome.rejected.keys())
         hopeless = {id for id in outcome.rejected if self._rejections[id] >= MAX_REJECTIONS}
-        for event_id in hopeless:
-            del self._rejections[event_id]
-            log.error("set event %s aside: %s", event_id, outcome.rejected[event_id])
-        return hopeless
+        unwanted = {row.id for row in rows if not row.wanted}
+        gone = outcome.published | hopeless | unwanted
+        await connection.execute(_SQL["delete_events"], {"ids": list(gone)})
+        published = [row.prediction_id for row in rows if row.id in outcome.published]
+        await connection.execute(
+            _SQL["mark_published"], {"ids": [id for id in published if id is not None]}
+        )
+        rejected = [row for row in rows if row.id in hopeless]
+        endings = await fail(
+            connection,
+            {row.prediction_id: Undeliverable() for row in rejected if row.prediction_id},
+        )
+        return _Done(rows, outcome, rejected, endings)
+
+    def _settle(self, done: "_Done") -> int:
+        """Count and log what is committed now; answers with how many rows there were.
+
+        Raises BusUnavailable if the bus has not taken all of them.
+        """
+        for row in done.rows:
+            if row.id in done.outcome.published:
+                PUBLISHED.labels(row.event).inc()
+        for row in done.rejected:
+            del self._rejections[row.id]
+            REJECTED.labels(row.event).inc()
+            trace = parse(row.traceparent)
+            with about(
+                prediction_id=row.prediction_id or "",
+                model=row.model,
+                version=row.version,
+                trace_id=trace.trace_id if trace else "",
+            ):
+                log.error("set event %s aside: %s", row.id, done.outcome.rejected[row.id])
+        count(done.endings)
+        if done.outcome.failure is not None:
+            raise done.outcome.failure
+        return len(done.rows)
 
 
 async def _claim(
@@ -155,10 +191,3 @@ async def _claim(
     async with connection.cursor(row_factory=class_row(Row)) as cursor:
         await cursor.execute(_SQL[query], parameters)
         return await cursor.fetchall()
-
-
-def _size(rows: Sequence[Row], failure: BusUnavailable | None) -> int:
-    """How many rows there were; raises the failure, now that what was published is committed."""
-    if failure is not None:
-        raise failure
-    return len(rows)

@@ -42,7 +42,7 @@ SELECT o.id::text, o.event, o.model, o.version,
            WHERE r.id >= %(since)s::uuid AND r.id = o.prediction_id AND r.state IN ('ACCEPTED', 'RUNNING')
              AND (r.expire_time IS NULL OR r.expire_time > now())
        ) AS wanted,
-       o.traceparent
+       o.traceparent, o.links
 FROM shared w
 LEFT JOIN in_flight f USING (model, version)
 CROSS JOIN LATERAL (
@@ -62,7 +62,7 @@ CROSS JOIN LATERAL (
 -- seals them all: what may have been offered to the bus keeps its id. At most 1,500 predictions,
 -- some 180 KiB, come together: SNS takes 256.
 WITH fresh AS MATERIALIZED (
-    SELECT id, model, version, payload,
+    SELECT id, model, version, payload, traceparent || links AS traces,
            coalesce(jsonb_array_length(payload -> 'predictions'), 1000) AS size
     FROM outbox WHERE event = 'job_completed' AND NOT sealed
     ORDER BY model, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
@@ -72,7 +72,10 @@ WITH fresh AS MATERIALIZED (
 ), groups AS MATERIALIZED (
     SELECT model, version, array_agg(id) AS ids,
            max((payload ->> 'completeTime')::timestamptz) AS complete_time,
-           jsonb_agg(payload -> 'predictions') AS predictions
+           jsonb_agg(payload -> 'predictions') AS predictions,
+           events_v1.traces(string_to_array(
+               string_agg(nullif(array_to_string(traces, ' '), ''), ' ' ORDER BY id), ' ')
+           ) AS traces
     FROM parts GROUP BY model, version, part
 ), gone AS (
     DELETE FROM outbox o USING groups g WHERE o.id = ANY (g.ids) AND cardinality(g.ids) > 1
@@ -80,9 +83,10 @@ WITH fresh AS MATERIALIZED (
     UPDATE outbox o SET sealed = true FROM groups g
     WHERE o.id = ANY (g.ids) AND cardinality(g.ids) = 1
 )
-INSERT INTO outbox (id, event, model, version, sealed, payload)
+INSERT INTO outbox (id, event, model, version, sealed, payload, traceparent, links)
 SELECT uuidv7(), 'job_completed', model, version, true, events_v1.job_completed(
-    model, complete_time, jsonb_path_query_array(predictions, '$[*][*]'))
+    model, complete_time, jsonb_path_query_array(predictions, '$[*][*]')),
+    traces[1], nullif(traces[2:], '{}')
 FROM groups WHERE cardinality(ids) > 1
 
 -- name: claim_completions
@@ -96,7 +100,7 @@ WITH alerts AS MATERIALIZED (
 )
 SELECT id::text, event, model, version,
        (payload || jsonb_build_object('eventId', id))::text AS body,
-       NULL AS prediction_id, true AS wanted, traceparent
+       NULL AS prediction_id, true AS wanted, traceparent, links
 FROM (SELECT * FROM alerts UNION ALL SELECT * FROM completions) AS told
 
 -- name: delete_events
@@ -118,14 +122,15 @@ FROM free WHERE r.id = free.id AND r.id = ANY (%(ids)s::uuid[])
 -- name: answer
 -- Finishes requests with what their models answered, where the answer shows the token of the
 -- present claim on work that is not finished; all other answers change nothing. Without a state
--- are those that fit, but whose requests others hold or have just changed.
+-- are those that fit, but whose requests others hold or have just changed. A trace ends with its
+-- request: the client chose its id, and the outbox has it for the completion.
 WITH given AS (
     SELECT * FROM unnest(
         %(id)s::uuid[], %(model)s::text[], %(version)s::text[], %(claim_token)s::uuid[],
         %(error)s::jsonb[], %(label)s::text[], %(confidence)s::float8[], %(scores)s::jsonb[],
-        %(value)s::float8[], %(features_uri)s::text[]
+        %(value)s::float8[], %(features_uri)s::text[], %(traceparent)s::text[]
     ) AS g (id, model, version, claim_token, error, label, confidence, scores, value,
-            features_uri)
+            features_uri, traceparent)
 ), fitting AS MATERIALIZED (
     SELECT g.* FROM given g
     JOIN requests r ON r.id = g.id AND r.id = ANY (%(id)s::uuid[])
@@ -143,16 +148,18 @@ WITH given AS (
 ), finished AS (
     UPDATE requests r
     SET state = (CASE WHEN f.error IS NULL THEN 'SUCCEEDED' ELSE 'FAILED' END)::prediction_state,
-        error = f.error, complete_time = now(), lease_until = NULL
+        error = f.error, complete_time = now(), lease_until = NULL, traceparent = NULL
     FROM fitting f JOIN free USING (id) WHERE r.id = f.id AND r.id = ANY (%(id)s::uuid[])
-    RETURNING r.id, r.state
+    RETURNING r.id, r.state, r.attempt, r.create_time, old.traceparent
 ), answered AS (
     INSERT INTO predictions (id, label, confidence, scores, value, features_uri)
     SELECT id, f.label, f.confidence, f.scores, f.value, f.features_uri
     FROM fitting f JOIN finished USING (id) WHERE f.error IS NULL
     ON CONFLICT (id) DO NOTHING
 )
-SELECT f.id::text, f.model, f.version, n.state::text, f.claim_token::text
+SELECT f.id::text, f.model, f.version, n.state::text, f.claim_token::text, n.attempt,
+       extract(epoch FROM now() - n.create_time)::float8 AS age_s,
+       coalesce(f.traceparent, n.traceparent) AS traceparent
 FROM fitting f LEFT JOIN finished n USING (id)
 
 -- name: fail
@@ -167,9 +174,10 @@ WITH given AS (
     FOR UPDATE OF r SKIP LOCKED
 )
 UPDATE requests r
-SET state = 'FAILED', error = u.error, complete_time = now(), lease_until = NULL
+SET state = 'FAILED', error = u.error, complete_time = now(), lease_until = NULL, traceparent = NULL
 FROM unfinished u WHERE r.id = u.id AND r.id = ANY (%(ids)s::uuid[])
-RETURNING r.id::text, r.model, r.version, r.state::text
+RETURNING r.id::text, r.model, r.version, r.state::text, r.attempt,
+          extract(epoch FROM now() - r.create_time)::float8 AS age_s, old.traceparent
 
 -- name: expire
 -- Gives up unfinished requests whose time is over; one that was given none has the longest.
@@ -180,9 +188,11 @@ WITH due AS MATERIALIZED (
            OR expire_time IS NULL AND create_time <= now() - %(max_ttl)s::interval)
     LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 )
-UPDATE requests r SET state = 'EXPIRED', complete_time = now(), lease_until = NULL
+UPDATE requests r
+SET state = 'EXPIRED', complete_time = now(), lease_until = NULL, traceparent = NULL
 FROM due WHERE r.id = due.id AND r.id >= %(since)s::uuid AND r.id < %(until)s::uuid
-RETURNING r.id::text, r.model, r.version, r.state::text
+RETURNING r.id::text, r.model, r.version, r.state::text, r.attempt,
+          extract(epoch FROM now() - r.create_time)::float8 AS age_s, old.traceparent
 
 -- name: lock_exhausted
 -- Unfinished requests that no worker works on or may claim again.
@@ -215,24 +225,29 @@ WITH stuck AS MATERIALIZED (
 ), unpublished AS (
     UPDATE requests r SET publish_time = NULL
     FROM stuck WHERE r.id = stuck.id AND r.id >= %(since)s::uuid
-    RETURNING r.id, r.model, r.version
+    RETURNING r.id, r.model, r.version, r.traceparent
 )
-INSERT INTO outbox (id, event, model, version, payload)
+INSERT INTO outbox (id, event, model, version, payload, traceparent)
 SELECT uuidv7(), 'inference_request', model, version,
-       events_v1.inference_requested(id, model, version)
+       events_v1.inference_requested(id, model, version), traceparent
 FROM unpublished
 
 -- name: announce
 -- Tells of finished requests: one event for each model, and the gateways that wait for them.
 WITH finished AS (
     SELECT * FROM unnest(
-        %(id)s::uuid[], %(model)s::text[], %(version)s::text[], %(state)s::text[]
-    ) AS f (id, model, version, state)
+        %(id)s::uuid[], %(model)s::text[], %(version)s::text[], %(state)s::text[],
+        %(traceparent)s::text[]
+    ) AS f (id, model, version, state, traceparent)
 ), events AS (
-    INSERT INTO outbox (id, event, model, payload)
-    SELECT uuidv7(), 'job_completed', model, events_v1.job_completed(
-        model, now(), jsonb_agg(events_v1.completed_prediction(id, version, state)))
-    FROM finished GROUP BY model
+    INSERT INTO outbox (id, event, model, payload, traceparent, links)
+    SELECT uuidv7(), 'job_completed', model, payload, traces[1], nullif(traces[2:], '{}')
+    FROM (
+        SELECT model, events_v1.job_completed(
+                   model, now(), jsonb_agg(events_v1.completed_prediction(id, version, state))
+               ) AS payload, events_v1.traces(array_agg(traceparent)) AS traces
+        FROM finished GROUP BY model
+    ) AS told
 )
 SELECT notify_changed(%(id)s::uuid[])
 
@@ -297,3 +312,50 @@ WHERE id = ANY (%(ids)s::uuid[])
 -- name: delete_erasures
 -- Forgets erasures that are done.
 DELETE FROM erasures WHERE id = ANY (%(ids)s::uuid[])
+
+-- name: limit_figures
+-- Bounds what is read for metrics: in vain, rather than for long.
+SELECT set_config('statement_timeout', '5s', true)
+
+-- name: outbox_figures
+-- How many events wait, by an estimate if there are many, and for how long the oldest has.
+SELECT e.event,
+       CASE WHEN c.size < 100000 THEN c.size ELSE greatest(c.size, (
+           SELECT reltuples::bigint FROM pg_class WHERE oid = 'outbox'::regclass)) END AS waiting,
+       coalesce((
+           SELECT greatest(max(extract(epoch FROM now() - uuid_extract_timestamp(o.id))), 0)::float8
+           FROM models m
+           CROSS JOIN LATERAL (  -- by the index, whose order is that of the ids within a model
+               SELECT id FROM outbox WHERE event = e.event AND model = m.id ORDER BY id LIMIT 1
+           ) AS o), 0) AS age_s
+FROM unnest(ARRAY['inference_request', 'job_completed', 'alert_changed']) AS e (event)
+CROSS JOIN LATERAL (
+    SELECT count(*) AS size
+    FROM (SELECT FROM outbox o WHERE o.event = e.event LIMIT 100000) AS first
+) AS c
+
+-- name: request_figures
+-- Unfinished requests of each model, no more than so many: days come in their order, so that those
+-- of the first are among them.
+SELECT m.id AS model, r.state::text, count(r.state) AS size,
+       coalesce(greatest(extract(epoch FROM now() - min(r.create_time)), 0), 0)::float8 AS age_s
+FROM models m
+LEFT JOIN LATERAL (
+    SELECT state, create_time FROM requests
+    WHERE id >= %(since)s::uuid AND model = m.id AND state IN ('ACCEPTED', 'RUNNING')
+    LIMIT 20000
+) AS r ON true
+GROUP BY m.id, r.state
+
+-- name: database_figures
+-- What PostgreSQL counts of itself, and erasures.
+SELECT d.xact_commit AS commits, d.xact_rollback AS rollbacks, d.deadlocks,
+       d.blks_hit AS cached, d.blks_read AS read,
+       pg_database_size(d.datid) AS size_bytes,
+       current_setting('max_connections')::integer AS connections_limit,
+       (SELECT jsonb_object_agg(usename, size) FROM (
+           SELECT usename, count(*) AS size FROM pg_stat_activity
+           WHERE datid = d.datid AND usename IS NOT NULL GROUP BY usename) AS a) AS connections,
+       relay_v1.oldest_transaction() AS oldest_s,
+       (SELECT count(*) FROM (SELECT FROM erasures LIMIT 100000) AS first) AS erasures
+FROM pg_stat_database d WHERE d.datname = current_database()

@@ -37,3 +37,7 @@ class Settings:
     """Seconds after which a published request that nobody works on is published again."""
     lost_after_s: float = setting("PMESH_RELAY_LOST_AFTER_S", 600.0, least=0.001)
     """The same while messages still wait on the bus, which are likely to include its own."""
+    metrics_address: str = setting("PMESH_RELAY_METRICS_ADDRESS", "127.0.0.1")
+    """The IP address at which Prometheus reads the metrics."""
+    metrics_port: int = setting("PMESH_RELAY_METRICS_PORT", 9467, most=65535)
+    """Where /metrics answers; 0: nowhere."""

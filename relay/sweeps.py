@@ -15,8 +15,10 @@ from bus.outages import for_each
 from bus.sqs import Queue
 from contract.days import MAX_TTL, Ids, newest_first, unfinished_since
 from contract.errors import AttemptsExhausted
+from contract.logs import about
 from database import named_sql
-from relay.completions import fail, finish
+from relay.completions import count, fail, finish
+from relay.metrics import REARMED
 
 log = logging.getLogger(__name__)
 
@@ -71,6 +73,7 @@ class Sweeps:
         async with self._pool.connection() as connection:
             rearmed = (await connection.execute(_SQL["rearm"], parameters)).rowcount
         if rearmed:
+            REARMED.labels(model).inc(rearmed)
             log.info("%d of %s are to be published again", rearmed, model)
             self._on_rearmed()
 
@@ -83,10 +86,11 @@ class Sweeps:
     async def _unstick(self, model: str) -> None:
         # A message that still waits will bring the answer, or the work, by itself; so will an
         # answer that a relay has in hand.
-        answers = await self._responses.size()
-        await self._exhaust(model, age_s=self._age_s(answers))
-        work = answers or await self._model_queue(model).depth()
-        await self.rearm(model, age_s=self._age_s(work))
+        with about(model=model):
+            answers = await self._responses.size()
+            await self._exhaust(model, age_s=self._age_s(answers))
+            work = answers or await self._model_queue(model).depth()
+            await self.rearm(model, age_s=self._age_s(work))
 
     def _age_s(self, messages_waiting: int) -> float:
         return self._lost_after_s if messages_waiting else self._rearm_after_s
@@ -101,7 +105,10 @@ class Sweeps:
         }
         async with self._pool.connection() as connection:
             rows = await _fetch(connection, "lock_exhausted", parameters)
-            await fail(connection, {id: AttemptsExhausted(attempts) for id, attempts in rows})
+            failed = await fail(
+                connection, {id: AttemptsExhausted(attempts) for id, attempts in rows}
+            )
+        count(failed)
         if rows:
             log.warning("%d of %s failed: no attempts left", len(rows), model)
 
@@ -122,6 +129,7 @@ async def _expire(connection: AsyncConnection[TupleRow], ids: Ids) -> None:
     while True:
         async with connection.transaction():
             expired = await finish(connection, "expire", parameters)
+        count(expired)
         if expired:
             log.info("%d requests expired", len(expired))
         if len(expired) < LIMIT:

@@ -12,7 +12,6 @@ import argparse
 import logging
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -22,30 +21,32 @@ import psycopg
 
 from contract.arguments import whole_number
 from contract.heartbeat import heartbeat
-from contract.settings import read
+from contract.logs import end, log_to_stderr
+from contract.settings import InvalidSetting, read
+from database.errors import said
 from rollout.settings import ForeignSettings, Settings
 from rollout.store import ReleaseStore, connect
+from telemetry.metrics_server import metrics_server
+from telemetry.tracing import tracing
 
 
 def main() -> None:
     """Do what the command line says; exit with one line if it cannot be done."""
-    logging.basicConfig(
-        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", stream=sys.stderr
-    )
-    logging.getLogger("urllib3").setLevel(logging.ERROR)  # it tells of each attempt
     arguments = _parser().parse_args()
+    log_to_stderr("rollout")
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # it tells of each attempt
     try:
         _watch(arguments)
-    except ValueError as error:
-        sys.exit(f"watch: {error}")
+    except (InvalidSetting, OSError) as error:
+        end(f"watch: {error}")
     except psycopg.OperationalError as error:
-        sys.exit(f"watch: PostgreSQL does not answer: {error}")
+        end(f"watch: PostgreSQL does not answer: {said(error)}")
     except psycopg.Error as error:
-        sys.exit(f"watch: PostgreSQL refuses: {error.diag.message_primary}")
+        end(f"watch: PostgreSQL refuses: {said(error)}")
 
 
 def _watch(arguments: argparse.Namespace) -> None:
-    from rollout import wiring
+    from rollout import metrics, wiring
     from rollout.bell import Bell
     from rollout.watch import Watcher
 
@@ -54,6 +55,9 @@ def _watch(arguments: argparse.Namespace) -> None:
     beat = heartbeat(os.environ)
     stop, look = threading.Event(), threading.Event()
     with ExitStack() as stack:
+        sent = stack.enter_context(tracing("rollout"))
+        address, port = settings.metrics_address, settings.metrics_port
+        stack.enter_context(metrics_server(address, port, sent, *metrics.COLLECTORS))
         bell = Bell(stack.enter_context(connect(lock_s=1)))
 
         def end(*_: object) -> None:

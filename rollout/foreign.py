@@ -16,6 +16,7 @@ from modelkit.dataset import check_truths, read_examples
 from modelkit.golden import EDGE_TEXTS, TOLERANCE, Golden, GoldenMismatch
 from modelkit.registry import Registry, RegistryUnavailable, VersionUnknown
 from modelkit.values import ForeignVersion, ModelEntry, model_folder, read_values
+from rollout import metrics
 from rollout.arrival import Arrival, note_loading
 from rollout.foreign_server import ForeignServer
 from rollout.label_judge import label_judge
@@ -69,6 +70,15 @@ class ForeignVersions:
         margin: float,
     ) -> Arrival:
         """Check what the server answers."""
+        with metrics.gate(model):
+            return self._check(model, version, labels, champion, margin)
+
+    def agree(self, model: str) -> None:
+        """Nothing: whoever runs the server loads and unloads its versions."""
+
+    def _check(
+        self, model: str, version: str, labels: Sequence[str], champion: str | None, margin: float
+    ) -> Arrival:
         known = self._named(model)[version]
         unchecked = [*NEVER_CHECKED]
         if not self._is_known_to_be_alone(model, version):
@@ -94,9 +104,6 @@ class ForeignVersions:
             verdict = self._judge(server, known, model, version, champion, margin)
         detail = f"{verdict}; {known.address} {manner}; not checked: {', '.join(unchecked)}"
         return Arrival(detail, known.labels, address=known.address)
-
-    def agree(self, model: str) -> None:
-        """Nothing: whoever runs the server loads and unloads its versions."""
 
     def _named(self, model: str) -> Mapping[str, ForeignVersion]:
         try:

@@ -7,8 +7,11 @@ from functools import partial
 
 import psycopg
 
+from contract.logs import about
+from database.errors import said
 from inference.blocking import InferenceError
 from modelkit.registry import RegistryError
+from rollout import metrics
 from rollout.alias import AliasFollower
 from rollout.serving import Serving
 from rollout.store import ReleaseStore
@@ -16,7 +19,8 @@ from rollout.tidy import agree, settle
 
 log = logging.getLogger(__name__)
 
-_EXPECTED = (RegistryError, InferenceError, OSError, psycopg.errors.LockNotAvailable)
+_EXPECTED = (RegistryError, InferenceError, OSError)
+"""Their words quote no text."""
 
 
 class Housekeeping:
@@ -56,12 +60,15 @@ class Housekeeping:
         """Tidy up each model and follow its alias, once. Raises psycopg.OperationalError."""
         models = self._store.models()
         for model in models:
-            self._attempt(f"tidying {model}", partial(self.tidy, model))
+            with about(model=model):
+                self._attempt(f"tidying {model}", partial(self.tidy, model))
+        self._attempt("the metrics", partial(metrics.read, self._store))
         if self._aliases is None:
             return
         self._attempt("the registry's webhook", self._ask_for_hints)
         for model in models:
-            self._attempt(f"the registry's {model}", partial(self._aliases.look, model))
+            with about(model=model):
+                self._attempt(f"the registry's {model}", partial(self._aliases.look, model))
 
     def tidy(self, model: str) -> None:
         """Unless a release is at work. Raises psycopg.Error, InferenceError, OSError."""
@@ -84,10 +91,18 @@ class Housekeeping:
             if isinstance(error, psycopg.OperationalError) and self._store.is_lost:
                 raise
             if what not in self._failing:
-                expected = isinstance(error, _EXPECTED)
-                log.warning("%s: %s", what, error, exc_info=None if expected else error)
+                _log_failure(what, error)
             self._failing.add(what)
         else:
             if what in self._failing:
                 log.info("%s: well again", what)
             self._failing.discard(what)
+
+
+def _log_failure(what: str, error: Exception) -> None:
+    if isinstance(error, psycopg.errors.LockNotAvailable):
+        log.warning("%s: %s", what, said(error))
+    elif isinstance(error, _EXPECTED):
+        log.warning("%s: %s", what, error)
+    else:
+        log.warning("%s: unexpected %s", what, type(error).__name__, exc_info=error)

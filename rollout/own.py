@@ -5,12 +5,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from modelkit.golden import Golden
+from rollout import metrics
 from rollout.arrival import Arrival, note_loading
 from rollout.gate import Gate
 from rollout.refusal import Reason, Refused
 from rollout.serving import Serving
 from rollout.store import ReleaseStore
 from rollout.tidy import agree
+from telemetry.spans import span
 
 Tell = Callable[[str], None]
 """Told what is being done, for people."""
@@ -47,19 +49,23 @@ class OwnVersions:
         note_loading(self._store, model, version)
         with tempfile.TemporaryDirectory() as scratch:
             self._tell(f"checking {model} {version}")
-            candidate = self._gate.check(
-                model,
-                version,
-                labels=labels,
-                champion=champion,
-                margin=margin,
-                scratch=Path(scratch),
-            )
+            with metrics.gate(model):
+                candidate = self._gate.check(
+                    model,
+                    version,
+                    labels=labels,
+                    champion=champion,
+                    margin=margin,
+                    scratch=Path(scratch),
+                )
             self._tell(candidate.verdict)
             self._tell(f"loading {model} {version} beside {champion or 'nothing'}")
-            self._serving.bring_in(model, version, candidate.artifact, sha256=candidate.sha256)
+            with span("load"):
+                sha256 = candidate.sha256
+                self._serving.bring_in(model, version, candidate.artifact, sha256=sha256)
         self._tell(f"warming up {model} {version}")
-        self._serving.warm_up(model, version, candidate.golden)
+        with span("warm up"):
+            self._serving.warm_up(model, version, candidate.golden)
         return Arrival(candidate.verdict, candidate.labels, sha256=candidate.sha256)
 
     def agree(self, model: str) -> None:

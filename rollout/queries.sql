@@ -48,7 +48,7 @@ ORDER BY id LIMIT 1
 
 -- name: steps_due
 -- Reads the releases whose next step is due, once their version serves.
-SELECT id::text FROM releases
+SELECT id::text, model, version FROM releases
 WHERE state = 'RUNNING' AND next_step_time <= now() AND steps_done > 0
 ORDER BY id
 
@@ -155,3 +155,21 @@ SET version = coalesce(%(version)s, aliases.version), pending = excluded.pending
 -- name: texts
 -- Finds the texts of labelled predictions that are still there.
 SELECT id, text FROM training_v1.texts(%(ids)s)
+
+-- name: releases_by_state
+-- Counts the releases of each model by their states, those that none is in as well.
+SELECT m.id, s.state::text, count(r.id)
+FROM models m
+CROSS JOIN unnest(enum_range(NULL::release_state)) AS s (state)
+LEFT JOIN releases r ON r.model = m.id AND r.state = s.state
+WHERE m.listed
+GROUP BY m.id, s.state ORDER BY m.id, s.state
+
+-- name: versions_by_state
+-- Counts the versions of each model, likewise.
+SELECT m.id, s.state::text, count(v.version)
+FROM models m
+CROSS JOIN unnest(enum_range(NULL::version_state)) AS s (state)
+LEFT JOIN versions v ON v.model = m.id AND v.state = s.state
+WHERE m.listed
+GROUP BY m.id, s.state ORDER BY m.id, s.state

@@ -3,15 +3,20 @@
 A release is its row. What dies on the way is begun again by whoever looks next; see `settle`.
 """
 
+import psycopg
 from psycopg import Rollback
 
+from contract.logs import about
+from database.errors import said
 from inference.blocking import ServerUnavailable
+from rollout import metrics
 from rollout.arrival import Arrival, Way
 from rollout.foreign import ForeignVersions
 from rollout.own import Tell
-from rollout.refusal import PASSING, Reason, Refused
+from rollout.refusal import PASSING, Reason, Refused, refusal_name
 from rollout.store import Order, ReleaseStore
 from rollout.tidy import settle
+from telemetry.spans import span
 
 MOST_ATTEMPTS = 5
 """At a release: what ends the process itself does so each time."""
@@ -51,32 +56,42 @@ class Releaser:
         with self._store.lock(model) as is_alone:
             while is_alone and (order := self._store.next_order(model)):
                 if attempt := self._store.take_up(order.release):
-                    self._carry_out(model, order, attempt)
+                    metrics.count(model, "taken_up")
+                    with about(model=model, version=order.version):
+                        self._carry_out(model, order, attempt)
 
     def _carry_out(self, model: str, order: Order, attempt: int) -> None:
         """Whatever happens, the release has ended or has taken its first step then."""
         if attempt > MOST_ATTEMPTS:
             detail = f"the release process ended in each of {MOST_ATTEMPTS} attempts"
-            self._interrupt(model, order, detail)
+            self._interrupt(model, order, detail, detail)
             return
         try:
             self._bring_in(model, order)
         except Exception as error:  # of a lost database, it comes again where it is to be noted
-            passes = isinstance(error, OSError)
-            self._interrupt(model, order, f"{type(error).__name__}: {error}", passes=passes)
+            detail, passes = f"{type(error).__name__}: {error}", isinstance(error, OSError)
+            self._interrupt(model, order, detail, _kind(error), passes=passes)
 
-    def _interrupt(self, model: str, order: Order, detail: str, *, passes: bool = False) -> None:
+    def _interrupt(
+        self, model: str, order: Order, detail: str, told: str, *, passes: bool = False
+    ) -> None:
+        """told: what may be logged of the detail."""
         self._store.interrupted(order.release, detail, passes=passes)
-        self._tell(f"{model} {order.version}: {detail}")
+        metrics.count(model, "interrupted")
+        self._tell(f"{model} {order.version} is interrupted: {told}")
 
     def _bring_in(self, model: str, order: Order) -> None:
         """Check a version, have it answer, and take the first step of its release."""
-        try:
-            self._try_out(model, order)
-        except Refused as refusal:
-            self._refuse(model, order, refusal)
-        except ServerUnavailable as error:  # Triton; servers of others have a refusal of their own
-            self._refuse(model, order, Refused(Reason.TRITON_UNAVAILABLE, str(error)))
+        attributes = {"pmesh.model": model, "pmesh.version": order.version}
+        with span("release step", attributes=attributes) as step:
+            try:
+                self._try_out(model, order)
+            except Refused as refusal:
+                step.fail(refusal_name(refusal.reason))
+                self._refuse(model, order, refusal)
+            except ServerUnavailable as error:  # Triton; others' have a refusal of their own
+                step.fail(refusal_name(Reason.TRITON_UNAVAILABLE))
+                self._refuse(model, order, Refused(Reason.TRITON_UNAVAILABLE, str(error)))
 
     def _try_out(self, model: str, order: Order) -> None:
         way = self._way(model, order.version)
@@ -107,6 +122,7 @@ class Releaser:
                 )
             self._store.note(order.release, arrival.detail)
             if self._store.take_step(order.release):
+                metrics.count(model, "step")
                 return True
             raise Rollback
         return False
@@ -117,11 +133,17 @@ class Releaser:
             state = "RETIRED" if refusal.reason in PASSING else "REFUSED"
             self._store.set_version(model, order.version, state)
         self._store.refused(order.release, refusal)
+        metrics.count(model, "refused")
         self._tell(f"{model} {order.version} is refused: {refusal}")
         try:
             self._way(model, order.version).agree(model)
         except Exception as error:
-            self._tell(f"{model} {order.version} is not taken out yet: {error}")
+            self._tell(f"{model} {order.version} is not taken out yet: {_kind(error)}")
 
     def _way(self, model: str, version: str) -> Way:
         return self._foreign if self._foreign.has(model, version) else self._own
+
+
+def _kind(error: Exception) -> str:
+    """What may be logged of one that nobody foresaw: its words may quote a text."""
+    return said(error) if isinstance(error, psycopg.Error) else type(error).__name__

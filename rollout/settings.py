@@ -28,6 +28,10 @@ class ForeignSettings:
     """Seconds that a version without traffic stays loaded; longer than a call."""
     poll_s: float = setting("PMESH_ROLLOUT_POLL_S", 15.0, least=0.001)
     """Seconds between looks at the models and their aliases; the registry gives word sooner."""
+    metrics_address: str = setting("PMESH_ROLLOUT_METRICS_ADDRESS", "127.0.0.1")
+    """IP address at which Prometheus reads what the process tells."""
+    metrics_port: int = setting("PMESH_ROLLOUT_METRICS_PORT", 9469, most=65535)
+    """Port for that; 0: none."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from psycopg.rows import class_row
 from contract.days import unfinished_since
 from database import connections, named_sql
 from rollout.refusal import OUTAGES, Refused, refusal_name
+from telemetry.spans import Kind, span
 
 _SQL = named_sql.load("rollout")
 
@@ -29,6 +30,22 @@ class Order(NamedTuple):
     version: str
     margin: float | None
     """How much of the primary metric it may lose; None: as the program is set."""
+
+
+class DueStep(NamedTuple):
+    """A release that is due for a step and needs nothing but that."""
+
+    release: str
+    model: str
+    version: str
+
+
+class StateCount(NamedTuple):
+    """How many releases or versions of a model are in a state."""
+
+    model: str
+    state: str
+    number: int
 
 
 class Alias(NamedTuple):
@@ -114,9 +131,9 @@ class ReleaseStore:
         row = self._execute("next_order", model=model).fetchone()
         return Order(*row) if row else None
 
-    def steps_due(self) -> list[str]:
-        """The releases that are due for a step and need nothing but that."""
-        return self._column("steps_due")
+    def steps_due(self) -> list[DueStep]:
+        """The steps that are due."""
+        return [DueStep(*row) for row in self._execute("steps_due").fetchall()]
 
     def next_step_s(self) -> float | None:
         """In how many seconds the next step will be due; None: none will."""
@@ -134,7 +151,8 @@ class ReleaseStore:
 
         psycopg's error has the SQLSTATE PM002 for a version that does not serve.
         """
-        return bool(self._value("take_step", release=release))
+        with span("set traffic", Kind.CLIENT, attributes={"db.system.name": "postgresql"}):
+            return bool(self._value("take_step", release=release))
 
     def note(self, release: str, detail: str) -> None:
         """Note what was found out about its version."""
@@ -227,6 +245,14 @@ class ReleaseStore:
         """Note where it points, or where it is about to be moved, and what it has asked for."""
         parameters = {"version": version or None, "pending": pending, "release": release}
         self._execute("set_alias", model=model, alias=alias, **parameters)
+
+    def releases_by_state(self) -> list[StateCount]:
+        """Of all models that are listed, with the states that none is in."""
+        return [StateCount(*row) for row in self._execute("releases_by_state").fetchall()]
+
+    def versions_by_state(self) -> list[StateCount]:
+        """Likewise."""
+        return [StateCount(*row) for row in self._execute("versions_by_state").fetchall()]
 
     def _end(self, release: str, state: str, refusal: str, detail: str, passes: bool) -> None:
         said = {"state": state, "refusal": refusal, "detail": _storable(detail), "passes": passes}

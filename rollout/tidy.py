@@ -2,6 +2,7 @@
 
 import logging
 
+from rollout import metrics
 from rollout.serving import Serving
 from rollout.store import ReleaseStore
 
@@ -16,6 +17,7 @@ def settle(store: ReleaseStore, model: str, *, idle_s: float) -> None:
     """
     for version in store.interrupt(model):
         log.warning("the release of %s %s was cut short", model, version)
+        metrics.count(model, "interrupted")
     for version in store.versions_in(model, "LOADING"):
         store.set_version(model, version, "RETIRED")
     with store.traffic_held(model):

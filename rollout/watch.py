@@ -12,8 +12,12 @@ from functools import partial
 
 import psycopg
 
+from contract.logs import about
+from database.errors import said
+from rollout import metrics
 from rollout.bell import Bell
-from rollout.store import ReleaseStore
+from rollout.store import DueStep, ReleaseStore
+from telemetry.spans import span
 
 log = logging.getLogger(__name__)
 
@@ -81,14 +85,15 @@ class Watcher:
         """
         self._begin()
         were_free = True
-        for release in self._store.steps_due():
+        for step in self._store.steps_due():
             if self._stop.is_set():
                 break
-            try:
-                self._take_step(release)
-            except psycopg.errors.LockNotAvailable:
-                log.info("release %s: somebody holds its model", release)
-                were_free = False
+            with about(model=step.model, version=step.version):
+                try:
+                    self._take_step(step)
+                except psycopg.errors.LockNotAvailable:
+                    log.info("release %s: somebody holds its model", step.release)
+                    were_free = False
         return were_free
 
     def _begin(self) -> None:
@@ -97,21 +102,28 @@ class Watcher:
                 self._at_work.add(model)
                 self._start(model, partial(self._work, model))
 
-    def _take_step(self, release: str) -> None:
+    def _take_step(self, step: DueStep) -> None:
+        attributes = {"pmesh.model": step.model, "pmesh.version": step.version}
         try:
-            if self._store.take_step(release):
-                log.info("release %s: the next step", release)
+            with span("release step", attributes=attributes):
+                is_taken = self._store.take_step(step.release)
         except psycopg.OperationalError:
             raise
         except psycopg.Error as error:  # its version does not serve any more
-            self._store.interrupted(release, str(error.diag.message_primary))
+            self._store.interrupted(step.release, str(error.diag.message_primary))
+            log.warning("release %s is interrupted: %s", step.release, said(error))
+            metrics.count(step.model, "interrupted")
+        else:
+            if is_taken:
+                log.info("release %s: the next step", step.release)
+                metrics.count(step.model, "step")
 
     def _work(self, model: str) -> None:
         os.nice(NICENESS)  # of this thread and its children
         try:
             self._carry_on(model)
-        except psycopg.errors.LockNotAvailable as error:
-            log.warning("%s: somebody holds it: %s", model, error)
+        except psycopg.errors.LockNotAvailable:
+            log.warning("%s: somebody holds it", model)
         finally:
             self._at_work.discard(model)
 

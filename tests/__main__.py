@@ -14,10 +14,7 @@ ELSEWHERE = ("tests/unit", "tests/images", "tests/landed", "tests/annotation", "
 """What has a target of its own."""
 FIRST = (
     "tests/e2e",
-    *(
-        f"tests/integration/{part}"
-        for part in ("models", "monitoring", "training", "model_runtime")
-    ),
+    *(f"tests/integration/{part}" for part in ("monitoring", "training", "model_runtime")),
 )
 """Whole stacks, trainings, workers and the hourly job: about half of the time."""
 

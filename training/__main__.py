@@ -11,13 +11,17 @@ import argparse
 import logging
 import os
 import signal
-import sys
 import threading
 
 import psycopg
 
-from contract.settings import read
+from contract.logs import end, log_to_stderr
+from contract.settings import InvalidSetting, read
 from database.connections import connect
+from database.errors import said
+from telemetry.metrics_server import metrics_server
+from telemetry.tracing import tracing
+from training import metrics
 from training.retraining import work_off
 from training.settings import RetrainingSettings
 from training.store import TrainingStore
@@ -27,35 +31,38 @@ log = logging.getLogger("training")
 
 def main() -> None:
     """Do what the command line says; exit with one line if it cannot be done."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     arguments = _parser().parse_args()
+    log_to_stderr("training")
     try:
         settings = read(RetrainingSettings, os.environ)
         arguments.run(settings, _stop_on_signals())
-    except ValueError as error:
-        sys.exit(f"training: {error}")
+    except (InvalidSetting, OSError) as error:
+        end(f"training: {error}")
     except psycopg.OperationalError as error:
-        sys.exit(f"training: PostgreSQL does not answer: {error}")
+        end(f"training: PostgreSQL does not answer: {said(error)}")
     except psycopg.Error as error:
-        sys.exit(f"training: PostgreSQL refuses: {error.diag.message_primary}")
+        end(f"training: PostgreSQL refuses: {said(error)}")
 
 
 def _run(settings: RetrainingSettings, stop: threading.Event) -> None:
-    with connect() as connection:
+    with tracing("training"), connect() as connection:
         _work_off(TrainingStore(connection), settings, stop)
 
 
 def _watch(settings: RetrainingSettings, stop: threading.Event) -> None:
-    while not stop.is_set():
-        try:
-            with connect() as connection:
-                store = TrainingStore(connection)
-                while not stop.is_set():
-                    _work_off(store, settings, stop)
-                    stop.wait(settings.poll_s)
-        except psycopg.OperationalError as error:
-            log.warning("PostgreSQL does not answer: %s", error)
-            stop.wait(settings.poll_s)
+    address, port = settings.metrics_address, settings.metrics_port
+    with tracing("training") as sent, metrics_server(address, port, sent, *metrics.COLLECTORS):
+        while not stop.is_set():
+            try:
+                with connect() as connection:
+                    store = TrainingStore(connection)
+                    while not stop.is_set():
+                        _work_off(store, settings, stop)
+                        stop.wait(settings.poll_s)
+            except psycopg.OperationalError as error:
+                metrics.forget()
+                log.warning("PostgreSQL does not answer: %s", said(error))
+                stop.wait(settings.poll_s)
 
 
 def _work_off(store: TrainingStore, settings: RetrainingSettings, stop: threading.Event) -> None:

@@ -24,3 +24,10 @@ FROM training_v1.request(%(model)s, %(actor)s) WHERE id IS NOT NULL
 -- The newest trainings that were asked for.
 SELECT id, model, actor, state, version, error, create_time
 FROM retrainings ORDER BY id DESC LIMIT %(limit)s
+
+-- name: waiting
+-- Counts the trainings of each model, or of one, that nobody has begun.
+SELECT m.id, count(r.id)
+FROM models m LEFT JOIN retrainings r ON r.model = m.id AND r.state = 'REQUESTED'
+WHERE %(model)s IN ('', m.id)
+GROUP BY m.id

@@ -10,14 +10,22 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import IO
 
+import psycopg
+
+from contract.logs import about
+from telemetry.spans import Span, span
+from training import metrics
 from training.store import TakenTraining, TrainingStore
 
 POLL_S = 0.5
 """Between looks at a process: whether it has ended, and whether it is to."""
 STOP_S = 10.0
 """From being asked to end until it is killed."""
+LOOK_S = 15.0
+"""Between looks at what waits, while one is trained."""
 MAX_ERROR = 1_000  # characters
 TAIL = 64 * 1024  # bytes of what a training says
 
@@ -39,17 +47,41 @@ def work_off(
     model: of which; "" for all. timeout_s: for each; then it has failed. Raises psycopg.Error.
     """
     while not stop() and (task := store.take(model)):
-        tell(f"{task.model}: training from labels, as {task.id} asks for")
-        try:
-            version, error = _train(task, timeout_s, stop)
-        except Stopped:
-            return
-        store.finish(task, version=version, error=error)
-        tell(f"{task.model}: {f'version {version} is registered' if version else error}")
+        metrics.read(store, model)
+        begun = time.monotonic()
+        with about(model=task.model), _span(task) as training:
+            tell(f"{task.model}: training from labels, as {task.id} asks for")
+            try:
+                version, error = _train(task, timeout_s, stop, partial(_look, store, model))
+            except Stopped:
+                return
+            store.finish(task, version=version, error=error)
+            if version:
+                training.set("pmesh.version", version)
+            else:
+                training.fail("failed")
+            tell(f"{task.model}: {f'version {version} is registered' if version else error}")
+        outcome = "succeeded" if version else "failed"
+        metrics.count(task.model, outcome, time.monotonic() - begun)
+    metrics.read(store, model)
 
 
-def _train(task: TakenTraining, timeout_s: float, stop: Callable[[], bool]) -> tuple[str, str]:
-    """The version that it has registered, or why there is none."""
+def _span(task: TakenTraining) -> Span:
+    return span(f"train {task.model}", attributes={"pmesh.model": task.model})
+
+
+def _look(store: TrainingStore, model: str) -> None:
+    """At what waits; a training does not end because that cannot be seen."""
+    try:
+        metrics.read(store, model)
+    except psycopg.Error:
+        metrics.forget()
+
+
+def _train(
+    task: TakenTraining, timeout_s: float, stop: Callable[[], bool], look: Callable[[], None]
+) -> tuple[str, str]:
+    """The version that it has registered, or why there is none. look: called now and then."""
     # It ends with this process: who takes the training next would otherwise find it at work.
     command = ("setpriv", "--pdeathsig", "KILL", "--", sys.executable, "-P", "-m", "training.train")
     with tempfile.TemporaryFile() as said, tempfile.TemporaryFile() as complained:
@@ -60,13 +92,17 @@ def _train(task: TakenTraining, timeout_s: float, stop: Callable[[], bool]) -> t
             stdout=said,
             stderr=complained,
         )
-        until = time.monotonic() + timeout_s
+        begun = looked = time.monotonic()
         try:
             while process.poll() is None:
                 if stop():
                     raise Stopped
-                if time.monotonic() > until:
+                now = time.monotonic()
+                if now - begun > timeout_s:
                     return "", f"it took longer than {timeout_s:g} s"
+                if now - looked > LOOK_S:
+                    look()
+                    looked = now
                 time.sleep(POLL_S)
         finally:
             _end(process)

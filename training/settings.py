@@ -27,3 +27,7 @@ class RetrainingSettings(Settings):
     """Seconds between looks at what is asked for."""
     timeout_s: float = setting("PMESH_TRAINING_TIMEOUT_S", 21_600.0, least=0.001)
     """Seconds after which a training has failed."""
+    metrics_address: str = setting("PMESH_TRAINING_METRICS_ADDRESS", "127.0.0.1")
+    """IP address at which Prometheus reads what the process tells."""
+    metrics_port: int = setting("PMESH_TRAINING_METRICS_PORT", 9471, most=65535)
+    """Port for that; 0: none."""

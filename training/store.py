@@ -70,6 +70,10 @@ class TrainingStore:
         """What was asked for last, the newest first."""
         return [Retraining(*row) for row in self._fetch("list", limit=limit)]
 
+    def waiting(self, model: str = "") -> dict[str, int]:
+        """How many nobody has begun, by model. model: of which; "" for all."""
+        return dict(self._fetch("waiting", model=model))
+
     def take(self, model: str = "") -> TakenTraining | None:
         """The oldest that is asked for and that no other session is at; None: there is none.
 

@@ -9,6 +9,7 @@ import os
 import runpy
 import sys
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -32,6 +33,8 @@ class TritonPythonModel:
         import triton_python_backend_utils  # exists in the backend's process only
 
         self._backend = triton_python_backend_utils
+        self._name = f"{args['model_name']} {args['model_version']}"
+        self._told_s = 0
         directory = Path(args["model_repository"]) / args["model_version"]
         declared = json.loads((directory / "model.json").read_text())["outputs"]
         self._sizes = {output["name"]: output["shape"][1] for output in declared}
@@ -50,6 +53,7 @@ class TritonPythonModel:
         try:
             outputs = self._predict([text for texts in batches for text in texts])
         except Exception as exc:
+            self._tell(exc)
             if len(requests) > 1:
                 return [response for request in requests for response in self.execute([request])]
             return [self._answer_by_row(requests[0], batches[0], exc)]
@@ -59,6 +63,12 @@ class TritonPythonModel:
             responses.append(self._response(request, outputs, start, end))
             start = end
         return responses
+
+    def _tell(self, exc: Exception) -> None:
+        """In a line of Triton's log, one a second at most: a model may fail for every text."""
+        if (now_s := int(time.monotonic())) != self._told_s:
+            self._told_s = now_s
+            self._backend.Logger.log_warn(f"{self._name}: the model failed: {type(exc).__name__}")
 
     def _texts(self, request: Any) -> list[str]:
         tensor = self._backend.get_input_tensor_by_name(request, "text").as_numpy()

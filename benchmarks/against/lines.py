@@ -1,6 +1,5 @@
 """What is measured of each checkout, by what every revision of it answers."""
 
-import json
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from benchmarks.h2load import Call, call_grpc
 from benchmarks.load import Load
 from benchmarks.mesh import Mesh
 from benchmarks.questions import INFER, MODEL, PREDICT
+from benchmarks.texts import write_bodies
 from benchmarks.wrk import post_json
 
 GRPC_64, REST_64, MANY_64 = "gRPC at 64", "REST at 64", "ten models at 64"
@@ -35,8 +35,7 @@ class Line:
 
 def lines(texts: Sequence[str], scratch: Path) -> list[Line]:
     """All of them, in turn. scratch: a folder for what the load generators read."""
-    bodies = scratch / "bodies.jsonl"
-    bodies.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts))
+    bodies = write_bodies(texts, scratch)
     text = sorted(texts, key=len)[len(texts) // 2]  # h2load sends one only
 
     def rest(in_flight: int) -> Callable[[Mesh, int], Load]:

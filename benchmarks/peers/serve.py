@@ -40,7 +40,7 @@ def main() -> None:
     home.create()
     _write_model(home.path / "triton_repo")
     environment = base_environment(os.environ)
-    ports = assign_ports(home.ports, port_names())
+    ports = assign_ports(home.ports, port_names([MODEL]))
     stack = LocalStack(
         home, gateway_port=gateway_port, ports=ports, models=[MODEL], environment=environment
     )

@@ -1,5 +1,5 @@
 -- The events that SQL writes to the outbox: Protobuf JSON of predict.events.v1, less the event_id,
--- which is that of the row. Each is one expression, so that it costs no call.
+-- which is that of the row. Each of these is one expression, so that it costs no call.
 CREATE SCHEMA IF NOT EXISTS events_v1;
 
 CREATE OR REPLACE FUNCTION events_v1.inference_requested(id uuid, model text, version text)
@@ -32,3 +32,15 @@ CREATE OR REPLACE FUNCTION events_v1.alert_changed(
         'below', (alert).terms -> 'below', 'hour', (alert).hour, 'value', (alert).value,
         'low', (alert).low, 'high', (alert).high, 'rows', (alert).rows::text,
         'reference', (alert).reference));
+
+-- The traces of an event of several requests, by the traceparents of these: those that are recorded,
+-- the first one first, and no more than a span and its links may name; or else the first of all.
+CREATE OR REPLACE FUNCTION events_v1.traces(traceparents text[]) RETURNS text[]
+    LANGUAGE sql IMMUTABLE
+    RETURN coalesce(
+        (SELECT array_agg(traceparent ORDER BY place)
+         FROM (SELECT traceparent, min(place) AS place
+               FROM unnest(traceparents) WITH ORDINALITY AS t (traceparent, place)
+               WHERE traceparent ~ '[13579bdf]$'  -- the flag that says so
+               GROUP BY traceparent ORDER BY min(place) LIMIT 129) AS recorded),
+        (array_remove(traceparents, NULL))[1:1]);

@@ -10,7 +10,7 @@ CREATE OR REPLACE FUNCTION gateway_v1.erase(prediction uuid) RETURNS void
     AS $$
 BEGIN
     UPDATE requests
-    SET text = '', tags = NULL, erase_time = now(),
+    SET text = '', tags = NULL, traceparent = NULL, erase_time = now(),
         error = CASE WHEN error IS NOT NULL THEN jsonb_build_object(
             'code', error -> 'code',
             'details', jsonb_path_query_array(error, '$.details[*] ? (exists(@.reason))')

@@ -218,3 +218,12 @@ BEGIN
         END LOOP;
     END IF;
 END $$;
+
+-- For how many seconds the oldest transaction of this database has run; null where the owner may not
+-- see those of others.
+CREATE OR REPLACE FUNCTION relay_v1.oldest_transaction() RETURNS float8
+    LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp
+    RETURN (
+        SELECT CASE WHEN pg_has_role('pg_read_all_stats', 'USAGE')
+                    THEN coalesce(max(extract(epoch FROM clock_timestamp() - xact_start)), 0) END
+        FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid());

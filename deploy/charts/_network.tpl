@@ -109,7 +109,9 @@ spec:
 {{- end }}
 {{- range $what, $callers := $table.outside }}
 {{- if has $name $callers }}
-{{- $outside = append $outside (include "network.port" (list $root $what)) }}
+{{- with include "network.port" (list $root $what) }}
+{{- $outside = append $outside . }}
+{{- end }}
 {{- end }}
 {{- end -}}
 apiVersion: networking.k8s.io/v1
@@ -161,16 +163,21 @@ spec:
     {{- end }}
 {{- end }}
 
-{{/* The port of something outside: the one in its URL, or the usual one. Takes the root; what. */}}
+{{/* The port of something outside: the one in its URL, or the usual one; none of a receiver of spans
+     that there is not. Takes the root; what. */}}
 {{- define "network.port" -}}
 {{- $values := (index . 0).Values -}}
 {{- $url := "" -}}
 {{- if eq (index . 1) "issuer" -}}
 {{- $url = ($values.access.tokens).jwks | default "" -}}
+{{- else if eq (index . 1) "traces" -}}
+{{- $url = $values.telemetry.otlpEndpoint -}}
 {{- else if ne (index . 1) "alerts" -}}
 {{- $url = $values.aws.endpoint -}}
 {{- end -}}
 {{- $host := regexFind "^https?://[^/?#]*" $url -}}
 {{- $usual := ternary "80" "443" (hasPrefix "http://" $url) -}}
+{{- if or $url (ne (index . 1) "traces") -}}
 {{- regexFind ":[0-9]+$" $host | trimPrefix ":" | default $usual -}}
+{{- end -}}
 {{- end }}

@@ -158,6 +158,25 @@ automountServiceAccountToken: false
 {{- end }}
 {{- end }}
 
+{{/* Where spans go, and how many of the traces that begin here: those of others go on as they came. */}}
+{{- define "pod.telemetry" -}}
+{{- with .Values.telemetry -}}
+{{- if .otlpEndpoint -}}
+- name: OTEL_EXPORTER_OTLP_ENDPOINT
+  value: {{ .otlpEndpoint | quote }}
+- name: OTEL_TRACES_SAMPLER
+  value: parentbased_traceidratio
+- name: OTEL_TRACES_SAMPLER_ARG
+  value: {{ .sampleRatio | quote }}
+- name: POD_NAME
+  valueFrom:
+    fieldRef: {fieldPath: metadata.name}
+- name: OTEL_RESOURCE_ATTRIBUTES
+  value: k8s.namespace.name={{ $.Release.Namespace }},k8s.pod.name=$(POD_NAME)
+{{- end }}
+{{- end }}
+{{- end }}
+
 {{- define "pod.topic" -}}
 {{- $partition := ternary "aws-cn" (ternary "aws-us-gov" "aws" (hasPrefix "us-gov-" .Values.aws.region)) (hasPrefix "cn-" .Values.aws.region) -}}
 {{ printf "arn:%s:sns:%s:%s:%s-events" $partition .Values.aws.region .Values.aws.account .Values.bus.prefix | quote }}

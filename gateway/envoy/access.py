@@ -18,26 +18,27 @@ class Access(NamedTuple):
     """Where Envoy finds the keys, and each new set of them."""
 
 
-def open_access(policy_file: Path, directory: Path, *, refresh_s: float) -> Access:
+def open_access(
+    policy_file: Path, directory: Path, *, refresh_s: float, tells_log: bool = False
+) -> Access:
     """Read the policy and the keys; these are read again and again from now on.
 
-    directory: where Envoy will find them; for nothing else. Raises OSError; ValueError, which says
-    what is wrong.
+    directory: where Envoy will find them; for nothing else. tells_log: whether the access log is to
+    name callers. Raises OSError; ValueError, which says what is wrong.
     """
     policy = read_policy(policy_file)
     tokens, file = policy.tokens, directory / "jwt_authn.json"
+    write = partial(write_keys, tokens, file=file, tells_log=tells_log)
     if urlsplit(tokens.jwks).scheme in ("http", "https"):
         read = partial(fetch, tokens.jwks)
-        write_keys(tokens, "", file)
+        write("")
     else:
         read = partial(_read, Path(tokens.jwks))
         try:
-            write_keys(tokens, read(), file)
+            write(read())
         except ValueError as error:
             raise ValueError(f"{tokens.jwks}: {error}") from error
-    KeySource(
-        tokens.jwks, read, refresh_s=refresh_s, changed=lambda keys: write_keys(tokens, keys, file)
-    ).start()
+    KeySource(tokens.jwks, read, refresh_s=refresh_s, changed=write).start()
     return Access(policy, file)
 
 

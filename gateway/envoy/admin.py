@@ -1,6 +1,10 @@
 """Envoy's admin interface: what the launcher asks of a running Envoy."""
 
 import http.client
+from urllib.parse import quote
+
+LOOK_S = 1.0
+"""That figures may take: whoever scrapes waits for them."""
 
 
 class EnvoyAdmin:
@@ -21,8 +25,15 @@ class EnvoyAdmin:
         )
         return all(line.endswith(": 0") for line in gauges.splitlines())
 
-    def _ask(self, method: str, path: str) -> str:
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=5)
+    def stats(self, pattern: str) -> dict[str, int]:
+        """Counters and gauges whose names match a regular expression."""
+        answer = self._ask("GET", f"/stats?filter={quote(pattern)}", timeout_s=LOOK_S)
+        lines = answer.splitlines()
+        pairs = (line.rpartition(": ") for line in lines)
+        return {name: int(value) for name, _, value in pairs if value.isdecimal()}
+
+    def _ask(self, method: str, path: str, *, timeout_s: float = 5) -> str:
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=timeout_s)
         try:
             connection.request(method, path)
             return connection.getresponse().read().decode()

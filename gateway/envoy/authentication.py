@@ -21,6 +21,8 @@ IDENTITY_HEADERS = (
     "remote-user",
 )
 """How headers begin in which proxies say who calls; a client may not send them."""
+TOKEN = f"{full_name('jwt_authn')}:token"
+"""Where the access log finds what a verified token says."""
 _ONE_TOKEN = [
     {"name": "authorization", "string_match": {"prefix": "Bearer "}},
     {"name": "authorization", "string_match": {"contains": ","}, "invert_match": True},
@@ -57,12 +59,15 @@ def authenticate(tokens: Tokens, file: Path) -> dict[str, Any]:
     }
 
 
-def write_keys(tokens: Tokens, keys: str, file: Path) -> None:
-    """Make the file, or another one of it. keys: a JSON Web Key Set, or "" for none yet."""
+def write_keys(tokens: Tokens, keys: str, file: Path, *, tells_log: bool = False) -> None:
+    """Make the file, or another one of it. keys: a JSON Web Key Set, or "" for none yet.
+
+    tells_log: whether the access log is to find what tokens say.
+    """
     config = {
         "@type": "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig",
         "name": _NAME,
-        "typed_config": _config(tokens, keys),
+        "typed_config": _config(tokens, keys, tells_log=tells_log),
     }
     new = file.with_suffix(".new")
     new.write_text(json.dumps({"resources": [config]}))
@@ -75,7 +80,7 @@ def has_keys(file: Path) -> bool:
     return "local_jwks" in config["typed_config"]["providers"][_PROVIDER]
 
 
-def _config(tokens: Tokens, keys: str) -> dict[str, Any]:
+def _config(tokens: Tokens, keys: str, *, tells_log: bool = False) -> dict[str, Any]:
     provider = {
         "issuer": tokens.issuer,
         "audiences": [tokens.audience],
@@ -89,6 +94,7 @@ def _config(tokens: Tokens, keys: str) -> dict[str, Any]:
         "require_expiration": True,
         "clock_skew_seconds": CLOCK_SKEW_S,
         "jwt_cache_config": {"jwt_cache_size": _CACHED_TOKENS},
+        **({"payload_in_metadata": "token"} if tells_log else {}),
         **({"local_jwks": {"inline_string": keys}} if keys else {"remote_jwks": _NO_KEYS}),
     }
     verified = {"provider_name": _PROVIDER}

@@ -6,11 +6,14 @@ from typing import Any
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from gateway.envoy.access import Access
+from gateway.envoy.access_log import NOTE_STATUS, access_log
 from gateway.envoy.access_replies import access_replies
 from gateway.envoy.authentication import IDENTITY_HEADERS
+from gateway.envoy.collector import EnvoyTraces, collector_cluster
 from gateway.envoy.descriptors import load_descriptors
 from gateway.envoy.filters import (
     GRPC_WEB,
+    HEALTH_CHECK,
     REST_FRONT,
     TRANSCODER,
     cors_policy,
@@ -20,6 +23,7 @@ from gateway.envoy.filters import (
 from gateway.envoy.front import Front
 from gateway.envoy.listener import EXTENSIONS, connection_limit, request_id, socket_address
 from gateway.envoy.local_replies import local_reply_config
+from gateway.envoy.tracing import DROPPED_HEADERS, runtime, traced_as, tracing
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 """Largest REST body; a gRPC message has the same limit."""
@@ -41,27 +45,37 @@ def bootstrap(
     settings: Front,
     contract: FileDescriptorSet | None = None,
     access: Access | None = None,
+    traces: EnvoyTraces | None = None,
 ) -> dict[str, Any]:
     """The whole configuration, as Envoy reads it from JSON.
 
     contract: what REST follows, if it is not the product's own. Raises ValueError for an HTTP rule
-    in it that cannot be. access: who may call; None: everybody.
+    in it that cannot be. access: who may call; None: everybody. traces: where spans go; None: there
+    are none.
     """
     contract = contract or load_descriptors()
+    clusters = {"clusters": [collector_cluster(traces)]} if traces else {}
     return {
         "node": {"id": "gateway", "cluster": "predict-mesh"},
         "admin": {"address": socket_address("127.0.0.1", settings.admin_port)},
-        "static_resources": {"listeners": [_listener(settings, contract, access)]},
+        "static_resources": {
+            "listeners": [_listener(settings, contract, access, traces)],
+            **clusters,
+        },
         "overload_manager": connection_limit(settings.max_connections),
+        **({"layered_runtime": runtime()} if traces else {}),
     }
 
 
 def _listener(
-    settings: Front, contract: FileDescriptorSet, access: Access | None
+    settings: Front,
+    contract: FileDescriptorSet,
+    access: Access | None,
+    traces: EnvoyTraces | None,
 ) -> dict[str, Any]:
     manager = {
         "name": "envoy.filters.network.http_connection_manager",
-        "typed_config": _http_manager(settings, contract, access),
+        "typed_config": _http_manager(settings, contract, access, traces),
     }
     return {
         "name": "gateway",
@@ -74,17 +88,20 @@ def _listener(
 
 
 def _http_manager(
-    settings: Front, contract: FileDescriptorSet, access: Access | None
+    settings: Front,
+    contract: FileDescriptorSet,
+    access: Access | None,
+    traces: EnvoyTraces | None,
 ) -> dict[str, Any]:
     return {
         "@type": f"{EXTENSIONS}.filters.network.http_connection_manager.v3.HttpConnectionManager",
         "stat_prefix": "gateway",
         "server_name": "predict-mesh",
-        **request_id(),
+        **request_id(is_traced=bool(traces)),
         "use_remote_address": True,
         "normalize_path": True,
         "merge_slashes": True,
-        "early_header_mutation_extensions": [_drop_headers(access)],
+        "early_header_mutation_extensions": [_drop_headers(access, traces)],
         **_limits(),
         "http2_protocol_options": _http2(),
         "local_reply_config": local_reply_config(
@@ -92,9 +109,19 @@ def _http_manager(
             max_body_bytes=MAX_BODY_BYTES,
             max_header_bytes=MAX_HEADER_KB * 1024,
         ),
-        "route_config": {"virtual_hosts": [_virtual_host(settings)]},
-        "http_filters": http_filters(settings, contract, access, max_body_bytes=MAX_BODY_BYTES),
+        "route_config": {"virtual_hosts": [_virtual_host(settings, traces)]},
+        "http_filters": http_filters(
+            settings, contract, access, traces, max_body_bytes=MAX_BODY_BYTES
+        ),
+        **({"tracing": tracing(traces)} if traces else {}),
+        **_access_log(settings),
     }
+
+
+def _access_log(settings: Front) -> dict[str, Any]:
+    if not settings.access_log:
+        return {}
+    return {"access_log": access_log(settings.access_log, settings.caller_header)}
 
 
 def _limits() -> dict[str, Any]:
@@ -122,49 +149,68 @@ def _http2() -> dict[str, Any]:
     }
 
 
-def _virtual_host(settings: Front) -> dict[str, Any]:
+def _virtual_host(settings: Front, traces: EnvoyTraces | None) -> dict[str, Any]:
     """Nothing is forwarded: a route says which filters are for its kind of request."""
+
+    notes = (NOTE_STATUS,) if settings.access_log else ()
+    native = without(HEALTH_CHECK, GRPC_WEB, REST_FRONT, TRANSCODER, *notes)
+
+    def known_as(protocol: str) -> dict[str, Any]:
+        name = {"name": protocol} if settings.access_log else {}
+        return name | (traced_as(protocol) if traces else {})
+
     return {
         "name": "gateway",
         "domains": ["*"],
         "request_body_buffer_limit": MAX_BODY_BYTES + GRPC_OVERHEAD_BYTES,
         "routes": [
-            _route({**EVERYTHING, "grpc": {}}, without(GRPC_WEB, REST_FRONT, TRANSCODER)),
-            _route({**EVERYTHING, "headers": [GRPC_WEB_CONTENT]}, without(REST_FRONT, TRANSCODER)),
-            *(_mount(path, methods) for path, methods in settings.mounts.items()),
-            _route(EVERYTHING, without(GRPC_WEB)),
+            _route({**EVERYTHING, "grpc": {}}, native, known_as("grpc")),
+            _route(
+                {**EVERYTHING, "headers": [GRPC_WEB_CONTENT]},
+                without(HEALTH_CHECK, REST_FRONT, TRANSCODER),
+                known_as("grpc-web"),
+            ),
+            *(
+                _route(_mounted(path, methods), native, known_as("rest"))
+                for path, methods in settings.mounts.items()
+            ),
+            _route(EVERYTHING, without(GRPC_WEB), known_as("rest")),
         ],
         "typed_per_filter_config": cors_policy(settings.cors_origins),
     }
 
 
-def _route(match: dict[str, Any], per_filter: dict[str, Any]) -> dict[str, Any]:
+def _route(
+    match: dict[str, Any], per_filter: dict[str, Any], known_as: dict[str, Any]
+) -> dict[str, Any]:
     return {
         "match": match,
         "non_forwarding_action": {},
         "typed_per_filter_config": per_filter,
+        **known_as,
     }
 
 
-def _mount(path: str, methods: Sequence[str]) -> dict[str, Any]:
+def _mounted(path: str, methods: Sequence[str]) -> dict[str, Any]:
     """What the application answers as it is; the REST front refuses other methods."""
     method = {"safe_regex": {"regex": "|".join(methods)}}
-    match = {
+    return {
         "path_separated_prefix": path,
         "headers": [{"name": ":method", "string_match": method}],
     }
-    return _route(match, without(GRPC_WEB, REST_FRONT, TRANSCODER))
 
 
-def _drop_headers(access: Access | None) -> dict[str, Any]:
+def _drop_headers(access: Access | None, traces: EnvoyTraces | None) -> dict[str, Any]:
     """Envoy's own headers say what Envoy did, and others who calls: a client may not send them."""
     prefixes = ("x-envoy-", *(IDENTITY_HEADERS if access else ()))
+    names = DROPPED_HEADERS if traces else ()
     return {
         "name": "envoy.http.early_header_mutation.header_mutation",
         "typed_config": {
             "@type": f"{EXTENSIONS}.http.early_header_mutation.header_mutation.v3.HeaderMutation",
             "mutations": [
-                {"remove_on_match": {"key_matcher": {"prefix": prefix}}} for prefix in prefixes
+                *({"remove_on_match": {"key_matcher": {"prefix": prefix}}} for prefix in prefixes),
+                *({"remove": name} for name in names),
             ],
         },
     }

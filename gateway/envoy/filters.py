@@ -9,15 +9,19 @@ from google.api import annotations_pb2
 from google.protobuf.descriptor_pb2 import FileDescriptorSet
 
 from gateway.envoy.access import Access
+from gateway.envoy.access_log import note_status
 from gateway.envoy.access_paths import HEALTHZ
 from gateway.envoy.authentication import authenticate
+from gateway.envoy.collector import EnvoyTraces
 from gateway.envoy.descriptors import bindings, rest_methods
 from gateway.envoy.front import Front
 from gateway.envoy.http_filter import TYPES, full_name, http_filter
 from gateway.envoy.rest_front import rest_front_script
 from gateway.envoy.rest_rules import rest_rules
+from gateway.envoy.tracing import tell_span
 
-GRPC_WEB, REST_FRONT, TRANSCODER = "grpc_web", "lua", "grpc_json_transcoder"
+HEALTH_CHECK, GRPC_WEB, REST_FRONT = "health_check", "grpc_web", "lua"
+TRANSCODER = "grpc_json_transcoder"
 MAX_RESPONSE_BYTES = 64 * 1024 * 1024
 """Largest answer that the transcoder makes JSON of; no other limit of ours lets one grow to it."""
 
@@ -26,12 +30,14 @@ def http_filters(
     settings: Front,
     descriptors: FileDescriptorSet,
     access: Access | None,
+    traces: EnvoyTraces | None,
     *,
     max_body_bytes: int,
 ) -> list[dict[str, Any]]:
     """The chain; its end is the application, and nothing is forwarded.
 
-    descriptors: the contract that REST follows. access: who may call; None: everybody.
+    descriptors: the contract that REST follows. access: who may call; None: everybody. traces:
+    where spans go; None: there are none.
     """
     rules = rest_rules(
         descriptors,
@@ -44,11 +50,13 @@ def http_filters(
     return [
         _health_check(),
         *cors,
+        *([tell_span()] if traces else []),
         http_filter(GRPC_WEB, "grpc_web.v3.GrpcWeb"),
         # After gRPC-Web, so that refusals become that too, and before any work on a request.
         *([authenticate(access.policy.tokens, access.keys)] if access else []),
         http_filter(REST_FRONT, "lua.v3.Lua", default_source_code={"inline_string": script}),
-        _transcoder(descriptors),
+        _transcoder(descriptors, keeps_route=bool(traces or settings.access_log)),
+        *([note_status()] if settings.access_log else []),
         _application(settings.app),
     ]
 
@@ -81,20 +89,22 @@ def _health_check() -> dict[str, Any]:
     Envoy listens only once the application has started.
     """
     return http_filter(
-        "health_check",
+        HEALTH_CHECK,
         "health_check.v3.HealthCheck",
         pass_through_mode=False,
         headers=[{"name": ":path", "string_match": {"exact": HEALTHZ}}],
     )
 
 
-def _transcoder(descriptors: FileDescriptorSet) -> dict[str, Any]:
+def _transcoder(descriptors: FileDescriptorSet, *, keeps_route: bool) -> dict[str, Any]:
+    """keeps_route: whether it matters by which route a request came: one of gRPC takes it else."""
     return http_filter(
         TRANSCODER,
         "grpc_json_transcoder.v3.GrpcJsonTranscoder",
         proto_descriptor_bin=base64.b64encode(_without_response_body(descriptors)).decode(),
         services=sorted({service for service, _, _ in rest_methods(descriptors)}),
         convert_grpc_status=True,
+        **({"match_incoming_request_route": True} if keeps_route else {}),
         query_param_unescape_plus=True,
         # In a variable of several segments, as google.api.http says.
         url_unescape_spec="ALL_CHARACTERS_EXCEPT_SLASH",

@@ -30,6 +30,10 @@ class Front:
     """Seconds from then on that calls in flight get to end; those left are SHUTTING_DOWN."""
     access: Path | None = setting("PMESH_GATEWAY_ACCESS", None)
     """The access policy, a file of contract/access.py: who may call. Not set: everybody."""
+    access_log: Path | None = setting("PMESH_GATEWAY_ACCESS_LOG", None)
+    """A file that gets a line of JSON for each request, such as /dev/stdout. Not set: none."""
+    caller_header: str = setting("PMESH_GATEWAY_CALLER_HEADER", "")
+    """Where the access log finds who calls, if no token says it; gateway.settings has its rule."""
     keys_refresh_s: float = 30.0
     """Seconds after which the issuer's keys are read anew."""
     app: str = "gateway.app:app"

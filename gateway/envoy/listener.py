@@ -23,8 +23,12 @@ def connection_limit(max_connections: int) -> dict[str, Any]:
     return {"resource_monitors": [monitor]}
 
 
-def request_id() -> dict[str, Any]:
-    """Every answer has the id of its request, Envoy's own too: the caller's, or a new UUID."""
+def request_id(*, is_traced: bool = False) -> dict[str, Any]:
+    """Every answer has the id of its request, Envoy's own too: the caller's, or a new UUID.
+
+    is_traced: whether requests have spans; not only those whose id is a UUID.
+    """
+    by_any_id = {"use_request_id_for_trace_sampling": False} if is_traced else {}
     return {
         "generate_request_id": True,
         "preserve_external_request_id": True,
@@ -33,6 +37,7 @@ def request_id() -> dict[str, Any]:
             "typed_config": {
                 "@type": f"{EXTENSIONS}.request_id.uuid.v3.UuidRequestIdConfig",
                 "pack_trace_reason": False,  # a caller gets back what he gave
+                **by_any_id,
             }
         },
     }

@@ -56,6 +56,7 @@ def rest_rules(
             reason_name(reason): {
                 "http": str(http_status(reason)),
                 "code": grpc_code(reason).value[0],
+                "status": grpc_code(reason).name,
             }
             for reason in all_reasons()
         },

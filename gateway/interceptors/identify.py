@@ -5,18 +5,24 @@ from collections.abc import Awaitable, Mapping
 from typing import Any
 from uuid import uuid4
 
+from gateway import call_trace
+from gateway.call_trace import CallTrace
 from gateway.interceptors.interceptor import Context, Handler, Rpc, deadline_of, headers_of
 from gateway.request_context import RequestContext, enter
+from gateway.rights import EVERYTHING
+from telemetry.trace_context import parse
 
 REQUEST_ID = "x-request-id"
 _REQUEST_ID = REQUEST_ID.encode()
 _SESSION = b"x-session-id"
 _TRACEPARENT = b"traceparent"
+_ORIGINAL_PATH = b"x-envoy-original-path"
+"""Of the transcoder, which makes gRPC of REST; no client can send it."""
+_GRPC_WEB = b"x-grpc-web"
+"""Clients of gRPC-Web send it."""
 
 _PLAIN = re.compile(rb"[!-~]{1,128}")
 _ODD = re.compile(rb"[^!-~]")
-# https://www.w3.org/TR/trace-context/#traceparent-header: of version 00, no id all zeros.
-_TRACE = re.compile(rb"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 def identify(rpc: Rpc, handler: Handler) -> Handler:
@@ -45,13 +51,32 @@ def _request_context(
 ) -> RequestContext:
     if not _PLAIN.fullmatch(request_id):
         request_id = _ODD.sub(b"?", request_id[:128])
-    traceparent = headers.get(_TRACEPARENT, b"")
-    if traceparent and not _TRACE.fullmatch(traceparent):
-        traceparent = b""
+    call = call_trace.present.get()
     return RequestContext(
         request_id.decode(),
         "",
         deadline_of(context),
-        traceparent.decode(),
+        _traceparent(headers, call),
         headers.get(_SESSION, b"").decode("latin-1"),
+        EVERYTHING,
+        _protocol(headers),
+        call,
     )
+
+
+def _traceparent(headers: Mapping[bytes, bytes], call: CallTrace | None) -> str:
+    """What the request hands on: the caller's, where we have no span of our own in it."""
+    if call is not None:
+        # A trace of ours that is not recorded says nothing to anybody.
+        return call.context.traceparent if call.sampled or call.is_foreign else ""
+    traceparent = headers.get(_TRACEPARENT)
+    if not traceparent:
+        return ""
+    found = parse(traceparent.decode("latin-1"))
+    return found.traceparent if found else ""
+
+
+def _protocol(headers: Mapping[bytes, bytes]) -> str:
+    if _ORIGINAL_PATH in headers:
+        return "rest"
+    return "grpc-web" if _GRPC_WEB in headers else "grpc"

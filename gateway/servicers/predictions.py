@@ -18,7 +18,7 @@ from gateway.convert import (
     list_filter_from_proto,
     write_prediction,
 )
-from gateway.metrics import Unrecorded
+from gateway.metrics.texts import Unrecorded
 from gateway.prediction import Prediction
 from gateway.predictions import PredictionService
 from gateway.recorded import RecordedPredictions
@@ -271,6 +271,8 @@ def _write_result(
 ) -> None:
     if isinstance(outcome, BaseException):
         message.error.CopyFrom(to_status(outcome))
+        if (call := request_context.current().call) is not None:
+            call.note(message.error)
     else:
         write_prediction(outcome, message.prediction, with_text=with_text)
 

@@ -36,6 +36,9 @@ class Connections:
     def __init__(self, size: int = 1, *, conninfo: str = "") -> None:
         """size: of what `connection` hands out at once. conninfo: as the PG* variables say."""
         self._conninfo = conninfo
+        self.size = size
+        """So many are handed out at once."""
+        self.in_use = 0
         self._turns = Turns(size)
         self._searches = Turns(max(size // 2, 1), each=1, most_waiting=MOST_WAITING)
         self._free: list[tuple[Connection, float]] = []  # and when they were opened
@@ -82,6 +85,7 @@ class Connections:
         self.silence.check()
         async with self._turns.turn(request_context.current().caller):
             connection, opened = await self._take() or (await self.open(), time.monotonic())
+            self.in_use += 1
             try:
                 with self.silence.watching(connection.pgconn):
                     yield connection
@@ -90,6 +94,7 @@ class Connections:
                 await connection.close()
                 raise
             finally:
+                self.in_use -= 1
                 await self._give_back(connection, opened)
 
     @asynccontextmanager

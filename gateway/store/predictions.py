@@ -4,8 +4,10 @@ Calls of one kind that come together go together: writes in one commit, reads in
 """
 
 import asyncio
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from time import perf_counter
 from typing import Any, NamedTuple, Self
 
 import orjson
@@ -13,7 +15,9 @@ from psycopg.rows import TupleRow
 
 from contract.status import status_from_json, status_to_json
 from database import named_sql
+from gateway.batch_spans import batch_span
 from gateway.batching import Batcher
+from gateway.metrics.stages import Commits
 from gateway.prediction import ListFilter, Prediction, State
 from gateway.rights import EVERYTHING, Rights
 from gateway.store.connections import Connection, Connections
@@ -21,9 +25,12 @@ from gateway.store.hot_statement import HotStatement
 from gateway.store.labels import decided
 from gateway.store.search import find_page, searching
 from inference.output import Output
+from telemetry.spans import tracer
+from telemetry.trace_context import TraceContext, parse
 
 _SQL = named_sql.load("gateway.store")
 
+_INSERT = {"db.system.name": "postgresql", "db.operation.name": "INSERT"}
 MAX_ROWS = 512
 """Of a commit, or of a read."""
 
@@ -44,12 +51,16 @@ class Read(NamedTuple):
 class PredictionStore:
     """Writes and reads predictions; psycopg's errors are passed on, and StoreUnavailable."""
 
-    def __init__(self, connections: Connections, *, max_waiting: int) -> None:
+    def __init__(
+        self, connections: Connections, *, max_waiting: int, commits: Commits | None = None
+    ) -> None:
         """To be made in the event loop that it works in; to be opened with `async with`.
 
         max_waiting: rows that may wait for one kind of statement before Overloaded.
+        commits: what counts them; None: nobody.
         """
         self._connections = connections
+        self._commits = commits or Commits(counting=False)
         self._hot = HotStatement(_SQL["insert_finished"].replace("%(rows)s", "$1"), connections)
         # One write in flight: what waits for a commit shares the next one.
         self._finished = Batcher[Write, bool](
@@ -155,12 +166,28 @@ class PredictionStore:
         """Erase what a finished prediction holds of a person; again is no harm."""
         await self._execute("erase", {"id": prediction_id})
 
+    def waiting(self) -> int:
+        """Rows that wait for a commit."""
+        return self._finished.waiting + self._accepted.waiting
+
     async def _insert_finished(self, batch: list[Write]) -> list[bool]:
-        return _written(batch, await self._hot.execute(_document(batch)))
+        with self._committing("finished", batch):
+            return _written(batch, await self._hot.execute(_document(batch)))
 
     async def _insert_accepted(self, batch: list[Write]) -> list[bool]:
-        rows = await self._execute("insert_accepted", {"rows": _document(batch).decode()})
+        with self._committing("accepted", batch):
+            rows = await self._execute("insert_accepted", {"rows": _document(batch).decode()})
         return _written(batch, [row[0] for row in rows])
+
+    @contextmanager
+    def _committing(self, statement: str, batch: list[Write]) -> Iterator[None]:
+        """The block writes a batch: how long that takes is counted, and is in its calls' traces."""
+        began, recorded = perf_counter(), _recorded(batch)
+        with batch_span("insert requests", recorded, _INSERT):
+            yield
+        exemplar = recorded[0].trace_id if recorded and tracer() else ""
+        self._commits.rows[statement].observe(len(batch))
+        self._commits.seconds[statement].observe(perf_counter() - began, exemplar)
 
     async def _get(self, reads: list[Read]) -> list[Prediction | None]:
         async with self._connections.connection() as connection:
@@ -244,6 +271,12 @@ def _as_asked(prediction: Prediction | None, read: Read) -> Prediction | None:
         text=prediction.text if read.with_text else "",
         label=prediction.label if read.with_label else None,
     )
+
+
+def _recorded(batch: list[Write]) -> list[TraceContext]:
+    """The traces of those that are."""
+    found = (parse(traceparent) for _, _, traceparent in batch if traceparent)
+    return [context for context in found if context is not None and context.sampled]
 
 
 def _document(batch: list[Write]) -> bytes:

@@ -23,13 +23,17 @@ WITH input AS MATERIALIZED (
     INSERT INTO predictions (id, label, confidence, scores, value, features_uri)
     SELECT id, label, confidence, scores, value, features_uri FROM fresh WHERE state IS NULL
 ), events AS (
-    INSERT INTO outbox (id, event, model, payload, traceparent)
-    SELECT uuidv7(), 'job_completed', model, events_v1.job_completed(
-        model, max(complete_time),
-        jsonb_agg(events_v1.completed_prediction(
-            id, version, coalesce(state, 'SUCCEEDED')))),
-        CASE count(*) WHEN 1 THEN min(traceparent) END  -- several belong to no one trace
-    FROM fresh GROUP BY model
+    INSERT INTO outbox (id, event, model, payload, traceparent, links)
+    SELECT uuidv7(), 'job_completed', model, payload, traces[1], nullif(traces[2:], '{}')
+    FROM (
+        SELECT model, events_v1.job_completed(
+                   model, max(complete_time),
+                   jsonb_agg(events_v1.completed_prediction(
+                       id, version, coalesce(state, 'SUCCEEDED')))) AS payload,
+               CASE WHEN count(traceparent) > 0
+                    THEN events_v1.traces(array_agg(traceparent)) END AS traces
+        FROM fresh GROUP BY model
+    ) AS told
 )
 SELECT id::text FROM input WHERE id NOT IN (SELECT id FROM fresh)
 
@@ -48,9 +52,10 @@ WITH input AS MATERIALIZED (
 ), fresh AS MATERIALIZED (
     SELECT * FROM input WHERE request_id IS NULL OR id IN (SELECT id FROM claimed)
 ), new_requests AS (
-    INSERT INTO requests (id, model, version, text, state, create_time, expire_time, caller, tags)
+    INSERT INTO requests (id, model, version, text, state, create_time, expire_time, caller, tags,
+                          traceparent)
     SELECT id, model, version, text, 'ACCEPTED', create_time, expire_time, coalesce(caller, ''),
-           tags
+           tags, traceparent
     FROM fresh
 ), events AS (
     INSERT INTO outbox (id, event, model, version, payload, traceparent)
@@ -142,14 +147,14 @@ WITH free AS MATERIALIZED (
     UPDATE requests r
     SET state = (CASE WHEN expire_time <= now() THEN 'EXPIRED' ELSE 'CANCELLED' END)
                 ::prediction_state,
-        complete_time = now()
+        complete_time = now(), traceparent = NULL
     FROM free WHERE r.id = free.id AND r.id = %(id)s::uuid
-    RETURNING r.id, r.model, r.version, r.state, r.complete_time
+    RETURNING r.id, r.model, r.version, r.state, r.complete_time, old.traceparent
 ), event AS (
-    INSERT INTO outbox (id, event, model, version, payload)
+    INSERT INTO outbox (id, event, model, version, payload, traceparent)
     SELECT uuidv7(), 'job_completed', model, version, events_v1.job_completed(
         model, complete_time,
-        jsonb_build_array(events_v1.completed_prediction(id, version, state::text)))
+        jsonb_build_array(events_v1.completed_prediction(id, version, state::text))), traceparent
     FROM cancelled
 )
 SELECT notify_changed(ARRAY[id]) FROM cancelled

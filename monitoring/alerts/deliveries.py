@@ -16,6 +16,7 @@ import psycopg
 
 from database import named_sql
 from database.connections import UNPREPARED, bounded
+from database.errors import said
 from monitoring.alerts.webhook import Webhook
 from webhooks.post import TIMEOUT_S, Answered, post
 from webhooks.schedule import LIFE, pause
@@ -113,5 +114,5 @@ def _deliver(webhook: Webhook, stop: threading.Event) -> None:
                     if not deliver_due(connection, webhook):
                         stop.wait(POLL_S)
         except psycopg.OperationalError as error:
-            log.warning("PostgreSQL does not answer: %s", error)
+            log.warning("PostgreSQL does not answer: %s", said(error))
             stop.wait(POLL_S)

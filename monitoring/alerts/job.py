@@ -8,6 +8,7 @@ import logging
 from datetime import datetime, timedelta
 
 from contract.alert_rules import AlertRule
+from contract.logs import about
 from monitoring.alerts.evaluation import HourFigure, standing
 from monitoring.alerts.store import SELF, AlertStore, OpenAlert
 from monitoring.transactions import begun_anew
@@ -39,7 +40,8 @@ def _evaluate(store: AlertStore, model: str, now: datetime) -> None:
         for version in sorted(figures.keys() | with_alerts):
             key = (rule.name, version)
             hours = _after(dealt_with.get(key), figures.get(version, []))
-            _apply(store, model, version, rule, hours, alerts.get(key), now)
+            with about(version=version):
+                _apply(store, model, version, rule, hours, alerts.get(key), now)
     names = {rule.name for rule in rules}
     for alert in alerts.values():
         if alert.rule not in names:

@@ -80,3 +80,16 @@ WHERE delivery = %(id)s AND attempt = %(attempt)s
 UPDATE webhook_deliveries
 SET state = %(state)s, next_time = coalesce(clock_timestamp() + %(pause)s, next_time)
 WHERE id = %(id)s AND attempts = %(attempt)s AND state = 'PENDING'
+
+-- name: open_by_severity
+-- Counts the alerts of each model that are not over, with the severities that none has.
+SELECT m.id, s.severity, count(a.id)
+FROM models m
+CROSS JOIN unnest(%(severities)s::text[]) AS s (severity)
+LEFT JOIN alerts a
+    ON a.model = m.id AND a.state <> 'RESOLVED' AND a.terms ->> 'severity' = s.severity
+GROUP BY m.id, s.severity ORDER BY m.id, s.severity
+
+-- name: deliveries_waiting
+-- Counts what the webhook is to be told.
+SELECT count(*) FROM webhook_deliveries WHERE state = 'PENDING'

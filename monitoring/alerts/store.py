@@ -10,7 +10,7 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
-from contract.alert_rules import AlertRule, InvalidRule, read_rules
+from contract.alert_rules import SEVERITIES, AlertRule, InvalidRule, read_rules
 from database import named_sql
 from monitoring.alerts.evaluation import HourFigure
 
@@ -156,6 +156,16 @@ class AlertStore:
         names = Alert.__dataclass_fields__
         rows = self._fetch("list", model=model, all=every, limit=LISTED)
         return [Alert(**dict(zip(names, row, strict=True))) for row in rows]
+
+    def open_by_severity(self) -> list[tuple[str, str, int]]:
+        """How many are open of each model and severity, those of none as well."""
+        rows = self._fetch("open_by_severity", severities=list(SEVERITIES))
+        return [(model, severity, number) for model, severity, number in rows]
+
+    def deliveries_waiting(self) -> int:
+        """How many there are to the webhook."""
+        ((number,),) = self._fetch("deliveries_waiting")
+        return int(number)
 
     def histories(self, alerts: Iterable[str]) -> dict[str, list[Event]]:
         """Of each, from its beginning."""

@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from webhooks.addresses import Target, read_url
-from webhooks.signature import read_secret
+from contract.settings import InvalidSetting
+from webhooks.addresses import InvalidUrl, Target, read_url
+from webhooks.signature import InvalidSecret, read_secret
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,19 +24,22 @@ class Webhook:
 def read_webhook(
     url: str, *, secrets: Sequence[str], secrets_file: str, allowed_hosts: Sequence[str]
 ) -> Webhook | None:
-    """What the settings say; None without a URL. Raises ValueError, OSError."""
+    """What the settings say; None without a URL. Raises InvalidSetting, OSError."""
     if not url:
         return None
-    if secrets_file:
-        lines = Path(secrets_file).read_text(encoding="utf-8").split()
-        secrets = [*secrets, *lines]
-    if not secrets:
-        raise ValueError(
-            "PMESH_ALERTS_WEBHOOK_URL is set, and neither PMESH_ALERTS_WEBHOOK_SECRETS nor"
-            " PMESH_ALERTS_WEBHOOK_SECRETS_FILE says what to sign with"
+    try:
+        if secrets_file:
+            lines = Path(secrets_file).read_text(encoding="ascii", errors="replace").split()
+            secrets = [*secrets, *lines]
+        if not secrets:
+            raise InvalidSetting(
+                "PMESH_ALERTS_WEBHOOK_URL is set, and neither PMESH_ALERTS_WEBHOOK_SECRETS nor"
+                " PMESH_ALERTS_WEBHOOK_SECRETS_FILE says what to sign with"
+            )
+        return Webhook(
+            target=read_url(url, allowed_hosts),
+            keys=[read_secret(secret) for secret in secrets],
+            allowed_hosts=allowed_hosts,
         )
-    return Webhook(
-        target=read_url(url, allowed_hosts),
-        keys=[read_secret(secret) for secret in secrets],
-        allowed_hosts=allowed_hosts,
-    )
+    except (InvalidUrl, InvalidSecret) as error:
+        raise InvalidSetting(str(error)) from error

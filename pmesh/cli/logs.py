@@ -1,5 +1,6 @@
 """`pmesh logs`: what the parts write."""
 
+import os
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -10,6 +11,7 @@ from typing import Annotated, BinaryIO
 import typer
 
 from pmesh.cli.options import HOME, HomeOption, fail, for_home
+from pmesh.cli.readable_lines import readable
 from pmesh.stack.home import Home
 
 _POLL_S = 0.2
@@ -51,11 +53,13 @@ def _files(home: Home, part: str) -> list[Path]:
 
 def _print(prefix: str, lines: Iterable[bytes]) -> None:
     for line in lines:
-        print(prefix + line.decode(errors="replace"), end="", flush=True)
+        print(prefix + readable(line.decode(errors="replace")), end="", flush=True)
 
 
 def _new_lines(stream: BinaryIO) -> Iterator[bytes]:
     """The whole lines that were not read yet."""
+    if stream.tell() > os.fstat(stream.fileno()).st_size:  # it was cut, as logs.py does
+        stream.seek(0)
     while True:
         position = stream.tell()
         line = stream.readline()

@@ -37,6 +37,14 @@ def up(
             " of the first model, to see that what holds for one holds for several.",
         ),
     ] = False,
+    observe: Annotated[
+        bool,
+        typer.Option(
+            "--observe",
+            help="With what shows metrics and traces: MLflow or Jaeger, Prometheus and Grafana, as"
+            " far as they are installed. Every call is traced.",
+        ),
+    ] = False,
 ) -> None:
     """Start the whole product on this machine; Ctrl-C stops it.
 
@@ -47,11 +55,13 @@ def up(
     from pmesh.cli.first_predictions import show_first_predictions
     from pmesh.cli.progress import ChangeLines, LiveTable, show_until
 
-    stack = Stack(home, gateway_port=port, auth=auth, replicas=replicas)
+    stack = Stack(home, gateway_port=port, auth=auth, replicas=replicas, observe=observe)
     _refuse_second(stack, home)
     if auth:
         given_token()  # refused now, not once the models are trained
     _check_machine(home, port)
+    if observe:
+        _tell_what_is_missing(home)
     stack.launch(detached=detach)
     with _signals_interrupt(stack):
         statuses = stack.follow()
@@ -98,6 +108,17 @@ def _check_machine(home: Path, port: int) -> None:
         )
     if problems:
         fail(f"{problems[-1].name}: {problems[-1].detail}", for_home(problems[-1].remedy, home))
+
+
+def _tell_what_is_missing(home: Path) -> None:
+    from pmesh.stack.observers import HOW_TO_GET, installed
+
+    missing = [how for name, how in HOW_TO_GET.items() if name not in installed()]
+    for how in missing:
+        messages.print(how, markup=False)
+    if missing:
+        answers = "the page of metrics that pmesh status names and pmesh logs answer without them"
+        messages.print(for_home(answers, home), markup=False)
 
 
 @contextmanager

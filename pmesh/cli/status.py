@@ -16,6 +16,7 @@ from pmesh.cli.options import HOME, HomeOption, JsonOption, console, fail, for_h
 from pmesh.cli.splits import split
 from pmesh.cli.token import callers_token
 from pmesh.stack.control import Stack
+from pmesh.stack.observers import EXPERIMENT
 from pmesh.stack.processes import memory_bytes
 from pmesh.stack.status import PartStatus, StackStatus, State
 
@@ -41,7 +42,7 @@ def status(home: HomeOption = HOME, as_json: JsonOption = False) -> None:
     console.print(table(found))
     console.print(_model_table(found, home))
     for name, url in urls(found).items():
-        console.print(f"{name:<8} {url}")
+        console.print(f"{name:<10} {url}")
 
 
 def _model_table(status: StackStatus, home: Path) -> Table:
@@ -70,17 +71,15 @@ def _version_state(state: ModelVersionState) -> str:
 
 def urls(status: StackStatus) -> dict[str, str]:
     """Where a person can look."""
-    gateways = {
-        f"metrics{name.removeprefix('gateway').removesuffix('-metrics')}": port
-        for name, port in status.ports.items()
-        if name.startswith("gateway") and name.endswith("-metrics")
-    }
+    own = {name: f"http://127.0.0.1:{port}" for name, port in status.ports.items()}
+    traces = own.get("jaeger", f"{own['mlflow']}/#/experiments/{EXPERIMENT}/traces")
     return {
         "gateway": f"http://127.0.0.1:{status.gateway_port}",
-        **{name: f"http://127.0.0.1:{port}/metrics" for name, port in gateways.items()},
-        "quality": f"http://127.0.0.1:{status.ports['monitoring-metrics']}/metrics",
-        "reports": f"http://127.0.0.1:{status.ports['monitoring-metrics']}/reports/",
-        "mlflow": f"http://127.0.0.1:{status.ports['mlflow']}",
+        "metrics": f"{own['metrics']}/metrics",
+        "reports": f"{own['monitoring-metrics']}/reports/",
+        "mlflow": own["mlflow"],
+        **({"traces": traces} if status.observed else {}),
+        **{name: own[name] for name in ("prometheus", "grafana") if name in own},
     }
 
 

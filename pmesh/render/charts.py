@@ -54,7 +54,11 @@ def of_the_stores(mesh: Mesh, models: Sequence[ModelEntry]) -> Mapping[str, Mapp
             "aws": aws,
             "artifacts": f"s3://{buckets['artifacts']}/mlflow",
         },
-        "annotation": {**_database(mesh), "labelStudio": {"host": mesh.label_host}},
+        "annotation": {
+            **_database(mesh),
+            **_telemetry(mesh),
+            "labelStudio": {"host": mesh.label_host},
+        },
     }
     if not mesh.outside.database:
         stores["postgres"] = {
@@ -70,6 +74,7 @@ def _of_both(mesh: Mesh, models: Sequence[ModelEntry]) -> Mapping[str, Any]:
     ports = {port for model in models for _, port in foreign_addresses(model)}
     return {
         **_database(mesh),
+        **_telemetry(mesh),
         "aws": {"region": outside.region},
         "bus": {"prefix": outside.bus_prefix},
         "features": {"bucket": outside.buckets["features"]},
@@ -89,6 +94,10 @@ def _database(mesh: Mesh) -> Mapping[str, Any]:
         return {}
     host, port = mesh.outside.database
     return {"database": {"host": host, "port": port, "sslmode": "verify-full"}}
+
+
+def _telemetry(mesh: Mesh) -> Mapping[str, Any]:
+    return {"telemetry": {"otlpEndpoint": mesh.outside.traces}} if mesh.outside.traces else {}
 
 
 def _replicas(replicas: Bounds) -> Mapping[str, int]:

@@ -7,16 +7,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from urllib.parse import urlsplit
 
 from modelkit.values import ModelEntry
-from pmesh.mesh_file import InvalidMesh, Mesh, read_address
+from pmesh.mesh_file import OF_THE_CLUSTER, InvalidMesh, Mesh, is_inside, read_address
 from pmesh.render.gateway import GATEWAY
 from pmesh.render.objects import ROOT_NAMESPACE, Object, networking
 from pmesh.render.services import DATABASE, Name, Services
 from pmesh.render.tritons import address, balanced, namespace
 
 TRACES = Name("groundcover", "groundcover-sensor")
-"""Takes what each proxy tells, by OTLP."""
+"""Takes what each proxy tells, by OTLP; programs tell it where mesh.yaml says."""
 _HTTPS = 443
-_OF_THE_CLUSTER = ".svc.cluster.local"
+_PORTS = {"http": 80, "https": _HTTPS}
 
 
 def hosts(mesh: Mesh) -> Mapping[str, Mapping[str, int]]:
@@ -24,6 +24,7 @@ def hosts(mesh: Mesh) -> Mapping[str, Mapping[str, int]]:
     region = mesh.outside.region
     aws = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
     jwks = urlsplit(mesh.tokens["jwks"])
+    traces = urlsplit(mesh.outside.traces)
     # As boto3 asks. Not at the host itself, where every bucket of the world can be had.
     s3 = "s3" if region == "us-east-1" else f"s3.{region}"
     buckets = [f"{bucket}.{s3}.{aws}" for bucket in mesh.outside.buckets.values()]
@@ -34,6 +35,9 @@ def hosts(mesh: Mesh) -> Mapping[str, Mapping[str, int]]:
         "sts": {f"sts.{region}.{aws}": _HTTPS},
         "issuer": {jwks.hostname or "": jwks.port or _HTTPS},
         "alerts": dict.fromkeys(mesh.outside.alerts, _HTTPS),
+        "traces": {traces.hostname: traces.port or _PORTS[traces.scheme]}
+        if traces.hostname
+        else {},
         DATABASE: dict([mesh.outside.database] if mesh.outside.database else []),
     }
 
@@ -44,7 +48,7 @@ def entries(mesh: Mesh, services: Services) -> Mapping[str, Object]:
     """
     found: dict[str, Object] = {}
     for name, at in hosts(mesh).items():
-        beyond = {host: port for host, port in at.items() if not _is_inside(host)}
+        beyond = {host: port for host, port in at.items() if not is_inside(host)}
         namespaces = {caller.namespace for caller in services.outside.get(name, ())}
         if beyond and namespaces:
             protocol = "TCP" if name == DATABASE else "TLS"
@@ -61,7 +65,7 @@ def foreign_servers(models: Sequence[ModelEntry]) -> Mapping[str, Object]:
     callers: dict[str, set[str]] = {}
     for model in models:
         for host, port in foreign_addresses(model):
-            if not _is_inside(host):
+            if not is_inside(host):
                 ports.setdefault(host, set()).add(port)
                 callers.setdefault(host, {GATEWAY.namespace}).add(namespace(model.id))
     return {
@@ -103,14 +107,9 @@ def _seen_by(
 
 def _told_in(host: str) -> str:
     """The namespace in which the mesh knows of a host: a service's own, or that of our entries."""
-    if not _is_inside(host):
+    if not is_inside(host):
         return ROOT_NAMESPACE
-    return host.removesuffix(_OF_THE_CLUSTER).rpartition(".")[2]
-
-
-def _is_inside(host: str) -> bool:
-    """Whether it is a service of the cluster, of which the mesh knows by itself."""
-    return host.endswith(_OF_THE_CLUSTER)
+    return host.removesuffix(OF_THE_CLUSTER).rpartition(".")[2]
 
 
 def _sidecar(within: str, name: str, seen: Mapping[str, str], app: str = "") -> Object:

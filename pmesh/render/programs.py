@@ -6,17 +6,17 @@ from tritonclient.grpc import service_pb2
 
 PROGRAMS: Mapping[str, Mapping[str, Sequence[int]]] = {
     "predict-mesh": {
-        "gateway": (8080, 9464),
-        "relay": (),
-        "rollout": (8083,),
+        "gateway": (8080, 9464, 9470),
+        "relay": (9467,),
+        "rollout": (8083, 9469),
         "monitoring": (9465,),
         "training": (),
         "provision": (),
     },
-    "model-*": {"triton": (8001, 8002), "worker": ()},
+    "model-*": {"triton": (8001, 8002), "worker": (9468,)},
     "infra": {"postgres": (5432,)},
     "mlflow": {"mlflow": (5000,)},
-    "annotation": {"annotation": (9466,), "label-studio": (8080,)},
+    "annotation": {"annotation": (9466, 9472), "label-studio": (8080,)},
 }
 """Of the charts, by namespace and service account, with the ports of the service of that name."""
 OTHERS: Mapping[str, Mapping[str, Sequence[int]]] = {

@@ -10,7 +10,7 @@ from modelkit.sections import section, texts
 from modelkit.strict_yaml import read_yaml
 from pmesh.render.programs import check_port, check_program, check_rpcs
 
-OUTSIDE = ("sns", "sqs", "s3", "sts", "issuer", "alerts")
+OUTSIDE = ("sns", "sqs", "s3", "sts", "issuer", "alerts", "traces")
 """What there is outside; mesh.yaml says at which hosts."""
 DATABASE = "database"
 """What is outside where mesh.yaml says so, and else POSTGRES."""

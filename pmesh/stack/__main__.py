@@ -1,4 +1,5 @@
-"""The supervisor as a program: `python -m pmesh.stack HOME GATEWAY_PORT [--auth] [--replicas]`.
+"""The supervisor as a program: `python -m pmesh.stack HOME GATEWAY_PORT [--auth] [--replicas]
+[--observe]`.
 
 `pmesh up` starts it; the stack's state is in the data directory, see status.py.
 """
@@ -10,14 +11,17 @@ import os
 import sys
 from pathlib import Path
 
-from modelkit.alerts import InvalidAlerts
-from modelkit.values import InvalidValues
-from pmesh.mesh_file import InvalidMesh
-from pmesh.stack.environment import base_environment
+from pmesh.stack.environment import (
+    alerts_environment,
+    base_environment,
+    telemetry_environment,
+)
 from pmesh.stack.home import AlreadyRunningError, Home
 from pmesh.stack.issuer import Issuer
 from pmesh.stack.local import LocalStack, port_names
 from pmesh.stack.model_list import read_model_list
+from pmesh.stack.observers import installed, observer_parts, sends_elsewhere, shown
+from pmesh.stack.observers import port_names as observer_port_names
 from pmesh.stack.ports import assign_ports
 from pmesh.stack.replicas import ALONE, SIDE_BY_SIDE
 from pmesh.stack.run import StackRun
@@ -30,27 +34,33 @@ def main() -> None:
     arguments = _parser().parse_args()
     home = Home(arguments.home)
     environment = base_environment(os.environ)
+    telemetry = telemetry_environment(os.environ)
+    alerts = alerts_environment(os.environ)
     # What the stack's own code connects to is not what the user's variables name either.
     os.environ.clear()
-    os.environ.update(environment)
+    os.environ.update(environment | alerts)
     try:
         home.create()
         with home.lock():
-            asyncio.run(_run(home, arguments, environment))
-    except (
-        AlreadyRunningError,
-        InvalidAlerts,
-        InvalidMesh,
-        InvalidValues,
-        PartsFailedError,
-        OSError,
-    ) as error:
+            asyncio.run(_run(home, arguments, environment, telemetry))
+    except (AlreadyRunningError, PartsFailedError, OSError, ValueError) as error:
         sys.exit(str(error))
 
 
-async def _run(home: Home, arguments: argparse.Namespace, environment: dict[str, str]) -> None:
+async def _run(
+    home: Home,
+    arguments: argparse.Namespace,
+    environment: dict[str, str],
+    telemetry: dict[str, str],
+) -> None:
     replicas = SIDE_BY_SIDE if arguments.replicas else ALONE
-    ports = assign_ports(home.ports, port_names(replicas))
+    models = read_model_list()
+    observers = installed(environment.get("PATH")) if arguments.observe else {}
+    names = [*port_names(models, replicas), *observer_port_names(observers)]
+    ports = assign_ports(home.ports, names)
+    are_shown = arguments.observe and not sends_elsewhere(telemetry)
+    if arguments.observe:
+        telemetry = shown(telemetry, ports)
     issuer = Issuer(home)
     if not arguments.auth:
         issuer.leave()
@@ -58,17 +68,19 @@ async def _run(home: Home, arguments: argparse.Namespace, environment: dict[str,
         home,
         gateway_port=arguments.gateway_port,
         ports=ports,
-        models=read_model_list(),
+        models=models,
         environment=environment,
+        telemetry=telemetry,
         replicas=replicas,
         issuer=issuer if arguments.auth else None,
     )
     await StackRun(
         home,
-        stack.parts,
+        lambda: [*stack.parts(), *observer_parts(home, observers, ports, environment)],
         gateway_port=arguments.gateway_port,
         ports=ports,
         replicas=arguments.replicas,
+        observed=are_shown,
     ).run()
 
 
@@ -78,6 +90,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("gateway_port", type=int)
     parser.add_argument("--auth", action="store_true")
     parser.add_argument("--replicas", action="store_true")
+    parser.add_argument("--observe", action="store_true")
     return parser
 
 

@@ -2,11 +2,15 @@
 
 import sys
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from pmesh.stack.binaries import script
 from pmesh.stack.home import Home
 from pmesh.stack.part import Part
 from pmesh.stack.readiness import accepts_connections, answers_http
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.client import S3Client
 
 
 def aws_part(*, port: int, environment: Mapping[str, str], provision: Callable[[], None]) -> Part:
@@ -35,4 +39,20 @@ def s3_part(
         environment={**environment, "RCLONE_AUTH_KEY": f'"{key_id},{secret}"'},
         before=lambda: objects.mkdir(exist_ok=True),
         is_ready=lambda: accepts_connections(port),
+    )
+
+
+def s3_client(variables: Mapping[str, str]) -> "S3Client":
+    """For a process of another environment. variables: as the parts get them."""
+    import boto3
+
+    from bus.aws import CONFIG
+
+    return boto3.client(
+        "s3",
+        config=CONFIG,
+        endpoint_url=variables["AWS_ENDPOINT_URL_S3"],
+        region_name=variables["AWS_DEFAULT_REGION"],
+        aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=variables["AWS_SECRET_ACCESS_KEY"],
     )

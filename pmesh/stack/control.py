@@ -29,13 +29,16 @@ class Stack:
         gateway_port: int = 8080,
         auth: bool = False,
         replicas: bool = False,
+        observe: bool = False,
     ) -> None:
         """Of one that is started from here, auth: whether callers need tokens; replicas: whether it
-        has several of what may be several, see replicas.py."""
+        has several of what may be several, see replicas.py; observe: whether it has what shows
+        metrics and traces, see observers.py."""
         self.home = Home(home)
         self._auth = auth
         self._gateway_port = gateway_port
         self._replicas = replicas
+        self._observe = observe
         self._supervisor: subprocess.Popen[bytes] | None = None
 
     def status(self) -> StackStatus | None:
@@ -48,9 +51,14 @@ class Stack:
         self.home.create()
         prefix = () if detached else ("setpriv", "--pdeathsig", "TERM")
         module = (sys.executable, "-P", "-m", "pmesh.stack")
-        options = (*(["--auth"] * self._auth), *(["--replicas"] * self._replicas))
+        options = (
+            *(["--auth"] * self._auth),
+            *(["--replicas"] * self._replicas),
+            *(["--observe"] * self._observe),
+        )
         arguments = (str(self.home.path), str(self._gateway_port), *options)
-        with self.home.log("supervisor").open("wb") as log:
+        self.home.log("supervisor").unlink(missing_ok=True)
+        with self.home.log("supervisor").open("ab") as log:
             self._supervisor = subprocess.Popen(
                 (*prefix, *module, *arguments),
                 stdin=subprocess.DEVNULL,

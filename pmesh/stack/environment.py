@@ -13,6 +13,8 @@ _COMMON = {
     "DO_NOT_TRACK": "1",
     # As the logs say it at once, not when a buffer is full.
     "PYTHONUNBUFFERED": "1",
+    # For people, who read them in files.
+    "PMESH_LOG_FORMAT": "text",
 }
 
 
@@ -20,6 +22,15 @@ def base_environment(environment: Mapping[str, str] = os.environ) -> dict[str, s
     """What every part gets."""
     kept = {k: v for k, v in environment.items() if not k.startswith(_OURS)}
     return kept | _COMMON
+
+
+def telemetry_environment(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """What a user says of where our programs' spans go, and of which; no name of a program."""
+    said = (
+        *("OTEL_EXPORTER_OTLP_", "OTEL_TRACES_SAMPLER", "OTEL_RESOURCE_ATTRIBUTES"),
+        *("OTEL_SDK_DISABLED", "PMESH_TRACES_"),
+    )
+    return {k: v for k, v in environment.items() if k.startswith(said)}
 
 
 def alerts_environment(environment: Mapping[str, str] = os.environ) -> dict[str, str]:

@@ -18,6 +18,7 @@ def port_names(count: int) -> list[str]:
     """What needs a port beside the public one."""
     names = numbered("gateway", count)
     own = [f"{name}-{kind}" for name in names for kind in ("admin", "metrics")]
+    own += [f"{name}-metrics" for name in numbered(_SPOOL, count)]
     return own if count == 1 else [*names, *own, "balancer-admin"]
 
 
@@ -36,12 +37,12 @@ def gateway_parts(
     access: Path | None,
     environment: Mapping[str, str],
     base: Mapping[str, str],
-    aws: Mapping[str, str],
+    shipping: Mapping[str, str],
 ) -> list[Part]:
     """port: the public one. tritons: the parts that they ask. access: who may call.
 
-    environment: of the gateways; base: of all that connects to nothing; aws: in addition to that,
-    of what ships features.
+    environment: of the gateways; base: of what is in front of them; shipping: of what ships
+    features.
     """
     names = numbered("gateway", count)
     spools = {
@@ -56,6 +57,7 @@ def gateway_parts(
             metrics_port=ports[f"{name}-metrics"],
             spool=spools[name],
             access=access,
+            access_log=home.log(name.replace("gateway", "access")),
             environment={**environment, **(_DRAIN_DELAY if count > 1 else {})},
             uses=tuple(tritons) if count == 1 else (*tritons, "balancer"),
         )
@@ -71,11 +73,15 @@ def gateway_parts(
     # What gateways have left that there are no more.
     left = set(home.path.glob(f"{_SPOOL}-*")) - set(spools.values())
     shippers |= {spool.name: spool for spool in sorted(left)}
-    shipping = {**base, **aws}
     return [
         *parts,
         *(
-            features_part(name=name, spool=spool, environment=shipping)
+            features_part(
+                name=name,
+                metrics_port=ports.get(f"{name}-metrics", 0),
+                spool=spool,
+                environment=shipping,
+            )
             for name, spool in shippers.items()
         ),
     ]

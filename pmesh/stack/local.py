@@ -1,8 +1,9 @@
 """The parts of the local stack, wired together: read it as the picture of what runs."""
 
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.resources import as_file, files
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -18,7 +19,7 @@ from database.logins import (
 )
 from database.migrate import migrate
 from pmesh.provisioning import register
-from pmesh.stack.aws import aws_part, s3_part
+from pmesh.stack.aws import aws_part, s3_client, s3_part
 from pmesh.stack.environment import alerts_environment, aws_environment, training_environment
 from pmesh.stack.gateways import doors, gateway_parts
 from pmesh.stack.gateways import port_names as gateway_port_names
@@ -33,6 +34,7 @@ from pmesh.stack.readiness import until_http
 from pmesh.stack.replicas import ALONE, Replicas, numbered
 from pmesh.stack.services import (
     annotation_part,
+    metrics_part,
     monitoring_part,
     program,
     relay_part,
@@ -42,6 +44,7 @@ from pmesh.stack.services import (
     worker_part,
 )
 from pmesh.stack.triton import Tritons, served_versions
+from telemetry.settings import read_traces
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.client import S3Client
@@ -58,14 +61,31 @@ _ANSWERS_S = 15.0
 """Within which the gateway has seen the first releases."""
 
 
-def port_names(replicas: Replicas = ALONE) -> list[str]:
-    """What needs a port on loopback, the public one aside."""
+def port_names(models: Sequence[ModelEntry], replicas: Replicas = ALONE) -> list[str]:
+    """What needs a port on loopback, the public one aside.
+
+    NAME-metrics: where a part tells its metrics.
+    """
+    telling = (
+        *numbered("triton", replicas.tritons),
+        *numbered("relay", replicas.relays),
+        *(name for name, _ in _worker_names(models, replicas)),
+        *("rollout", "retraining", "monitoring", "annotation"),
+    )
     return [
         *("postgres", "aws", "s3", "mlflow", "rollout-webhook"),
-        *("monitoring-metrics", "label-studio", "annotation-webhook"),
-        *(f"{name}-metrics" for name in numbered("triton", replicas.tritons)),
+        *("metrics", "label-studio", "annotation-webhook"),
+        *(f"{name}-metrics" for name in telling),
         *gateway_port_names(replicas.gateways),
     ]
+
+
+def _worker_names(
+    models: Sequence[ModelEntry], replicas: Replicas
+) -> Iterator[tuple[str, ModelEntry]]:
+    for n, model in enumerate(models):
+        for name in numbered(worker_name(model.id), replicas.workers if n == 0 else 1):
+            yield name, model
 
 
 class LocalStack:
@@ -79,19 +99,22 @@ class LocalStack:
         ports: Mapping[str, int],
         models: Sequence[ModelEntry],
         environment: dict[str, str],
+        telemetry: Mapping[str, str] = MappingProxyType({}),
         replicas: Replicas = ALONE,
         issuer: "Issuer | None" = None,
     ) -> None:
         """gateway_port: of the gateway, or of what is in front of several.
 
-        environment: what every part gets. issuer: of the tokens that callers need; None: they need
-        none. Raises InvalidMesh.
+        environment: what every part gets. telemetry: what our programs and Triton get as well, by
+        which they send spans. issuer: of the tokens that callers need; None: they need none.
+        Raises InvalidMesh, and ValueError for telemetry that cannot be.
         """
         self._home = home
         self._gateway_port = gateway_port
         self._ports = ports
         self._models = models
         self._base = environment
+        self._own = environment | dict(telemetry)
         self._issuer = issuer
         self._access = issuer.write_policy(models) if issuer else None
         self._replicas = replicas
@@ -108,7 +131,11 @@ class LocalStack:
         )
         names = numbered("triton", replicas.tritons)
         self._triton = Tritons(
-            home, names, ports=ports, served=lambda: served_versions(self._postgres.conninfo(OWNER))
+            home,
+            names,
+            ports=ports,
+            served=lambda: served_versions(self._postgres.conninfo(OWNER)),
+            traces=read_traces(telemetry).endpoint,
         )
         self.label_studio = LabelStudioPart(home, port=ports["label-studio"])
 
@@ -126,7 +153,7 @@ class LocalStack:
             aws_part(
                 port=self._ports["aws"], environment=self._base, provision=self._provision_bus
             ),
-            *self._triton.parts(environment=self._base),
+            *self._triton.parts(environment=self._own),
             *self._workers(),
             *self._relays(),
             *self._gateways(),
@@ -140,19 +167,24 @@ class LocalStack:
             self._first_releases(),
             self._rollout(),
             retraining_part(
+                metrics_port=self._metrics_port("retraining"),
                 environment=self.labels_environment() | {"PGAPPNAME": "retraining"},
                 is_ready=lambda: self._postgres.is_connected("retraining"),
             ),
             monitoring_part(
-                metrics_port=self._ports["monitoring-metrics"],
+                metrics_port=self._metrics_port("monitoring"),
                 environment=self.monitoring_environment() | alerts_environment(),
             ),
             *self._annotation(),
+            metrics_part(self._home.path, port=self._ports["metrics"], environment=self._base),
         ]
+
+    def _metrics_port(self, part: str) -> int:
+        return self._ports[f"{part}-metrics"]
 
     def training_environment(self) -> dict[str, str]:
         """The environment of the programs that train and evaluate models."""
-        return training_environment(self._base, mlflow=self.mlflow)
+        return training_environment(self._own, mlflow=self.mlflow)
 
     def labels_environment(self) -> dict[str, str]:
         """The same, where they read what people have labelled."""
@@ -187,18 +219,7 @@ class LocalStack:
 
     def features_client(self) -> "S3Client":
         """By which a command reads features."""
-        import boto3
-
-        from bus.aws import CONFIG
-
-        return boto3.client(
-            "s3",
-            config=CONFIG,
-            endpoint_url=self._aws["AWS_ENDPOINT_URL_S3"],
-            region_name=self._aws["AWS_DEFAULT_REGION"],
-            aws_access_key_id=self._aws["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=self._aws["AWS_SECRET_ACCESS_KEY"],
-        )
+        return s3_client(self._aws)
 
     def monitoring_conninfo(self) -> str:
         """By which a command does the same."""
@@ -207,7 +228,7 @@ class LocalStack:
     def annotation_environment(self) -> dict[str, str]:
         """The environment of the process that makes labels of annotations."""
         return {
-            **self._base,
+            **self._own,
             **self._postgres.environment(ANNOTATION.name),
             "PMESH_LABEL_STUDIO_TOKEN": self.label_studio.token,
             "PMESH_ANNOTATION_WEBHOOK_SECRET": self._home.secret("annotation-webhooks"),
@@ -241,6 +262,7 @@ class LocalStack:
         secret = {"PMESH_WEBHOOK_SECRET": self._home.secret("webhook")}
         return rollout_part(
             webhook_port=self._ports["rollout-webhook"],
+            metrics_port=self._metrics_port("rollout"),
             environment=self.release_environment() | secret | {"PGAPPNAME": "rollout"},
             is_ready=lambda: self._postgres.is_connected("rollout"),
             tritons=self._triton.names,
@@ -255,23 +277,23 @@ class LocalStack:
                 label_studio_url=self.label_studio.url,
                 address=WEBHOOK_ADDRESS,
                 port=self._ports["annotation-webhook"],
+                metrics_port=self._metrics_port("annotation"),
                 environment=self.annotation_environment(),
             ),
         ]
 
     def _workers(self) -> list[Part]:
         return [
-            self._worker(name, model)
-            for n, model in enumerate(self._models)
-            for name in numbered(worker_name(model.id), self._replicas.workers if n == 0 else 1)
+            self._worker(name, model) for name, model in _worker_names(self._models, self._replicas)
         ]
 
     def _worker(self, name: str, model: ModelEntry) -> Part:
         login = worker_login(model.id).name
-        environment = self._base | self._postgres.environment(login) | self._aws
+        environment = self._own | self._postgres.environment(login) | self._aws
         return worker_part(
             name=name,
             model=model.id,
+            metrics_port=self._metrics_port(name),
             environment=environment | {"PMESH_TOPIC_ARN": _TOPIC_ARN, "PGAPPNAME": name},
             is_ready=lambda: self._postgres.is_connected(name),
             tritons=self._triton.names,
@@ -298,9 +320,10 @@ class LocalStack:
     def _relay(self, name: str) -> Part:
         database = self._postgres.environment(RELAY.name)
         # PGAPPNAME names its connections to PostgreSQL, by which it is seen to work.
-        environment = self._base | database | self._aws | {"PMESH_TOPIC_ARN": _TOPIC_ARN}
+        environment = self._own | database | self._aws | {"PMESH_TOPIC_ARN": _TOPIC_ARN}
         return relay_part(
             name=name,
+            metrics_port=self._metrics_port(name),
             environment=environment | {"PGAPPNAME": name},
             is_ready=lambda: self._postgres.is_connected(name),
         )
@@ -313,7 +336,7 @@ class LocalStack:
             ports=self._ports,
             tritons=self._triton.names,
             access=self._access,
-            environment=self._base | self._postgres.environment(GATEWAY.name),
+            environment=self._own | self._postgres.environment(GATEWAY.name),
             base=self._base,
-            aws=self._aws,
+            shipping=self._own | self._aws,
         )

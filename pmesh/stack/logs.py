@@ -1,9 +1,14 @@
 """The logs of the parts: one file each, kept small, read from the end."""
 
+import os
+import shutil
 from collections import deque
 from pathlib import Path
 
 _MAX_BYTES = 5_000_000
+"""Of a log that is gone on with at a start."""
+_MOST_BYTES = 50_000_000
+"""Of one that is being written."""
 
 
 def rotate(directory: Path) -> None:
@@ -11,6 +16,19 @@ def rotate(directory: Path) -> None:
     for log in directory.glob("*.log"):
         if log.stat().st_size > _MAX_BYTES:
             log.replace(log.with_suffix(".log.1"))
+
+
+def keep_small(directory: Path, most_bytes: int = _MOST_BYTES) -> None:
+    """Cut each log that has grown too large while it is written; its end is kept aside.
+
+    Who writes appends, so that it goes on at the beginning. Lines of that moment may be lost.
+    """
+    for log in directory.glob("*.log"):
+        if log.stat().st_size > most_bytes:
+            with log.open("rb") as old, log.with_suffix(".log.1").open("wb") as aside:
+                old.seek(-most_bytes // 2, os.SEEK_END)
+                shutil.copyfileobj(old, aside)
+            os.truncate(log, 0)
 
 
 def last_lines(log: Path, count: int) -> list[str]:

@@ -8,13 +8,16 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 
 from pmesh.stack.home import Home
 from pmesh.stack.leftovers import end_leftovers
-from pmesh.stack.logs import rotate
+from pmesh.stack.logs import keep_small, rotate
 from pmesh.stack.part import Part
 from pmesh.stack.processes import start_time
 from pmesh.stack.status import PartStatus, StackStatus, State, read_status, write_status
 from pmesh.stack.supervisor import PartsFailedError, Supervisor
 
 log = logging.getLogger(__name__)
+
+_LOGS_S = 60.0
+"""From one look at how large the logs are to the next."""
 
 
 class StackRun:
@@ -28,12 +31,14 @@ class StackRun:
         gateway_port: int,
         ports: Mapping[str, int],
         replicas: bool = False,
+        observed: bool = False,
     ) -> None:
         """parts: asked at the start, and again at each SIGUSR1."""
         self._home = home
         self._gateway_port = gateway_port
         self._ports = ports
         self._replicas = replicas
+        self._observed = observed
         self._state = State.STARTING
         self._failed: list[str] = []
         self._stop, self._kill = asyncio.Event(), asyncio.Event()
@@ -53,6 +58,7 @@ class StackRun:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             asyncio.get_running_loop().add_signal_handler(number, self._on_signal)
         asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, self._again.set)
+        keeping = asyncio.create_task(self._keep_logs_small())
         try:
             if await _unless(self._stop, self._supervisor.start()):
                 self._enter(State.READY)
@@ -65,7 +71,16 @@ class StackRun:
             self._enter(State.STOPPING)
             if not await _unless(self._kill, self._supervisor.stop()):
                 await self._supervisor.kill()
+            keeping.cancel()
             self._enter(State.FAILED if self._failed else State.STOPPED)
+
+    async def _keep_logs_small(self) -> None:
+        while True:
+            await asyncio.sleep(_LOGS_S)
+            try:
+                await asyncio.to_thread(keep_small, self._home.logs)
+            except OSError as error:
+                log.error("cannot shorten the logs: %s", error)
 
     async def _wait_for_other_parts(self) -> None:
         await self._again.wait()
@@ -89,6 +104,7 @@ class StackRun:
             failed=self._failed,
             parts=list(parts),
             replicas=self._replicas,
+            observed=self._observed,
         )
         try:
             write_status(self._home.status, status)

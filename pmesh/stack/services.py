@@ -21,13 +21,14 @@ def gateway_part(
     metrics_port: int,
     spool: Path,
     access: Path | None,
+    access_log: Path,
     environment: Mapping[str, str],
     uses: tuple[str, ...],
 ) -> Part:
     """Envoy with the Python servicers in it.
 
     spool: where it puts the features of its answers, of this one alone. access: who may call;
-    None: everybody.
+    None: everybody. access_log: where it notes who has.
     """
     return Part(
         name=name,
@@ -38,6 +39,7 @@ def gateway_part(
             "PMESH_GATEWAY_PORT": str(port),
             "PMESH_GATEWAY_ADMIN_PORT": str(admin_port),
             "PMESH_GATEWAY_METRICS_PORT": str(metrics_port),
+            "PMESH_GATEWAY_ACCESS_LOG": str(access_log),
             "PMESH_FEATURES_SPOOL": str(spool),
             **({"PMESH_GATEWAY_ACCESS": str(access)} if access else {}),
         },
@@ -49,12 +51,18 @@ def gateway_part(
     )
 
 
-def features_part(*, name: str, spool: Path, environment: Mapping[str, str]) -> Part:
+def features_part(
+    *, name: str, metrics_port: int, spool: Path, environment: Mapping[str, str]
+) -> Part:
     """Ships a gateway's features to S3, and waits for it as long as it is away."""
     return Part(
         name=name,
         command=program("features"),
-        environment={**environment, "PMESH_FEATURES_SPOOL": str(spool)},
+        environment={
+            **environment,
+            "PMESH_FEATURES_SPOOL": str(spool),
+            "PMESH_FEATURES_METRICS_PORT": str(metrics_port),
+        },
         needs=(),
         uses=("s3",),
         before=lambda: spool.mkdir(exist_ok=True),
@@ -62,12 +70,18 @@ def features_part(*, name: str, spool: Path, environment: Mapping[str, str]) -> 
     )
 
 
-def relay_part(*, name: str, environment: Mapping[str, str], is_ready: Callable[[], bool]) -> Part:
-    """Between PostgreSQL and the bus. It listens on no port."""
+def relay_part(
+    *,
+    name: str,
+    metrics_port: int,
+    environment: Mapping[str, str],
+    is_ready: Callable[[], bool],
+) -> Part:
+    """Between PostgreSQL and the bus. No client calls it."""
     return Part(
         name=name,
         command=program("relay"),
-        environment=environment,
+        environment={**environment, "PMESH_RELAY_METRICS_PORT": str(metrics_port)},
         needs=("postgres", "aws"),
         is_ready=is_ready,
     )
@@ -82,17 +96,19 @@ def worker_part(
     *,
     name: str,
     model: str,
+    metrics_port: int,
     environment: Mapping[str, str],
     is_ready: Callable[[], bool],
     tritons: tuple[str, ...],
 ) -> Part:
-    """Takes one model's requests from its queue. It listens on no port."""
+    """Takes one model's requests from its queue. No client calls it."""
     return Part(
         name=name,
         command=program("model_runtime"),
         environment={
             **environment,
             "PMESH_MODEL": model,
+            "PMESH_WORKER_METRICS_PORT": str(metrics_port),
             "PMESH_RECEIVE_WAIT_S": "2",  # a stop waits for the end of a look at the queue
         },
         needs=("postgres", "aws"),
@@ -105,6 +121,7 @@ def worker_part(
 def rollout_part(
     *,
     webhook_port: int,
+    metrics_port: int,
     environment: Mapping[str, str],
     is_ready: Callable[[], bool],
     tritons: tuple[str, ...],
@@ -113,7 +130,7 @@ def rollout_part(
     return Part(
         name="rollout",
         command=program("rollout", "watch", "--webhook-port", str(webhook_port)),
-        environment=environment,
+        environment={**environment, "PMESH_ROLLOUT_METRICS_PORT": str(metrics_port)},
         needs=("postgres", *tritons),
         uses=("mlflow",),
         is_ready=is_ready,
@@ -123,12 +140,14 @@ def rollout_part(
     )
 
 
-def retraining_part(*, environment: Mapping[str, str], is_ready: Callable[[], bool]) -> Part:
-    """Carries out trainings from labels that people and alerts ask for. It listens on no port."""
+def retraining_part(
+    *, metrics_port: int, environment: Mapping[str, str], is_ready: Callable[[], bool]
+) -> Part:
+    """Carries out trainings from labels that people and alerts ask for. No client calls it."""
     return Part(
         name="retraining",
         command=program("training", "watch"),
-        environment=environment,
+        environment={**environment, "PMESH_TRAINING_METRICS_PORT": str(metrics_port)},
         needs=("postgres", "mlflow"),
         is_ready=is_ready,
         background=True,
@@ -152,7 +171,12 @@ def monitoring_part(*, metrics_port: int, environment: Mapping[str, str]) -> Par
 
 
 def annotation_part(
-    *, label_studio_url: str, address: str, port: int, environment: Mapping[str, str]
+    *,
+    label_studio_url: str,
+    address: str,
+    port: int,
+    metrics_port: int,
+    environment: Mapping[str, str],
 ) -> Part:
     """Makes labels of what people say in Label Studio.
 
@@ -166,6 +190,7 @@ def annotation_part(
             "PMESH_LABEL_STUDIO_URL": label_studio_url,
             "PMESH_ANNOTATION_WEBHOOK_ADDRESS": address,
             "PMESH_ANNOTATION_WEBHOOK_PORT": str(port),
+            "PMESH_ANNOTATION_METRICS_PORT": str(metrics_port),
             "PMESH_ANNOTATION_WEBHOOK_URL": f"http://{address}:{port}",
         },
         needs=("postgres",),
@@ -174,4 +199,16 @@ def annotation_part(
         background=True,
         niceness=10,
         stop_timeout_s=45,  # what Label Studio is being asked may take its time
+    )
+
+
+def metrics_part(home: Path, *, port: int, environment: Mapping[str, str]) -> Part:
+    """One page with the metrics of all the others."""
+    return Part(
+        name="metrics",
+        command=program("pmesh.stack.metrics_page", str(home)),
+        environment=environment,
+        is_ready=lambda: accepts_connections(port),
+        background=True,
+        niceness=5,
     )

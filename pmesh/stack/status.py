@@ -62,6 +62,8 @@ class StackStatus:
     parts: list[PartStatus]
     replicas: bool = False
     """Whether there are several of what may be several."""
+    observed: bool = False
+    """Whether spans go to what shows them; see observers.py."""
 
     def part(self, name: str) -> PartStatus:
         """One part. Raises KeyError."""

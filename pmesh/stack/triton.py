@@ -40,11 +40,24 @@ class Tritons:
     """The servers on one repository of models, by the names of their parts."""
 
     def __init__(
-        self, home: Home, names: tuple[str, ...], *, ports: Mapping[str, int], served: Served
+        self,
+        home: Home,
+        names: tuple[str, ...],
+        *,
+        ports: Mapping[str, int],
+        served: Served,
+        traces: str = "",
     ) -> None:
+        """traces: the URL that spans are sent to; empty: none."""
         self.names = names
         self._servers = [
-            Triton(home, name=name, metrics_port=ports[f"{name}-metrics"], served=served)
+            Triton(
+                home,
+                name=name,
+                metrics_port=ports[f"{name}-metrics"],
+                served=served,
+                traces=traces,
+            )
             for name in names
         ]
         self.address = tritonserver.address(*(server.sockets for server in self._servers))
@@ -60,9 +73,15 @@ class Triton:
     """One server on the repository of models."""
 
     def __init__(
-        self, home: Home, *, name: str = "triton", metrics_port: int, served: Served
+        self,
+        home: Home,
+        *,
+        name: str = "triton",
+        metrics_port: int,
+        served: Served,
+        traces: str = "",
     ) -> None:
-        """name: of its part."""
+        """name: of its part. traces: as of all."""
         self._name = name
         self.sockets = socket_folder(
             home.path, "sockets" if name == "triton" else f"{name}_sockets"
@@ -74,6 +93,7 @@ class Triton:
         self._served = served
         self._backends = home.path / f"{name}_backends"
         self._metrics_port = metrics_port
+        self._traces = traces
         # Servers that share a machine must not share the names of their memory.
         digest = hashlib.sha256(str(self.sockets).encode()).hexdigest()
         self._memory_prefix = f"pmesh-{digest[:8]}-"
@@ -87,6 +107,7 @@ class Triton:
             metrics_port=self._metrics_port,
             memory_prefix=self._memory_prefix,
             key=self.key,
+            traces=self._traces,
         )
         return Part(
             name=self._name,

@@ -45,6 +45,7 @@ def command(
     metrics_port: int,
     memory_prefix: str,
     key: str,
+    traces: str = "",
 ) -> list[str]:
     """The command line: every model of the repository, by gRPC on a socket, without HTTP.
 
@@ -54,6 +55,7 @@ def command(
     memory_prefix: starts the names of its shared memory; servers on one machine need different
         ones.
     key: what it asks for before it loads or unloads models, or changes anything of itself.
+    traces: the URL that it sends spans to, by OTLP as JSON; empty: it sends none.
     A model that does not load leaves the others served.
     """
     return [
@@ -75,7 +77,23 @@ def command(
         "--pinned-memory-pool-byte-size=0",
         "--log-info=false",
         f"--backend-config=python,shm-region-prefix-name={memory_prefix}",
+        *(_tracing(traces) if traces else ()),
     ]
+
+
+def _tracing(url: str) -> list[str]:
+    """Of each call that comes with a traceparent, which our programs send with those that are
+    recorded; of no other."""
+    settings = (
+        "mode=opentelemetry",
+        "level=TIMESTAMPS",
+        "rate=2147483647",  # one in so many of the others
+        f"opentelemetry,url={url}",
+        "opentelemetry,resource=service.name=triton",
+        "opentelemetry,resource=service.namespace=predict-mesh",
+        "opentelemetry,bsp_schedule_delay=1000",  # ms; up to 2048 wait, what is more is dropped
+    )
+    return [f"--trace-config={setting}" for setting in settings]
 
 
 def address(*sockets: Path) -> str:

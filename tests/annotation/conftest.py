@@ -116,6 +116,8 @@ class Annotation:
     variables: dict[str, str]
     project: int
     ids: list[str] = field(default_factory=list)
+    metrics_port: int = 0
+    """Of the program that was started last."""
 
     @property
     def client(self) -> LabelStudio:
@@ -166,7 +168,7 @@ class Annotation:
         self, *, pull_s: float = 3, is_lossy: bool = True
     ) -> "Iterator[tuple[subprocess.Popen[bytes], WebhookFront]]":
         """`python -m annotation watch` behind a front that loses webhooks."""
-        port = free_port()
+        port, self.metrics_port = free_port(), free_port()
         with WebhookFront(f"http://127.0.0.1:{port}", is_lossy=is_lossy) as front:
             variables = {
                 **self.variables,
@@ -174,6 +176,7 @@ class Annotation:
                 "PMESH_ANNOTATION_WEBHOOK_URL": front.url,
                 "PMESH_ANNOTATION_WEBHOOK_SECRET": SECRET,
                 "PMESH_ANNOTATION_WEBHOOK_PORT": str(port),
+                "PMESH_ANNOTATION_METRICS_PORT": str(self.metrics_port),
             }
             command = (sys.executable, "-P", "-m", "annotation", "watch")
             process = subprocess.Popen(command, env=variables)

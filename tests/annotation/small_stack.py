@@ -18,7 +18,7 @@ NAMES = ("postgres", "label-studio", "annotation")
 
 def main() -> None:
     home = Home(Path(sys.argv[1]))
-    ports = assign_ports(home.ports, port_names())
+    ports = assign_ports(home.ports, port_names(read_model_list()))
     stack = LocalStack(
         home,
         gateway_port=8080,

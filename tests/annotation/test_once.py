@@ -2,6 +2,7 @@
 
 import random
 import time
+from urllib.request import urlopen
 
 import pytest
 
@@ -68,10 +69,20 @@ def test_every_annotation_once_though_webhooks_are_lost_and_label_studio_restart
 def test_a_webhook_is_enough_between_two_looks(annotation: Annotation) -> None:
     (one,) = annotation.observe("a text")
     annotation.choose(one)
+
+    def lines() -> list[str]:
+        with urlopen(f"http://127.0.0.1:{annotation.metrics_port}/metrics", timeout=10) as answer:
+            return str(answer.read().decode()).splitlines()
+
     with annotation.watching(pull_s=3600, is_lossy=False):
         wait_until(lambda: set(annotation.states().values()) == {"SENT"})
         annotation.server.annotate(annotation.tasks()[one].id, "positive")
         wait_until(lambda: bool(annotation.labels()))
+        wait_until(lambda: 'pmesh_annotation_labels_total{model="sentiment"} 1.0' in lines())
+        said = lines()
+    assert 'pmesh_annotation_tasks{model="sentiment",state="SENT"} 1.0' in said
+    assert 'pmesh_annotation_tasks{model="sentiment",state="REMOVED"} 0.0' in said
+    assert any(line.startswith("pmesh_annotation_last_look_timestamp_seconds 1") for line in said)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,7 @@
-"""One stack for the run: every part a real process, in a data directory of its own."""
+"""One stack for the run: every part a real process, in a data directory of its own.
+
+It sends spans of what callers want recorded, and of what fails or is slow.
+"""
 
 from collections.abc import Iterator
 
@@ -10,19 +13,30 @@ from tests.e2e.completions import Completions
 from tests.e2e.mesh import IMPATIENT, Mesh
 from tests.e2e.oracle import Oracle
 from tests.parts.doors import Door
+from tests.parts.otlp_receiver import OtlpReceiver, receiving_spans
 
 
 @pytest.fixture(scope="session")
-def mesh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mesh]:
+def spans() -> Iterator[OtlpReceiver]:
+    """Where all parts send their spans."""
+    with receiving_spans() as receiver:
+        yield receiver
+
+
+@pytest.fixture(scope="session")
+def mesh(tmp_path_factory: pytest.TempPathFactory, spans: OtlpReceiver) -> Iterator[Mesh]:
     """The running stack; it trains its models first."""
     directory = tmp_path_factory.mktemp("mesh")
     port = assign_ports(directory / "gateway-port", ["gateway"])["gateway"]
     stack = Stack(directory / "home", gateway_port=port)
     stack.home.create()
-    for part, environment in IMPATIENT.items():
-        stack.set_environment(part, environment)
+    for part, variables in IMPATIENT.items():
+        stack.set_environment(part, variables)
     try:
-        stack.start()
+        with pytest.MonkeyPatch.context() as environment:
+            environment.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", spans.endpoint)
+            environment.setenv("OTEL_TRACES_SAMPLER", "parentbased_always_off")
+            stack.start()
         mesh = Mesh(stack)
         yield mesh
         mesh.close()

@@ -56,6 +56,7 @@ class Production:
             # The checkout has models of its own; all else is this one's.
             "PYTHONPATH": os.pathsep.join(map(str, (directory, ROOT, ROOT / "build" / "gen"))),
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "PMESH_ROLLOUT_METRICS_PORT": "0",
         }
         self._postgres = {k: v for k, v in database.environment.items() if k != "PGUSER"}
         self._bus = {

@@ -78,7 +78,7 @@ STEPS = [
         "the relay, before it commits results",
         "relay",
         "relay.responses:Responses.commit:before",
-        "MessageId",
+        "Delivery",
     ),
     Step(
         "the worker, after the inference",
@@ -94,7 +94,7 @@ STEPS = [
         "the relay, after it has committed results",
         "relay",
         "relay.responses:Responses.commit:after",
-        "MessageId",
+        "Delivery",
     ),
     Step(
         "the worker, when the features are in S3",

@@ -17,6 +17,7 @@ from pmesh.stack.control import Stack
 from pmesh.stack.ports import assign_ports
 from pmesh.stack.processes import session_members
 from tests.e2e.texts import new_text
+from tests.parts.otlp_receiver import receiving_spans
 from tests.parts.polling import wait_until
 
 PMESH = (str(Path(sys.executable).with_name("pmesh")),)
@@ -40,6 +41,8 @@ class Terminal:
         self._url = f"http://127.0.0.1:{port}"
         self._said = directory / "said"
         self._environment = {**os.environ, "PMESH_HOME": str(directory / "home")}
+        self.variables: dict[str, str] = {}
+        """What the user says besides, to `pmesh up`."""
         self.stack = Stack(directory / "home", gateway_port=port)
 
     def pmesh(self, *arguments: str) -> str:
@@ -61,7 +64,7 @@ class Terminal:
             process = subprocess.Popen(
                 (*PMESH, *self._up, *options),
                 cwd=self._directory,
-                env=self._environment,
+                env=self._environment | self.variables,
                 stdout=said,
                 stderr=said,
             )
@@ -72,6 +75,11 @@ class Terminal:
             process.send_signal(signal.SIGINT)
             assert process.wait(100) == 0, self._said.read_text()
         assert "stopped; everything is kept in" in self._said.read_text()
+
+    def environment_of(self, part: str) -> dict[str, str]:
+        """Of its process."""
+        said = Path(f"/proc/{self.stack.part(part).pid}/environ").read_text()
+        return dict(one.split("=", 1) for one in said.rstrip("\0").split("\0"))
 
     def sessions(self) -> list[int]:
         """Of the supervisor and of every part that runs."""
@@ -90,7 +98,7 @@ class Terminal:
         return httpx.get(f"{self._url}/v1/predictions/{prediction_id}", headers=headers)
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_a_stack_trains_predicts_stops_without_a_trace_and_goes_on(tmp_path: Path) -> None:
     terminal = Terminal(tmp_path)
     with terminal.up() as said:
@@ -102,7 +110,7 @@ def test_a_stack_trains_predicts_stops_without_a_trace_and_goes_on(tmp_path: Pat
         wait_until(lambda: terminal.predict("genre")["version"] == "2")
         before = terminal.predict("sentiment")
         sessions = terminal.sessions()
-        assert len(sessions) == 14
+        assert len(sessions) == 15
     assert [pid for session in sessions for pid in session_members(session)] == []
     assert terminal.stack.status() is None
 
@@ -113,7 +121,32 @@ def test_a_stack_trains_predicts_stops_without_a_trace_and_goes_on(tmp_path: Pat
         assert terminal.read(before["id"], analyst).json() == before
         assert terminal.read(before["id"], analyst[:-9]).status_code == 401
 
-    with terminal.up():
-        assert terminal.predict("genre")["version"] == "2"
-        with pytest.raises(subprocess.CalledProcessError):
-            terminal.pmesh("token")
+    said_by_the_user = {"PMESH_WEBHOOK_ALLOWED_HOSTS": "hooks.example.com", "PGHOST": "theirs"}
+    with receiving_spans() as receiver:
+        terminal.variables = receiver.environment | said_by_the_user
+        with terminal.up():
+            assert terminal.predict("genre")["version"] == "2"
+            with pytest.raises(subprocess.CalledProcessError):
+                terminal.pmesh("token")
+            receiver.wait_for("predict.v1.PredictionService/Predict")
+            monitoring = terminal.environment_of("monitoring")
+        assert monitoring["PMESH_WEBHOOK_ALLOWED_HOSTS"] == "hooks.example.com"
+        assert monitoring["PGHOST"] != "theirs"
+
+    terminal.variables = {}
+    with terminal.up("--observe"):
+        pages = json.loads(terminal.pmesh("status", "--json"))["urls"]
+        assert pages["traces"].startswith(pages["mlflow"])
+        assert 'pmesh_part_up{part="gateway"} 1.0' in httpx.get(pages["metrics"], timeout=60).text
+
+        def is_shown() -> bool:
+            """MLflow takes its time to start."""
+            terminal.predict("genre")
+            query = {"experiment_ids": "0"}
+            try:
+                found = httpx.get(f"{pages['mlflow']}/api/2.0/mlflow/traces", params=query)
+            except httpx.TransportError:
+                return False
+            return found.status_code == 200 and bool(found.json().get("traces"))
+
+        wait_until(is_shown)

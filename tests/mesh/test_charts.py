@@ -14,6 +14,7 @@ from bus.topology import Names
 from contract.settings import read
 from pmesh.render.programs import PROGRAMS
 from rollout.settings import Settings
+from telemetry.settings import read_traces
 from tests.mesh.charts import (
     CASES,
     CHARTS,
@@ -195,6 +196,49 @@ def test_a_program_connects_to_postgresql_as_the_table_says() -> None:
     secrets = {"of predict-mesh-database-owner", "of predict-mesh-database-superuser"}
     assert found.pop("predict-mesh/provision") == secrets
     assert found == expected
+
+
+TELLS_SPANS = {"gateway", "features", "relay", "rollout", "monitoring", "training", "worker"} | {
+    "triton",
+    "annotation",
+}
+
+
+@pytest.mark.parametrize("chart", ["predict-mesh", "model", "annotation"])
+def test_each_program_of_ours_is_told_where_its_spans_go_or_none_is(chart: str) -> None:
+    folder = ROOT / "deploy/charts" / chart / "ci"
+    told = {
+        container["name"]: read_traces(variables(container))
+        for _, pod in rendered(chart, folder / "all-values.yaml").pods()
+        for container in containers(pod)
+    }
+    assert told.keys() & TELLS_SPANS == {
+        name
+        for name, said in told.items()
+        if said.endpoint == "https://traces.example.com/v1/traces"
+    }
+    assert {told[name].ratio for name in told.keys() & TELLS_SPANS} == {0.1}
+    for _, pod in rendered(chart, folder / "least-values.yaml").pods():
+        for container in containers(pod):
+            assert not [name for name in variables(container) if name.startswith("OTEL_")]
+
+
+def test_what_an_image_listens_on_for_prometheus_is_the_port_of_its_chart() -> None:
+    """In an image a program tells its metrics to all who reach it: the mesh says who does."""
+    dockerfile = (ROOT / "deploy/docker/Dockerfile.programs").read_text()
+    opened = set(re.findall(r"PMESH_(\w+)_METRICS_ADDRESS=0\.0\.0\.0", dockerfile))
+    programs = {"gateway", "features", "relay", "worker", "rollout", "monitoring", "annotation"}
+    assert {name.lower() for name in opened} == programs
+    found = {
+        (container["name"], str(port["containerPort"]))
+        for chart, _ in everything()
+        for _, pod in chart.pods()
+        for container in containers(pod)
+        for port in container.get("ports", [])
+        if port["name"] == "http-metrics"
+    }
+    assert {name for name, _ in found} == programs | {"triton"}
+    assert all(re.search(rf"EXPOSE .*{port}\b", dockerfile) or port == "8002" for _, port in found)
 
 
 def test_prometheus_finds_the_ports_that_the_table_opens_to_it() -> None:

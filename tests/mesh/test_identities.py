@@ -110,7 +110,7 @@ def test_metrics_are_read_at_a_pod_s_own_address_by_prometheus_only(
     context.check_hostname = False
     context.load_cert_chain(own / files["cert_file"], own / files["key_file"])
     scraped = [door for door in DOORS if "observability/prometheus" in door.callers]
-    assert {door.port for door in scraped} == {8002, 9464, 9465}
+    assert {door.port for door in scraped} == {8002, *range(9464, 9466), *range(9467, 9471), 9472}
     for door in scraped:
         inbound = proxies[door.service].workload.inbound
         pod = HTTPSConnection(inbound, door.port, timeout=PATIENCE_S, context=context)

@@ -1,4 +1,4 @@
-"""Prometheus' own checker of rules: on the path, or where `make promtool` puts it."""
+"""Prometheus and its own checker of rules: on the path, or where `make promtool` puts them."""
 
 import os
 import shutil
@@ -7,15 +7,20 @@ from pathlib import Path
 
 import pytest
 
-MADE = Path(__file__).parents[2] / "build/prometheus/usr/bin/promtool"
+MADE = Path(__file__).parents[2] / "build/prometheus/usr/bin"
+
+
+def binary(name: str) -> str:
+    """Where it is. Without it the test is left out; in CI, it fails."""
+    found = shutil.which(name) or shutil.which(name, path=MADE)
+    if found is None:
+        message = f"no {name}: make promtool"
+        pytest.fail(message) if os.environ.get("CI") == "true" else pytest.skip(message)
+    return found
 
 
 def promtool(*arguments: str | Path) -> "subprocess.CompletedProcess[str]":
-    """What it says. Without it the test is left out; in CI, it fails."""
-    found = shutil.which("promtool") or (str(MADE) if MADE.is_file() else None)
-    if found is None:
-        message = "no promtool: make promtool"
-        pytest.fail(message) if os.environ.get("CI") == "true" else pytest.skip(message)
+    """What it says."""
     return subprocess.run(
-        [found, *map(str, arguments)], capture_output=True, text=True, check=False
+        [binary("promtool"), *map(str, arguments)], capture_output=True, text=True, check=False
     )

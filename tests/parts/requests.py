@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import zip_longest
 from typing import Any, LiteralString
 from uuid import uuid4
 
@@ -35,6 +36,12 @@ class Requests:
         """Accept these; answers with their ids."""
         with self._database.connect() as connection:
             return accept(connection, texts, version=version)
+
+    def accept_traced(self, *traceparents: str, version: str = "1") -> list[str]:
+        """Accept a request of each of these traces; answers with their ids."""
+        with self._database.connect() as connection:
+            texts = ["a text"] * len(traceparents)
+            return accept(connection, texts, version=version, traceparents=traceparents)
 
     def claim(
         self, ids: Sequence[str], *, model: str = "sentiment", lease_s: float = 60, limit: int = 5
@@ -96,6 +103,7 @@ def accept(
     model: str = "sentiment",
     version: str = "1",
     ttl_s: float = 3600,
+    traceparents: Sequence[str | None] = (),
 ) -> list[str]:
     """Accept requests, each with a request_id, in the caller's transaction, by the gateway's
     statement.
@@ -112,9 +120,10 @@ def accept(
             "model": model,
             "version": version,
             "text": text,
+            "traceparent": traceparent,
             **times,
         }
-        for text in texts
+        for text, traceparent in zip_longest(texts, traceparents)
     ]
     refused = connection.execute(_GATEWAY["insert_accepted"], {"rows": json.dumps(rows)})
     assert refused.fetchall() == []

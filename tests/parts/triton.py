@@ -16,6 +16,7 @@ from inference.repository import RepositoryApi
 from modelkit.abstract_model import AbstractModel
 from modelkit.artifact import digest, write_artifact
 from pmesh.stack import tritonserver
+from telemetry.settings import read_traces
 from tests.parts.polling import wait_until
 from tests.parts.ports import free_port
 from triton_repo.writer import write_version
@@ -29,7 +30,7 @@ class Triton:
     def __init__(self, repository: Path | None = None, **variables: str) -> None:
         """repository: that of another server, to load from it as well.
 
-        variables: for its environment.
+        variables: for its environment; those of OTLP have it send spans.
         """
         self._variables = variables
         self._directory = Path(tempfile.mkdtemp(prefix="triton-"))  # which nobody else may enter
@@ -57,6 +58,11 @@ class Triton:
         """Of the server."""
         assert self._process is not None
         return self._process.pid
+
+    @property
+    def log(self) -> str:
+        """What the server has written."""
+        return (self._directory / "log").read_text(errors="replace")
 
     @property
     def environment(self) -> dict[str, str]:
@@ -95,6 +101,7 @@ class Triton:
             metrics_port=self.metrics_port,
             memory_prefix=f"{self._directory.name}-",
             key=KEY,
+            traces=read_traces(self._variables).endpoint,
         )
         with (self._directory / "log").open("ab") as log:
             self._process = subprocess.Popen(

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-CONTRACTS = ("contract", "database", "bus", "inference", "features", "webhooks")
+CONTRACTS = ("contract", "database", "bus", "inference", "features", "webhooks", "telemetry")
 PROGRAMS = (
     *("gateway", "relay", "model_runtime", "training", "rollout", "monitoring"),
     "annotation",

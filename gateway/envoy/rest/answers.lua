@@ -66,8 +66,9 @@ function answers.rewrite(handle)
     buffer:setBytes(cut(buffer:getBytes(0, buffer:length()), response))
   elseif status == "400" and headers:get("content-type") == "text/plain" then
     local buffer = handle:body(true)
-    local fault = read_refusal(buffer:getBytes(0, buffer:length()), binding.message)
-    local length = buffer:setBytes(refusal.status_of(fault or MALFORMED))
+    local fault = read_refusal(buffer:getBytes(0, buffer:length()), binding.message) or MALFORMED
+    refusal.note(handle, fault.reason)
+    local length = buffer:setBytes(refusal.status_of(fault))
     headers = handle:headers()  -- those from before the wait for the body are gone
     headers:replace("content-type", "application/json")
     headers:replace("content-length", tostring(length))

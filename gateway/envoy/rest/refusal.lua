@@ -31,6 +31,13 @@ end
 
 local refusal = {}
 
+-- For the access log.
+function refusal.note(handle, reason)
+  local noted = handle:streamInfo():dynamicMetadata()
+  noted:set("access_log", "reason", reason)
+  noted:set("access_log", "grpc_status", rules.reasons[reason].status)
+end
+
 -- The Status of what a check has found: {reason, description, field, expected or position}.
 function refusal.status_of(fault)
   if fault.position then
@@ -48,6 +55,7 @@ end
 
 local function respond(handle, reason, body, allow)
   local http = rules.reasons[reason].http
+  refusal.note(handle, reason)
   handle:respond({ [":status"] = http, ["content-type"] = "application/json", allow = allow }, body)
 end
 

@@ -8,8 +8,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from annotation import metrics
+from annotation.interface import result_of
 from annotation.label_studio import LabelStudio, LabelStudioAway
 from annotation.look import look
+from annotation.pulling import PAGE, pull
 from tests.integration.annotation.conftest import PROJECT, Record
 from tests.parts.observed import MODEL, Observed
 from tests.parts.ports import free_port
@@ -72,3 +75,61 @@ def test_no_answer_of_something_else_is_final(other: LabelStudio) -> None:
     ):
         with pytest.raises(LabelStudioAway):
             ask()
+
+
+def test_labels_that_came_are_counted_though_it_goes_away_after_them(
+    record: Record, now: datetime
+) -> None:
+    (ours,) = record.observe(Observed(time=now))
+    record.store.set_project(MODEL, PROJECT, record.store.labels(MODEL))
+    record.sent(ours)
+    annotation = {
+        "id": 1,
+        "result": result_of("positive"),
+        "completed_by": 1,
+        "updated_at": "2026-01-01T00:00:00Z",
+        "was_cancelled": False,
+        "ground_truth": False,
+    }
+    page = [
+        {
+            "id": number,
+            "data": {"prediction_id": ours if number == 1 else ""},
+            "updated_at": "2026-01-01T00:00:00+00:00",
+            "annotations": [annotation] if number == 1 else [],
+        }
+        for number in range(1, PAGE + 1)
+    ]
+
+    class OnePage(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            is_second = "page=2" in self.path
+            said: object = [] if "/users/" in self.path else {"tasks": page}
+            body = json.dumps(said).encode()
+            self.send_response(500 if is_second else 200)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    before = labels_that_came()
+    with ThreadingHTTPServer(("127.0.0.1", free_port()), OnePage) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        client = LabelStudio(f"http://127.0.0.1:{server.server_port}", "a token")
+        with pytest.raises(LabelStudioAway):
+            pull(record.store, client, MODEL, PROJECT, full=False)
+        server.shutdown()
+    assert len(record.labels()) == 1
+    assert labels_that_came() == before + 1
+
+
+def labels_that_came() -> float:
+    return sum(
+        sample.value
+        for collector in metrics.COLLECTORS
+        for metric in collector.collect()
+        for sample in metric.samples
+        if sample.name == "pmesh_annotation_labels_total" and sample.labels["model"] == MODEL
+    )

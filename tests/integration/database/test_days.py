@@ -200,6 +200,7 @@ OWN: dict[str, dict[str, Any]] = {
         "scores": ['{"positive": 1}', None],
         "value": [None, None],
         "features_uri": ["", ""],
+        "traceparent": [None, None],
     },
 }
 """What the statements are given; a new one that wants more says it here."""

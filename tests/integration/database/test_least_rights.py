@@ -39,6 +39,7 @@ ANYBODYS = {
     "gateway.store-hold_snapshot",
     "monitoring-begin",
     "monitoring.alerts-newest_hour",
+    "relay-limit_figures",
     "relay-today",
     "rollout-notify",
 }

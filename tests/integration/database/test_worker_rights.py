@@ -108,6 +108,7 @@ def test_an_answer_with_another_token_changes_nothing(
             "scores": scores,
             "value": None,
             "features_uri": "",
+            "traceparent": None,
         }
         given = {name: [value] for name, value in row.items()}
         return [row[3] for row in relay.execute(RELAY_SQL["answer"], given).fetchall()]

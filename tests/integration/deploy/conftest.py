@@ -63,6 +63,7 @@ def jobs(
         variables = environment(catalog, GATEWAY) | gateway
         programs.enter_context(running("gateway.main", directory=directory, variables=variables))
         variables = environment(catalog, ROLLOUT) | triton.environment | registry
+        variables |= {"PMESH_ROLLOUT_METRICS_PORT": "0"}
         programs.enter_context(
             running("rollout", "watch", directory=directory, variables=variables)
         )

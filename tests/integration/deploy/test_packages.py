@@ -59,7 +59,8 @@ sys.meta_path.insert(0, Absent())
 for package in packages:
     found = import_module(package)
     for module in pkgutil.walk_packages(getattr(found, "__path__", ()), package + "."):
-        if module.name != "pmesh.cli.__main__":  # it starts the command line
+        # One starts the command line, and the others run where dashboards are made.
+        if not module.name.startswith(("pmesh.cli.__main__", "monitoring.dashboards.")):
             import_module(module.name)
 """
 

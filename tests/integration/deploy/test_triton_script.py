@@ -7,10 +7,13 @@ from pathlib import Path
 import pytest
 
 from pmesh.stack import tritonserver
+from telemetry.settings import read_traces
 from tests.integration.deploy.jobs import ROOT
 
 SCRIPT = ROOT / "deploy" / "docker" / "triton.sh"
 KEY = "a-key-for-tests"
+BASE = "OTEL_EXPORTER_OTLP_ENDPOINT"
+TRACES = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
 STAND_IN = """\
 #!/bin/sh
 printf '%s\\n' "$@"
@@ -77,8 +80,34 @@ def test_the_processes_of_models_do_not_inherit_the_key(start: Start) -> None:
     assert KEY not in start(PMESH_TRITON_KEY=KEY).stderr
 
 
-def test_it_is_started_as_on_one_machine(start: Start, tmp_path: Path) -> None:
-    in_image = flags(start(PMESH_TRITON_KEY=KEY).stdout.splitlines())
+@pytest.mark.parametrize("variable", [BASE, TRACES])
+def test_a_password_is_in_no_command_line(start: Start, variable: str) -> None:
+    done = start(PMESH_TRITON_KEY=KEY, **{variable: "https://name:geheim@collector:4318"})
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert variable in done.stderr
+    assert "OTEL_EXPORTER_OTLP_HEADERS" in done.stderr
+    assert "geheim" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "otlp",
+    [
+        {},
+        {BASE: ""},
+        {BASE: "http://collector:4318"},
+        {BASE: "http://collector:4318//"},
+        {TRACES: "http://collector:4318/v1/traces?of=a@b"},
+        {BASE: "http://collector:4318", TRACES: "http://other:4318/"},
+        {BASE: "http://collector:4318", "OTEL_SDK_DISABLED": "true"},
+        {BASE: "http://collector:4318", "OTEL_SDK_DISABLED": "false"},
+    ],
+)
+def test_it_is_started_as_on_one_machine(
+    start: Start, tmp_path: Path, otlp: dict[str, str]
+) -> None:
+    given = start(PMESH_TRITON_KEY=KEY, **otlp).stdout.splitlines()
+    in_image = flags(given)
     _, *arguments = tritonserver.command(
         repository=tmp_path,
         backends=tmp_path,
@@ -86,7 +115,11 @@ def test_it_is_started_as_on_one_machine(start: Start, tmp_path: Path) -> None:
         metrics_port=1,
         memory_prefix="",
         key=KEY,
+        traces=read_traces(otlp).endpoint,
     )
+    of_traces = [[one for one in both if "trace-config" in one] for both in (given, arguments)]
+    assert of_traces[0] == of_traces[1]
+    assert bool(of_traces[0]) is bool(read_traces(otlp).endpoint)
     here = flags(arguments)
     assert in_image.keys() <= here.keys()
     differ = {flag for flag in in_image if in_image[flag] != here[flag]}

@@ -17,6 +17,8 @@ import pytest
 
 from features import spool_file
 from features.spool import Spool
+from tests.parts.exposed import exposed
+from tests.parts.otlp_receiver import receiving_spans
 from tests.parts.polling import wait_until
 from tests.parts.s3 import BUCKET, KEY, S3, SECRET
 
@@ -26,7 +28,7 @@ MATRIX = np.arange(8, dtype=np.float32).reshape(2, 4)
 class Shipper:
     """`python -P -m features`; killed when the test ends."""
 
-    def __init__(self, spool: Path, s3: S3) -> None:
+    def __init__(self, spool: Path, s3: S3, **variables: str) -> None:
         self._log = spool.parent / "shipper.log"
         environment = {
             **os.environ,
@@ -36,6 +38,8 @@ class Shipper:
             "AWS_DEFAULT_REGION": "us-east-1",
             "PMESH_FEATURES_SPOOL": str(spool),
             "PMESH_FEATURES_BUCKET": BUCKET,
+            "PMESH_FEATURES_METRICS_PORT": "0",
+            **variables,
         }
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
@@ -102,6 +106,25 @@ def check_shipped(s3: S3, places: dict[str, str]) -> None:
             "version": "3",
             "features": MATRIX[row % 2].tolist(),
         }
+
+
+def test_what_was_shipped_and_what_waits_is_told(spool: Path, s3: S3) -> None:
+    page = exposed()
+    with receiving_spans() as receiver:
+        told = {"PMESH_FEATURES_METRICS_PORT": str(page.port), **receiver.environment}
+        shipper = Shipper(spool, s3, **told)
+        check_shipped(s3, fill(spool, 3))
+        page.wait_for(6, "pmesh_features_shipped_rows_total")
+        page.wait_for(3, "pmesh_features_shipped_objects_total")
+        (spool / "later.open").write_bytes(b"12345")
+        page.wait_for(5, "pmesh_spool_bytes")
+        assert page.value("pmesh_spool_files") == 1
+        wait_until(lambda: (page.value("pmesh_spool_oldest_age_seconds") or 0) > 0)
+        assert page.value("pmesh_outage", dependency="S3") == 0
+        wait_until(lambda: len(receiver.named("put features")) == 3)
+        assert shipper.stop() == 0
+    assert {span.parent_id for span in receiver.spans} == {""}
+    assert {span.service for span in receiver.spans} == {"features"}
 
 
 def test_what_was_appended_lies_where_its_place_says(spool: Path, s3: S3, shipper: Shipper) -> None:

@@ -1,13 +1,21 @@
 """The port that Prometheus reads: who may, and that nobody keeps it from others."""
 
 import socket
+import struct
+import threading
+import time
+from collections.abc import Iterator
 
 import grpc
 import httpx
 import pytest
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
-from contract.metrics_server import metrics_server
-from gateway.metrics import BOUNDS_S, Calls
+from gateway.metrics.calls import Calls
+from gateway.metrics.histogram import SECONDS as BOUNDS_S
+from telemetry.metrics_server import metrics_server, serving_metrics
 from tests.parts.ports import free_port
 
 RPC = "predict.v1.PredictionService/Predict"
@@ -76,7 +84,7 @@ def test_version_6_is_served(port: int) -> None:
 def test_whoever_asks_slowly_is_cut_off(
     port: int, started: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("contract.metrics_server.READ_S", 0.3)
+    monkeypatch.setattr("telemetry.metrics_server.READ_S", 0.3)
     with (
         metrics_server("127.0.0.1", port, Calls()),
         socket.create_connection(("127.0.0.1", port), timeout=20) as slow,
@@ -85,6 +93,63 @@ def test_whoever_asks_slowly_is_cut_off(
         assert read(port).status_code == httpx.codes.OK
         while slow.recv(1024):
             pass  # until it is closed
+
+
+class Slow(Collector):
+    """Takes its time to say how things stand."""
+
+    def collect(self) -> Iterator[Metric]:
+        time.sleep(0.5)
+        yield GaugeMetricFamily("slow", "It came.", value=1)
+
+
+def test_an_answer_may_take_longer_than_a_request(
+    port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("telemetry.metrics_server.READ_S", 0.1)
+    registry = CollectorRegistry()
+    registry.register(Slow())
+    with serving_metrics("127.0.0.1", port, registry):
+        assert "slow 1.0" in read(port).text
+
+
+class Long(Collector):
+    """More than the buffers of a connection hold."""
+
+    def collect(self) -> Iterator[Metric]:
+        family = GaugeMetricFamily("long", "x" * 16_000_000, value=1)
+        yield family
+
+
+def test_whoever_reads_slowly_holds_nobody_up(port: int) -> None:
+    registry = CollectorRegistry()
+    registry.register(Long())
+    with (
+        serving_metrics("127.0.0.1", port, registry, answer_s=1.0),
+        socket.create_connection(("127.0.0.1", port), timeout=20) as slow,
+    ):
+        slow.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
+        slow.recv(1)
+        with httpx.Client(trust_env=False, timeout=20) as client:
+            assert client.get(f"http://127.0.0.1:{port}/").status_code == 404
+
+
+def test_whoever_goes_meanwhile_is_no_news(port: int, capfd: pytest.CaptureFixture[str]) -> None:
+    """Its deadline passes over a connection that is no more."""
+    registry = CollectorRegistry()
+    registry.register(Slow())
+    ends: list[threading.ExceptHookArgs] = []
+    hook, threading.excepthook = threading.excepthook, ends.append
+    try:
+        with serving_metrics("127.0.0.1", port, registry, answer_s=0.2):
+            with socket.create_connection(("127.0.0.1", port)) as gone:
+                gone.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
+                gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            with httpx.Client(trust_env=False, timeout=20) as client:
+                assert client.get(f"http://127.0.0.1:{port}/").status_code == 404
+    finally:
+        threading.excepthook = hook
+    assert (ends, capfd.readouterr().err) == ([], "")
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -15,7 +15,8 @@ import pytest
 
 from contract.errors import DeadlineExceeded, ModelFailed, ModelUnavailable, Overloaded
 from gateway import request_context
-from gateway.logs import add_request_id
+from gateway.logs import request_fields
+from gateway.metrics.stages import StagesByVersion
 from gateway.models import Models
 from gateway.store.catalog import Model, Version
 from inference.calls import PROBE_TEXT
@@ -87,7 +88,12 @@ def open_models(models: dict[str, Model], sink: Sink, **limits: float) -> Models
         "max_inference_s": 5.0,
         "max_call_s": 5.0,
     }
-    return Models(lambda: models, features=sink, **{**defaults, **limits})  # type: ignore[arg-type]
+    return Models(
+        lambda: models,
+        features=sink,
+        stages=StagesByVersion(),
+        **{**defaults, **limits},  # type: ignore[arg-type]
+    )
 
 
 @pytest.fixture
@@ -285,15 +291,14 @@ async def test_a_caller_whose_time_is_over_before_its_batch_costs_the_server_not
 
 async def test_a_batch_belongs_to_no_request() -> None:
     """Whoever made it start: a line that it logs would name the wrong one."""
-    seen: list[str] = []
+    seen: list[Mapping[str, str]] = []
 
     def answer(texts: Sequence[str]) -> Outputs:
         raise Refusal(grpc.StatusCode.DATA_LOSS)
 
     class Lines(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            add_request_id(record)
-            seen.append(record.request_id)  # type: ignore[attr-defined]
+            seen.append(request_fields())
 
     handler = Lines()
     logging.getLogger("inference.server").addHandler(handler)
@@ -303,7 +308,7 @@ async def test_a_batch_belongs_to_no_request() -> None:
             with pytest.raises(ModelUnavailable):
                 await ask(opened, "good")
     logging.getLogger("inference.server").removeHandler(handler)
-    assert seen == ["-"]
+    assert seen == [{}]
 
 
 async def test_what_waits_is_bounded() -> None:

@@ -113,28 +113,66 @@ async def test_failures_go_with_the_commits_of_the_others(
 
 
 TRACES = [f"00-{n:032x}-{n:016x}-01" for n in (1, 2)]
+UNSAMPLED = f"00-{3:032x}-{3:016x}-00"
 
 
-async def test_an_event_of_one_request_has_its_trace_and_one_of_several_has_none(
+async def test_an_event_has_the_first_trace_that_is_recorded_and_links_to_the_others(
     store: PredictionStore, database: Database
 ) -> None:
     await store.insert_finished(finished("sentiment"), "", traceparent=TRACES[0])
     await asyncio.gather(
-        *(store.insert_finished(finished("genre"), "", traceparent=trace) for trace in TRACES)
+        *(
+            store.insert_finished(finished("genre"), "", traceparent=trace)
+            for trace in (UNSAMPLED, *TRACES, *TRACES, "")
+        )
+    )
+    await asyncio.gather(
+        *(
+            store.insert_finished(finished("topic"), "", traceparent=trace)
+            for trace in ("", UNSAMPLED)
+        )
     )
     await asyncio.gather(
         *(store.insert_accepted(accepted(), "", traceparent=trace) for trace in (*TRACES, ""))
     )
     with database.connect() as connection:
-        events = connection.execute("SELECT event, model, traceparent FROM outbox").fetchall()
-    told = sorted((str(e["event"]), str(e["model"]), e["traceparent"] or "") for e in events)
+        events = connection.execute(
+            "SELECT event, model, traceparent, links FROM outbox"
+        ).fetchall()
+    told = sorted(
+        (str(e["event"]), str(e["model"]), e["traceparent"] or "", *(e["links"] or ()))
+        for e in events
+    )
     assert told == [
         ("inference_request", "sentiment", ""),
         ("inference_request", "sentiment", TRACES[0]),
         ("inference_request", "sentiment", TRACES[1]),
-        ("job_completed", "genre", ""),
+        ("job_completed", "genre", TRACES[0], TRACES[1]),
         ("job_completed", "sentiment", TRACES[0]),
+        ("job_completed", "topic", UNSAMPLED),
     ]
+
+
+async def test_what_is_cancelled_is_told_of_in_its_trace(
+    store: PredictionStore, database: Database
+) -> None:
+    prediction = accepted()
+    await store.insert_accepted(prediction, "", traceparent=TRACES[0])
+    await store.cancel(prediction.id)
+    with database.connect() as connection:
+        events = connection.execute("SELECT event, traceparent FROM outbox").fetchall()
+    assert sorted((e["event"], e["traceparent"]) for e in events) == [
+        ("inference_request", TRACES[0]),
+        ("job_completed", TRACES[0]),
+    ]
+
+
+async def test_a_completion_names_no_more_traces_than_a_span_may(database: Database) -> None:
+    traces = [f"00-{n:032x}-{n:016x}-01" for n in range(1, 1001)]
+    with database.connect() as connection:
+        row = connection.execute("SELECT events_v1.traces(%s) AS traces", (traces,)).fetchone()
+    assert row is not None
+    assert row["traces"] == traces[:129]
 
 
 @pytest.mark.parametrize("together", [True, False])

@@ -1,9 +1,11 @@
 """The gateway as it is: its process, a real database, and a server of the words model."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
+from urllib.request import urlopen
 
 import grpc
 import psycopg
@@ -11,12 +13,14 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest, HealthCheckResponse
 from grpc_health.v1.health_pb2_grpc import HealthStub
 from predict.v1.prediction_service_pb2 import PredictRequest, PredictResponse
 from predict.v1.prediction_service_pb2_grpc import PredictionServiceStub
+from prometheus_client.parser import text_string_to_metric_families
 from psycopg.types.json import Jsonb
 
 from database.logins import GATEWAY
 from gateway.envoy.front import Front
 from tests.integration.gateway.envoy.gateway_process import GatewayProcess, echo_settings
 from tests.parts.catalog import environment, register
+from tests.parts.ports import free_port
 from tests.parts.postgres import Database
 from tests.parts.words import LABELS
 from tests.parts.words_server import VERSION
@@ -29,18 +33,38 @@ PREDICTIONS, MODELS = "predict.v1.PredictionService", "predict.v1.ModelService"
 class WholeGateway(GatewayProcess):
     """Inside `with`, with clients of it."""
 
-    def __init__(self, database: Database, folder: Path, **changes: Any) -> None:
-        """changes: to the settings of its front."""
+    def __init__(
+        self,
+        database: Database,
+        folder: Path,
+        variables: Mapping[str, str] = MappingProxyType({}),
+        **changes: Any,
+    ) -> None:
+        """variables: of its environment; changes: to the settings of its front."""
         access = changes.get("access")
+        self.metrics_port = free_port()
         super().__init__(
             log=folder / "gateway.log",
             settings=echo_settings(app=Front.app, **changes),
             environment={
                 **environment(database, GATEWAY),
                 "PMESH_FEATURES_SPOOL": str(folder / "spool"),
+                "PMESH_GATEWAY_METRICS_PORT": str(self.metrics_port),
                 **({"PMESH_GATEWAY_ACCESS": str(access)} if access else {}),
+                **variables,
             },
         )
+
+    def metrics(self) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+        """What it tells Prometheus: values by name and labels, in their order."""
+        url = f"http://127.0.0.1:{self.metrics_port}/metrics"
+        with urlopen(url, timeout=20) as answer:
+            families = text_string_to_metric_families(answer.read().decode())
+            return {
+                (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+                for family in families
+                for sample in family.samples
+            }
 
     @contextmanager
     def stub(self) -> Iterator[PredictionServiceStub]:

@@ -17,7 +17,11 @@ class Worker:
     def __init__(self, environment: dict[str, str], *, model: str = "sentiment") -> None:
         self._directory = tempfile.TemporaryDirectory(prefix="worker-")
         self._log = Path(self._directory.name) / "log"
-        defaults = {"PMESH_MODEL": model, "PMESH_RECEIVE_WAIT_S": "1"}
+        defaults = {
+            "PMESH_MODEL": model,
+            "PMESH_RECEIVE_WAIT_S": "1",
+            "PMESH_WORKER_METRICS_PORT": "0",
+        }
         command = [sys.executable, "-P", "-m", "model_runtime"]
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(

@@ -27,7 +27,8 @@ class Exchange(Requests):
     def publish(self, *ids: str) -> None:
         """Tell the worker of accepted requests, with what the gateway left in the outbox."""
         rows = self.query(
-            "SELECT id::text, version, payload || jsonb_build_object('eventId', id) AS body"
+            "SELECT id::text, version, traceparent,"
+            " payload || jsonb_build_object('eventId', id) AS body"
             " FROM outbox WHERE payload ->> 'predictionId' = ANY (%s) ORDER BY id",
             (list(ids),),
         )
@@ -35,7 +36,7 @@ class Exchange(Requests):
         for row in rows:
             body = json.dumps(row["body"])
             self._bus.publish_envelope(
-                Envelope(row["id"], REQUEST, "sentiment", row["version"], body)
+                Envelope(row["id"], REQUEST, "sentiment", row["version"], body, row["traceparent"])
             )
 
     def send(self, *texts: str, version: str = "1") -> list[str]:

@@ -127,7 +127,7 @@ def test_a_second_signal_ends_it_at_once(worker: Worker, requests: Exchange) -> 
 def test_a_wrong_setting_is_one_line(variables: dict[str, str], line: str) -> None:
     with Worker(variables) as worker:
         assert worker.wait_for_end() == 1
-        assert worker.log == f"{line}\n"
+        assert json.loads(worker.log)["message"] == line
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_the_login_of_somebody_else_is_one_line(
     (prediction_id,) = requests.send("a text")
     with Worker({**environment(database, login), **bus.environment}) as worker:
         assert worker.wait_for_end() == 1
-        assert worker.log == f"{line}\n"
+        assert json.loads(worker.log)["message"] == line
     assert requests.get(prediction_id)["state"] == "ACCEPTED"
     assert bus.depth(QUEUE) == 1
 

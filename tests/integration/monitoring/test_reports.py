@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from contract.metrics_server import metrics_server
 from monitoring.choice import choose
 from monitoring.daily import Daily
 from monitoring.report import ReportFailed
 from monitoring.served import PREFIX, Reports
+from telemetry.metrics_server import metrics_server
 from tests.integration.monitoring.conftest import HOUR, Monitoring
 from tests.parts.observed import MODEL, Observed, Said
 from tests.parts.polling import wait_until

@@ -31,11 +31,24 @@ responses.finish = finish
 DIE_AFTER_COMMITTING_ANSWERS = f"""{DIE}
 from relay.responses import Responses
 real = Responses.commit
-async def commit(self, messages):
-    done = await real(self, messages)
-    if messages: die()
+async def commit(self, received):
+    done = await real(self, received)
+    if received.answers: die()
     return done
 Responses.commit = commit
+"""
+
+FAIL_ONCE_BEFORE_COMMITTING = """
+import psycopg
+from relay import publisher, responses
+def failing_once(real):
+    failures = [psycopg.OperationalError("of a test")]
+    async def call(connection, *arguments):
+        endings = await real(connection, *arguments)
+        if failures: raise failures.pop()
+        return endings
+    return call
+publisher.fail, responses.finish = map(failing_once, (publisher.fail, responses.finish))
 """
 
 SLOW_PUBLISHING = """

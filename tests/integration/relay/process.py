@@ -25,7 +25,13 @@ class Relay:
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 ["setpriv", "--pdeathsig", "KILL", "--", sys.executable, "-P", "-m", "relay"],
-                env={**os.environ, **environment, **variables, "PYTHONPATH": str(directory)},
+                env={
+                    **os.environ,
+                    "PMESH_RELAY_METRICS_PORT": "0",
+                    **environment,
+                    **variables,
+                    "PYTHONPATH": str(directory),
+                },
                 stderr=log,
             )
 

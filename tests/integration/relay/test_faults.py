@@ -1,5 +1,6 @@
 """Crashes and outages cost time and nothing else. Each test proves that its fault happened."""
 
+import json
 import signal
 
 import pytest
@@ -182,7 +183,7 @@ def test_it_cannot_start_without_a_topic(database: Database) -> None:
     with Relay(database.environment) as relay:
         wait_until(lambda: relay.exit_code is not None)
         assert relay.exit_code == 1
-        assert relay.log == "PMESH_TOPIC_ARN is not set\n"
+        assert json.loads(relay.log)["message"] == "PMESH_TOPIC_ARN is not set"
 
 
 def test_it_cannot_start_on_a_database_without_the_tables(postgres: Postgres, bus: Bus) -> None:

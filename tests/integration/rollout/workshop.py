@@ -185,8 +185,8 @@ class Workshop:
 
     def take_steps(self) -> None:
         """Take the steps that are due, as the release process does."""
-        for release in self.store.steps_due():
-            self.store.take_step(release)
+        for step in self.store.steps_due():
+            self.store.take_step(step.release)
 
     def look(self, tell: Tell = lambda _: None) -> None:
         """All that the release process does, once."""
@@ -269,6 +269,7 @@ class Workshop:
             **self.triton.environment,
             "PMESH_ROLLOUT_IDLE_S": str(IDLE_S),
             "PMESH_ROLLOUT_POLL_S": "0.5",
+            "PMESH_ROLLOUT_METRICS_PORT": "0",
         }
 
     def fault(self, place: str, marker: Path) -> dict[str, str]:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 from mlflow import MlflowClient
@@ -16,7 +17,9 @@ from modelkit.registry import Registry, Version
 from tests.integration.training.labelling import MODEL, Labelling
 from tests.parts.faults import FAULTS
 from tests.parts.mlflow_server import MlflowServer
+from tests.parts.otlp_receiver import receiving_spans
 from tests.parts.polling import PATIENCE_S, wait_until
+from tests.parts.ports import free_port, listens
 from tests.parts.postgres import Database, Postgres
 
 GOLDEN = "snowa snowb snowc snowd zanzibarine"
@@ -50,6 +53,7 @@ class Programs:
             **os.environ,
             **labelling.variables,
             "MLFLOW_TRACKING_URI": mlflow.uri,
+            "PMESH_TRAINING_METRICS_PORT": "0",
             "OMP_NUM_THREADS": "1",  # on a machine that is busy, more of them wait for each other
         }
 
@@ -228,6 +232,52 @@ def test_a_training_that_fails_says_why(
     assert (newest.id, newest.state, newest.version) == (asked.id, "FAILED", "")
     assert newest.error == "0 labelled texts are too few; 50 are the least"
     assert versions(registry) == before
+
+
+def test_trainings_are_told_as_metrics_spans_and_lines(
+    programs: Programs, labelling: Labelling, version: Version
+) -> None:
+    port = free_port()
+    with receiving_spans() as receiver, labelling.store() as store:
+        variables = {**receiver.environment, "PMESH_TRAINING_METRICS_PORT": str(port)}
+        process = programs.start("training", "watch", PMESH_TRAINING_POLL_S="0.2", **variables)
+        try:
+            wait_until(lambda: listens(port))
+            wait_until(lambda: told(port, MODEL, "failed") == 0)
+            labelling.execute("UPDATE requests SET erase_time = now()")
+            try:
+                store.request(MODEL, "anna")
+                wait_until(lambda: told(port, MODEL, "failed") == 1)
+            finally:
+                labelling.execute("UPDATE requests SET erase_time = NULL")
+            store.request(MODEL, "anna")
+            wait_until(lambda: told(port, MODEL, "succeeded") == 1, timeout_s=2 * PATIENCE_S)
+            lines = read(port)
+        finally:
+            process.terminate()
+            _, said = process.communicate(timeout=PATIENCE_S)
+        receiver.wait_for(f"train {MODEL}")
+        wait_until(lambda: len(receiver.spans) == 2)
+    assert process.returncode == 0
+    assert f'pmesh_training_seconds_count{{model="{MODEL}"}} 2.0' in lines
+    assert "pmesh_trainings_waiting 0.0" in lines
+    failed, trained = sorted(receiver.spans, key=lambda span: span.start_ns)
+    assert (failed.failed, trained.failed) == (True, False)
+    assert trained.attributes["pmesh.version"]
+    logged = [json.loads(line) for line in said.splitlines()]
+    assert {line["program"] for line in logged} == {"training"}
+    about = [(one["model"], one["trace_id"]) for one in logged if "registered" in one["message"]]
+    assert about == [(MODEL, trained.trace_id)]
+
+
+def read(port: int) -> list[str]:
+    with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        return str(answer.read().decode()).splitlines()
+
+
+def told(port: int, model: str, outcome: str) -> float:
+    name = f'pmesh_trainings_total{{model="{model}",outcome="{outcome}"}} '
+    return max((float(one.split()[1]) for one in read(port) if one.startswith(name)), default=-1)
 
 
 def test_two_do_not_take_the_same_training(labelling: Labelling) -> None:

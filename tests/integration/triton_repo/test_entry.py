@@ -8,6 +8,7 @@ import pytest
 from inference.blocking import InferenceError, infer
 from tests.parts.old_artifact import as_before
 from tests.parts.parrot.model import Model, checksum
+from tests.parts.polling import wait_until
 from tests.parts.triton import Triton
 from triton_repo.writer import renew
 
@@ -26,6 +27,9 @@ def triton() -> Iterator[Triton]:
 def test_a_batch_with_a_bad_text_fails_unless_the_failures_are_asked_for(triton: Triton) -> None:
     with pytest.raises(InferenceError, match="the model failed: ValueError"):
         infer(triton.address, "parrot", "1", POISONED, outputs=["scores"])
+    # The model says "poison" in its error; the log has the kind only.
+    wait_until(lambda: "parrot 1: the model failed: ValueError" in triton.log)
+    assert "poison" not in triton.log
 
 
 def test_one_bad_text_of_256_is_found_in_one_more_call(triton: Triton) -> None:

@@ -8,6 +8,7 @@ import pytest
 from annotation.interface import label_config, label_of, result_of
 from annotation.label_studio import LabelStudio
 from annotation.pulling import said_in
+from contract.settings import InvalidSetting
 
 EMAILS = {1: "ann@example.org", 2: "ben@example.org"}
 
@@ -88,8 +89,12 @@ def test_whatever_is_written_by_the_api_does_no_harm(result: Any) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["", "label-studio:8080", "ftp://host", "http://host/path", "http://u:p@host", "http://"],
+    [
+        *("", "label-studio:8080", "ftp://host", "http://host/path", "http://"),
+        *("http://user:geheim@host", "http://[", "http://host:geheim"),
+    ],
 )
 def test_where_label_studio_cannot_be_is_said(url: str) -> None:
-    with pytest.raises(ValueError, match="Label Studio is at"):
+    with pytest.raises(InvalidSetting, match="Label Studio is at") as refused:
         LabelStudio(url, "token")
+    assert "geheim" not in str(refused.value)

@@ -33,13 +33,19 @@ def test_a_typing_error_would_be_seen() -> None:
 
 
 def test_what_is_left_out_is_what_the_page_says_of_the_default() -> None:
-    """The scraper is off, and OTLP is taken where the proxies send their traces."""
+    """The scraper is off."""
     sensor = DOCUMENTED["agent"]["sensor"]
     assert sensor["receivers"]["metricsscraper"] == {"enabled": False}
+
+
+def test_the_sensor_takes_all_spans_where_proxies_send_theirs_and_programs_by_http() -> None:
+    direct = VALUES["agent"]["sensor"]["apmIngestor"]["otel"]["direct"]
+    assert direct["samplingRatio"] == 1
+    assert direct["otlp"]["enabled"]
     mesh = yaml.safe_load((ROOT / "istio/mesh-config.yaml").read_text())["meshConfig"]
-    traces = mesh["extensionProviders"][0]["opentelemetry"]
-    assert traces["port"] == sensor["apmIngestor"]["otel"]["direct"]["otlp"]["grpcPort"]
-    assert VALUES["agent"]["sensor"]["apmIngestor"]["otel"]["direct"]["samplingRatio"] == 1
+    proxies = mesh["extensionProviders"][0]["opentelemetry"]
+    assert proxies["port"] == direct["otlp"]["grpcPort"]
+    assert direct["otlp"]["httpPort"] == 4318
 
 
 def test_the_token_is_named_and_is_not_there() -> None:

@@ -3,27 +3,39 @@
 import asyncio
 import contextvars
 import io
+import json
 import logging
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from gateway.logs import FORMAT, AtMost, add_request_id
+from contract.logs import JsonLines, add_fields
+from gateway.logs import AtMost, request_fields
 from gateway.request_context import RequestContext, enter
+
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+
+
+class Lines(io.StringIO):
+    def said(self) -> list[tuple[Any, ...]]:
+        """Request, caller and message of each."""
+        found = [json.loads(line) for line in self.getvalue().splitlines()]
+        return [(one.get("request_id"), one.get("caller"), one["message"]) for one in found]
 
 
 @pytest.fixture
-def lines() -> Iterator[io.StringIO]:
-    written = io.StringIO()
+def lines() -> Iterator[Lines]:
+    written = Lines()
     handler = logging.StreamHandler(written)
-    handler.setFormatter(logging.Formatter(FORMAT))
-    handler.addFilter(add_request_id)
+    handler.setFormatter(JsonLines("gateway"))
+    add_fields(request_fields)
     logging.getLogger("a.part").addHandler(handler)
     yield written
     logging.getLogger("a.part").removeHandler(handler)
 
 
-async def test_a_line_names_the_request_of_its_task(lines: io.StringIO) -> None:
+async def test_a_line_names_the_request_of_its_task(lines: Lines) -> None:
     async def work(request_id: str) -> None:
         enter(RequestContext(id=request_id))
         await asyncio.sleep(0)
@@ -31,30 +43,27 @@ async def test_a_line_names_the_request_of_its_task(lines: io.StringIO) -> None:
 
     await asyncio.gather(work("one"), work("two"))
     logging.getLogger("a.part").warning("of nobody")
-    said = [line.split(" ", 2)[2] for line in lines.getvalue().splitlines()]
-    assert said == [
-        "WARNING a.part [one] of one",
-        "WARNING a.part [two] of two",
-        "WARNING a.part [-] of nobody",
-    ]
+    said = [("one", None, "of one"), ("two", None, "of two"), (None, None, "of nobody")]
+    assert lines.said() == said
 
 
-async def test_a_task_of_a_request_is_of_that_request(lines: io.StringIO) -> None:
+async def test_a_task_of_a_request_is_of_that_request(lines: Lines) -> None:
     async def part() -> None:
         logging.getLogger("a.part").warning("a part")
 
     enter(RequestContext(id="one"))
     await asyncio.create_task(part())
-    assert "[one] a part" in lines.getvalue()
+    assert lines.said() == [("one", None, "a part")]
 
 
-def test_a_line_names_a_caller_who_has_a_name(lines: io.StringIO) -> None:
+def test_a_line_names_a_caller_who_has_a_name_and_the_trace(lines: Lines) -> None:
     def say() -> None:
-        enter(RequestContext(id="one", caller="ann"))
+        enter(RequestContext("one", "ann", traceparent=f"00-{TRACE}-b7ad6b7169203331-01"))
         logging.getLogger("a.part").warning("said")
 
     contextvars.copy_context().run(say)
-    assert "[one ann] said" in lines.getvalue()
+    assert lines.said() == [("one", "ann", "said")]
+    assert json.loads(lines.getvalue())["trace_id"] == TRACE
 
 
 def test_a_fault_of_every_call_writes_so_many_lines_and_tells_of_the_others() -> None:

@@ -8,7 +8,7 @@ import pytest
 from contract.access import Limits
 from contract.access_errors import RateLimited
 from gateway import rates as module
-from gateway.metrics import Limited
+from gateway.metrics.texts import Limited
 from gateway.rates import Rates
 
 

@@ -19,6 +19,8 @@ from tests.parts.claims import answer, invented_claim
 class Topic:
     """A topic that takes what it is told to take."""
 
+    name = "predict-events"
+
     def __init__(self, *answers: Callable[[Any], str]) -> None:
         """answers: to each call in turn, and then the last one: what becomes of an entry."""
         self._answers = answers
@@ -58,12 +60,12 @@ def of(claim: Claim, *, then: str, otherwise: str = "taken") -> Callable[[Any], 
 
 
 async def publish(topic: Topic) -> set[str]:
-    return await publication(topic).publish([answer(claim) for claim in CLAIMS])
+    return set(await publication(topic).publish([answer(claim) for claim in CLAIMS]))
 
 
 async def test_nothing_to_say_is_no_call() -> None:
     topic = Topic(lambda _: "taken")
-    assert await publication(topic).publish([]) == set()
+    assert await publication(topic).publish([]) == {}
     assert topic.calls == []
 
 

@@ -24,7 +24,7 @@ from gateway import request_context
 from gateway.app import SERVICES, interceptors
 from gateway.envoy.authentication import authenticate
 from gateway.interceptors.intercepted import Intercepted
-from gateway.metrics import Calls
+from gateway.metrics.calls import Calls
 from gateway.servicers import standard
 from gateway.settings import Settings
 from gateway.verified_token import CLOCK_SKEW_S

@@ -10,7 +10,6 @@ import grpc
 from contract.settings import read
 from gateway.app import open_parts, register
 from gateway.interceptors.intercepted import Registrar
-from gateway.metrics import Calls
 from gateway.settings import Settings
 
 
@@ -18,7 +17,7 @@ async def serve(settings: Settings) -> None:
     async with AsyncExitStack() as stack:
         server = grpc.aio.server()
         parts = await open_parts(stack, settings)
-        register(parts, settings, cast(Registrar, server), Calls())
+        register(parts, settings, cast(Registrar, server))
         port = server.add_insecure_port("127.0.0.1:0")
         await server.start()
         print(port, flush=True)

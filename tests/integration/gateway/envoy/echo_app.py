@@ -96,6 +96,10 @@ class Predictions(prediction_service_pb2_grpc.PredictionServiceServicer):
         ):
             prediction = prediction_pb2.Prediction(id=request.id, state=state)
             yield prediction_service_pb2.WatchPredictionResponse(prediction=prediction)
+            if request.id == "rests":
+                await asyncio.sleep(600)
+            if request.id == "refuse":
+                await context.abort_with_status(rpc_status.to_status(refusal()))
 
     async def CancelPrediction(self, request: Any, context: Any) -> Any:
         return prediction_service_pb2.CancelPredictionResponse(prediction=echo(request))

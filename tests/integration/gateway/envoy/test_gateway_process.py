@@ -1,5 +1,6 @@
 """The launcher: how the gateway starts, drains and ends."""
 
+import json
 import os
 import signal
 import socket
@@ -84,7 +85,7 @@ def test_a_busy_port_is_told_in_one_line(tmp_path: Path) -> None:
         with GatewayProcess(log=tmp_path / "log", settings=settings) as gateway:
             assert gateway.process.wait(100) == 1
         assert gateway.log.strip().splitlines() == [
-            f"ERROR:gateway:cannot start: 127.0.0.1:{port}: Address already in use"
+            f"CRITICAL:gateway:cannot start: 127.0.0.1:{port}: Address already in use"
         ]
 
 
@@ -97,16 +98,19 @@ def test_a_bad_setting_is_told_in_one_line() -> None:
         check=False,
     )
     assert result.returncode == 1
-    assert result.stderr.splitlines() == [
-        "gateway: PMESH_GATEWAY_PORT must be a whole number, 1 to 65535, not 'http'"
-    ]
+    (line,) = result.stderr.splitlines()
+    said = "gateway: PMESH_GATEWAY_PORT must be a whole number, 1 to 65535, not 'http'"
+    assert json.loads(line)["message"] == said
 
 
 def test_an_application_that_does_not_load_ends_the_gateway(tmp_path: Path) -> None:
     settings = echo_settings(app="tests.integration.gateway.envoy.no_such_module:app")
     with GatewayProcess(log=tmp_path / "log", settings=settings) as gateway:
         assert gateway.process.wait(100) == 1
-    assert "No module named 'tests.integration.gateway.envoy.no_such_module'" in gateway.log
+    lines = [json.loads(line) for line in gateway.log.splitlines() if line.startswith("{")]
+    assert {(line["program"], line["level"]) for line in lines} >= {("envoy", "critical")}
+    missing = "No module named 'tests.integration.gateway.envoy.no_such_module'"
+    assert any(missing in line["message"] for line in lines)
 
 
 def test_envoy_dies_with_the_launcher(tmp_path: Path) -> None:

@@ -16,7 +16,6 @@ from predict.v1 import prediction_service_pb2 as pb
 from predict.v1 import prediction_service_pb2_grpc
 from predict.v1.prediction_pb2 import Prediction
 
-from contract.metrics_server import metrics_server
 from gateway import request_context
 from gateway.app import SERVICES, UNBOUNDED, interceptors
 from gateway.grpc_asgi import Server
@@ -25,10 +24,11 @@ from gateway.interceptors.intercepted import Intercepted, Registrar
 from gateway.interceptors.interceptor import Interceptor
 from gateway.interceptors.validate import decoded, validate
 from gateway.logs import log_to_stderr
-from gateway.metrics import Calls
+from gateway.metrics.calls import Calls
 from gateway.router import Router
 from gateway.servicers import failures, standard
 from gateway.settings import Settings
+from telemetry.metrics_server import metrics_server
 
 MAX_CALL_S = 1.0
 CALLER_HEADER = "x-forwarded-user"

@@ -19,7 +19,7 @@ from predict.v1.prediction_service_pb2_grpc import (
 
 from contract.status import error_info
 from gateway.interceptors.intercepted import Intercepted
-from gateway.metrics import Calls
+from gateway.metrics.calls import Calls
 from gateway.settings import Settings
 from tests.integration.gateway.interceptors.application import (
     CALLER_HEADER,
@@ -122,7 +122,8 @@ async def test_a_fault_of_ours_is_logged_under_the_id_that_the_client_sees(
     status: Any = rpc_status.from_call(raised.value)  # type: ignore[arg-type]
     assert error_info(status).reason == "INTERNAL"
     assert "a fault of ours" not in str(status)
-    line = f"[{await failed_id(raised.value)}] unexpected RuntimeError"
+    id_ = await failed_id(raised.value)
+    line = f'"message": "unexpected RuntimeError", "request_id": "{id_}"'
     wait_until(lambda: line in served.log)
 
 

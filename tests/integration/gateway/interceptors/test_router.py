@@ -55,4 +55,5 @@ def test_rest_is_a_call_like_any_other(grpc_asgi: Served, client: httpx.Client, 
         assert f'"id": "{request_id}"' in answer.json()["featuresUri"]
     else:
         assert answer.json()["details"][0]["reason"] == "INTERNAL"
-        assert f"[{request_id}] unexpected RuntimeError" in grpc_asgi.log
+        line = f'"message": "unexpected RuntimeError", "request_id": "{request_id}"'
+        assert line in grpc_asgi.log

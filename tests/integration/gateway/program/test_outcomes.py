@@ -125,7 +125,7 @@ def test_a_deadline_that_passes(gateway: Running, door: str) -> None:
         found = row(gateway, text)
     assert (found["state"], found["reason"]) == ("FAILED", "DEADLINE_EXCEEDED")
     assert 0.4 < found["seconds"] < MAX_CALL_S + 2
-    wait_until(lambda: answers(gateway), timeout_s=30)  # after the hold
+    wait_until(lambda: answers(gateway))  # after the hold
 
 
 def test_a_client_that_leaves(gateway: Running) -> None:
@@ -137,7 +137,7 @@ def test_a_client_that_leaves(gateway: Running) -> None:
         found = row(gateway, "leaves")
     assert (found["state"], found["reason"], found["error"]) == ("CANCELLED", "", None)
     assert event_states(gateway, found["id"]) == ["PREDICTION_STATE_CANCELLED"]
-    wait_until(lambda: answers(gateway), timeout_s=30)
+    wait_until(lambda: answers(gateway))
 
 
 def answers(gateway: Running) -> Any:
@@ -191,7 +191,7 @@ def test_a_failure_that_may_be_tried_again_leaves_its_request_id_free(gateway: R
         late = gateway.grpc.call("Predict", request, timeout_s=0.5)
         assert late.status.code == grpc.StatusCode.DEADLINE_EXCEEDED.value[0]
         wait_until(lambda: rows(gateway, "again"))
-    wait_until(lambda: answers(gateway), timeout_s=30)
+    wait_until(lambda: answers(gateway))
     assert gateway.grpc.call("Predict", request).message.prediction.output.label
     states = sorted(found["state"] for found in rows(gateway, "again"))
     assert states == ["FAILED", "SUCCEEDED"]

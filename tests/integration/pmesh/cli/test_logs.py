@@ -1,5 +1,7 @@
 """`pmesh logs`."""
 
+import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -34,6 +36,27 @@ def test_the_lines_of_all_parts_are_shown_with_the_parts_name(home: Home) -> Non
     assert lines == [["aws", "four"], ["relay", "three"]]
 
 
+def test_lines_of_json_are_readable(home: Home) -> None:
+    line = {
+        "time": "12:00",
+        "level": "WARNING",
+        "program": "relay",
+        "logger": "relay.responses",
+        "message": "dropped it",
+        "prediction_id": "one",
+        "exception": "  at\n  here",
+    }
+    access = {"time": "12:01", "method": "POST", "status": 200, "caller": ""}
+    broken = "{it is none}"
+    lines = (json.dumps(line), json.dumps(access), broken)
+    home.log("relay").write_text("".join(f"{one}\n" for one in lines))
+    assert run(home, "relay") == (
+        "12:00 WARNING relay.responses dropped it prediction_id=one \n  at\n  here\n"
+        "12:01 method=POST status=200\n"
+        "{it is none}\n"
+    )
+
+
 def test_following_shows_whole_lines_as_they_are_written(home: Home) -> None:
     command = (*LOGS, "relay", "-f", "-n", "1", "--home", str(home.path))
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
@@ -46,6 +69,10 @@ def test_following_shows_whole_lines_as_they_are_written(home: Home) -> None:
                 log.flush()
         assert process.stdout.readline() == "four\n"
         assert process.stdout.readline() == "five\n"
+        os.truncate(home.log("relay"), 0)  # as the supervisor does with a large one
+        with home.log("relay").open("a") as log:
+            log.write("six\n")
+        assert process.stdout.readline() == "six\n"
     finally:
         process.kill()
         process.communicate()

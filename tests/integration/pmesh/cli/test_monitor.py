@@ -43,7 +43,7 @@ def home(tmp_path: Path) -> Home:
 @asynccontextmanager
 async def running(home: Home) -> AsyncIterator[tuple[str, str]]:
     """A stack of two parts; gives the owner's connection string, and where the metrics are."""
-    ports = assign_ports(home.ports, port_names())
+    ports = assign_ports(home.ports, port_names(read_model_list()))
     stack = LocalStack(
         home,
         gateway_port=8080,

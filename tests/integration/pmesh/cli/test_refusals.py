@@ -55,6 +55,24 @@ def test_a_port_that_is_taken(home: Home, taken_port: int) -> None:
     assert not home.path.exists()
 
 
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+        ("PMESH_TRACES_SLOW_S", "soon"),
+    ],
+)
+def test_a_receiver_of_spans_that_cannot_be(
+    home: Home, port: int, variable: str, value: str
+) -> None:
+    environment = {variable: value}
+    done = pmesh("up", "--home", str(home.path), "--port", str(port), environment=environment)
+    assert done.returncode == 1
+    assert variable in done.stderr
+    assert "mend that, then start it again" in done.stderr
+
+
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
     """One whose mesh.yaml and models may be spoilt; the supervisor takes them from there."""

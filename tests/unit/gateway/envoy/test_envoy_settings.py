@@ -22,6 +22,8 @@ def test_every_variable_sets_its_field() -> None:
         "PMESH_GATEWAY_DRAIN_DELAY_S": "1.5",
         "PMESH_GATEWAY_DRAIN_S": "2.5",
         "PMESH_GATEWAY_ACCESS": "/etc/predict-mesh/access.json",
+        "PMESH_GATEWAY_ACCESS_LOG": "/dev/stdout",
+        "PMESH_GATEWAY_CALLER_HEADER": "x-forwarded-user",
     }
     assert read(Front, environ) == Front(
         address="0.0.0.0",  # noqa: S104
@@ -32,6 +34,8 @@ def test_every_variable_sets_its_field() -> None:
         drain_delay_s=1.5,
         drain_s=2.5,
         access=Path("/etc/predict-mesh/access.json"),
+        access_log=Path("/dev/stdout"),
+        caller_header="x-forwarded-user",
     )
 
 

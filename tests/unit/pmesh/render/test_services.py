@@ -29,8 +29,8 @@ INFER = "/inference.GRPCInferenceService/ModelInfer"
         (f"{ROLLOUT}: {{8083: {{rpcs: [{INFER}]}}}}", "8083 lets in to all or nothing; leave rpcs"),
         (f"{ROLLOUT}: {{8083: {{rpcs: }}}}", "8083.rpcs is a list of texts, not None"),
         (f"{ROLLOUT}: {{8083: {{rpcs: [1]}}}}", "8083.rpcs is a list of texts"),
-        (f"{ROLLOUT}: {{8084: {{}}}}", f"8084: {ROLLOUT} has 8083; write the one that is called"),
-        ("predict-mesh/relay: {8083: {}}", "8083: predict-mesh/relay has no port"),
+        (f"{ROLLOUT}: {{8084: {{}}}}", f"8084: {ROLLOUT} has 8083 and 9469"),
+        ("predict-mesh/provision: {8083: {}}", "8083: predict-mesh/provision has no port"),
         (
             f"{TRITON}: {{8001: {{rpcs: [{INFER[:-1]}]}}}}",
             f"no rpc {INFER[:-1]}; write one of",

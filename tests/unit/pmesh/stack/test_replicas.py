@@ -13,11 +13,12 @@ from pmesh.stack.replicas import ALONE, SIDE_BY_SIDE, Replicas
 
 def stack(home: Path, replicas: Replicas) -> LocalStack:
     home.mkdir(exist_ok=True)
+    models = read_model_list()
     return LocalStack(
         Home(home),
         gateway_port=8080,
-        ports={name: number for number, name in enumerate(port_names(replicas), start=1)},
-        models=read_model_list(),
+        ports={name: number for number, name in enumerate(port_names(models, replicas), start=1)},
+        models=models,
         environment={},
         replicas=replicas,
     )
@@ -41,6 +42,15 @@ def test_no_two_share_a_port_a_spool_or_a_name_in_the_database(tmp_path: Path) -
     own = [name for name in one if "PORT" in name or "SPOOL" in name]
     assert {"PMESH_GATEWAY_PORT", "PMESH_FEATURES_SPOOL"} <= set(own)
     assert [name for name in own if name.startswith("PMESH") and one[name] == other[name]] == []
+    opened = [
+        port
+        for part in parts
+        for name, port in part.environment.items()
+        if name.endswith("_METRICS_PORT")
+    ]
+    assert len(opened) == len(set(opened)) == 13
+    assert one["PMESH_GATEWAY_ACCESS_LOG"].endswith("/logs/access-1.log")
+    assert other["PMESH_GATEWAY_ACCESS_LOG"].endswith("/logs/access-2.log")
     called = [part.environment.get("PGAPPNAME") for part in parts]
     named = [name for name in called if name]
     assert len(set(named)) == len(named)

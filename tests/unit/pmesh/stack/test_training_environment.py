@@ -18,7 +18,7 @@ RELEASES_ONLY = OF_TRITON | {"PGPASSWORD", "PGUSER"}
 def stack(tmp_path: Path) -> LocalStack:
     home = Home(tmp_path)
     home.create()
-    ports = {name: number for number, name in enumerate(port_names(), start=1)}
+    ports = {name: number for number, name in enumerate(port_names([]), start=1)}
     return LocalStack(
         home, gateway_port=8080, ports=ports, models=[], environment=base_environment()
     )

@@ -4,19 +4,34 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from ipaddress import ip_address
 from socketserver import TCPServer
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
-if TYPE_CHECKING:
-    from prometheus_client.registry import Collector
+from prometheus_client import (
+    CollectorRegistry,
+    GCCollector,
+    ProcessCollector,
+    disable_created_metrics,
+    make_wsgi_app,
+)
+from prometheus_client.registry import Collector
+
+from contract.settings import InvalidSetting
 
 READ_S = 2.0
-"""In which a request must have come and been answered: there is one at a time."""
+"""In which a request must have come: there is one at a time."""
+ANSWER_S = 10.0
+"""In which it must then have been answered and read: as long as Prometheus waits by default."""
+
+
+class CannotListen(InvalidSetting, OSError):
+    """No metrics at this address; the message says why."""
+
 
 Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -25,20 +40,40 @@ Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 def metrics_server(
     address: str,
     port: int,
-    *collectors: "Collector",
+    *collectors: Collector,
     mounts: Mapping[str, Application] = MappingProxyType({}),
 ) -> Iterator[None]:
-    """Answers at http://address:port/metrics, in a thread.
+    """Answers at http://address:port/metrics, in a thread, with the process' own figures too.
 
-    address: an IP address. mounts: what answers below other paths, by how these begin. Raises
-    OSError if nothing can listen there.
+    address: an IP address. port: 0: nowhere. mounts: what answers below other paths, by how these
+    begin. Raises CannotListen if nothing can listen there.
     """
-    from prometheus_client import CollectorRegistry, make_wsgi_app  # not all programs have it
-
+    if not port:
+        yield
+        return
+    # Twice the series, for what the start of the process says.
+    disable_created_metrics()  # type: ignore[no-untyped-call]
     registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    GCCollector(registry=registry)
     for collector in collectors:
         registry.register(collector)
+    with serving_metrics(address, port, registry, mounts=mounts):
+        yield
+
+
+@contextmanager
+def serving_metrics(
+    address: str,
+    port: int,
+    registry: CollectorRegistry,
+    *,
+    mounts: Mapping[str, Application] = MappingProxyType({}),
+    answer_s: float = ANSWER_S,
+) -> Iterator[None]:
+    """The same of what a registry has, without the process' own figures."""
     with _listen(address, port) as server:
+        server.answer_s = answer_s
         application = _routed(make_wsgi_app(registry), mounts)
         if ip_address(address).is_loopback:
             application = _without_foreign_names(application)
@@ -54,15 +89,15 @@ def metrics_server(
             thread.join()
 
 
-def _listen(address: str, port: int) -> WSGIServer:
+def _listen(address: str, port: int) -> "_Server":
     try:
         kind = _ServerV6 if ip_address(address).version == 6 else _Server
         return kind((address, port), _Handler)
     except ValueError as error:
-        raise OSError(f"metrics at {address}:{port}: it is no IP address") from error
+        raise CannotListen(f"metrics at {address}:{port}: it is no IP address") from error
     except OSError as error:
         reason = os.strerror(error.errno or 0)
-        raise OSError(f"metrics at {address}:{port}: {reason}") from error
+        raise CannotListen(f"metrics at {address}:{port}: {reason}") from error
 
 
 def _routed(metrics: Application, mounts: Mapping[str, Application]) -> Application:
@@ -102,6 +137,8 @@ def _is_local(host: str) -> bool:
 class _Server(WSGIServer):
     """One request at a time."""
 
+    answer_s = ANSWER_S
+
     def server_bind(self) -> None:
         TCPServer.server_bind(self)  # HTTPServer's would ask the DNS for our name
         host, self.server_port = self.server_address[:2]
@@ -121,16 +158,29 @@ class _Handler(WSGIRequestHandler):
 
     def setup(self) -> None:
         super().setup()
-        self._deadline = threading.Timer(READ_S, self._give_up)
-        self._deadline.daemon = True
-        self._deadline.start()
+        self._deadline = self._within(READ_S)
+
+    def parse_request(self) -> bool:
+        """All of it has come."""
+        has_come = super().parse_request()
+        self._deadline.cancel()
+        assert isinstance(self.server, _Server)
+        self._deadline = self._within(self.server.answer_s)
+        return has_come
 
     def finish(self) -> None:
         self._deadline.cancel()
         super().finish()
 
+    def _within(self, seconds: float) -> threading.Timer:
+        deadline = threading.Timer(seconds, self._give_up)
+        deadline.daemon = True
+        deadline.start()
+        return deadline
+
     def _give_up(self) -> None:
-        self.connection.shutdown(socket.SHUT_RDWR)
+        with suppress(OSError):  # whoever asked has gone, or the answer is just done
+            self.connection.shutdown(socket.SHUT_RDWR)
 
     def log_message(self, format: str, *args: Any) -> None:
         """A look at the metrics is no news."""
